@@ -153,7 +153,13 @@ def make_unreadable(world: World) -> None:
 
 
 _LATER_INDEXES = (
-    *("app_connections_refused", "app_connections_ends", "app_connections_checked", "rotations_failed"),
+    *(
+        "app_connections_refused",
+        "app_connections_ends",
+        "app_connections_checked",
+        "app_connections_secret_ends",
+        "rotations_failed",
+    ),
     *("rotations_next_run", "credentials_current", "credentials_replaced", "observed_keys_foreign"),
 )
 _WITHOUT_HISTORY = (
@@ -185,6 +191,7 @@ def to_version_before(database: Database) -> None:
             *(f"DROP TABLE {name}" for name in LATER_TABLES),
             *(f"DROP INDEX ix_{name}" for name in _LATER_INDEXES),
             "ALTER TABLE app_connections DROP COLUMN rotates_owned",
+            "ALTER TABLE app_connections DROP COLUMN secret_ends_at",
             "DROP INDEX ix_app_connections_credential_id",
             "DROP INDEX ix_app_connections_salt_inside",
             "ALTER TABLE app_connections DROP COLUMN credential_id",

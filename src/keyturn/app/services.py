@@ -132,7 +132,7 @@ def build(
         SignIns(database, sealer, providers.browser, clock, ids, verifier, writer),
         tests,
         DailyCheck(database, clock, ids, tests),
-        ConnectionSearch(database),
+        ConnectionSearch(database, clock),
         RotationHistory(database),
         Removals(database),
         Overviews(database),

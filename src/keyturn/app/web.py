@@ -64,6 +64,7 @@ from keyturn.kit.secret import Plaintext
 from keyturn.pages import TEMPLATES
 from keyturn.pages import audit as audit_pages
 from keyturn.pages import connections as connections_pages
+from keyturn.pages import find as find_pages
 from keyturn.pages import help as help_pages
 from keyturn.pages import identities as identities_pages
 from keyturn.pages import overview as overview_pages
@@ -307,6 +308,7 @@ def page_routes(
         audit_pages.router(trail),
         overview_pages.router(open_conditions(core), heads),
         *alarm_pages(core, alarms, access),
+        find_pages.router(find_pages.Finders.of(core.database, projects, use_cases.search)),
         project_pages.router(projects, heads),
         deletion_pages.router(
             use_cases.place_deletions(projects, secrets.folders),

@@ -16,12 +16,12 @@ from keyturn.connections.health import check_failed
 from keyturn.connections.recording import record_connection_event
 from keyturn.connections.stored import Stored
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import KeyturnError
+from keyturn.errors import KeyturnError, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.kit.moments import not_after
 from keyturn.ports.clock import Clock, Ids
-from keyturn.ports.provider import AccessToken, Capability
+from keyturn.ports.provider import AccessToken, Capability, RemoteApplication
 from keyturn.ports.sign_in import SignInMethod
 from keyturn.providers.registry import Providers
 
@@ -115,6 +115,7 @@ class ConnectionTestRun:
         self._connection = connection
         self.checks: list[ConnectionTestCheck] = []
         self.capabilities: Sequence[Capability] = ()
+        self._ends_at: datetime | None = None
 
     def make(self) -> KeyturnError | None:
         """Try one thing after another; return what stopped it."""
@@ -138,7 +139,8 @@ class ConnectionTestRun:
         """Write down at the connection how it went. Nothing is written when it has other credentials by now."""
         connection, stored = self._connection, self._stored
         if failure is None:
-            health.accepted(tx, connection, now, health.next_look(now, self._ids.jitter()))
+            own = self._ends_at if not rotation_store.has_rotation(tx, connection.id) else None
+            health.accepted(tx, connection, now, health.next_look(now, self._ids.jitter()), own)
         elif stored.clock_is_right() and health.is_refusal(failure, settled=stored.settled(connection)):
             health.refused(tx, connection, failure, now)
         else:
@@ -157,7 +159,21 @@ class ConnectionTestRun:
         self._remote = self._method.application(connection.tenant, self._token, connection.client_id)
         if self._remote is None:
             return None
+        self._ends_at = self._listed_end(self._remote)
         return ConnectionTestCheck(name, ok=True, message=f"The application is '{self._remote.name}'.")
+
+    def _listed_end(self, application: RemoteApplication) -> datetime | None:
+        """Return when the credential ends; None where the list does not tell which one of the application's it is."""
+        if self._rotates or self._connection.ends_at:
+            return None
+        credentials = self._stored.credentials(self._connection)
+        if credentials is None:
+            return None
+        try:
+            match = self._method.match(application.credentials, credentials, self._clock.now(), None, confirmed=False)
+        except Refused:
+            return None
+        return match.ends_at
 
     def _permission(self, name: str) -> ConnectionTestCheck:
         report = self._method.permission(self._connection.tenant, self._token, self._remote, self.capabilities)

@@ -47,6 +47,7 @@ class Connection:
     that of the hash; None while the row is as versions before 0012 of the tables wrote it.
 
     ``ends_at`` is when its certificate ends; ``facts`` may be shown: ``thumbprint``, or the ``account`` that consented.
+    ``secret_ends_at`` is when its secret ends, as the provider listed it at the last look.
     ``fingerprint`` is that of the credential of version ``fingerprint_version``: see ``connections.fingerprints``.
     ``published_at``: since when it has its credential; ``refused_at`` and ``refusal``: since when the provider refuses it, and
     why; ``look_at``: when that is looked at again.
@@ -80,6 +81,12 @@ class Connection:
     refusal: dict[str, Any] | None = None
     credential_id: str | None = None
     salt: Sealed | None = None
+    secret_ends_at: datetime | None = None
+
+    @property
+    def credential_ends_at(self) -> datetime | None:
+        """When what it signs in with ends, as far as that is known; of one that rotates the journal knows it."""
+        return self.ends_at or self.secret_ends_at
 
     @property
     def tenant(self) -> Tenant:

@@ -23,9 +23,12 @@ from keyturn.kit.actor import platform
 from keyturn.kit.clock import iso
 from keyturn.kit.clock_difference import WRONG
 from keyturn.kit.moments import not_after
+from keyturn.ports.sign_in import Credentials, SignInMethod
 from keyturn.providers.registry import Providers
 
 LOOK_EVERY = timedelta(days=1)
+FIRST_LOOK = timedelta(minutes=1)
+"""After a credential was entered of which the provider alone knows when it ends."""
 LOOK_AGAIN = timedelta(hours=1)
 """After a look that failed, and while a connection is refused."""
 
@@ -33,6 +36,12 @@ LOOK_AGAIN = timedelta(hours=1)
 def next_look(now: datetime, jitter: float) -> datetime:
     """Return when to look again: within a day, spread over its last tenth."""
     return now + LOOK_EVERY * (1 - jitter / 10)
+
+
+def first_look(now: datetime, jitter: float, method: SignInMethod, credentials: Credentials) -> datetime:
+    """Return when to look for the first time at a credential that has just signed in."""
+    knows_its_end = method.browser or method.ends_at(credentials) is not None
+    return next_look(now, jitter) if knows_its_end else now + FIRST_LOOK
 
 
 def is_settled(connection: Connection, settle: timedelta, now: datetime) -> bool:
@@ -50,11 +59,15 @@ def healthy_columns(now: datetime) -> dict[str, Any]:
     return {"checked_at": now, "check_result": {"ok": True}, "refused_at": None, "refusal": None}
 
 
-def accepted(tx: Tx, earlier: Connection, now: datetime, look_at: datetime) -> None:
-    """The credential that was seen is accepted. Nothing is written when another took its place since."""
+def accepted(tx: Tx, earlier: Connection, now: datetime, look_at: datetime, ends_at: datetime | None = None) -> None:
+    """The credential that was seen is accepted, and ends then, where that was seen, too.
+
+    Nothing is written when another took its place since.
+    """
     connection = _same(tx, earlier)
     if connection:
-        store.change(tx, connection, look_at=look_at, **healthy_columns(now))
+        end = {"secret_ends_at": ends_at} if ends_at else {}
+        store.change(tx, connection, look_at=look_at, **healthy_columns(now), **end)
         if connection.refused_at or not (connection.check_result or {}).get("ok"):
             journal.wake_through(tx, connection.id, now)
         record_recovery(tx, connection, now)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from keyturn.credentials.store import ENTRIES
 from keyturn.db.tables.views import OF_OWN_CREDENTIAL, rotations
 from keyturn.db.unit import Tx
 
@@ -40,3 +41,38 @@ def next_run(connection_id: sa.ColumnElement[str]) -> sa.ScalarSelect[object]:
         .limit(1)
         .scalar_subquery()
     )
+
+
+def own_rotations(*, enabled: bool | None = None, failed: bool = False) -> sa.Select[tuple[str]]:
+    """Return as a subquery the connections that have a rotation of their own; those that are enabled, or paused; that failed."""
+    query = sa.select(rotations.c.connection_id).where(OF_OWN_CREDENTIAL, rotations.c.connection_id.is_not(None))
+    if enabled is not None:
+        query = query.where(rotations.c.enabled.is_(enabled))
+    return query.where(rotations.c.status == "failed") if failed else query
+
+
+_CURRENT = sa.and_(ENTRIES.c.rotation_id == rotations.c.id, ENTRIES.c.state == "current")
+
+
+def resting_until(moment: object) -> sa.Select[tuple[str]]:
+    """Return as a subquery the connections whose own rotation is paused, and whose credential ends by then."""
+    query = sa.select(rotations.c.connection_id).join(ENTRIES, _CURRENT)
+    return query.where(OF_OWN_CREDENTIAL, rotations.c.enabled.is_(False), ENTRIES.c.ends_at <= moment)
+
+
+def current_end(connection_id: sa.ColumnElement[str]) -> sa.ScalarSelect[object]:
+    """Return as a column when the current credential ends of a connection that rotates."""
+    query = sa.select(ENTRIES.c.ends_at).select_from(rotations.join(ENTRIES, _CURRENT))
+    return query.where(rotations.c.connection_id == connection_id, OF_OWN_CREDENTIAL).limit(1).scalar_subquery()
+
+
+def with_application(word: str) -> sa.Select[tuple[str]]:
+    """Return as a subquery the connections that rotate an application with this in its name."""
+    named = rotations.c.application_name.icontains(word, autoescape=True)
+    return sa.select(rotations.c.connection_id).where(OF_OWN_CREDENTIAL, rotations.c.connection_id.is_not(None), named)
+
+
+def with_key(key_id: str) -> sa.Select[tuple[str]]:
+    """Return as a subquery the connections of whose own rotation this is, or was, a credential."""
+    of_key = rotations.c.id.in_(sa.select(ENTRIES.c.rotation_id).where(ENTRIES.c.key_id == key_id))
+    return sa.select(rotations.c.connection_id).where(OF_OWN_CREDENTIAL, rotations.c.connection_id.is_not(None), of_key)

@@ -8,14 +8,15 @@ from keyturn.authz.authorize import Scope, Visibility
 from keyturn.authz.domain import Action
 from keyturn.connections import store
 from keyturn.connections.domain import Connection
-from keyturn.connections.store import SORTS, ConnectionFilter
+from keyturn.connections.store import SORTS, STATUSES, ConnectionFilter
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound
 from keyturn.kit.actor import Actor
+from keyturn.ports.clock import Clock
 from keyturn.projects import store as projects
 from keyturn.projects.domain import ProjectRef
 
-__all__ = ["SORTS", "ConnectionMatches", "ConnectionQuery", "ConnectionSearch"]
+__all__ = ["SORTS", "STATUSES", "ConnectionMatches", "ConnectionQuery", "ConnectionSearch"]
 
 ABOUT_CONNECTIONS = (
     Action.READ_CONNECTIONS,
@@ -34,6 +35,7 @@ class ConnectionQuery:
 
     text: str = ""
     app: str | None = None
+    status: str | None = None
     sort: str = "app"
     descending: bool = False
     page: int = 1
@@ -58,8 +60,9 @@ class ConnectionMatches:
 class ConnectionSearch:
     """Lists of connections. Reads only; the cost does not grow with the page's number."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
 
     def page(self, actor: Actor, project_id: str | None, search: ConnectionQuery) -> ConnectionMatches:
         """Return one page of a project's connections, or (None) of the organization's. Raises NotFound or Forbidden.
@@ -72,6 +75,9 @@ class ConnectionSearch:
                 base,
                 words=tuple(search.text.split()),
                 app=search.app,
+                status=search.status,
+                now=self._clock.now(),
+                owner=actor.id,
                 sort=search.sort,
                 descending=search.descending,
                 limit=search.size,
@@ -81,7 +87,7 @@ class ConnectionSearch:
             if not connections and number > 1:
                 number = max(1, -(-store.count(tx, criteria) // search.size))
                 connections, total = store.page(tx, replace(criteria, offset=(number - 1) * search.size))
-            filtered = bool(criteria.words or criteria.app)
+            filtered = bool(criteria.words or criteria.app or criteria.status)
             return ConnectionMatches(
                 connections,
                 projects.refs(tx, actor.org_id, project_id)

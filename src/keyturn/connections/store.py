@@ -13,13 +13,21 @@ import sqlalchemy as sa
 from keyturn.authz.authorize import Visibility
 from keyturn.connections.domain import Connection
 from keyturn.connections.flow import PendingSignIn
-from keyturn.connections.rotation_store import next_run
+from keyturn.connections.rotation_store import (
+    current_end,
+    next_run,
+    own_rotations,
+    resting_until,
+    with_application,
+    with_key,
+)
 from keyturn.connections.rows import FIELDS, read
 from keyturn.db import unread
 from keyturn.db.tables import app_connections as table
 from keyturn.db.tables import oauth_flows, oauth_tokens
-from keyturn.db.tables.views import projects
+from keyturn.db.tables.views import owners, projects
 from keyturn.db.unit import Tx
+from keyturn.kit.moments import moved
 from keyturn.kit.secret import SealContext, Sealed
 
 CONNECTIONS = table
@@ -124,12 +132,44 @@ class ConnectionFilter:
 
     sight: Visibility
     words: tuple[str, ...] = ()
-    """Each is part of the name, the description, the app's key or the method, in capitals or not."""
+    """Each is part of the name, the description, the app's key or the method, in capitals or not; or of the client id, the
+    tenant id, or the name of the application that rotates; or it is the Key ID of a credential that was made or taken over."""
     app: str | None = None
+    status: str | None = None
+    """One of STATUSES."""
+    now: datetime | None = None
+    """By which the status is judged."""
+    owner: str | None = None
+    """The id of the person who answers for them, where the status is *mine*."""
     sort: str = "name"
     descending: bool = False
     limit: int = 20
     offset: int = 0
+
+
+STATUSES = ("failed", "refused", "ending", "paused", "not-rotated", "mine")
+_ENDING = timedelta(days=30)
+
+
+def _of_status(criteria: ConnectionFilter) -> sa.ColumnElement[bool]:
+    soon = moved(criteria.now, _ENDING) if criteria.now else None
+    match criteria.status:
+        case "failed":
+            not_ok = sa.cast(table.c.check_result, sa.Text).like('%"ok": false%')
+            return sa.or_(table.c.id.in_(own_rotations(failed=True)), sa.and_(not_ok, table.c.refused_at.is_(None)))
+        case "refused":
+            return table.c.refused_at.is_not(None)
+        case "ending":
+            ends = sa.or_(table.c.ends_at <= soon, table.c.secret_ends_at <= soon)
+            rests = table.c.id.not_in(own_rotations(enabled=True))
+            return sa.or_(sa.and_(ends, rests), table.c.id.in_(resting_until(soon)))
+        case "paused":
+            return table.c.id.in_(own_rotations(enabled=False))
+        case "not-rotated":
+            return table.c.id.not_in(own_rotations())
+        case _:
+            mine = owners.c.user_id == criteria.owner
+            return table.c.id.in_(sa.select(owners.c.connection_id).where(mine, owners.c.connection_id.is_not(None)))
 
 
 _HOME = sa.select(sa.func.lower(projects.c.name)).where(projects.c.id == table.c.project_id).scalar_subquery()
@@ -139,6 +179,7 @@ _SORTS: Mapping[str, sa.ColumnElement[Any]] = {
     "method": table.c.method,
     "home": _HOME,
     "rotation": next_run(table.c.id),
+    "ends": sa.func.coalesce(current_end(table.c.id), table.c.ends_at, table.c.secret_ends_at),
 }
 SORTS = tuple(_SORTS)
 
@@ -159,7 +200,7 @@ def page(tx: Tx, criteria: ConnectionFilter) -> tuple[list[Connection], int]:
     return [found_rows[connection_id] for connection_id in ids], rows[0]["total"] if rows else 0
 
 
-_MAY_LACK = {"home", "rotation"}
+_MAY_LACK = {"home", "rotation", "ends"}
 
 
 @dataclass(frozen=True)
@@ -198,6 +239,8 @@ def _matching(criteria: ConnectionFilter) -> list[sa.ColumnElement[bool]]:
     ]
     if criteria.app:
         conditions.append(table.c.app == criteria.app)
+    if criteria.status:
+        conditions.append(_of_status(criteria))
     return [*conditions, *(_contains(word) for word in criteria.words)]
 
 
@@ -208,7 +251,15 @@ def _contains(word: str) -> sa.ColumnElement[bool]:
         table.c.app.contains(small, autoescape=True),
         table.c.method.contains(small, autoescape=True),
         table.c.description.icontains(word, autoescape=True),
+        table.c.client_id.icontains(word, autoescape=True),
+        table.c.tenant_id.icontains(word, autoescape=True),
+        table.c.id.in_(with_application(word)),
+        *([table.c.id.in_(with_key(small))] if _looks_like_an_id(word) else []),
     )
+
+
+def _looks_like_an_id(word: str) -> bool:
+    return len(word) == len("00000000-0000-4000-8000-000000000000") and word.count("-") == 4
 
 
 def _places(organization: bool, of: Collection[str] | None, ids: Collection[str]) -> sa.ColumnElement[bool]:

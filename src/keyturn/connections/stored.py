@@ -18,6 +18,7 @@ from keyturn.kit.clock_difference import is_right, provider_time
 from keyturn.ports.clock import Clock
 from keyturn.ports.provider import AccessToken
 from keyturn.ports.sealing import Sealer
+from keyturn.ports.sign_in import Credentials
 from keyturn.providers.registry import Providers
 from keyturn.settings.model import Pace
 
@@ -77,6 +78,10 @@ class Stored:
                 raise
             raise Retryable(error.message, code=error.code, fix=error.fix, request_id=error.request_id) from None
 
+    def credentials(self, connection: Connection) -> Credentials | None:
+        """Return what the connection signs in with; None for what a person granted. Raises as ``sealed.opened`` does."""
+        return opened(self._database, self._sealer, self._providers.method_of(connection), connection)
+
     def settled(self, connection: Connection) -> bool:
         now = provider_time(self._clock.now(), self._providers.clock_ahead())
         return is_settled(connection, self._pace.settle, now)
@@ -89,7 +94,7 @@ class Stored:
         method = self._providers.method_of(connection)
         if method.browser:
             return self._grants.access(connection)
-        credentials = opened(self._database, self._sealer, method, connection)
+        credentials = self.credentials(connection)
         if credentials is None:
             raise NeedsAction(
                 f"Nothing is stored that '{connection.name}' could sign in with.",

@@ -91,7 +91,7 @@ class ConnectionWriter:
             fingerprint=mark,
             fingerprint_version=1,
             published_at=verified.accepted_at,
-            look_at=health.next_look(now, self.ids.jitter()),
+            look_at=health.first_look(now, self.ids.jitter(), method, credentials),
             **sealed.credential_columns(tx, self.sealer, new_id, 1, self.cloud, method, credentials, mark),
         )
         try:
@@ -154,11 +154,12 @@ class ConnectionWriter:
             credentials_hash=credentials_hash(method, verified.given, salt),
             version=connection.version + 1,
             ends_at=method.ends_at(credentials),
+            secret_ends_at=None,
             facts=method.facts(credentials),
             fingerprint=mark,
             fingerprint_version=version,
             published_at=verified.accepted_at,
-            look_at=health.next_look(now, self.ids.jitter()),
+            look_at=health.first_look(now, self.ids.jitter(), method, credentials),
             **sealed.credential_columns(
                 tx, self.sealer, connection.id, version, connection.cloud, method, credentials, mark
             ),
@@ -201,7 +202,8 @@ class ConnectionWriter:
 
 _CREDENTIAL_FIELDS = (
     *("tenant_id", "client_id", "secret", "secret_version", "credential_id", "salt", "credentials_hash", "version"),
-    *("checked_at", "check_result", "ends_at", "facts", "fingerprint", "fingerprint_version"),
+    *("checked_at", "check_result", "ends_at", "secret_ends_at", "facts", "fingerprint"),
+    "fingerprint_version",
     *("published_at", "look_at", "refused_at", "refusal"),
 )
 
@@ -246,6 +248,7 @@ def point_to(
     )
     facts = {
         "ends_at": method.ends_at(credentials),
+        "secret_ends_at": None,
         "facts": method.facts(credentials),
         "fingerprint": mark,
         "fingerprint_version": version,

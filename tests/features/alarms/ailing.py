@@ -1,5 +1,7 @@
 """An organization in which everything is the matter that needs somebody, as rows."""
 
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,12 +20,19 @@ _SEALED = Sealed("k1.a.b")
 REFUSAL = {"code": "azure.secret_invalid", "message": "Entra ID does not accept it.", "fix": "Enter another."}
 
 
+@dataclass(frozen=True)
+class Named:
+    id: str
+    client_id: str
+    key_id: str | None
+
+
 class Ailing:
     """Adds rows to one organization, all of the moment ``now``. What it adds is well but for what is said."""
 
-    def __init__(self, database: Database, now: datetime) -> None:
-        self.org_id, self.now = organization(database), now
-        self.project_id = project(database, self.org_id)
+    def __init__(self, database: Database, now: datetime, org_id: str = "", project_id: str = "") -> None:
+        self.org_id, self.now = org_id or organization(database), now
+        self.project_id = project_id or project(database, self.org_id)
         self._database = database
         self._names = 0
 
@@ -54,6 +63,12 @@ class Ailing:
             "updated_at": self.now,
         }  # fmt: skip
         tx.run(sa.insert(tables.alarm_channels).values(values))
+
+    def owned(self, tx: Tx, user_id: str, **changes: Any) -> None:
+        """Add a connection for which this person answers."""
+        owned = self.connection(tx, **changes)
+        row = {"id": owned, "connection_id": owned, "org_id": self.org_id, "user_id": user_id, "email": "a@acme.test"}
+        tx.run(sa.insert(tables.owners).values(row | {"updated_at": self.now}))
 
     def connection(self, tx: Tx, **changes: Any) -> str:
         self._names += 1
@@ -91,6 +106,21 @@ class Ailing:
         tx.run(sa.insert(tables.credentials).values(values | changes))
         return str((values | changes)["key_id"])
 
+    def reading(self) -> AbstractContextManager[Tx]:
+        return self._database.read()
+
+    def ids_of(self, tx: Tx, name: str) -> "Named":
+        """Return the ids of a connection, and of its current credential where it rotates."""
+        own = sa.and_(tables.rotations.c.connection_id == tables.app_connections.c.id)
+        current = sa.and_(
+            tables.credentials.c.rotation_id == tables.rotations.c.id, tables.credentials.c.state == "current"
+        )
+        query = sa.select(tables.app_connections.c.id, tables.app_connections.c.client_id, tables.credentials.c.key_id)
+        joined = tables.app_connections.outerjoin(tables.rotations, own).outerjoin(tables.credentials, current)
+        row = tx.one(query.select_from(joined).where(tables.app_connections.c.name == name))
+        assert row is not None
+        return Named(**row)
+
     def _granted(self, tx: Tx) -> None:
         used = self.now - 85 * DAY
         row = {"connection_id": self.connection(tx, method="oauth"), "refresh_token": _SEALED}
@@ -107,7 +137,7 @@ class Ailing:
         tx.run(sa.insert(tables.runs).values(run))
 
     def _removals_and_others(self, tx: Tx) -> None:
-        rotation_id, before = self.rotating(tx), self.now - 3 * DAY
+        rotation_id, before = self.rotating(tx, application_name="Salaries"), self.now - 3 * DAY
         self.credential(tx, rotation_id, state="retiring", note=USED_ELSEWHERE, retired_at=before)
         self.credential(tx, rotation_id, state="retiring", retired_at=before - DAY, revoke_after=before)
         self.credential(
@@ -135,7 +165,5 @@ class Ailing:
         tx.run(sa.insert(tables.universal_auths).values(of_auth | locked | stamps))
         secret = {"id": IDS.new(), "universal_auth_id": auth, "description": "ci", "prefix": "abcd", "hash": "h"}
         tx.run(sa.insert(tables.client_secrets).values(secret | {"ttl": 12 * 86400} | stamps))
-        owner = {"org_id": self.org_id, "user_id": IDS.new(), "email": "bob@acme.test", "updated_at": self.now}
-        owned = self.connection(tx)
-        tx.run(sa.insert(tables.owners).values(owner | {"id": owned, "connection_id": owned}))
+        self.owned(tx, IDS.new())
         tx.run(sa.update(tables.data_keys).values(created_at=self.now - 100 * DAY))

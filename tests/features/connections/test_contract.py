@@ -16,7 +16,7 @@ from tests.features.connections.desk import ALL, NOBODY, ROOT, WEEKLY, ApiClient
 SHOWN = {
     *("id", "name", "description", "app", "method", "version", "orgId", "projectId", "project"),
     *("isPlatformManagedCredentials", "gatewayId", "gatewayPoolId", "isAutoRotationEnabled"),
-    *("credentialsHash", "credentials", "lastCheck", "refusal", "createdAt", "updatedAt"),
+    *("credentialsHash", "credentials", "lastCheck", "refusal", "createdAt", "updatedAt", "credentialEndsAt"),
 }
 WAITING = sa.text("SELECT 1 FROM pg_locks WHERE NOT granted")
 STAMP = re.compile(r"2026-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")

@@ -148,7 +148,7 @@ def test_a_role_for_one_connection_shows_and_permits_that_one_alone(web: ApiClie
     for path in (f"{ROOT}?projectId={web.project_id}", ALL, f"{ROOT}/available?projectId={web.project_id}"):
         answer = web.ask("GET", path, who="member")
         assert [each["name"] for each in answer["appConnections"]] == ["mine"], path
-    search = ConnectionSearch(web.world.database)
+    search = ConnectionSearch(web.world.database, web.world.clock)
     for project_id, everywhere in ((web.project_id, False), (None, True)):
         page = search.page(actor, project_id, ConnectionQuery(everywhere=everywhere))
         assert ([each.name for each in page.connections], page.total, page.all) == (["mine"], 1, 1)

@@ -4,7 +4,7 @@ By every way to sign in, rotating or not; trouble that passes is no refusal; and
 """
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from entra_emulator import RESET, SERVICE_UNAVAILABLE, Effect, Fault
 from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.db.unit import Database
+from keyturn.kit.clock import iso
 from keyturn_simulation.world import OWNED
 from tests.databases import sqlite_database
 from tests.features.connections.desk import WEEKLY, Json
@@ -314,3 +315,16 @@ def test_a_secret_that_has_expired_has_not_vanished(scene: MethodsFixture) -> No
     assert not [
         event for event in scene.world.events("credentials-drifted") if event["data"]["kind"] == "current-vanished"
     ]
+
+
+def test_when_a_secret_ends_is_known_a_minute_after_it_was_entered(scene: MethodsFixture) -> None:
+    connection, app = by_secret(scene, rotating=False)
+    scene.world.run_until(scene.world.clock.now() + timedelta(minutes=2))
+    ends = {iso(datetime.fromtimestamp(secret.end, UTC)) for secret in scene.admin.secrets(app.object_id)}
+    assert scene.web.get(connection)["credentialEndsAt"] in ends
+    other = scene.admin.create_application(
+        scene.world.tenant_id, "Another", secrets=1, permissions=(OWNED,), owns_itself=True
+    )
+    scene.world.applications[other.app_id] = other
+    changed = scene.web.ask("PATCH", connection["id"], {"credentials": scene.web.credentials(other)})["appConnection"]
+    assert changed["credentialEndsAt"] is None, "nothing is known of another secret yet"

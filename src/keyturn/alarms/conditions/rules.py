@@ -85,8 +85,8 @@ def of_connection(state: ConnectionState, now: datetime) -> Iterator[Condition]:
     yield from _signs_in(about, connection, now)
     if state.rotating:
         yield from _of_rotation(about, state.rotating, now, told=_told(connection))
-    elif connection.ends_at and days_before_end(connection.ends_at, now) is not None:
-        yield _ends(about, connection.ends_at, now, "Make a new one, and enter it here; or set up rotation.")
+    elif (ends_at := connection.credential_ends_at) and days_before_end(ends_at, now) is not None:
+        yield _ends(about, ends_at, now, "Make a new one, and enter it here; or set up rotation.")
     if state.refreshed_at and not connection.refused_at and not connection.needs_reconnect:
         ends_at = moved(state.refreshed_at, GRANT_LIFE)
         if days_before_end(ends_at, now) is not None:

@@ -117,6 +117,7 @@ _CONNECTIONS = sa.union(
         for part in (
             app_connections.c.refused_at.is_not(None),
             app_connections.c.ends_at <= _param("soon"),
+            app_connections.c.secret_ends_at <= _param("soon"),
             _param("tried_before") > _TRIED,
             sa.and_(_TRIED.is_(None), app_connections.c.created_at < _param("tried_before")),
             sa.and_(

@@ -102,6 +102,7 @@ class AppConnectionShown(ApiModel):
     rotation: RotationShown | UnsetType = UNSET
     last_check: LastCheck | None = None
     refusal: Refusal | None = None
+    credential_ends_at: Timestamp | None = None
     certificate_expires_at: Timestamp | UnsetType = UNSET
     certificate_thumbprint: str | UnsetType = UNSET
     certificate_warning: str | UnsetType | None = UNSET
@@ -201,6 +202,7 @@ def shown(
         rotation=_rotation(overview, now) if overview else UNSET,
         last_check=last_check(connection),
         refusal=refusal(connection),
+        credential_ends_at=iso_or_none(overview.current_ends_at if overview else connection.credential_ends_at),
         certificate_expires_at=iso(connection.ends_at) if connection.ends_at else UNSET,
         certificate_thumbprint=facts.get("thumbprint", UNSET),
         certificate_warning=_warning(connection, overview, now),

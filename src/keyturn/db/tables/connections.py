@@ -42,6 +42,7 @@ app_connections = sa.Table(
     sa.Column(
         "salt", SealedText
     ),  # of credentials_hash; none: still inside `secret`, as versions before this column wrote it
+    at("secret_ends_at"),  # when the secret ends, as the provider lists it; none: not known, or a rotation knows it
     flag("rotates_owned"),  # whether every application that its principal owns may be rotated through it
     sa.UniqueConstraint("scope", "name"),
     sa.Index(
@@ -64,6 +65,7 @@ app_connections = sa.Table(
         postgresql_where=sa.text("refused_at IS NOT NULL"),
     ),
     sa.Index("ix_app_connections_ends", "org_id", "ends_at"),
+    sa.Index("ix_app_connections_secret_ends", "org_id", "secret_ends_at"),
     sa.Index("ix_app_connections_checked", "org_id", "checked_at"),
     # Pages of a list come in order without sorting, and how many there are is counted in the index alone.
     sa.Index("ix_app_connections_in_order", "org_id", "app", "name", "id", "project_id"),

@@ -21,6 +21,7 @@ project_roles = _view(tables.project_roles, "id", "permissions")
 app_connections = _view(
     tables.app_connections,
     "id", "org_id", "project_id", "name", "checked_at", "check_result", "created_at", "ends_at", "look_at", "refused_at",
+    "secret_ends_at",
 )  # fmt: skip
 oauth_tokens = _view(tables.oauth_tokens, "connection_id", "refreshed_at", "refresh_due_at")
 secret_folders = _view(tables.secret_folders, "id", "path")

@@ -1,6 +1,6 @@
 """Pages of app connections: the list, adding one, its own page and everything that can be done with it."""
 
-from keyturn.pages.connections import actions, change, create, detail, listing, live, oauth_callback, removed
+from keyturn.pages.connections import actions, change, create, detail, listing, live, oauth_callback, removed, several
 from keyturn.pages.connections.urls import ConnectionPages
 from keyturn.web.pages import Pages, group
 
@@ -19,5 +19,6 @@ def router(pages: ConnectionPages) -> Pages:
         *change.schedule_routes(pages),
         *oauth_callback.routes(pages),
         *removed.routes(pages),
+        *several.routes(pages),
         *live.handlers(pages),
     )

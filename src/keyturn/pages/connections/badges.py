@@ -9,6 +9,7 @@ from keyturn.errors import RefusalReason
 from keyturn.rotations.domain import Rotation, Run
 
 SOON = timedelta(days=7)
+SHOWN_BEFORE_END = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def badges(
     """
     return [
         *_sign_in(connection, service, rotation, now),
-        *(rotation_badges(rotation, run, ends_at, now) if rotation else ()),
+        *(rotation_badges(rotation, run, ends_at, now) if rotation else _secret_ends(connection, now)),
     ]
 
 
@@ -65,6 +66,16 @@ def _sign_in(connection: Connection, service: str, rotation: Rotation | None, no
             connection.ends_at,
             "Certificate's end",
         )
+
+
+def _secret_ends(connection: Connection, now: datetime) -> Iterator[Badge]:
+    """Say in good time that a secret ends which nothing replaces."""
+    ends_at = connection.secret_ends_at
+    if ends_at is None or ends_at > now + SHOWN_BEFORE_END:
+        return
+    text = "Secret ended" if ends_at <= now else f"Secret ends {distance(ends_at, now)}"
+    reason = "Nothing replaces it: enter another one, or set up rotation."
+    yield Badge(text, "bad" if ends_at <= now + SOON else "warn", "clock", reason, ends_at, "Secret's end")
 
 
 def without(matches: Sequence[Badge], texts: Collection[str]) -> list[Badge]:

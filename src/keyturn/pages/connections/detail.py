@@ -122,7 +122,7 @@ def show(
         check_failed=check,
         refusal_told=refusal in failures,
         refusal_title=refusal_title(connection, provider.manifest.service) if connection.refused_at else "",
-        ends_at=ends_at,
+        ends_at=ends_at or connection.credential_ends_at,
         trial=trial,
         form_state=form_state,
         sharing=pages.overviews.sharing(actor, [connection]).get(connection.id),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlencode
 
@@ -33,7 +34,8 @@ class ListQuery(ApiModel, rename=None):
 
     q: Annotated[Trimmed, Meta(max_length=200)] = ""
     app: Annotated[Trimmed, Meta(max_length=64)] | None = None
-    sort: Literal["app", "name", "method", "home", "rotation"] = "app"
+    status: Literal["failed", "refused", "ending", "paused", "not-rotated", "mine"] | None = None
+    sort: Literal["app", "name", "method", "home", "ends", "rotation"] = "app"
     order: Literal["asc", "desc"] = "asc"
     page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
     size: Annotated[int, Meta(ge=1, le=100)] = 20
@@ -51,6 +53,7 @@ class ConnectionRow:
     home_path: str
     badges: Sequence[Badge]
     rotation: Rotation | None
+    ends_at: datetime | None
     can: frozenset[str]
 
 
@@ -73,8 +76,12 @@ class ListPage(PageOfPlace):
     rows: Sequence[ConnectionRow]
     columns: Sequence[Column]
     apps: Sequence[AppProvider]
+    chips: Sequence[tuple[str, str, bool]]
+    """Label and address of each status, and whether the list shows that alone."""
     earlier: str | None
     later: str | None
+    end: str | None
+    """The last page, where it is not this one or the next."""
     first: int
     last: int
     here: str
@@ -106,7 +113,9 @@ def routes(pages: ConnectionPages) -> list[PageRoute]:
 def _page(pages: ConnectionPages, actor: Actor, project_id: str | None, query: ListQuery) -> ListPage:
     scope = pages.place(actor, project_id)
     everywhere = project_id is None and query.scope == "all"
-    search = ConnectionQuery(query.q, query.app, query.sort, query.order == "desc", query.page, query.size, everywhere)
+    search = ConnectionQuery(
+        query.q, query.app, query.status, query.sort, query.order == "desc", query.page, query.size, everywhere
+    )
     matches = pages.catalog.page(actor, project_id, search)
     first = (matches.page - 1) * query.size
     return ListPage(
@@ -117,6 +126,8 @@ def _page(pages: ConnectionPages, actor: Actor, project_id: str | None, query: L
         removals=links(pages, actor, project_id, everywhere=everywhere),
         columns=[_column(scope, query, *column) for column in _columns(scope, everywhere=everywhere)],
         apps=pages.providers.all,
+        chips=[_chip(scope, query, status, label) for status, label in STATUS_LABELS.items()],
+        end=_address(scope, query, page=matches.pages) if matches.page + 1 < matches.pages else None,
         earlier=_address(scope, query, page=matches.page - 1) if matches.page > 1 else None,
         later=_address(scope, query, page=matches.page + 1) if matches.page < matches.pages else None,
         first=first + 1,
@@ -133,7 +144,24 @@ def _page(pages: ConnectionPages, actor: Actor, project_id: str | None, query: L
 
 def _columns(scope: PageScope, *, everywhere: bool) -> list[tuple[str, str]]:
     managed = [("home", "Managed By")] if scope.project is None and everywhere else []
-    return [("app", "App"), ("name", "Name"), ("method", "Method"), *managed, ("rotation", "Rotation")]
+    named = [("app", "App"), ("name", "Name"), ("method", "Method")]
+    return [*named, *managed, ("ends", "Secret ends"), ("rotation", "Rotation")]
+
+
+STATUS_LABELS = {
+    "failed": "Failed",
+    "refused": "Refused",
+    "ending": "Ending",
+    "paused": "Paused",
+    "not-rotated": "Not rotated",
+    "mine": "Mine",
+}
+
+
+def _chip(scope: PageScope, query: ListQuery, status: str, label: str) -> tuple[str, str, bool]:
+    """A chip that is on leads to the list without it."""
+    is_on = query.status == status
+    return label, _address(scope, query, status=None if is_on else status), is_on
 
 
 def _column(scope: PageScope, query: ListQuery, key: str, label: str) -> Column:
@@ -160,6 +188,7 @@ def _rows(pages: ConnectionPages, matches: ConnectionMatches) -> list[Connection
                 OF_PROJECT.format(project_id=home.id) if home else "",
                 badges(readable(connection, pages.providers), provider.manifest.service, rotation, run, ends_at, now),
                 rotation,
+                ends_at if rotation else connection.credential_ends_at,
                 matches.can_in[connection.project_id] if connection.project_id else matches.can,
             )
         )

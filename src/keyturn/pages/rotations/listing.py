@@ -100,7 +100,8 @@ def _signer_badges(view: SecretRotationView, now: datetime) -> Iterator[Badge]:
 def _matches(view: SecretRotationView, words: Sequence[str]) -> bool:
     each, rotation = view.secret_rotation, view.rotation
     names = (each.name, each.description or "", rotation.application_name, rotation.app_id, view.place.path)
-    text = " ".join([*names, view.names.client_id, view.names.client_secret, view.connection.name]).lower()
+    ids = (rotation.tenant.tenant_id, rotation.object_id, (view.current.key_id if view.current else None) or "")
+    text = " ".join([*names, *ids, view.names.client_id, view.names.client_secret, view.connection.name]).lower()
     return all(word in text for word in words)
 
 

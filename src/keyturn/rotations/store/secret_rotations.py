@@ -90,12 +90,19 @@ def refs_of_project(tx: Tx, project_id: str) -> list[SecretRotationRef]:
     return _refs(tx, secret_rotations.c.project_id == project_id)
 
 
+def refs_named(tx: Tx, org_id: str, word: str, most: int) -> list[SecretRotationRef]:
+    """Return the first of the organization with this in the name, or in that of the application, by name."""
+    names = (secret_rotations.c.name, rotations.c.application_name, rotations.c.app_id)
+    like = sa.or_(*(name.icontains(word, autoescape=True) for name in names))
+    return _refs(tx, sa.and_(secret_rotations.c.org_id == org_id, like), most)
+
+
 def refs_of_environment(tx: Tx, environment_id: str) -> list[SecretRotationRef]:
     """Return those that publish into the environment, by name."""
     return _refs(tx, secret_rotations.c.environment_id == environment_id)
 
 
-def _refs(tx: Tx, where: sa.ColumnElement[bool]) -> list[SecretRotationRef]:
+def _refs(tx: Tx, where: sa.ColumnElement[bool], most: int | None = None) -> list[SecretRotationRef]:
     query = (
         sa.select(
             secret_rotations.c.id,
@@ -115,6 +122,7 @@ def _refs(tx: Tx, where: sa.ColumnElement[bool]) -> list[SecretRotationRef]:
         )
         .where(where)
         .order_by(secret_rotations.c.name, secret_rotations.c.id)
+        .limit(most)
     )
     places = ("project_id", "environment_id", "slug", "environment_name", "path")
     return [

@@ -106,6 +106,60 @@ document.addEventListener("input", (event) => {
   });
 });
 
+// A slash leads to the search of the page, as long as nobody is writing.
+const isWriting = (node) => node?.matches?.("input, textarea, select, [contenteditable]");
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target) || document.querySelector("dialog[open]")) return;
+  const search = document.querySelector("[data-shortcut='/']");
+  if (search) {
+    event.preventDefault();
+    search.focus();
+    search.select();
+  }
+});
+
+// --- finding anything -----------------------------------------------------------------------------------------------
+
+const palette = document.getElementById("palette");
+
+function find() {
+  if (!palette.open) palette.showModal();
+  const input = palette.querySelector("input");
+  input.focus();
+  input.select();
+  htmx.trigger(input, "open");
+}
+
+document.addEventListener("keydown", (event) => {
+  if (!palette) return;
+  if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey) {
+    event.preventDefault();
+    find();
+    return;
+  }
+  if (!palette.open) return;
+  const links = [...palette.querySelectorAll(".found a")];
+  const at = links.indexOf(document.activeElement);
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (step && links.length) {
+    event.preventDefault();
+    const next = at + step;
+    if (next < 0) palette.querySelector("input").focus();
+    else links[Math.min(next, links.length - 1)].focus();
+  } else if (event.key === "Enter" && at < 0 && links.length) {
+    event.preventDefault();
+    links[0].click();
+  }
+});
+
+document.addEventListener("click", (event) => {
+  if (palette && event.target.closest("[data-finds]")) {
+    event.preventDefault();
+    find();
+  } else if (event.target === palette && outside(event)) palette.close();
+});
+
 // --- small things ---------------------------------------------------------------------------------------------------
 
 document.addEventListener("click", async (event) => {

@@ -97,3 +97,13 @@ function refresh() {
 document.addEventListener("htmx:afterSettle", follow);
 addEventListener("pagehide", stop);
 addEventListener("pageshow", follow);
+
+// --- several at once ------------------------------------------------------------------------------------------------
+
+document.addEventListener("change", (event) => {
+  const all = event.target.dataset?.ticks;
+  if (all) document.querySelectorAll(`${all} [form=several]`).forEach((one) => (one.checked = event.target.checked));
+  if (all || event.target.matches("[form=several]")) {
+    document.getElementById("several").classList.toggle("any", Boolean(document.querySelector("[form=several]:checked")));
+  }
+});
