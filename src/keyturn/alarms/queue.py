@@ -1,7 +1,7 @@
 """Puts what is to be told into messages, within one transaction of the caller. Safe to repeat: each has a key of its own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from keyturn.alarms import message_store, routing
@@ -20,11 +20,16 @@ _DAYS_AHEAD = 3
 
 @dataclass(frozen=True)
 class Queue:
-    """Writes messages. ``administrators`` are e-mail addresses by project, and (None) those of the organization."""
+    """Writes the messages of one look. ``administrators`` are addresses by project, and (None) those of the organization.
+
+    What one receiver is told at once of one look is one message: when a tenant is away, nobody gets a thousand.
+    """
 
     ids: Ids
     channels: Sequence[Channel]
     administrators: Mapping[str | None, Sequence[str]]
+    begun: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The messages of this look by channel and receiver."""
 
     def tell(self, tx: Tx, alarm: Alarm, notice: Notice, owner: Owner, now: datetime) -> None:
         """Tell all who are concerned, at once or in their next daily message."""
@@ -41,9 +46,13 @@ class Queue:
         return Persons(address if alarm.owner_id else None, tuple(of_project))
 
     def _at_once(self, tx: Tx, alarm: Alarm, event: Event, stop: Stop, told: Told, now: datetime) -> None:
-        message = self._message(alarm.org_id, stop, ALARM, now, now)
-        if message_store.add(tx, message, routing.key_at_once(alarm, event, stop)):
-            message_store.add_notice(tx, self.ids.new(), message.id, alarm.id, told, now)
+        place = (stop.channel.id, stop.receiver)
+        if place not in self.begun:
+            message = self._message(alarm.org_id, stop, ALARM, now, now)
+            if not message_store.add(tx, message, routing.key_at_once(alarm, event, stop)):
+                return
+            self.begun[place] = message.id
+        message_store.add_notice(tx, self.ids.new(), self.begun[place], alarm.id, told, now)
 
     def _daily(self, tx: Tx, alarm: Alarm, stop: Stop, told: Told, now: datetime) -> None:
         """Add it to the receiver's next daily message that has not begun to be sent."""

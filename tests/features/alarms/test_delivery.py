@@ -2,8 +2,10 @@
 
 import random
 from datetime import timedelta
+from pathlib import Path
 
 from keyturn.db.unit import Database
+from tests.databases import sqlite_database
 from tests.features.alarms.office import Office
 from tests.features.alarms.receivers import Receiver
 
@@ -18,6 +20,7 @@ def test_every_alarm_arrives_once_for_its_id(database: Database) -> None:
     names = [f"app-{number}" for number in range(12)]
     for name in names:
         office.happens(name)
+        office.passes(2 * MINUTE, MINUTE, first, second)
     office.passes(3 * DAY, timedelta(hours=1), first, second)
     office.work(first, second, rounds=20)
     assert sorted(office.receiver.told()) == sorted(("opened", name) for name in names)
@@ -37,3 +40,16 @@ def test_every_alarm_arrives_once_for_its_id(database: Database) -> None:
     }
     assert len(office.alarms.list(office.boss)) == 6
     assert len(office.alarms.list(office.boss, resolved=True)) == 6
+
+
+def test_what_happens_to_many_at_once_is_one_message(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database:
+        office = Office(database)
+        office.webhook()
+        for number in range(120):
+            office.happens(f"app-{number}")
+        office.passes(10 * MINUTE)
+        (body,) = office.receiver.taken.values()
+        assert body["data"]["title"].startswith("[Keyturn] 120 alarms, the first: ")
+        assert (len(body["data"]["alarms"]), body["data"]["leftOut"]) == (50, 70)
+        assert office.alarms.count(office.boss) == 120
