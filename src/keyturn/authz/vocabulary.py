@@ -87,7 +87,7 @@ _OTHER_WORDS = frozenset({*_CONNECTIONS, "grant-privileges"} - {"read", "create"
 WITHOUT_EFFECT = frozenset(
     {
         *("commits", "dynamic-secrets", "groups", "integrations", "ip-allowlist", "kms", "secret-approval"),
-        *("secret-rollback", "secret-syncs", "service-tokens", "webhooks"),
+        *("secret-events", "secret-rollback", "secret-syncs", "service-tokens", "webhooks"),
     }
 )
 """Subjects that configurations of clients name, and of which there is nothing here: they are kept, and permit nothing."""

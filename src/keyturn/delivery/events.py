@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from keyturn.authz.authorize import Scope, require_in
+from keyturn.authz.authorize import Scope, granted, require_in
 from keyturn.authz.domain import Action
 from keyturn.changes import store as feed
 from keyturn.changes.domain import Change
@@ -80,11 +80,14 @@ class EventStreams:
         """
         self._watch.require_room()
         claim = self._watch.claims.of(token, ip, actor, address)
+        with self._database.read() as tx:
+            granted(
+                tx, claim.standing.actor, Scope(actor.org_id, claim.project_id)
+            )  # a project that is not there is NotFound
+            floor = feed.floor(tx, claim.project_id) if last_event_id else 0
         _require_something(claim, interests)
         if not last_event_id:
             return Subscription(claim, interests, claim.revision, False, place)
-        with self._database.read() as tx:
-            floor = feed.floor(tx, claim.project_id)
         number = _number(last_event_id)
         known = number is not None and floor <= number <= claim.revision
         position = number if number is not None and known else claim.revision
@@ -104,7 +107,7 @@ class EventStreams:
                 if refusal is not None:
                     yield Event(EventKind.END, position, refusal=refusal)
                     return
-                changes, floor = await self._after(claim.project_id, position)
+                changes, floor = await self._after(claim, position)
                 if position < floor:
                     position = floor
                     yield Event(EventKind.RESET, position)
@@ -119,10 +122,14 @@ class EventStreams:
         finally:
             self._watch.remove(waiter)
 
-    async def _after(self, project_id: str, position: int) -> tuple[Sequence[Numbered], int]:
+    async def _after(self, claim: Claim, position: int) -> tuple[Sequence[Numbered], int]:
         """Return what comes after the position, and below which number changes are not known any more."""
-        changes = self._watch.changes_since(project_id, position)
-        return await asyncio.to_thread(self._read, project_id, position) if changes is None else (changes, position)
+        changes = self._watch.changes_since(claim.project_id, position)
+        if changes is not None:
+            return changes, position
+        end = self._watch.may_tell(claim)
+        read, floor = await asyncio.to_thread(self._read, claim.project_id, position)
+        return [each for each in read if each[0] <= end], min(floor, end)
 
     def _patience(self, claim: Claim) -> float:
         holds = self._watch.holds_for(claim)

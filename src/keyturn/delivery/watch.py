@@ -62,19 +62,28 @@ class Waiter:
 
 @dataclass(eq=False, slots=True)
 class _Project:
-    """``recent`` are the changes after ``begins``, up to ``known``."""
+    """``recent`` are the changes after ``begins``, up to ``known``: those that were delivered. ``read`` is the thread's own."""
 
     known: int
     begins: int
+    read: int
     recent: deque[Numbered] = field(default_factory=deque)
     waiters: set[Waiter] = field(default_factory=set)
 
 
 @dataclass(slots=True)
+class _Step:
+    """What is new in a project, up to a number. None: more than is kept, or (``up_to`` None) the project is gone."""
+
+    project: _Project
+    changes: Sequence[Numbered] | None
+    up_to: int | None
+
+
+@dataclass(slots=True)
 class _News:
-    standings: list[tuple[Claim, Standing | KeyturnError]] = field(default_factory=list)
-    changes: list[tuple[_Project, Sequence[Numbered] | None]] = field(default_factory=list)
-    """None: more than is kept, or the project is gone."""
+    standings: list[tuple[Claim, Standing | KeyturnError]]
+    steps: list[_Step]
 
 
 class ChangeWatch:
@@ -160,7 +169,7 @@ class ChangeWatch:
             self.require_room()
             project = self._projects.get(claim.project_id)
             if project is None:
-                project = self._projects[claim.project_id] = _Project(claim.revision, claim.revision)
+                project = self._projects[claim.project_id] = _Project(*(claim.revision,) * 3)
                 self._counters.ask(claim.project_id)
             self._waiting += 1
             project.waiters.add(waiter)
@@ -203,6 +212,12 @@ class ChangeWatch:
             ending.cancel()
         return not over
 
+    def may_tell(self, claim: Claim) -> int:
+        """Return up to which number changes may be told by the rights of the claim: those after it are not delivered yet."""
+        with self._lock:
+            project = self._projects.get(claim.project_id)
+            return max(claim.revision, project.known if project else 0)
+
     def changes_since(self, project_id: str, number: int) -> Sequence[Numbered] | None:
         """Return the project's changes after the number, as far as they are in memory; None where some may not be."""
         with self._lock:
@@ -216,19 +231,16 @@ class ChangeWatch:
     def _looked(self) -> None:
         with self._lock:
             projects = dict(self._projects)
-        if not projects or self._loop is None:
+        if not projects or self._loop is None or self._loop.is_closed():
             return
-        news = _News()
-        for project_id, project in projects.items():
-            number = self._counters.revision(project_id)
-            if number is None and self._counters.confirmed:
-                news.changes.append((project, None))
-            elif number is not None and number > project.known:
-                news.changes.append((project, self._read(project_id, project, number)))
-        # After the changes were read: rights that were taken away before them are known before they are told.
-        news.standings = self._changed_standings(projects.values(), [project for project, _ in news.changes])
-        if news.standings or news.changes:
-            self._loop.call_soon_threadsafe(self._deliver, news)
+        steps = [step for each in projects.items() if (step := self._step(*each)) is not None]
+        # After the changes were read: rights that were taken away before them are known before they are told. When this
+        # fails nothing is delivered, and the next look begins where this one did.
+        standings = self._changed_standings(projects.values(), [step.project for step in steps])
+        for step in steps:
+            step.project.read = step.up_to or step.project.read
+        if standings or steps:
+            self._loop.call_soon_threadsafe(self._deliver, _News(standings, steps))
 
     def _changed_standings(
         self, projects: Iterable[_Project], changed: Sequence[_Project]
@@ -250,19 +262,17 @@ class ChangeWatch:
             self._access_seen, self._rights_at = access, now
         return standings
 
-    def _read(self, project_id: str, project: _Project, number: int) -> Sequence[Numbered] | None:
+    def _step(self, project_id: str, project: _Project) -> _Step | None:
+        number = self._counters.revision(project_id)
+        if number is None:
+            return _Step(project, None, None) if self._counters.confirmed else None
+        if number <= project.read:
+            return None
         with self.database.read() as tx:
-            changes = feed.since(tx, project_id, project.known, KEPT_CHANGES + 1)
-        with self._lock:
-            if len(changes) > KEPT_CHANGES:
-                project.recent.clear()
-                project.begins = project.known = number
-                return None
-            project.recent.extend(changes)
-            project.known = changes[-1][0] if changes else number
-            while len(project.recent) > KEPT_CHANGES:
-                project.begins = project.recent.popleft()[0]
-        return changes
+            changes = feed.since(tx, project_id, project.read, KEPT_CHANGES + 1)
+        if len(changes) > KEPT_CHANGES:
+            return _Step(project, None, number)
+        return _Step(project, changes, changes[-1][0] if changes else number)
 
     # --- on the loop ------------------------------------------------------------------------------------------------
 
@@ -279,10 +289,25 @@ class ChangeWatch:
                 for waiter in self._waiters(self._projects.get(project_id)):
                     if id(waiter.claim) in changed:
                         waiter.wake()
-        for project, changes in news.changes:
-            self._wake(project, changes)
+        for step in news.steps:
+            self._keep(step)
+            self._wake(step.project, step.changes)
 
-    def _wake(self, project: "_Project", changes: Sequence[Numbered] | None) -> None:
+    def _keep(self, step: _Step) -> None:
+        project = step.project
+        with self._lock:
+            if step.up_to is None:
+                return
+            project.known = step.up_to
+            if step.changes is None:
+                project.recent.clear()
+                project.begins = step.up_to
+            else:
+                project.recent.extend(step.changes)
+            while len(project.recent) > KEPT_CHANGES:
+                project.begins = project.recent.popleft()[0]
+
+    def _wake(self, project: _Project, changes: Sequence[Numbered] | None) -> None:
         waiters = self._waiters(project)
         touched = waiters if changes is None else [each for each in waiters if _concerns(each, changes)]
         urgent = changes is not None and any(is_urgent(change) for _, change in changes)
@@ -290,7 +315,7 @@ class ChangeWatch:
         for waiter in touched:
             self._later(window * waiter.place, waiter.wake) if window else waiter.wake()
 
-    def _waiters(self, project: "_Project | None") -> list[Waiter]:
+    def _waiters(self, project: _Project | None) -> list[Waiter]:
         with self._lock:
             return list(project.waiters) if project else []
 

@@ -47,10 +47,14 @@ def remove_old_messages(database: Database, days: int, confirmed_at: datetime, s
     Ages count from a moment that is certain to have come. ``stopped`` is asked after each part. Repeatable. Returns whether it
     was stopped, so that some may be left.
     """
-    count = REMOVED_AT_ONCE if days else 0
-    while count >= REMOVED_AT_ONCE:
+    before = confirmed_at - timedelta(days=days)
+    while days:
+        with database.read() as tx:
+            message_ids = store.old_messages(tx, before, REMOVED_AT_ONCE)
+        if not message_ids:
+            break
         with database.write() as tx:
-            count = store.remove_old(tx, confirmed_at - timedelta(days=days), REMOVED_AT_ONCE)
-        if count >= REMOVED_AT_ONCE and stopped():
+            store.remove_messages(tx, message_ids)
+        if stopped():
             return True
     return False

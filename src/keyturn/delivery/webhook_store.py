@@ -174,10 +174,15 @@ def journal(tx: Tx, webhook_id: str, limit: int, offset: int) -> list[tuple[Deli
     return [(each, of_each.get(each.id, ())) for each in found]
 
 
-def remove_old(tx: Tx, before: datetime, limit: int) -> int:
-    """Remove messages of before the moment that have come to their end; return how many."""
+def old_messages(tx: Tx, before: datetime, limit: int) -> list[str]:
+    """Return messages of before the moment that have come to their end, the oldest first."""
     old = sa.select(deliveries.c.id).where(deliveries.c.created_at < before, deliveries.c.next_at.is_(None))
-    return tx.run(sa.delete(deliveries).where(deliveries.c.id.in_(old.order_by(deliveries.c.created_at).limit(limit))))
+    return [row["id"] for row in tx.rows(old.order_by(deliveries.c.created_at).limit(limit))]
+
+
+def remove_messages(tx: Tx, message_ids: Sequence[str]) -> None:
+    """Remove these messages with their attempts, unless they are to be sent again meanwhile."""
+    tx.run(sa.delete(deliveries).where(deliveries.c.id.in_(message_ids), deliveries.c.next_at.is_(None)))
 
 
 _FIELDS = ("id", "webhook_id", "revision", "kind", "body", "created_at", "next_at", "state", "attempts")

@@ -1,12 +1,14 @@
 """A request with ``wait`` is answered when something is new, and ends with its token, its right and its time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from keyturn.db.tables import identities, project_member_roles
+from keyturn.delivery.claims import Claim, Standing
+from keyturn.errors import KeyturnError
 from keyturn.kit.secret import Plaintext
 from keyturn.tokens.domain import Origin
 from tests.databases import sqlite_database
@@ -100,3 +102,22 @@ def test_a_server_that_stops_lets_go_those_who_wait(place: Waiting) -> None:
     place.watch.release()
     assert waits.result(PATIENCE).status_code == 304
     assert stream.next() is None
+
+
+def test_a_look_that_fails_loses_nothing(place: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.put("FIRST")
+    waits = place.begin(LIST, etag=place.get(LIST).headers["etag"], wait=60)
+    look_again, failures = place.watch.claims.look_again, iter([True])
+
+    def fails_once(claims: Sequence[Claim]) -> list[tuple[Claim, Standing | KeyturnError]]:
+        if next(failures, False):
+            raise OSError("the database is away for a moment")
+        return look_again(claims)
+
+    monkeypatch.setattr(place.watch.claims, "look_again", fails_once)
+    with place.world.database.write() as tx:  # rights move, and a secret with them
+        tx.run(sa.delete(project_member_roles).where(project_member_roles.c.role == "viewer"))
+    place.put("SECOND")
+    place.woken(waits)
+    assert waits.result(PATIENCE).status_code == 200
+    assert next(failures, None) is None, "it did fail"
