@@ -37,7 +37,9 @@ def faults(page: Page, name: str) -> list[str]:
         for violation in rules.run(page, options=options).response["violations"]:
             nodes = "; ".join(str(node["target"]) for node in violation["nodes"][:3])
             problems.append(f"{name} ({scheme}): {violation['id']}: {violation['help']}: {nodes}")
-        rules = Axe("0")  # the page has the rules by now: half a megabyte of script, which takes longer than asking them
+        rules = Axe(
+            "0"
+        )  # the page has the rules by now: half a megabyte of script, which takes longer than asking them
     return problems
 
 

@@ -5,6 +5,7 @@ import typing
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -70,10 +71,16 @@ def read(
     in_template, in_path = path_params(path), [name for name in names if name not in {*provided, "query", body}]
     if sorted(in_template) != sorted(in_path) and len(names) == len(parameters):  # with ** it looks at none of them
         raise TypeError(f"{where}: the path has {list(in_template)}, the handler takes {in_path}")
-    path_type = msgspec.defstruct("Path", [(name, hints[name]) for name in in_path], rename="camel", kw_only=True)
+    path_type = _path_type(tuple((name, hints[name]) for name in in_path))
     kinds = {"path": path_type} | {part: hints[part] for part in ("query", body) if part in names}
     checks = {part: checker(kind, texts=part != "data") for part, kind in kinds.items()}
     return Signature(frozenset(names), kinds, checks, _answer(hints.get("return")))
+
+
+@lru_cache(maxsize=1024)
+def _path_type(fields: tuple[tuple[str, Any], ...]) -> type[msgspec.Struct]:
+    """Return the type of a path's parameters: one for all routes that have the same, as its checks are made once for each."""
+    return msgspec.defstruct("Path", fields, rename="camel", kw_only=True)
 
 
 def _answer(kind: Any) -> Any:
