@@ -19,7 +19,7 @@ from keyturn.engine.loop import Loop
 
 OF_A_FILE = timedelta(milliseconds=250)
 """Between two looks at SQLite's file."""
-OF_A_SERVER = timedelta(milliseconds=800)
+OF_A_SERVER = timedelta(milliseconds=500)
 """Between two looks at PostgreSQL."""
 CONFIRMED_FOR = 2.0
 """Seconds after which what a look has found is not relied on any more: the database may be away."""
