@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from playwright.sync_api import Page, expect
 
@@ -11,16 +11,18 @@ from keyturn.app.alarms import alarm_evaluation, alarm_services
 from keyturn.app.web import webhooks
 from keyturn.app.worker import webhook_sender
 from keyturn.connections.domain import Connection, NewConnection
+from keyturn.delivery import use
+from keyturn.delivery.domain import Read
 from keyturn.delivery.webhook_rules import NewWebhook
 from keyturn.identities.domain import NewClientSecret, NewIdentity, UniversalAuthChanges
 from keyturn.identities.token_auth import TokenAuthChanges
-from keyturn.kit.actor import Role
+from keyturn.kit.actor import ActorKind, Role
 from keyturn.kit.secret import Plaintext
 from keyturn.projects.domain import NewProject, Project
 from keyturn.providers.azure.methods.certificate import CertificateFiles
 from keyturn.rotations.commands import NewSecretRotation
 from keyturn.rotations.schedule import Schedule
-from keyturn.secrets.domain import Address, Details, Metadata, NewSecret, SecretChange
+from keyturn.secrets.domain import Address, Details, Metadata, NewSecret, ReadValue, SecretChange
 from keyturn.secrets.mapped import SecretNames
 from keyturn.secrets.service import Secrets
 from tests.browser.estate import BrowserServer, join
@@ -191,8 +193,24 @@ def come_to_rest(page: Page, estate: BrowserServer, furniture: Furniture) -> Non
         page.goto(estate.page_of(connection))
         expect(page.locator(".bar-current")).to_contain_text("Generation 1", timeout=20_000)
         expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."), timeout=20_000)
+    _use_secret(estate, furniture.rotation_id)
     page.goto(f"{estate.url}/secret-rotations/{furniture.rotation_id}")
     expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."), timeout=20_000)
+
+
+def _use_secret(estate: BrowserServer, rotation_id: str) -> None:
+    """Let programs and a person have the secret that the rotation has made."""
+    current = estate.secret_rotations.get(estate.actor, rotation_id).current
+    if current is None:
+        return
+    now, robot = estate.core.clock.now(), replace(estate.actor, kind=ActorKind.IDENTITY, id=_ANY)
+    value = ReadValue(_ANY, _ANY, current.id)
+    reads = [
+        Read(robot, "192.0.2.7", "billing-5d9c7b64f8-2xkqp", 300, (str(current.key_id),), [value], now),
+        Read(estate.actor, "192.0.2.8", None, None, (), [value], now),
+    ]
+    with estate.core.database.write() as tx:
+        use.note(tx, reads)
 
 
 def addresses(estate: BrowserServer, furniture: Furniture) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from keyturn.changes import store as feed
 from keyturn.connections import claims, health, sealed, stored
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
-from keyturn.delivery import use, use_domain
+from keyturn.delivery import use_domain
 from keyturn.engine import lease_store as leases
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.rotations import clock, failure, protocol, run_schedule, schedule, waits
@@ -169,18 +169,8 @@ def removes_what_programs_still_use(plant: pytest.MonkeyPatch) -> None:
     plant.setattr(waits, "held_until", lambda _uses, _id, _newer, now: now)
 
 
-def hears_no_acknowledgement(plant: pytest.MonkeyPatch) -> None:
-    original = use.note
-    plant.setattr(use, "note", lambda tx, reads: original(tx, [replace(read, in_use=()) for read in reads]))
-
-
-def takes_the_silence_of_a_job_for_its_end(plant: pytest.MonkeyPatch) -> None:
-    original = use_domain.holders
-
-    def holders(*args: Any) -> list[use_domain.Holder]:
-        return [each for each in original(*args) if each.until or not each.holds]
-
-    plant.setattr(use_domain, "holders", holders)
+def takes_programs_for_dead_too_early(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(use_domain, "_last_end", lambda at, _refresh: at)
 
 
 PLANTED: dict[Plant, tuple[str, int]] = {
@@ -207,6 +197,8 @@ PLANTED: dict[Plant, tuple[str, int]] = {
     moves_no_pointer: ("12:", 6),
     claims_no_application: ("claims:", 2),
     forgets_which_application_is_claimed: ("claims:", 26),
+    removes_what_programs_still_use: ("13:", 10),
+    takes_programs_for_dead_too_early: ("13:", 10),
     keeps_a_second_copy: ("11:", 0),
     forgets_a_value_that_is_pointed_to: ("11:", 1),
 }

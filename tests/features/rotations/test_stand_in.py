@@ -8,6 +8,7 @@ import pytest
 
 from entra_emulator import SERVICE_UNAVAILABLE, Fault
 from keyturn.credentials.domain import State
+from keyturn.db.unit import Database
 from keyturn.kit.secret import Plaintext
 from keyturn_simulation.invariants import check_quiet
 from keyturn_simulation.world import World, make_world
@@ -51,21 +52,20 @@ def test_the_original_that_could_not_be_removed_signs_in_for_a_current_secret_th
     check_quiet(world)
 
 
-def test_a_rotation_goes_on_at_once_when_its_connection_was_repaired(tmp_path: Path) -> None:
-    with sqlite_database(tmp_path) as database:
-        scene = make_applications(database, signer_rotates=False)
-        world, view = scene.world, scene.create()
-        (key_id,) = world.keys()
-        world.emulator.admin.remove_secret(world.application.object_id, key_id)
-        due = scene.use_cases.get(scene.actor, view.secret_rotation.id).rotation.next_run_at
-        assert due is not None
-        scene.run_until(due + timedelta(hours=9))
-        failed = scene.use_cases.get(scene.actor, view.secret_rotation.id).rotation
-        assert failed.paused_until is not None
-        assert failed.paused_until - world.clock.now() > timedelta(hours=1), "its next attempt is hours away"
-        secret = world.emulator.admin.add_secret(world.application.object_id, "typed by hand")
-        typed = world.first_secret(secret=Plaintext(secret.value), key_id=secret.key_id)
-        world.change(scene.signer, credentials=typed)
-        world.settle(within=timedelta(minutes=5))
-        again = scene.use_cases.get(scene.actor, view.secret_rotation.id).rotation
-        assert (again.generation, again.paused_until) == (2, None)
+def test_a_rotation_goes_on_at_once_when_its_connection_was_repaired(database: Database) -> None:
+    scene = make_applications(database, signer_rotates=False)
+    world, view = scene.world, scene.create()
+    (key_id,) = world.keys()
+    world.emulator.admin.remove_secret(world.application.object_id, key_id)
+    due = scene.use_cases.get(scene.actor, view.secret_rotation.id).rotation.next_run_at
+    assert due is not None
+    scene.run_until(due + timedelta(hours=9))
+    failed = scene.use_cases.get(scene.actor, view.secret_rotation.id).rotation
+    assert failed.paused_until is not None
+    assert failed.paused_until - world.clock.now() > timedelta(hours=1), "its next attempt is hours away"
+    secret = world.emulator.admin.add_secret(world.application.object_id, "typed by hand")
+    typed = world.first_secret(secret=Plaintext(secret.value), key_id=secret.key_id)
+    world.change(scene.signer, credentials=typed)
+    world.settle(within=timedelta(minutes=5))
+    again = scene.use_cases.get(scene.actor, view.secret_rotation.id).rotation
+    assert (again.generation, again.paused_until) == (2, None)
