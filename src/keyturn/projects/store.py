@@ -179,6 +179,23 @@ def environment(tx: Tx, org_id: str, environment_id: str) -> Environment | None:
     return Environment(**row) if row else None
 
 
+_NAMED = (
+    sa.select(environments)
+    .join(projects, projects.c.id == environments.c.project_id)
+    .where(
+        environments.c.project_id == sa.bindparam("project"),
+        environments.c.slug == sa.bindparam("called"),
+        projects.c.org_id == sa.bindparam("org"),
+    )
+)
+
+
+def environment_named(tx: Tx, org_id: str, project_id: str, slug: str) -> Environment | None:
+    """Return the environment of the organization's project that has this slug."""
+    row = tx.one(_NAMED, org=org_id, project=project_id, called=slug)
+    return Environment(**row) if row else None
+
+
 def save_environment(tx: Tx, environment_id: str, name: str, slug: str, now: datetime) -> None:
     values = {"name": name, "slug": slug, "updated_at": now}
     tx.run(sa.update(environments).where(environments.c.id == environment_id).values(values))

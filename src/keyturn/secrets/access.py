@@ -139,11 +139,10 @@ def _asked(tx: Tx, actor: Actor, address: Address) -> tuple[Place, Grants, Scope
 
 
 def _there(tx: Tx, actor: Actor, place: Place) -> Place:
-    project = projects.project(tx, actor.org_id, place.project_id)
-    for environment in project.environments if project else ():
-        if environment.slug == place.environment:
-            return replace(place, environment_id=environment.id, environment_name=environment.name)
-    raise NotFound(f"There is no environment '{place.environment}'.", code="projects.environment_not_found")
+    environment = projects.environment_named(tx, actor.org_id, place.project_id, place.environment)
+    if environment is None:
+        raise NotFound(f"There is no environment '{place.environment}'.", code="projects.environment_not_found")
+    return replace(place, environment_id=environment.id, environment_name=environment.name)
 
 
 def project_id_of(tx: Tx, actor: Actor, address: Address) -> str:
