@@ -53,6 +53,8 @@ LINES: Mapping[ConditionKind, tuple[Group, str]] = {
     K.IDENTITY_SECRET_ENDS: (Group.ENDING, "Make a new one"),
     K.REMOVAL_UNCONFIRMED: (Group.REMOVALS, "Confirm"),
     K.REMOVAL_LATE: (Group.REMOVALS, "See why"),
+    K.OLD_CREDENTIAL_USED: (Group.REMOVALS, "See who"),
+    K.REMOVAL_BLOCKS_ROTATION: (Group.REMOVALS, "See who"),
     K.CREDENTIAL_APPEARED: (Group.CHANGED, "Look"),
     K.CREDENTIAL_VANISHED: (Group.FAILING, "Repair"),
     K.IDENTITY_LOCKED: (Group.FAILING, "Clear the lock"),

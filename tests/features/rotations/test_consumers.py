@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from keyturn.alarms.conditions.domain import ConditionKind
+from keyturn.alarms.conditions.finder import ConditionFinder
 from keyturn.db.unit import Database
 from keyturn.kit.actor import Role
 from keyturn.rotations import secret_consumers
@@ -121,7 +123,15 @@ def test_a_leak_waits_for_nobody_and_says_before_who_stops(web: RotationClient) 
     read(web, "pod-1", every=FIVE, using=old)
     with web.world.database.read() as tx:
         ended = secret_consumers.in_use_and_ending(tx, web.world.actor.org_id, web.world.clock.now())
+        finder = ConditionFinder(web.world.services.providers)
+        conditions = finder.of_organization(tx, web.world.actor.org_id, web.world.clock.now())
     assert [(each.credential.key_id, each.dead) for each in ended] == [(old, True)], "it is used although it is gone"
+    (used,) = (one for one in conditions if one.kind is ConditionKind.OLD_CREDENTIAL_USED)
+    assert used.path == f"/secret-rotations/{rotation['id']}"
+    assert (
+        f"1 program still uses the previous client secret of 'Billing' ({web.application.app_id}), Key ID {old}"
+        in used.cause
+    )
 
 
 def test_who_uses_what_is_told_to_who_may_see_them(web: RotationClient) -> None:

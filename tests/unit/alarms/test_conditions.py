@@ -10,7 +10,12 @@ import pytest
 from keyturn.alarms.conditions.channel_rules import ChannelState, of_channels
 from keyturn.alarms.conditions.credential_rules import CredentialPlace, ForeignCredential, of_foreign, of_removal
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, ConditionSubject, Severity, days_before_end
-from keyturn.alarms.conditions.rules import ConnectionState, of_connection, of_secret_rotation
+from keyturn.alarms.conditions.rules import (
+    ConnectionState,
+    about_secret_rotation,
+    of_connection,
+    of_secret_rotation,
+)
 from keyturn.alarms.conditions.server_rules import (
     EndingClientSecret,
     IdentityState,
@@ -21,6 +26,7 @@ from keyturn.alarms.conditions.server_rules import (
     of_lost_owner,
     of_server,
 )
+from keyturn.alarms.conditions.use_rules import of_slot_wait, of_use
 from keyturn.audit.domain import SubjectKind
 from keyturn.authz.permissions import Scope
 from keyturn.connections.domain import Connection
@@ -120,6 +126,13 @@ def mapped(run: Run) -> list[Condition]:
     return list(of_secret_rotation(replace(VIEW, last_run=run), "client secret", NOW))
 
 
+APPLICATION = about_secret_rotation(VIEW, "client secret")
+
+
+def used(*, gone: bool = False, row: Credential = OLD) -> list[Condition]:
+    return list(of_use(APPLICATION, row, 2, NOW + DAY, gone=gone, now=NOW))
+
+
 def identity(attempts: Attempts) -> list[Condition]:
     return list(of_identity(replace(IDENTITY, attempts=attempts), NOW))
 
@@ -169,6 +182,9 @@ CASES = [
     Case(lambda: foreign(is_current=True, gone_at=NOW - HOUR), K.CREDENTIAL_VANISHED, C, "removed the current credential"),
     Case(lambda: identity(LOCKED), K.IDENTITY_LOCKED, W, "'ci' are locked until", PIPELINE),
     Case(lambda: client_secret(NOW + 2 * DAY), K.IDENTITY_SECRET_ENDS, C, "'for the pipeline' of 'ci' ends in 2 days", PIPELINE),
+    Case(lambda: used(gone=True), K.OLD_CREDENTIAL_USED, C, "2 programs still use the previous client secret", MAPPED),
+    Case(used, K.OLD_CREDENTIAL_USED, W, "Key ID key-0, which is removed on 2026-12-01", MAPPED),
+    Case(lambda: [of_slot_wait(APPLICATION, OLD, NOW + DAY)], K.REMOVAL_BLOCKS_ROTATION, W, "finds no room", MAPPED),
     Case(lambda: [of_lost_owner(LOST)], K.OWNER_LEFT, W, "bob@contoso.test, who answered for 'billing', is no user"),
     Case(lambda: server(seen=NOW - HOUR), K.NO_WORKER, C, "since 2026-11-30 11:00", SERVER),
     Case(lambda: server(seen=None), K.NO_WORKER, C, "since this server was set up", SERVER),
@@ -210,6 +226,7 @@ WELL: list[Callable[[], Iterable[Condition]]] = [
     lambda: rotating(retired=True, status="failed", enabled=False),
     lambda: mapped(RUN),
     lambda: removal(revoke_after=NOW + DAY),
+    lambda: used(row=CURRENT),
     lambda: foreign(gone_at=NOW),
     lambda: foreign(first_seen_at=NOW - 31 * DAY),
     lambda: identity(Attempts(2, NOW, None)),

@@ -42,6 +42,8 @@ class ConditionKind(StrEnum):
     IDENTITY_SECRET_ENDS = "identity-secret-ends"
     REMOVAL_UNCONFIRMED = "removal-unconfirmed"
     REMOVAL_LATE = "removal-late"
+    OLD_CREDENTIAL_USED = "old-credential-used"
+    REMOVAL_BLOCKS_ROTATION = "removal-blocks-rotation"
     CREDENTIAL_APPEARED = "credential-appeared"
     CREDENTIAL_VANISHED = "credential-vanished"
     IDENTITY_LOCKED = "identity-locked"

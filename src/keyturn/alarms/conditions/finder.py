@@ -1,17 +1,18 @@
 """What needs somebody in an organization: the rules over what the store finds. Reads only."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from keyturn.alarms.channel_store import switched_on as channels_switched_on
-from keyturn.alarms.conditions import channel_rules, credential_rules, rules, server_rules, store
+from keyturn.alarms.conditions import channel_rules, credential_rules, rules, server_rules, store, use_rules
 from keyturn.alarms.conditions.domain import Condition, in_order
 from keyturn.connections import store as connections
 from keyturn.db.unit import Tx
 from keyturn.errors import NeedsAction
 from keyturn.ownership import store as ownership
 from keyturn.providers.registry import Providers
+from keyturn.rotations.secret_consumers import SlotWait, UseOfEnding, in_use_and_ending, slots_waited_for
 from keyturn.rotations.store import policies
 from keyturn.rotations.store import secret_rotations as mappings
 
@@ -52,8 +53,11 @@ class ConditionFinder:
             noun, used = self._noun(connection.method), refreshed.get(connection.id)
             state = rules.ConnectionState(connection, noun, states.get(connection.id), used)
             yield from rules.of_connection(state, now)
-        for view in mappings.views_among(tx, store.mappings_of(tx, of_others)):
-            yield from rules.of_secret_rotation(view, self._noun(view.rotation.credential_kind), now)
+        uses = _Uses(in_use_and_ending(tx, org_id, now), slots_waited_for(tx, org_id, now))
+        for view in mappings.views_among(tx, store.mappings_of(tx, list({*of_others, *uses.rotation_ids}))):
+            noun = self._noun(view.rotation.credential_kind)
+            yield from rules.of_secret_rotation(view, noun, now)
+            yield from uses.conditions(view.rotation.id, rules.about_secret_rotation(view, noun), now)
 
     def _credentials(self, tx: Tx, org_id: str, now: datetime) -> Iterator[Condition]:
         for row, where, refusal in store.removals(tx, org_id, now):
@@ -73,3 +77,24 @@ class ConditionFinder:
             return self._providers.method_of_kind(kind).words.noun
         except NeedsAction:
             return "credential"
+
+
+@dataclass(frozen=True)
+class _Uses:
+    """What is used of credentials that were replaced."""
+
+    ending: Sequence[UseOfEnding]
+    waits: Sequence[SlotWait]
+
+    @property
+    def rotation_ids(self) -> set[str]:
+        return {*(one.rotation_id for one in self.ending), *(one.rotation.id for one in self.waits)}
+
+    def conditions(self, rotation_id: str, about: rules.About, now: datetime) -> Iterator[Condition]:
+        for one in self.ending:
+            if one.rotation_id == rotation_id:
+                holders = len(one.holders)
+                yield from use_rules.of_use(about, one.credential, holders, one.goes_at, gone=one.dead, now=now)
+        for wait in self.waits:
+            if wait.rotation.id == rotation_id:
+                yield use_rules.of_slot_wait(about, wait.credential, wait.until)

@@ -47,7 +47,7 @@ class ConnectionState:
 
 
 @dataclass(frozen=True)
-class _About:
+class About:
     """The subject of some conditions, where it lives and is shown, and what names its application."""
 
     subject: ConditionSubject
@@ -75,7 +75,7 @@ class _About:
 def of_connection(state: ConnectionState, now: datetime) -> Iterator[Condition]:
     """Yield the conditions of a connection and of the rotation of its own credential."""
     connection = state.connection
-    about = _About(
+    about = About(
         ConditionSubject(SubjectKind.CONNECTION, connection.id, connection.name),
         Scope(connection.org_id, connection.project_id, connection_id=connection.id),
         f"/app-connections/{connection.id}",
@@ -100,20 +100,25 @@ def of_connection(state: ConnectionState, now: datetime) -> Iterator[Condition]:
             )
 
 
-def of_secret_rotation(view: SecretRotationView, noun: str, now: datetime) -> Iterator[Condition]:
-    """Yield the conditions of the rotation of an application whose secret becomes one of a project."""
+def about_secret_rotation(view: SecretRotationView, noun: str) -> About:
+    """Return as a subject the rotation of an application whose secret becomes one of a project."""
     each, rotation = view.secret_rotation, view.rotation
-    about = _About(
+    return About(
         ConditionSubject(SubjectKind.SECRET_ROTATION, each.id, each.name),
         Scope(each.org_id, each.project_id, view.place.environment, view.place.path, each.connection_id),
         f"/secret-rotations/{each.id}",
         f"'{rotation.application_name}' ({rotation.app_id})",
         noun,
     )
-    yield from _of_rotation(about, RotationState(rotation, view.current, view.last_run), now, told="")
 
 
-def _signs_in(about: _About, connection: Connection, now: datetime) -> Iterator[Condition]:
+def of_secret_rotation(view: SecretRotationView, noun: str, now: datetime) -> Iterator[Condition]:
+    """Yield the conditions of the rotation of an application whose secret becomes one of a project."""
+    state = RotationState(view.rotation, view.current, view.last_run)
+    yield from _of_rotation(about_secret_rotation(view, noun), state, now, told="")
+
+
+def _signs_in(about: About, connection: Connection, now: datetime) -> Iterator[Condition]:
     """Yield whether the provider takes the connection: one of these at most."""
     check = connection.check_result or {}
     refusal = connection.refusal or {}
@@ -153,7 +158,7 @@ def _told(connection: Connection) -> str:
 # --- rotations --------------------------------------------------------------------------------------------------------
 
 
-def _of_rotation(about: _About, state: RotationState, now: datetime, *, told: str) -> Iterator[Condition]:
+def _of_rotation(about: About, state: RotationState, now: datetime, *, told: str) -> Iterator[Condition]:
     rotation, run = state.rotation, state.last_run
     if rotation.retired:
         return
@@ -174,7 +179,7 @@ def _of_rotation(about: _About, state: RotationState, now: datetime, *, told: st
     yield from _current_ends(about, state, now, runs_by_itself=not failed)
 
 
-def _failed(about: _About, state: RotationState, told: str) -> Iterator[Condition]:
+def _failed(about: About, state: RotationState, told: str) -> Iterator[Condition]:
     rotation, run = state.rotation, state.last_run
     failure = (run.failure if run and run.state is RunState.FAILED else None) or {}
     cause = str(failure.get("message") or rotation.last_message or "The rotation failed.")
@@ -194,7 +199,7 @@ def _failed(about: _About, state: RotationState, told: str) -> Iterator[Conditio
     )
 
 
-def _when(about: _About, state: RotationState, now: datetime) -> Iterator[Condition]:
+def _when(about: About, state: RotationState, now: datetime) -> Iterator[Condition]:
     """Yield that a run is due today, or should have begun long ago: the second is seen apart from what starts runs."""
     rotation, current = state.rotation, state.current
     due = rotation.due_at
@@ -222,7 +227,7 @@ def _when(about: _About, state: RotationState, now: datetime) -> Iterator[Condit
         )
 
 
-def _current_ends(about: _About, state: RotationState, now: datetime, *, runs_by_itself: bool) -> Iterator[Condition]:
+def _current_ends(about: About, state: RotationState, now: datetime, *, runs_by_itself: bool) -> Iterator[Condition]:
     rotation, ends_at = state.rotation, state.current.ends_at if state.current else None
     if ends_at is None or days_before_end(ends_at, now) is None:
         return
@@ -243,7 +248,7 @@ def _key(state: RotationState) -> str:
     return f"with the Key ID {state.current.key_id} " if state.current and state.current.key_id else ""
 
 
-def _ends(about: _About, ends_at: datetime, now: datetime, fix: str, which: str = "") -> Condition:
+def _ends(about: About, ends_at: datetime, now: datetime, fix: str, which: str = "") -> Condition:
     return about.condition(
         ConditionKind.CREDENTIAL_ENDS,
         severity_of_end(ends_at, now),
