@@ -15,7 +15,7 @@ from keyturn.kit.secret import Plaintext
 from keyturn.secrets.domain import Address, NewSecret, SecretType
 from keyturn.secrets.folders import FolderChange
 from keyturn.tokens.domain import Origin
-from tests.features.delivery.conftest import Waiting
+from tests.features.delivery.conftest import EVENTS, Waiting
 
 SUBSCRIBE = "/api/v1/events/subscribe/project-events"
 ALL = (Interest(),)
@@ -171,3 +171,11 @@ def test_existing_clients_subscribe_as_they_know_it(place: Waiting) -> None:
     assert place.client.post(SUBSCRIBE, json=wrong, headers=bearer).status_code == 422
     elsewhere = {"projectId": "nothing"}
     assert place.client.post(SUBSCRIBE, json=elsewhere, headers=bearer).status_code == 404
+
+
+def test_the_head_of_a_stream_ends(place: Waiting) -> None:
+    bearer = {"authorization": f"Bearer {place.bearers['member'].reveal()}"}
+    head = place.client.head(EVENTS, params={"projectId": place.project_id}, headers=bearer)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"].startswith("text/event-stream")
+    place.until(lambda: place.watch.waiting == 0)

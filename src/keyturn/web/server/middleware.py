@@ -1,11 +1,13 @@
 """Middleware around the application: request id, security headers, ETag, CORS, HEAD, access log, and an answer to any error."""
 
+import asyncio
 import hashlib
 import string
 import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
@@ -77,7 +79,10 @@ class EdgeMiddleware:
         reply = _Reply(
             send, scope["method"], scope["path"], visit, headers, self._cors(headers), self.always, self.below
         )
-        inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        inner = scope
+        if scope["method"] == "HEAD":
+            reply.answered = asyncio.Event()
+            inner, receive = {**scope, "method": "GET"}, partial(_head_taken, reply.answered)
         logged = structlog.contextvars.bound_contextvars(request_id=visit.request_id)
         with self.traffic.request(peer_of(scope)), logged:
             try:
@@ -115,6 +120,12 @@ def _by_name(raw: list[tuple[bytes, bytes]]) -> dict[str, list[str]]:
     return values
 
 
+async def _head_taken(answered: asyncio.Event) -> Any:
+    """What a caller of HEAD sends: no body, and it leaves once it has the head."""
+    await answered.wait()
+    return {"type": "http.disconnect"}
+
+
 def _is_preflight(scope: Any, headers: dict[str, list[str]]) -> bool:
     return scope["method"] == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
 
@@ -148,6 +159,8 @@ class _Reply:
     below: SubPath
     status: int = 0
     _start: Any = field(default=None, repr=False)
+    answered: asyncio.Event | None = field(default=None, repr=False)
+    """Of a request for the head alone: whether it has that."""
 
     async def send(self, message: Any) -> None:
         if message["type"] == "http.response.start":
@@ -158,9 +171,12 @@ class _Reply:
             message = self._finished(start, message)
             self.status = start["status"]
             await self.out(start)
-        if self.method == "HEAD" and message["type"] == "http.response.body":
-            message = {**message, "body": b""}
-        await self.out(message)
+        if self.answered is None or message["type"] != "http.response.body":
+            await self.out(message)
+        elif not self.answered.is_set():
+            # A stream would go on without an end: whoever asks for the head has it.
+            self.answered.set()
+            await self.out({**message, "body": b"", "more_body": False})
 
     def _finished(self, start: Any, body: Any) -> Any:
         """Add the headers to the start, and turn the answer into a 304 when the caller has this very body."""
