@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from keyturn.demo.line import DemoClient, Json
+from keyturn.demo.workload import WorkloadStory
 from keyturn.errors import Permanent
 
 ROTATIONS = "/api/v2/secret-rotations/azure-client-secret"
@@ -70,16 +71,21 @@ class DemoProgram:
 
 @dataclass
 class ApplicationStory:
-    """The acts about another application. ``say`` prints a line, ``title`` the heading of an act."""
+    """The acts about another application. ``say`` prints a line, ``title`` the heading of an act.
+
+    ``restart`` kills the server, and returns after how many seconds the next one was ready.
+    """
 
     line: DemoClient
     connection_id: str
     say: Callable[[str], None]
     title: Callable[[str], None]
+    restart: Callable[[], float]
     program: DemoProgram = field(init=False)
     values: set[str] = field(default_factory=set, repr=False)
     """Every secret that took part."""
     rotation_id: str = ""
+    _identity: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def application(self) -> Json:
@@ -96,6 +102,10 @@ class ApplicationStory:
         self._refuse_itself(project_id)
         self.title("7. Rotate it while the program works")
         self._rotate()
+        self.title("8. A program under keyturn run: rotated twice, and the server is killed")
+        where = {"project": WEBSHOP, "environment": "prod", "path": PATH}
+        WorkloadStory(self.line, self.rotation_id, where, self._identity, self.say, self.restart).play()
+        self._remember()
 
     def _project(self) -> str:
         """Make a project with a folder, and a machine identity that may read there: the program's."""
@@ -111,6 +121,7 @@ class ApplicationStory:
         member = f"/api/v2/workspace/{project_id}/identity-memberships/{identity}"
         self.line.api("POST", member, {"role": "viewer"})
         login = {"clientId": client_id, "clientSecret": secret}
+        self._identity = login
         token = self.line.api("POST", "/api/v1/auth/universal-auth/login", login)["accessToken"]
         self.values |= {secret, token}
         self.program = DemoProgram(DemoClient(self.line.stage, token), project_id)
@@ -185,11 +196,16 @@ class ApplicationStory:
         )
         for row in self.line.api("GET", f"{ROTATIONS}/{self.rotation_id}/credentials")["credentials"]:
             self.say(f"{row['state']:12} {row['hint'] or '???'}...  {row['keyId']}  usable until {row['usableUntil']}")
-        inside = self.line.entra("GET", f"applications/{self.application['object_id']}")["secrets"]
-        self.values |= {*program.used, *(secret["value"] for secret in inside)}
+        self.values |= {*program.used}
         self.say(
-            f"Entra        holds {len(inside)} secrets of it: these two, and the one made by hand, which nobody handed over"
+            f"Entra        holds {self._remember()} secrets of it: these two, and the one made by hand, which nobody handed over"
         )
+
+    def _remember(self) -> int:
+        """Collect the secrets that the application has in Entra ID, and return how many there are."""
+        inside = self.line.entra("GET", f"applications/{self.application['object_id']}")["secrets"]
+        self.values |= {secret["value"] for secret in inside}
+        return len(inside)
 
     def _hint(self) -> str:
         return self.program.used[-1][:3]

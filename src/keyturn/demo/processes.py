@@ -89,6 +89,11 @@ class DemoStage:
         self.setup_code = SystemIds().new()
 
     @property
+    def plain_environ(self) -> Mapping[str, str]:
+        """The environment without anything of Keyturn's."""
+        return self._environ
+
+    @property
     def ca_file(self) -> Path:
         return self.folder / "entra-ca.pem"
 
