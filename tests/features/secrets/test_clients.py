@@ -7,9 +7,11 @@ External Secrets   GET /api/v3/secrets/raw?workspaceId=&workspaceSlug=S&..., GET
 The agent          the header ETag of its last read
 """
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.features.secrets.desk import V3, V4, Json, SecretsClient
 
@@ -99,6 +101,26 @@ def test_external_secrets_reads_pushes_and_deletes(web: SecretsClient) -> None:
     assert listed["secretPath"] == "/"
     web.ask("PATCH", f"{V3}/KEY", {**body, "secretValue": "again"})
     web.ask("DELETE", f"{V3}/KEY", body)
+
+
+def test_the_manifests_of_the_example_for_external_secrets_ask_for_what_is_there(web: SecretsClient) -> None:
+    folder = Path(__file__).parents[3] / "examples" / "external-secrets"
+    store, wanted = (
+        yaml.safe_load((folder / f"{name}.yaml").read_text()) for name in ("secret-store", "external-secret")
+    )
+    provider = store["spec"]["provider"]["infisical"]
+    assert set(provider) == {"hostAPI", "auth", "secretsScope"}
+    assert set(provider["auth"]["universalAuthCredentials"]) == {"clientId", "clientSecret"}
+    assert wanted["spec"]["secretStoreRef"] == {"kind": store["kind"], "name": store["metadata"]["name"]}
+    scope = provider["secretsScope"]
+    where = {"environment": scope["environmentSlug"], "secretPath": scope["secretsPath"]}
+    for data in wanted["spec"]["data"]:
+        name = data["remoteRef"]["key"]
+        web.put(name, f"value of {name}", environment="prod")
+        query = {**where, "workspaceSlug": scope["projectSlug"], "type": "shared"}
+        flags = {"expandSecretReferences": "true", "include_imports": "true"}
+        found = web.ask("GET", f"{V3}/{name}", who="robot", **query, **flags)["secret"]["secretValue"]
+        assert found == f"value of {name}"
 
 
 def test_a_missing_permission_is_never_told_as_a_missing_secret(web: SecretsClient) -> None:

@@ -1,0 +1,7 @@
+#!/bin/sh
+# The entry point of an image: the program that is the image's command gets the secrets of a folder as environment variables.
+#   ENTRYPOINT ["/entrypoint.sh"]
+#   CMD ["python", "billing.py"]
+# keyturn run becomes process 1: it passes on signals and the exit status, and takes leave of orphans.
+set -eu
+exec keyturn run --path "${KEYTURN_SECRET_PATH:-/}" --grace "${GRACE_SECONDS:-8}" -- "$@"
