@@ -10,6 +10,7 @@ from keyturn.db.tables import app_connections, credentials, rotations, runs
 from keyturn.db.types import Moment
 from tests import unreadable
 from tests.features.connections.desk import ALL, WEEKLY, ApiClient, Json
+from tests.simulation.seeds import share
 
 
 def two(web: ApiClient) -> tuple[Json, Json]:
@@ -67,7 +68,9 @@ def test_a_time_zone_that_does_not_exist_here_fails_its_rotation_aloud(web: ApiC
 
 
 @pytest.mark.parametrize("year", ["9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+00:00"])
-@pytest.mark.parametrize("column", ["next_run_at", "sweep_at", "last_rotated_at", "last_attempt_at", "wake_at"])
+@pytest.mark.parametrize(
+    "column", share(["next_run_at", "sweep_at", "last_rotated_at", "last_attempt_at", "wake_at"], 2)
+)
 def test_moments_at_the_ends_of_the_calendar(web: ApiClient, column: str, year: str) -> None:
     from datetime import datetime  # noqa: PLC0415
 

@@ -20,6 +20,7 @@ from keyturn.rotations.store.due import wake_applications
 from keyturn_simulation.invariants import check_always, check_quiet
 from keyturn_simulation.world import Server, World, make_world
 from tests.databases import sqlite_database
+from tests.simulation.seeds import share
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 TEN_YEARS = 3652 * DAY
@@ -52,7 +53,7 @@ def healed(world: World, connection: Connection, within: timedelta, server: Serv
 
 
 @pytest.mark.parametrize("off", [timedelta(minutes=30), HOUR, TEN_YEARS])
-@pytest.mark.parametrize("seconds", range(1, 24, 4))
+@pytest.mark.parametrize("seconds", share(range(1, 24, 4), 2))
 def test_a_clock_set_back_in_the_middle_of_a_run(world: World, off: timedelta, seconds: int) -> None:
     server = world.servers[0]
     connection = world.connect()
@@ -175,7 +176,7 @@ def test_a_wrong_clock_ends_no_overlap_before_its_time(world: World, off: timede
     check_quiet(world)
 
 
-@pytest.mark.parametrize("off", [HOUR, 60 * DAY, TEN_YEARS, -HOUR, -60 * DAY])
+@pytest.mark.parametrize("off", share([HOUR, 60 * DAY, TEN_YEARS, -HOUR, -60 * DAY], 2))
 @pytest.mark.parametrize("seconds", range(3, 12, 4))
 def test_an_overlap_that_a_wrong_clock_grants_lasts_as_long_as_any(world: World, off: timedelta, seconds: int) -> None:
     wrong, right = world.servers
