@@ -8,10 +8,9 @@ from keyturn.audit.record import record
 from keyturn.authz.domain import Action
 from keyturn.connections.access import connection_for
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.ownership import store
-from keyturn.ownership.domain import Owned, Owner
+from keyturn.ownership.domain import Owned, Owner, unknown_user
 from keyturn.ports.clock import Clock
 from keyturn.rotations import secret_access
 
@@ -48,12 +47,7 @@ class Owners:
             thing = _found(tx, actor, kind, owned_id, _EDIT[kind])
             email = store.email_of(tx, actor.org_id, user_id) if user_id else ""
             if email is None:
-                raise Refused(
-                    "The owner is no user of this organization.",
-                    code="owners.unknown_user",
-                    fix="Choose one of its members, or write somebody outside of it as the contact.",
-                    field="userId",
-                )
+                raise unknown_user()
             before, after = store.of(tx, [owned_id])[owned_id], Owner(user_id, email, contact or None)
             if before == after:
                 return after

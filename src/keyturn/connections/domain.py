@@ -11,6 +11,7 @@ from typing import Any
 from keyturn.errors import NeedsAction
 from keyturn.kit.moments import moved
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
+from keyturn.ownership.domain import WHO_MAKES_IT, OwnerChoice
 from keyturn.ports.provider import SigningCertificate, Tenant
 from keyturn.ports.sign_in import Credentials, SignInMethod
 
@@ -34,6 +35,7 @@ class NewConnection:
     credentials: Credentials
     description: str | None = None
     project_id: str | None = None
+    owner: OwnerChoice = WHO_MAKES_IT
 
 
 # --- connections ------------------------------------------------------------------------------------------------------

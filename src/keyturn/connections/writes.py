@@ -98,7 +98,7 @@ class ConnectionWriter:
             store.insert(tx, connection)
         except sqlalchemy.exc.IntegrityError as error:  # another server took the name just now
             raise _name_taken(new.name) from error
-        owners.begin(tx, actor, Owned.CONNECTION, new_id, now)
+        owners.begin(tx, actor, Owned.CONNECTION, new_id, now, new.owner)
         if method.browser:
             refresh_tokens.keep(tx, self.sealer, new_id, method.value(credentials), now)
         facts = {"method": connection.method, "credentialsUpdated": True} | (connection.facts or {})

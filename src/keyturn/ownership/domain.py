@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from keyturn.errors import Refused
+
 
 class Owned(StrEnum):
     """What has an owner."""
@@ -26,3 +28,23 @@ class Owner:
 
 
 NOBODY = Owner()
+
+
+@dataclass(frozen=True)
+class OwnerChoice:
+    """Who is to answer for something that is made: a user of the organization, None for whoever makes it; and a contact."""
+
+    user_id: str | None = None
+    contact: str | None = None
+
+
+WHO_MAKES_IT = OwnerChoice()
+
+
+def unknown_user() -> Refused:
+    return Refused(
+        "The owner is no user of this organization.",
+        code="owners.unknown_user",
+        fix="Choose one of its members, or write somebody outside of it as the contact.",
+        field="userId",
+    )

@@ -10,7 +10,7 @@ from keyturn.db.tables.views import users
 from keyturn.db.unit import Tx
 from keyturn.kit.actor import Actor, ActorKind
 from keyturn.kit.batches import batches
-from keyturn.ownership.domain import NOBODY, Owned, Owner
+from keyturn.ownership.domain import NOBODY, WHO_MAKES_IT, Owned, Owner, OwnerChoice, unknown_user
 
 _COLUMNS = {Owned.CONNECTION: "connection_id", Owned.SECRET_ROTATION: "secret_rotation_id"}
 _OF = (
@@ -23,12 +23,19 @@ _INSERT = sa.insert(owners)
 _EMAIL = sa.select(users.c.email).where(users.c.id == sa.bindparam("person"), users.c.org_id == sa.bindparam("org"))
 
 
-def begin(tx: Tx, actor: Actor, kind: Owned, owned_id: str, now: datetime) -> None:
-    """Make the person who makes a thing its owner. What a machine makes has none."""
-    if actor.kind is ActorKind.USER and actor.id is not None:
-        email = email_of(tx, actor.org_id, actor.id)
-        if email is not None:
-            put(tx, actor.org_id, kind, owned_id, Owner(actor.id, email), now)
+def begin(tx: Tx, actor: Actor, kind: Owned, owned_id: str, now: datetime, choice: OwnerChoice = WHO_MAKES_IT) -> None:
+    """Write who answers for a thing that is made. What a machine makes has nobody, unless somebody was chosen.
+
+    Raises Refused for somebody who is no user of the organization.
+    """
+    maker = actor.id if actor.kind is ActorKind.USER else None
+    user_id = choice.user_id or maker
+    email = email_of(tx, actor.org_id, user_id) if user_id else ""
+    if email is None and choice.user_id:
+        raise unknown_user()
+    owner = Owner(user_id, email, choice.contact or None) if email else Owner(contact=choice.contact or None)
+    if owner != NOBODY:
+        put(tx, actor.org_id, kind, owned_id, owner, now)
 
 
 def put(tx: Tx, org_id: str, kind: Owned, owned_id: str, owner: Owner, now: datetime) -> None:

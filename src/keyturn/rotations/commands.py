@@ -7,6 +7,7 @@ from typing import Any
 
 from keyturn.errors import Refused
 from keyturn.kit.secret import Plaintext
+from keyturn.ownership.domain import WHO_MAKES_IT, OwnerChoice
 from keyturn.ports.provider import RemoteApplication, RemoteCredential
 from keyturn.ports.sign_in import Credentials
 from keyturn.rotations.overlap import UNTIL_NEXT_ROTATION
@@ -99,6 +100,7 @@ class NewSecretRotation:
     description: str | None = None
     enabled: bool = True
     overlap: str = UNTIL_NEXT_ROTATION
+    owner: OwnerChoice = WHO_MAKES_IT
 
 
 @dataclass(frozen=True)

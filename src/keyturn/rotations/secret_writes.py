@@ -103,7 +103,7 @@ class SecretRotationWriter:
             updated_at=now,
         )
         store.insert(tx, each)
-        owners.begin(tx, actor, Owned.SECRET_ROTATION, each.id, now)
+        owners.begin(tx, actor, Owned.SECRET_ROTATION, each.id, now, new.owner)
         self.mappings(actor).reserve(tx, each.id, place, folder.id, new.names)
         view = store.required_view(tx, each.id)
         settings = schedule_facts(new.schedule)

@@ -6,6 +6,7 @@ from keyturn.alarms.owners import Owners
 from keyturn.api.owners.routes import router
 from keyturn.errors import TokenRefused
 from keyturn.kit.actor import Actor
+from keyturn.ownership.domain import Owned
 from keyturn.people import store as people
 from keyturn.settings.model import Settings
 from keyturn.web.server.app import build
@@ -55,3 +56,16 @@ def test_an_owner_is_named_and_leaves(tmp_path: Path) -> None:
                 left = ask("GET")
                 assert (left["email"], left["left"]) == ("mia@contoso.test", True)
             web.ask("DELETE", owned)
+
+
+def test_an_owner_is_named_at_creation(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database:
+        world = make_world(database)
+        with desk(world, tmp_path) as web:
+            stranger, vic = web.actors["stranger"], web.actors["viewer"]
+            refused = web.refused(web.body(owner={"userId": stranger.id}), 400)
+            assert "one of its members" in refused["fix"]
+            owners = Owners(database, world.clock)
+            made = web.create(owner={"userId": vic.id, "contact": "#ops"}, who="robot")
+            owner = owners.of(world.actor, Owned.CONNECTION, made["id"])
+            assert (owner.email, owner.contact) == ("vic@contoso.test", "#ops")

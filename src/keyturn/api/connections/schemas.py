@@ -9,9 +9,11 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from keyturn.api.owners.schemas import FirstOwner
 from keyturn.connections.domain import NewConnection
 from keyturn.kit import zones
 from keyturn.kit.secret import Plaintext
+from keyturn.ownership.domain import WHO_MAKES_IT
 from keyturn.ports.sign_in import Credentials, SignInMethod
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn.rotations.schedule import MAX_INTERVAL_DAYS, MIN_INTERVAL_DAYS
@@ -142,6 +144,7 @@ class AppConnectionDraft(ApiModel, kw_only=True):
     is_platform_managed_credentials: Literal[False] | None = None
     gateway_id: UnsetType | None = UNSET
     gateway_pool_id: UnsetType | None = UNSET
+    owner: FirstOwner | None = None
 
     def check(self) -> Iterator[Fault]:
         if self.is_auto_rotation_enabled and self.rotation is None:
@@ -151,7 +154,8 @@ class AppConnectionDraft(ApiModel, kw_only=True):
             )
 
     def command(self) -> NewConnection:
-        return NewConnection(self.name, self.credentials.submission(), self.description or None, self.project_id)
+        owner = self.owner.command() if self.owner else WHO_MAKES_IT
+        return NewConnection(self.name, self.credentials.submission(), self.description or None, self.project_id, owner)
 
     def schedule(self) -> ScheduleChange | None:
         """Return the first schedule; None for a connection that is not to rotate."""

@@ -1,37 +1,11 @@
 """Routes of owners: who answers for a connection or a secret rotation."""
 
-from typing import Annotated
-
-from msgspec import Meta
-
 from keyturn.alarms.owners import Owners
+from keyturn.api.owners.schemas import ChangeOwner, OwnerAnswer, OwnerShown
 from keyturn.kit.actor import Actor
 from keyturn.ownership.domain import Owned, Owner
 from keyturn.web.routes import Routes, get, group, put
-from keyturn.web.schema.validate import Uuid, printable, trimmed
-from keyturn.web.schema.wire import ApiModel
-
-Contact = Annotated[str, trimmed, printable, Meta(max_length=200)]
-
-
-class ChangeOwner(ApiModel):
-    """``userId``: a user of the organization, or null. ``contact``: an e-mail address or the name of a channel, or null."""
-
-    user_id: Uuid | None = None
-    contact: Contact | None = None
-
-
-class OwnerShown(ApiModel):
-    """``left``: the person is no user of the organization any more; administrators are told instead."""
-
-    user_id: str | None
-    email: str
-    contact: str | None
-    left: bool
-
-
-class OwnerAnswer(ApiModel):
-    owner: OwnerShown
+from keyturn.web.schema.validate import Uuid
 
 
 def router(owners: Owners) -> Routes:

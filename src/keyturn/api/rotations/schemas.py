@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from keyturn.api.connections.schemas import Description, Interval, RotateAt, RotateAtUtc
+from keyturn.api.owners.schemas import FirstOwner
 from keyturn.api.secrets.schemas import Path, SecretName
 from keyturn.kit.secret import Plaintext
+from keyturn.ownership.domain import WHO_MAKES_IT
 from keyturn.rotations.commands import HandedOver, NewSecretRotation, ScheduleChange, SecretRotationChange
 from keyturn.rotations.overlap import UNTIL_NEXT_ROTATION
 from keyturn.rotations.schedule import Schedule
@@ -64,6 +66,7 @@ class CreateSecretRotation(ApiModel):
     rotate_at_utc: RotateAtUtc | None = None
     rotate_at: RotateAt | None = None
     overlap: Overlap = UNTIL_NEXT_ROTATION
+    owner: FirstOwner | None = None
 
     def command(self) -> NewSecretRotation:
         return NewSecretRotation(
@@ -79,6 +82,7 @@ class CreateSecretRotation(ApiModel):
             description=self.description or None,
             enabled=self.is_auto_rotation_enabled,
             overlap=self.overlap,
+            owner=self.owner.command() if self.owner else WHO_MAKES_IT,
         )
 
 
