@@ -143,7 +143,7 @@ def require_unused(
     if confirmed or held is None or not held.holding:
         return
     holding = [each for each in held.consumers if each.holder.holds]
-    names = [each.name or "somebody whom you may not see" for each in holding]
+    names = [each.name or _unnamed(each) for each in holding]
     words = ", ".join(list(dict.fromkeys(names))[:5])
     raise Refused(
         f"{counted_consumers(held.holding)} may still use this secret: {words}. They stop signing in when it is removed.",
@@ -159,6 +159,10 @@ def require_unused(
             for each in holding[:20]
         ],
     )
+
+
+def _unnamed(each: SecretConsumer) -> str:
+    return "somebody who was deleted" if each.visible else "somebody whom you may not see"
 
 
 def in_use_and_ending(tx: Tx, org_id: str, now: datetime) -> Sequence[UseOfEnding]:

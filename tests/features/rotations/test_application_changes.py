@@ -169,7 +169,9 @@ def test_a_secret_made_by_hand_is_kept_until_somebody_confirms_that_it_is_not_us
     scene.rotate(view, leaked=True)
     scene.run_for(timedelta(days=DAYS + 2))
     assert scene.works(Plaintext(made.value)), "it is used elsewhere"
-    values.release(scene.actor, view.secret_rotation.id, made.key_id)
+    with pytest.raises(Refused, match="somebody who was deleted"):
+        values.release(scene.actor, view.secret_rotation.id, made.key_id)
+    values.release(scene.actor, view.secret_rotation.id, made.key_id, confirmed=True)  # it was read here a moment ago
     scene.world.settle()
     assert not scene.works(Plaintext(made.value))
     assert {row.state for row in scene.journal() if row.key_id == made.key_id} == {State.REVOKED}
