@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from benchmarks import (
+    change_to_use,
     create_rotation,
     emulator_tokens,
     finder,
@@ -34,6 +35,7 @@ ALL: Mapping[str, Callable[[], list[Measured]]] = {
     "reads": reads.measure,
     "create": lambda: [create_rotation.measure(kind) for kind in KINDS],
     "waiters": waiters.measure,
+    "change": change_to_use.measure,
     "offline": offline_start.measure,
     "tokens": lambda: [emulator_tokens.measure()],
 }

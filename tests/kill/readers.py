@@ -23,6 +23,7 @@ from tests.kill.zygote import Child
 from tests.system.installation import Installation, installation
 
 ROTATIONS = "/api/v2/secret-rotations/azure-client-secret"
+UNIVERSAL = "/api/v1/auth/universal-auth/identities"
 USER_AGENT = "program/"
 LONGEST_HELD = 1.5
 """Seconds for which the program goes on with a secret that it has read."""
@@ -241,6 +242,23 @@ def new_subject(
         "secretsMapping": {"clientId": f"ID_{number}", "clientSecret": f"SECRET_{number}"},
     }
     return Subject(target, f"SECRET_{number}", _post(line, ROTATIONS, body)["secretRotation"]["id"])
+
+
+def reader_environ(place: Installation, line: ServerLine, project_id: str, url: str) -> dict[str, str]:
+    """Make a machine identity that may read the project; return the environment of its programs."""
+
+    identity = _post(line, "/api/v1/identities", {"name": "programs", "role": "no-access"})["identity"]["id"]
+    client_id = _post(line, f"{UNIVERSAL}/{identity}", {})["identityUniversalAuth"]["clientId"]
+    secret = str(_post(line, f"{UNIVERSAL}/{identity}/client-secrets", {})["clientSecret"])
+    _post(line, f"/api/v2/workspace/{project_id}/identity-memberships/{identity}", {"role": "viewer"})
+    given = {name: place.environ[name] for name in ("PATH", "HOME")}
+    return given | {
+        "KEYTURN_URL": url,
+        "KEYTURN_CLIENT_ID": client_id,
+        "KEYTURN_CLIENT_SECRET": secret,
+        "KEYTURN_PROJECT": "shop",
+        "KEYTURN_ENVIRONMENT": "prod",
+    }
 
 
 def _post(line: ServerLine, path: str, body: object) -> Any:

@@ -31,6 +31,7 @@ from tests.kill.readers import (
     at_work,
     new_project,
     new_subject,
+    reader_environ,
     sign_in,
     signing_place,
 )
@@ -42,7 +43,6 @@ CHANGES = int(os.environ.get("KEYTURN_AGENT_ROTATIONS", "10"))
 """Rotations of both applications together. ``make crash`` does two hundred."""
 CHANGES_FOR_A_KILL = 5
 SIGN_IN_EVERY = 0.5
-UNIVERSAL = "/api/v1/auth/universal-auth/identities"
 ENVIRONMENTS = ("prod", "staging")
 """Of each application one: a program is started anew for every change in its folder."""
 PROCESSES = {"sqlite": ("serve",), "postgres": ("serve", "worker")}
@@ -177,7 +177,7 @@ def test_no_program_is_refused_and_each_change_costs_one_restart(
         line.servers = (children["serve"],)
         project_id = new_project(line)
         subjects = [new_subject(place, line, signer, project_id, *each) for each in enumerate(ENVIRONMENTS)]
-        environ = _reader(place, line, project_id, commands["serve"][2])
+        environ = reader_environ(place, line, project_id, f"http://127.0.0.1:{commands['serve'][2]}")
         told, started = Told(aside), Started(aside)
         (aside / "agent.toml").write_text(AGENT.replace("FOLDER", str(aside)).replace('"SECRET"', '"SECRET_0"'))
         config = ("--config", str(aside / "agent.toml"), "--state", str(tmp_path / "agent.json"))
@@ -232,27 +232,6 @@ def test_no_program_is_refused_and_each_change_costs_one_restart(
             f"none refused; {(started.times - 1) / (len(consumers[1].used) - 1):.2f} restarts and {told.times / changes:.2f} "
             f"commands for each change; {rested}"
         )
-
-
-def _reader(place: Installation, line: ServerLine, project_id: str, port: str) -> dict[str, str]:
-    """Make a machine identity that may read the project; return the environment of its programs."""
-
-    def post(path: str, **body: object) -> dict[str, dict[str, str]]:
-        with httpx.Client(trust_env=False) as http:
-            return line.ask(http, lambda: False, "POST", path, json=body) or {}
-
-    identity = post("/api/v1/identities", name="programs", role="no-access")["identity"]["id"]
-    client_id = post(f"{UNIVERSAL}/{identity}")["identityUniversalAuth"]["clientId"]
-    secret = str(post(f"{UNIVERSAL}/{identity}/client-secrets")["clientSecret"])
-    post(f"/api/v2/workspace/{project_id}/identity-memberships/{identity}", role="viewer")
-    given = {name: place.environ[name] for name in ("PATH", "HOME")}
-    return given | {
-        "KEYTURN_URL": f"http://127.0.0.1:{port}",
-        "KEYTURN_CLIENT_ID": client_id,
-        "KEYTURN_CLIENT_SECRET": secret,
-        "KEYTURN_PROJECT": "shop",
-        "KEYTURN_ENVIRONMENT": "prod",
-    }
 
 
 def _check(place: Installation, consumers: list[Consumer]) -> None:

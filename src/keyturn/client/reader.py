@@ -215,7 +215,9 @@ class Reader:
         self._wait_anew_at = self._monotonic() + _ANEW
 
     def _usual(self) -> float:
-        return max(self._interval * self._jitter(), self._refresh_after)
+        # A server that was told the interval answers with its choice: later when it has much to do, sooner when a value ends.
+        told = self._instance is not None and self._announced is not None
+        return self._refresh_after if told and self._refresh_after > 0 else self._interval * self._jitter()
 
     def _jitter(self) -> float:
         return 0.9 + 0.2 * self._spread()

@@ -59,7 +59,10 @@ def test_a_server_that_does_not_wait_is_asked_as_often_as_was_said(machine: Mach
         assert reader.wait() == 60
     machine.server.headers = {"x-keyturn-refresh-after": "300"}
     reader.read()
-    assert reader.wait() == 300, "a server that has much to do says so"
+    assert reader.wait() == 60, "it was not told the interval"
+    announced = machine.reader(interval=60, instance="host/1")
+    announced.read()
+    assert announced.wait() == 300, "a server that has much to do says so"
     machine.server.secrets["API_KEY"] = "two"
     reader.read(wait=True)
     assert reader.wait() == 2, "more may change at this moment"
@@ -192,7 +195,7 @@ def test_headers_that_cannot_be_understood_count_as_none(machine: Machine) -> No
         "x-keyturn-refresh-after": "nan",
         "x-keyturn-key-id": " , ",
     }
-    reader = machine.reader()
+    reader = machine.reader(instance="host/1")
     secret_set = reader.read().secret_set
     assert (secret_set.usable_until, secret_set.key_ids, reader.wait()) == (None, (), 60)
     machine.server.headers = {"x-keyturn-usable-for": "-5", "x-keyturn-refresh-after": "1e300"}
