@@ -11,6 +11,7 @@ from benchmarks import (
     create_rotation,
     emulator_tokens,
     finder,
+    herd,
     machine_sign_ins,
     offline_start,
     pages,
@@ -36,6 +37,7 @@ ALL: Mapping[str, Callable[[], list[Measured]]] = {
     "create": lambda: [create_rotation.measure(kind) for kind in KINDS],
     "waiters": waiters.measure,
     "change": change_to_use.measure,
+    "herd": herd.measure,
     "offline": offline_start.measure,
     "tokens": lambda: [emulator_tokens.measure()],
 }

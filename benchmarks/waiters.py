@@ -62,7 +62,7 @@ def measure(count: int = COUNT) -> list[Measured]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     with (
         tempfile.TemporaryDirectory() as folder,
-        _serving(folder, count) as scene,
+        serving(folder, count) as scene,
         httpx.Client(base_url=f"http://127.0.0.1:{scene.port}", timeout=60) as client,
     ):
         return _measure(client, scene, count)
@@ -83,7 +83,7 @@ def _measure(client: httpx.Client, scene: Scene, count: int) -> list[Measured]:
     crowd.start()
     try:
         ours.recv()
-        _settle(scene.pid)
+        settle(scene.pid)
         used, began = _processor(scene.pid), time.monotonic()
         time.sleep(IDLE_SECONDS)
         share = 100 * (_processor(scene.pid) - used) / (time.monotonic() - began)
@@ -115,7 +115,7 @@ def _measure(client: httpx.Client, scene: Scene, count: int) -> list[Measured]:
 
 
 @contextmanager
-def _serving(folder: str, count: int) -> Iterator[Scene]:
+def serving(folder: str, count: int) -> Iterator[Scene]:
     variables = {
         "KEYTURN_DATA_DIR": folder,
         "ENCRYPTION_KEY": secrets.token_hex(32),
@@ -177,7 +177,7 @@ def _processor(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _settle(pid: int) -> None:
+def settle(pid: int) -> None:
     """Wait until the server has nothing to do with those who came last."""
     for _ in range(60):
         used = _processor(pid)
