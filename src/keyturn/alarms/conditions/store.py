@@ -5,7 +5,7 @@ Each statement names what is worth a look, and the rules judge it: what is well 
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -70,7 +70,7 @@ _IS_CURRENT = _entries.c.state == _literal("current")
 # --- connections and secret rotations ---------------------------------------------------------------------------------
 
 
-@cache
+@lru_cache(maxsize=2)
 def _rotations(*, postgres: bool) -> sa.CompoundSelect[Any]:
     """Rotations that do not simply wait for their next run. Each part has an index."""
     own = (rotations.c.org_id == _param("org"), rotations.c.retired.is_(False))
