@@ -42,8 +42,8 @@ app_connections = sa.Table(
     sa.Column(
         "salt", SealedText
     ),  # of credentials_hash; none: still inside `secret`, as versions before this column wrote it
-    at("secret_ends_at"),  # when the secret ends, as the provider lists it; none: not known, or a rotation knows it
     flag("rotates_owned"),  # whether every application that its principal owns may be rotated through it
+    at("secret_ends_at"),  # when the secret ends, as the provider lists it; none: not known, or a rotation knows it
     sa.UniqueConstraint("scope", "name"),
     sa.Index(
         "ix_app_connections_salt_inside",
