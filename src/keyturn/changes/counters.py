@@ -151,7 +151,8 @@ class Counters:
             self._revisions = revisions
 
     def _on_write(self) -> None:
-        self._announced += 1
+        with self._lock:
+            self._announced += 1
         self._loop.nudge()
 
 

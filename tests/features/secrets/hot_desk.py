@@ -139,13 +139,15 @@ class HotDesk:
 
 
 @contextmanager
-def hot_desk(database: Database, folder: Path) -> Iterator[HotDesk]:
+def hot_desk(database: Database, folder: Path, kind: type[Counters] = AskedCounters) -> Iterator[HotDesk]:
+    """``kind`` is that of the counters: ``Counters`` themselves look by the real clock."""
     clock, seconds = MovableClock(START), [1000.0]
+    monotonic = [lambda: seconds[0]] if kind is AskedCounters else []
     with ExitStack() as stack:
         elsewhere = Database(open_engine(database.engine.url))
         stack.callback(elsewhere.close)
         one, other = (
-            stack.enter_context(_server(each, clock, lambda: seconds[0], folder)) for each in (database, elsewhere)
+            stack.enter_context(_server(each, kind(each, *monotonic), clock, folder)) for each in (database, elsewhere)
         )
         first = one.access.bootstrap("ada@contoso.test", Plaintext("vellum-orbit-pickle-94"), "Contoso")
         desk = HotDesk(clock, one, other, first.token.reveal(), "", seconds)
@@ -156,12 +158,12 @@ def hot_desk(database: Database, folder: Path) -> Iterator[HotDesk]:
 
 
 @contextmanager
-def _server(database: Database, clock: MovableClock, monotonic: Any, folder: Path) -> Iterator[HotServer]:
+def _server(database: Database, counters: Counters, clock: MovableClock, folder: Path) -> Iterator[HotServer]:
     ids, keyring = SystemIds(), Keyring.open(database, GivenRoot(ROOT), clock)
     sealer, digests, hasher = KeyringSealer(keyring), KeyringDigests(keyring), Hasher(memory_kib=8, passes=1)
     access = Access(database, clock, ids, hasher, sealer=sealer, digests=digests)
     projects, reads = Projects(database, clock, ids), GroupedReadAudit(database, clock, ids)
-    secrets, counters = Secrets(database, sealer, clock, ids, reads), AskedCounters(database, monotonic)
+    secrets = Secrets(database, sealer, clock, ids, reads)
     hot: HotReads[Promise] = HotReads(database, clock, counters)
     limiter = Limiter(clock, per_minute=1000)
     promises = Promises(database, clock, lambda: 0.5)

@@ -1,12 +1,14 @@
 """The short way of a read: the same answer as the long way, and never an old one."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from keyturn.changes.counters import Counters
 from keyturn.db.unit import Database
 from tests.databases import KINDS, database_of_kind
 from tests.features.secrets.hot_desk import V3, V4, HotDesk, HotServer, hot_desk
@@ -228,3 +230,22 @@ def test_the_short_way_needs_what_it_answers_with_to_be_written_down(
     monkeypatch.setattr("keyturn.delivery.reads.record", broken)
     answer = desk.one.send("GET", url, token, x_keyturn_instance="pod-9")
     assert (answer.status_code, "in the dark" in answer.text) == (503, False)
+
+
+def test_with_the_real_thread_a_write_is_never_missed_and_others_learn_of_it(
+    database: Database, tmp_path: Path
+) -> None:
+    with hot_desk(database, tmp_path, Counters) as desk:
+        desk.put("KEY", "value 0")
+        token, url = desk.sign_in(desk.robot()), desk.url("KEY")
+        hot = 0
+        for number in range(1, 16):
+            desk.put("KEY", f"value {number}", "PATCH")
+            for _ in range(3):
+                is_hot, answer = desk.one.is_hot(url, token)
+                assert answer.json()["secret"]["secretValue"] == f"value {number}"
+                hot += is_hot
+        assert hot > 0
+        until = time.monotonic() + 10
+        while desk.other.send("GET", url, token).json()["secret"]["secretValue"] != "value 15":
+            assert time.monotonic() < until

@@ -90,14 +90,14 @@ class FastPath:
 
     async def serve(self, scope: Any, send: Any) -> object | None:
         """Answer the request and return ``ANSWERED``; else return what ``KnownAnswers.answer`` gave for the long way."""
-        if scope["method"] != "GET" or not self._answers.concerns(scope["path"], scope["query_string"]):
+        path = self._gate.below.inside(scope["path"])
+        if scope["method"] != "GET" or not self._answers.concerns(path, scope["query_string"]):
             return None
-        glance = self._look(scope)
+        glance = self._look(scope, path)
         if glance is None:
             return None
         began = time.perf_counter()
-        peer = peer_of(scope)
-        with self._gate.traffic.request(peer):
+        with self._gate.traffic.request(peer_of(scope)):
             known = await self._answers.answer(glance)
             if not isinstance(known, Known):
                 return known
@@ -114,7 +114,7 @@ class FastPath:
         """Write what is counted into the log."""
         self._log.write()
 
-    def _look(self, scope: Any) -> Glance | None:
+    def _look(self, scope: Any, path: str) -> Glance | None:
         """Return what is looked at; None for what the long way has to judge."""
         headers, hosts, size = scope["headers"], 0, 0
         taken: dict[bytes, bytes] = {}
@@ -134,7 +134,7 @@ class FastPath:
         if authorization is None or hosts != 1 or size > HEADER_BYTES or len(headers) > _MOST_HEADERS:
             return None
         return Glance(
-            scope["path"],
+            path,
             scope["query_string"],
             authorization,
             taken.get(b"if-none-match", b"").decode("latin-1"),
