@@ -61,7 +61,8 @@ def test_a_secret_reaches_programs_and_its_change_too(tmp_path: Path) -> None:
         assert 'keyturn_agent_trouble{set="billing"} 0' in shown
         assert (tmp_path / "agent.state.instance").read_text().strip().isprintable()
 
-        line = ["--interval", "1", "--", "sh", "-c", "echo started $API_KEY; ulimit -Sc; exec cat"]
+        # It looks once in ten minutes: that there is something new, the server says at once.
+        line = ["--interval", "600", "--", "sh", "-c", "echo started $API_KEY; ulimit -Sc; exec cat"]
         with subprocess.Popen(
             [COMMAND, "run", *line], env=home.environ(environ), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         ) as program:
