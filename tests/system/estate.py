@@ -350,6 +350,7 @@ def _furnished(
         "folder_id": folder["id"],
         "folder_name": folder["name"],
         "rest": "app.css",
+        "channel_kind": "webhook",
     }
     callers = [
         HttpCaller("anonymous"),

@@ -338,6 +338,52 @@ _API |= {
     ),
 }
 
+_NO_ALARM, _NO_CHANNEL = {"alarm_id": "nothing"}, {"channel_id": "nothing"}
+_ALARM, _CHANNELS, _CHANNEL = (
+    "/api/v1/alarms/{alarm_id}",
+    "/api/v1/alarm-channels",
+    "/api/v1/alarm-channels/{channel_id}",
+)
+_SIGNING_SECRET = "whsec_" + "A" * 32
+_A_CHANNEL = {
+    "name": "hook",
+    "kind": "webhook",
+    "config": {"url": "https://hooks.example.com"},
+    "secret": _SIGNING_SECRET,
+}
+_SILENCED = {"reason": "known", "until": "2200-01-01T00:00:00Z"}
+_THE_RULES = {"daysBeforeEnd": [30, 7]}
+_OWNED = ("app-connections/{connection_id}", Action.READ_CONNECTIONS, Action.EDIT_CONNECTIONS, NOTHING)
+_OWNED_ROTATION = ("secret-rotations/{rotation_id}", Action.READ_ROTATIONS, Action.EDIT_ROTATIONS, _A_ROTATION)
+
+
+def _server(body: Json | None = None, *also: int, **more: Any) -> Rule:
+    return Rule(Place.SERVER, None, body, frozenset(also), **more)
+
+
+_API |= {
+    "GET /api/v1/overview": SELF,
+    "GET /api/v1/alarms": SELF,
+    f"GET {_ALARM}": _self(None, 404, fill=_NO_ALARM),
+    f"POST {_ALARM}/acknowledge": _self({"reason": "known"}, 404, fill=_NO_ALARM),
+    f"POST {_ALARM}/snooze": _self(_SILENCED, 400, 404, fill=_NO_ALARM),
+    f"POST {_ALARM}/reopen": _self({}, 404, fill=_NO_ALARM),
+    "GET /api/v1/alarm-rules": _server(),
+    "PUT /api/v1/alarm-rules": _server(_THE_RULES),
+    f"GET {_CHANNELS}": _server(),
+    f"POST {_CHANNELS}": _server(_A_CHANNEL),
+    f"GET {_CHANNEL}": _server(None, 404, fill=_NO_CHANNEL),
+    f"PUT {_CHANNEL}": _server({"name": "renamed"}, 404, fill=_NO_CHANNEL),
+    f"DELETE {_CHANNEL}": _server(None, 404, fill=_NO_CHANNEL),
+    f"POST {_CHANNEL}/test": _server({}, 404, fill=_NO_CHANNEL),
+    f"GET {_CHANNEL}/messages": _server(None, 404, fill=_NO_CHANNEL),
+}
+for _thing, _reads, _edits, _fill in (_OWNED, _OWNED_ROTATION):
+    _API |= {
+        f"GET /api/v1/owners/{_thing}": _in(_reads, fill=_fill),
+        f"PUT /api/v1/owners/{_thing}": _in(_edits, {"contact": "#payments"}, fill=_fill),
+    }
+
 _STORED = {"secret_id": "stored_secret"}
 _API |= {
     "GET /api/v4/secrets/id/{secret_id}/versions": _in(Action.DESCRIBE_SECRETS, fill=_STORED),
@@ -497,7 +543,7 @@ _PAGES: dict[str, Rule] = {
     "GET /projects/deleted": SELF,
     "POST /projects/deleted/{deletion_id}": _self({}, 404, fill={"deletion_id": "nothing"}),
     f"GET {_PROJECT}/deleted": _in(Action.READ_PROJECT),
-    f"POST {_PROJECT}/deleted/{{deletion_id}}": _self({}, 404, fill={"deletion_id": "nothing"}),
+    f"POST {_PROJECT}/deleted/{{deletion_id}}": _self({}, 403, 404, fill={"deletion_id": "nothing"}),
     f"GET {_PROJECT}/deletion": _in(Action.DELETE_PROJECT),
     f"POST {_PROJECT}/deletion": _in(Action.DELETE_PROJECT, {"confirm": "Hidden Harbour"}, also=frozenset({400})),
     f"POST {_PROJECT}/environments": _in(Action.CREATE_ENVIRONMENTS, {"name": "New", "slug": "brand-new"}),
@@ -559,6 +605,36 @@ _PAGES: dict[str, Rule] = {
     f"GET {_ONE}/schedule": _in(Action.EDIT_CONNECTIONS),
     f"POST {_ONE}/schedule": _in(Action.EDIT_CONNECTIONS, _SCHEDULE),
 }
+
+_PAGES |= {
+    "GET /overview": SELF,
+    f"GET {_PROJECT}/overview": _in(Action.READ_PROJECT),
+    "GET /find": _self(query="?q=quiet"),
+    "GET /organization/app-connections/several": _self(None, 404, query="?id={nothing}"),
+    # With each connection it does what the caller may: nothing with one that they do not see.
+    "POST /organization/app-connections/several": _self({"act": "pause", "id": "{nothing}"}, 404),
+    "GET /alarms": SELF,
+    "GET /alarms/resolved": SELF,
+    "GET /alarms/one/{alarm_id}": _self(None, 404, fill=_NO_ALARM),
+    "POST /alarms/one/{alarm_id}/acknowledge": _self({"reason": "known"}, 404, fill=_NO_ALARM),
+    "POST /alarms/one/{alarm_id}/snooze": _self({"reason": "known", "days": "3"}, 404, fill=_NO_ALARM),
+    "POST /alarms/one/{alarm_id}/reopen": _self({}, 404, fill=_NO_ALARM),
+    "GET /alarms/rules": _server(),
+    "POST /alarms/rules": _server({"reaction_days": "3", "reminder_days": "7", "day_30": "true"}),
+    "GET /alarms/channels": _server(),
+    "POST /alarms/channels/new/{kind}": _server(
+        {"name": "hook", "url": "https://hooks.example.com", "secret": _SIGNING_SECRET}, fill={"kind": "channel_kind"}
+    ),
+    "GET /alarms/channels/{channel_id}": _server(None, 404, fill=_NO_CHANNEL),
+    "POST /alarms/channels/{channel_id}/change": _server({"name": "renamed"}, 404, fill=_NO_CHANNEL),
+    "POST /alarms/channels/{channel_id}/test": _server({}, 404, fill=_NO_CHANNEL),
+    "POST /alarms/channels/{channel_id}/delete": _server({"confirm": "hook"}, 404, fill=_NO_CHANNEL),
+}
+for _thing, _reads, _edits, _fill in (_OWNED, _OWNED_ROTATION):
+    _PAGES |= {
+        f"GET /owners/{_thing}": _in(_reads, fill=_fill),
+        f"POST /owners/{_thing}": _in(_edits, {"contact": "#payments"}, fill=_fill),
+    }
 
 _TURNING = "/secret-rotations/{rotation_id}"
 _ROTATIONS_OF = f"{_PROJECT}/integrations/secret-rotations"
