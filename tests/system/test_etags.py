@@ -13,10 +13,13 @@ from tests.system.routes import rule_of
 LIVE = {
     "/api/v1/app-connections/azure-client-secrets/{connection_id}/clients",
     "/api/v2/secret-rotations/azure-client-secret/{rotation_id}/plan",
+    "/api/v2/secret-rotations/azure-client-secret/{rotation_id}/consumers",
     "/api/v1/organization/audit-logs",
+    "/api/v1/deletions/preview",
     "/api/v1/delivery/events",
 }
-"""Two ask Entra, which takes long, and answer what it says at the moment; one tells of the reads of this test, one has no end."""
+"""Two ask Entra, which takes long, and answer what it says at the moment; two say what would be if something were done now; one
+tells of the reads of this test, and one has no end."""
 
 
 def reads(whole: RunningServer) -> list[str]:
