@@ -124,7 +124,7 @@ def test_everything_works_without_script(visit: Visit, estate: BrowserServer, pr
         page.goto(estate.list_path(project))
         page.get_by_label("Options of plain").click()
         page.get_by_role("button", name="Pause Rotation").click()
-        expect(page.get_by_text("Paused", exact=True)).to_be_visible()
+        expect(page.get_by_role("table").get_by_text("Paused", exact=True)).to_be_visible()
         page.get_by_label("Options of plain").click()
         page.get_by_role("link", name="Delete Connection").click()
         page.get_by_label("Type plain to confirm").fill("plain")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from keyturn.delivery import use_domain
 from keyturn.engine import lease_store as leases
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.rotations import clock, failure, protocol, run_schedule, schedule, waits
-from keyturn.rotations.domain import StepName
+from keyturn.rotations.domain import Rotation, StepName
 from keyturn.rotations.store import policies
 from keyturn.rotations.timings import ProofPlan
 from keyturn.rotations.work import context, removal, run_outcome, steps, sweep
@@ -90,7 +90,11 @@ def asks_for_ever(plant: pytest.MonkeyPatch) -> None:
 
 def gives_up_after_a_failure(plant: pytest.MonkeyPatch) -> None:
     original = waits.due
-    plant.setattr(waits, "due", lambda rotation, now: None if rotation.failures else original(rotation, now))
+
+    def never_again(rotation: Rotation, now: datetime, works_since: datetime | None = None) -> datetime | None:
+        return None if rotation.failures else original(rotation, now, works_since)
+
+    plant.setattr(waits, "due", never_again)
 
 
 def wakes_at_once_for_ever(plant: pytest.MonkeyPatch) -> None:

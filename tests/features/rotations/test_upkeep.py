@@ -11,7 +11,15 @@ from keyturn.app.maintenance import HourlyTasks
 from keyturn.connections.domain import Connection
 from keyturn.crypto.keyring import LIFE, Keyring
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
-from keyturn.db.tables import app_connections, audit_events, credentials, data_keys, oauth_flows, observed_keys
+from keyturn.db.tables import (
+    app_connections,
+    audit_events,
+    credentials,
+    data_keys,
+    deletions,
+    oauth_flows,
+    observed_keys,
+)
 from keyturn.db.unit import Database
 from keyturn.ports.provider import Tenant
 from keyturn.settings.model import RetentionSettings
@@ -24,6 +32,7 @@ pytestmark = pytest.mark.alternates
 DAY = timedelta(days=1)
 KEPT = RetentionSettings(audit_days=3, step_days=1, run_days=1, gone_key_days=1)
 MOST_INSTANTS = 60
+EVERY_TASK = {"data-keys", "sign-ins", "audit-retention", "history-retention", "deletions", "fingerprints"}
 
 
 class DiskFull(Fuse):
@@ -69,7 +78,20 @@ class Scene:
                     created_at=long_ago,
                 )
             )
-        assert self.undone() == {"data-keys", "sign-ins", "audit-retention", "history-retention", "fingerprints"}
+            tx.run(
+                sa.insert(deletions).values(
+                    id=world.ids.new(),
+                    org_id=world.actor.org_id,
+                    kind="folder",
+                    subject_id=world.ids.new(),
+                    project_id=world.ids.new(),
+                    name="old",
+                    made_by_kind="user",
+                    made_by_name="-",
+                    deleted_at=long_ago,
+                )
+            )
+        assert self.undone() == EVERY_TASK
 
     def round(self, fuse: Fuse) -> None:
         """All tasks of one server, which has just heard from Entra; it dies or fails as the fuse says."""
@@ -101,6 +123,7 @@ class Scene:
                 "audit-retention": exists(probe.where(audit_events.c.at < old)),
                 "history-retention": any(run.created_at < old for run, _ in runs)
                 or exists(probe.where(observed_keys.c.gone_at < old)),
+                "deletions": exists(probe.select_from(deletions)),
                 "fingerprints": exists(probe.where(app_connections.c.fingerprint.is_(None))),
             }
         return {name for name, there in tasks.items() if there}
@@ -135,9 +158,6 @@ def until_it_survives(scene: Scene, broken_off: Callable[[Fuse], object], fuse_o
         scene.round(Fuse())
         scene.unharmed()
     raise AssertionError("a round has no end")
-
-
-EVERY_TASK = {"data-keys", "sign-ins", "audit-retention", "history-retention", "fingerprints"}
 
 
 def test_a_server_that_dies_within_any_task_harms_nothing_and_the_next_one_does_the_rest(scene: Scene) -> None:
