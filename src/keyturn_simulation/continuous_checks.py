@@ -17,6 +17,7 @@ from keyturn.credentials.domain import State
 from keyturn.rotations.domain import Reason
 from keyturn.rotations.overlap import UNTIL_SWITCHED
 from keyturn.rotations.run_schedule import guard
+from keyturn.rotations.work.lease import RENEWED_RECENTLY
 from keyturn_simulation.invariants import Broken, check_one_copy, check_published, check_readable
 from keyturn_simulation.journal_rows import ONE_ROW, Row, moment_of, read_row, slot_of
 from keyturn_simulation.processes import Process
@@ -62,6 +63,8 @@ class ContinuousChecks:
     """Whether secrets of applications are rotated for readers."""
     clocks_wrong: bool = False
     """Whether some server's clock was wrong since all was calm."""
+    _right_at: datetime | None = None
+    """When the last clock that was wrong was put right."""
     _promised_until: dict[str, datetime] = field(default_factory=dict)
     """By row id: until when readers were promised a secret, by the true time."""
     _floors: dict[str, datetime] = field(default_factory=dict)
@@ -83,10 +86,15 @@ class ContinuousChecks:
             return
         lease = self._lease(object_id)
         ahead = lease and moment_of(lease[2]) > self.world.clock.now() + self.world.pace.lease
-        if lease and lease[0] != process.name and (self.clocks_wrong or ahead):
+        recently = self._right_at and self.world.clock.now() - self._right_at < RENEWED_RECENTLY
+        if lease and lease[0] != process.name and (self.clocks_wrong or recently or ahead):
             return  # it ended by the clock of whoever took it over: nothing written under the old one counts
         if lease is None or lease[0] != process.name or moment_of(lease[2]) <= process.server.clock.now():
             raise Broken(f"9: {process.name} sends {operation} to {object_id} without its lease: {lease}")
+
+    def put_right(self) -> None:
+        """All clocks are right from now on."""
+        self._right_at, self.clocks_wrong = self.world.clock.now() if self.clocks_wrong else None, False
 
     def after_answer(self) -> None:
         """Look at the ledger's new entries."""

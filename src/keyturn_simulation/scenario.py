@@ -267,7 +267,7 @@ class Scenario:
         sim = self._sim
         sim.calm = True
         self._clocks.put_right(all_of_them=True)
-        sim.judge.clocks_wrong = False
+        sim.judge.put_right()
         self._faults.calm_down()
         while len(sim.processes) < 2:
             sim.start_process()
