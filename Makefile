@@ -49,7 +49,7 @@ serve: $(VENV)/.run
 
 test: $(VENV)/.test
 	@scripts/system-packages
-	$(BIN)/python -m pytest -n 3 $(ARGS)
+	$(BIN)/python -m pytest -n 5 $(ARGS)
 
 check: $(VENV)/.test
 	$(BIN)/ruff format --check --quiet --no-cache .
@@ -69,7 +69,7 @@ crash: $(VENV)/.test
 	@$(BIN)/python -m tests.crash.matrix
 	KEYTURN_EVERY_CASE=1 KEYTURN_KILLS=100 KEYTURN_AGENT_ROTATIONS=200 $(BIN)/python -m pytest -n 2 -s tests/kill
 	KEYTURN_EVERY_CASE=1 $(BIN)/python -m pytest -n 4 -m "postgres or alternates" --ignore tests/kill --ignore tests/crash
-	KEYTURN_EVERY_CASE=1 $(BIN)/python -m pytest tests/system/test_permissions_of_routes.py tests/system/test_openapi_holds.py
+	KEYTURN_EVERY_CASE=1 $(BIN)/python -m pytest tests/system/test_permissions_of_routes.py tests/system/test_openapi_holds.py tests/simulation/test_planted_defects.py
 
 clients: $(VENV)/.test
 	@scripts/system-packages
