@@ -1,6 +1,7 @@
 """What a deletion leaves to be removed from Entra ID is watched on a page that follows by itself."""
 
 import re
+from contextlib import suppress
 
 import sqlalchemy as sa
 from playwright.sync_api import Page, expect
@@ -44,8 +45,13 @@ def test_a_deletion_leads_to_its_removal_which_is_followed_to_the_end(
     assert page.url == removal
     expect(live.get_by_text("Being confirmed", exact=True)).to_be_visible(timeout=30_000)
     assert not estate.emulator.admin.secrets(application.object_id)
-    with estate.core.database.write() as tx:  # a quarter of an hour later
-        tx.run(sa.update(credentials).values(retry_at=None, issued_at=START, asked_at=START, starts_at=START))
-        tx.run(sa.update(rotations).values(wake_at=START))
-    expect(page.get_by_text("The removal is done.")).to_be_visible(timeout=30_000)
+    done = page.get_by_text("The removal is done.")
+    for _ in range(10):  # a quarter of an hour later, and again where a step that was under way has put it off
+        with estate.core.database.write() as tx:
+            tx.run(sa.update(credentials).values(retry_at=None, issued_at=START, asked_at=START, starts_at=START))
+            tx.run(sa.update(rotations).values(wake_at=START))
+        with suppress(AssertionError):
+            expect(done).to_be_visible(timeout=4_000)
+            break
+    expect(done).to_be_visible()
     expect(live.get_by_text("Removed", exact=True)).to_have_count(2)

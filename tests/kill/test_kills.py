@@ -25,7 +25,7 @@ from tests.kill.zygote import Child, zygote
 from tests.postgres import fresh_database
 from tests.system.installation import ROOT, Installation, installation
 
-KILLS = int(os.environ.get("KEYTURN_KILLS", "20"))
+KILLS = int(os.environ.get("KEYTURN_KILLS", "15"))
 """How often each of the two long tests kills. ``make crash`` does so a hundred times."""
 COLD_KILLS = 3
 CONNECTIONS = 12
@@ -88,6 +88,7 @@ def test_two_workers_one_of_them_killed_again_and_again_leave_nothing_behind(tmp
         _judge(place, connections, what, [tmp_path], lambda: "\n".join(map(parent.stacks, workers)))
 
 
+@pytest.mark.alternates
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_the_command_itself_killed_leaves_nothing_behind(tmp_path: Path, kind: str) -> None:
     seed = printed_seed()
