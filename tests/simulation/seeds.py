@@ -24,6 +24,7 @@ ONCE_BROKEN = (
     567945982,
     610000756,
     720000109,
+    731476426,
 )
 """Seeds that found a defect, of the product or of the simulation: each is played in every run."""
 _BASE = "KEYTURN_SIM_BASE"

@@ -174,12 +174,13 @@ def _settles_in(attempt: StepAttempt, row: Credential) -> timedelta:
     """How long it takes until every replica knows of the key, where that has to be waited for; by the provider's clock.
 
     Nobody sweeps after a rotation that has ended. A key that was made just before and is still hidden must therefore not
-    be taken for gone.
+    be taken for gone. A clock that was behind may have dated one of the moments: the latest counts.
     """
-    made_at, there = row.issued_at or row.asked_at or row.starts_at, attempt.context.provider_time()
-    if made_at is None or not attempt.snapshot.rotation.retired:
+    there = attempt.context.provider_time()
+    moments = [not_after(at, there) for at in (row.issued_at, row.asked_at, row.starts_at) if at]
+    if not moments or not attempt.snapshot.rotation.retired:
         return timedelta()
-    return max(not_after(made_at, there) + attempt.context.pace.settle - there, timedelta())
+    return max(max(moments) + attempt.context.pace.settle - there, timedelta())
 
 
 def _still_there(tx: Tx, attempt: StepAttempt, row: Credential) -> None:
