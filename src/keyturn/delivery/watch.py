@@ -161,7 +161,10 @@ class ChangeWatch:
         return None if until is None else max(0.0, (until - self._clock.now()).total_seconds())
 
     def add(self, waiter: Waiter) -> None:
-        """Begin to wake somebody; at once where something has happened since their claim was made. Raises Unavailable."""
+        """Begin to wake somebody; at once where something has happened since their claim was made, or nobody is to wait any more.
+
+        Raises Unavailable.
+        """
         self._loop = asyncio.get_running_loop()
         self._counters.start()
         claim = waiter.claim
@@ -174,7 +177,7 @@ class ChangeWatch:
             self._waiting += 1
             project.waiters.add(waiter)
             late = claim.revision < project.begins or _concerns(waiter, project.recent)
-        if late or claim.access != self._counters.access or claim.refusal is not None:
+        if self.released or late or claim.access != self._counters.access or claim.refusal is not None:
             waiter.wake()
 
     def remove(self, waiter: Waiter) -> None:

@@ -102,6 +102,7 @@ def test_a_server_that_stops_lets_go_those_who_wait(place: Waiting) -> None:
     place.watch.release()
     assert waits.result(PATIENCE).status_code == 304
     assert stream.next() is None
+    assert place.begin(LIST, etag=tag, wait=60).result(PATIENCE).status_code == 304, "nor is kept who comes meanwhile"
 
 
 def test_a_look_that_fails_loses_nothing(place: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
