@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.databases import database  # noqa: F401 - a fixture: pytest finds it by its name here
-from tests.simulation.seeds import base_seed, draw_base_seed, every_case
+from tests.simulation.seeds import base_seed, choose_base_seed, every_case
 
 # A busy machine is no fault of the code under test.
 settings.register_profile("keyturn", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -38,7 +38,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileByFile:
 
 
 def pytest_configure() -> None:
-    draw_base_seed()
+    choose_base_seed()
 
 
 def one_case_on_postgres(items: list[pytest.Item]) -> set[pytest.Item]:

@@ -28,12 +28,13 @@ def compared(providers: Providers, so: str) -> Iterator[None]:
     try:
         yield
     except Upstream:
-        _require_right(providers.clock_ahead(), so)
+        require_right(providers.clock_ahead(), so)
         raise
-    _require_right(providers.clock_ahead(), so)
+    require_right(providers.clock_ahead(), so)
 
 
-def _require_right(ahead: timedelta | None, so: str) -> None:
+def require_right(ahead: timedelta | None, so: str) -> None:
+    """Raise Retryable if the newest answer has shown that our clock is wrong; nothing known against it is right."""
     if ahead is None or is_right(ahead):
         return
     raise Retryable(

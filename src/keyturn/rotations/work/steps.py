@@ -197,8 +197,10 @@ def plan(attempt: StepAttempt) -> None:
 def announce(attempt: StepAttempt, row: Credential) -> None:
     """From here on the secret may exist, even if this process dies before it hears of it.
 
-    What is made here is kept before it is asked for: a lost answer does not lose it.
+    What is made here is kept before it is asked for: a lost answer does not lose it. The inspection may have been another
+    server's, or be young only by a clock that was set back since: the end is dated by a clock that is not known to be wrong.
     """
+    clock.require_right(attempt.context.providers.clock_ahead(), clock.NOTHING_NEW)
     now = attempt.now()
     ends_at = now + lifetime(attempt.snapshot.rotation)  # anew: the plan may be months old, when all servers were down
     made_here = attempt.kind.make(row.marker, now, ends_at)
