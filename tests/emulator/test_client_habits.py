@@ -268,7 +268,7 @@ def test_an_identifier_below_a_domain_of_the_tenant_is_taken(
     assert refused.json()["error"]["code"] == "HostNameNotOnVerifiedDomain"
 
 
-@pytest.mark.parametrize("name", ["a b", "a/b", "-a", "a" * 121, "ä"])
+@pytest.mark.parametrize("name", ["a b", "a/b", "-ab", "ab", "a" * 121, "äbc"])
 def test_a_federated_credential_has_a_name_that_fits_a_url(
     scene: EmulatorFixture, manager: ApplicationHandle, name: str
 ) -> None:
@@ -276,6 +276,9 @@ def test_a_federated_credential_has_a_name_that_fits_a_url(
     credential = {"name": name, "issuer": "https://ci", "subject": "s", "audiences": ["api://AzureADTokenExchange"]}
     assert scene.graph(manager, "POST", path, credential).status == 400
     assert scene.graph(manager, "POST", path, credential | {"name": "fine_1", "nonsense": 1}).status == 400
+    flexible = {"claimsMatchingExpression": {"value": "claims['sub'] matches 'x*'", "languageVersion": 1}}
+    refused = scene.graph(manager, "POST", path, credential | {"name": "fine_1", "subject": None} | flexible)
+    assert (refused.status, "claimsMatchingExpression" in refused.json()["error"]["message"]) == (400, True)
     assert scene.graph(manager, "GET", path).json()["value"] == []
 
 

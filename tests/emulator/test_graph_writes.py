@@ -227,19 +227,19 @@ def test_owners_are_added_and_removed(scene: EmulatorFixture, manager: Applicati
 def test_federated_credentials_are_kept_by_id_and_by_name(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     app = scene.application()
     path = f"applications/{app.object_id}/federatedIdentityCredentials"
-    credential = {"name": "ci", "issuer": "https://ci", "subject": "s", "audiences": ["api://AzureADTokenExchange"]}
+    credential = {"name": "ci-1", "issuer": "https://ci", "subject": "s", "audiences": ["api://AzureADTokenExchange"]}
     response = scene.graph(manager, "POST", path, credential)
     assert response.status == 201
     assert scene.graph(manager, "POST", path, credential).status == 409
     assert (
         scene.graph(manager, "POST", path, credential | {"name": "two", "subject": "t", "audiences": []}).status == 400
     )
-    for place in (f"{path}/{response.json()['id']}", f"{path}/ci", f"{path}(name='ci')"):
+    for place in (f"{path}/{response.json()['id']}", f"{path}/ci-1", f"{path}(name='ci-1')"):
         assert scene.graph(manager, "GET", place).json()["subject"] == "s"
-    assert scene.graph(manager, "PATCH", f"{path}/ci", {"subject": "other"}).status == 204
+    assert scene.graph(manager, "PATCH", f"{path}/ci-1", {"subject": "other"}).status == 204
     assert [item["subject"] for item in scene.graph(manager, "GET", path).json()["value"]] == ["other"]
-    assert scene.graph(manager, "DELETE", f"{path}/ci").status == 204
-    assert scene.graph(manager, "GET", f"{path}/ci").status == 404
+    assert scene.graph(manager, "DELETE", f"{path}/ci-1").status == 204
+    assert scene.graph(manager, "GET", f"{path}/ci-1").status == 404
 
 
 def test_an_application_has_at_most_twenty_federated_credentials(
@@ -249,7 +249,7 @@ def test_an_application_has_at_most_twenty_federated_credentials(
     path = f"applications/{app.object_id}/federatedIdentityCredentials"
     credential = {"issuer": "https://ci", "audiences": ["x"]}
     statuses = [
-        scene.graph(manager, "POST", path, credential | {"name": f"n{number}", "subject": f"s{number}"}).status
+        scene.graph(manager, "POST", path, credential | {"name": f"ci-{number}", "subject": f"s{number}"}).status
         for number in range(21)
     ]
     assert statuses == [201] * 20 + [400]

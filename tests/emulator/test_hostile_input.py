@@ -135,7 +135,7 @@ WRITES = [
     ("POST", "applications/{app}/removePassword"),
     ("POST", "applications/{app}/owners/$ref"),
     ("POST", "applications/{app}/federatedIdentityCredentials"),
-    ("PATCH", "applications/{app}/federatedIdentityCredentials/ci"),
+    ("PATCH", "applications/{app}/federatedIdentityCredentials/ci-1"),
     ("POST", "applications/{app}/appManagementPolicies/$ref"),
     ("POST", "servicePrincipals"),
     ("PATCH", "policies/defaultAppManagementPolicy"),
@@ -176,7 +176,7 @@ def test_every_member_of_every_write_takes_every_kind_of_value(scene: EmulatorFi
     permissions = ("Application.ReadWrite.All", "Policy.ReadWrite.ApplicationConfiguration")
     caller = scene.application("caller", permissions=permissions)
     app = scene.application()
-    federated = {"name": "ci", "issuer": "https://ci", "subject": "s", "audiences": ["x"]}
+    federated = {"name": "ci-1", "issuer": "https://ci", "subject": "s", "audiences": ["x"]}
     scene.graph(caller, "POST", f"applications/{app.object_id}/federatedIdentityCredentials", federated)
     place = path.format(app=app.object_id)
     bodies = [{name: value} for name in MEMBERS for value in VALUES]

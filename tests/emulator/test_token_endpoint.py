@@ -274,28 +274,6 @@ def test_a_registered_certificate_stops_working_at_its_end(scene: EmulatorFixtur
     assert "expired" in answer["error_description"]
 
 
-@pytest.mark.parametrize(
-    ("changes", "code"),
-    [({}, None), ({"sub": "other"}, 700213), ({"aud": "other"}, 700212), ({"headers": {"kid": "other"}}, 700027)],
-)
-def test_a_trusted_outside_issuer_may_vouch_for_a_client(
-    scene: EmulatorFixture, certificate: Certificate, changes: dict[str, Any], code: int | None
-) -> None:
-    manager, app = scene.manager(), scene.application(secrets=0)
-    credential = {
-        "name": "ci",
-        "issuer": "https://ci.example",
-        "subject": "repo:x",
-        "audiences": ["api://AzureADTokenExchange"],
-    }
-    scene.graph(manager, "POST", f"applications/{app.object_id}/federatedIdentityCredentials", credential)
-    scene.emulator.admin.trust_issuer("https://ci.example", "k1", certificate.public_key_pem)
-    claims = {"iss": "https://ci.example", "sub": "repo:x", "aud": "api://AzureADTokenExchange"}
-    text = assertion(scene, certificate, app.app_id, **({"headers": {"kid": "k1", "x5t#S256": ""}} | claims | changes))
-    answer = with_assertion(scene, app.app_id, text)
-    assert answer.get("error_codes") == ([code] if code else None)
-
-
 def test_discovery_names_the_endpoints_on_the_host_that_was_asked(scene: EmulatorFixture) -> None:
     url = f"https://emulator.example:8443/{scene.tenant}/v2.0/.well-known/openid-configuration"
     document = scene.emulator.call(Request("GET", url)).json()

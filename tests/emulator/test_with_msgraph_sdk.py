@@ -188,7 +188,7 @@ def test_the_sdk_manages_federated_credentials_and_reads_service_principals(worl
     async def work(client: GraphServiceClient) -> tuple[str | None, int, str | None]:
         item = client.applications.by_application_id(app.object_id)
         credential = FederatedIdentityCredential(
-            name="ci", issuer="https://ci.example", subject="repo:x", audiences=["api://AzureADTokenExchange"]
+            name="ci-1", issuer="https://ci.example", subject="repo:x", audiences=["api://AzureADTokenExchange"]
         )
         created = await item.federated_identity_credentials.post(credential)
         assert created is not None
@@ -199,4 +199,4 @@ def test_the_sdk_manages_federated_credentials_and_reads_service_principals(worl
         assert principal is not None
         return created.name, len(remaining.value or []), principal.id
 
-    assert run(world, work) == ("ci", 0, app.principal_id)
+    assert run(world, work) == ("ci-1", 0, app.principal_id)

@@ -15,6 +15,7 @@ from entra_emulator.directory.directory import (
     GRAPH_APP_ID,
     Application,
     KeyCredential,
+    ManagedIdentity,
     PasswordCredential,
     Policy,
     ServicePrincipal,
@@ -233,9 +234,36 @@ class Admin(People):
             return key.key_id
 
     def trust_issuer(self, issuer: str, key_id: str, public_key_pem: bytes) -> None:
-        """Makes the key of an outside issuer known, for federated identity credentials."""
+        """Makes the key of an outside issuer known, for federated identity credentials; then the issuer is never asked.
+
+        Raises ValueError for what is not an RSA key in PEM form.
+        """
         with self._lock:
-            self._world.trusted_issuers.setdefault(issuer, {})[key_id] = public_key_pem
+            self._world.issuers.give(issuer, key_id, public_key_pem)
+
+    def forget_issuers(self) -> None:
+        """Forgets the keys of all outside issuers, so that they are fetched when they are needed next."""
+        with self._lock:
+            self._world.issuers.clear()
+
+    def create_managed_identity(self, tenant: str, name: str, *, system: bool = False) -> ManagedIdentity:
+        """Makes a managed identity of the machine: its own if `system`, else one that is assigned to it.
+
+        Raises ValueError for an unknown tenant, or a second identity of the machine's own.
+        """
+        with self._lock:
+            world, home = self._world, self._tenant(tenant)
+            if system and any(one.system for one in world.machine):
+                raise ValueError("the machine has an identity of its own already")
+            now, rng = world.clock.now(), world.rng
+            kind = "Compute/virtualMachines" if system else "ManagedIdentity/userAssignedIdentities"
+            resource = f"/subscriptions/{new_guid(rng)}/resourcegroups/machines/providers/Microsoft.{kind}/{name}"
+            principal = ServicePrincipal(new_guid(rng), new_guid(rng), home.id, name, now, everywhere(now))
+            principal.service_principal_type = "ManagedIdentity"
+            world.directory.add_principal(principal)
+            identity = ManagedIdentity(home.id, principal.object_id, principal.app_id, resource, system)
+            world.machine.append(identity)
+            return identity
 
     def set_disabled(self, application: str, *, disabled: bool) -> None:
         """Disables or enables an application."""

@@ -110,7 +110,12 @@ class AdminApi:
             },
             "ledger": {"GET": lambda ask: self._ledger(ask.query)},
             "ledger/saw": {"POST": lambda ask: {"seen": world.ledger.saw_plaintext(_text(ask.body, "text"))}},
-            "issuers": {"POST": lambda ask: self._trust(ask.body)},
+            "issuers": {
+                "GET": lambda _: world.issuers.as_json(),
+                "POST": lambda ask: self._trust(ask.body),
+                "DELETE": lambda _: admin.forget_issuers(),
+            },
+            "tenants/{}/managed-identities": {"POST": lambda ask: self._new_identity(ask.names[0], ask.body)},
             "tenants": {"GET": lambda _: self._tenants(), "POST": lambda ask: self._new_tenant(ask.body)},
             "tenants/{}/settings": {
                 "GET": lambda ask: settings_as_json(admin.settings(ask.names[0])),
@@ -171,6 +176,10 @@ class AdminApi:
 
     def _trust(self, body: Body) -> None:
         self._admin.trust_issuer(_text(body, "issuer"), _text(body, "key_id"), _text(body, "public_key_pem").encode())
+
+    def _new_identity(self, tenant: str, body: Body) -> Body:
+        identity = self._admin.create_managed_identity(tenant, _text(body, "name"), system=_flag(body, "system"))
+        return asdict(identity)
 
     def _tenants(self) -> list[Body]:
         return [

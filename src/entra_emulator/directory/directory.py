@@ -83,6 +83,7 @@ class FederatedCredential:
     issuer: str
     subject: str
     audiences: list[str]
+    presence: Presence
     description: str | None = None
 
 
@@ -130,6 +131,17 @@ class Holder:
         self.keys = [item for item in self.keys if not item.presence.gone(now)]
 
 
+@dataclass(frozen=True, slots=True)
+class ManagedIdentity:
+    """An identity that Azure gives to the machine this service stands for: its own, or one that a user assigned to it."""
+
+    tenant_id: str
+    principal_id: str
+    client_id: str
+    resource_id: str
+    system: bool
+
+
 @dataclass(slots=True)
 class Application(Holder):
     """An application object."""
@@ -146,6 +158,14 @@ class Application(Holder):
         uris: list[str] = self.properties.get(platform, {}).get("redirectUris") or []
         return uris
 
+    def federated_seen(self, plane: Plane, replica: int, now: float) -> list[FederatedCredential]:
+        """The federated credentials that this replica knows of now."""
+        return [item for item in self.federated if item.presence.visible(plane, replica, now)]
+
+    def federated_held(self) -> list[FederatedCredential]:
+        """The federated credentials that are truly there, whatever any replica shows."""
+        return [item for item in self.federated if not item.presence.removed]
+
     @property
     def shared(self) -> bool:
         """Whether users of other tenants may sign in."""
@@ -161,7 +181,7 @@ class Application(Holder):
         return (
             len(self.passwords_held())
             + len(self.keys_held())
-            + len(self.federated)
+            + len(self.federated_held())
             + len(self.identifier_uris)
             + len(self.owners)
         )

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from entra_emulator.core.clock import Clock
+from entra_emulator.core.outside import Outside
 from entra_emulator.core.wire import Request
-from entra_emulator.directory.directory import Directory, Tenant, User
+from entra_emulator.directory.directory import Directory, ManagedIdentity, Tenant, User
+from entra_emulator.directory.issuers import Issuers
 from entra_emulator.directory.keys import SigningKey
 from entra_emulator.directory.sessions import Sessions
 from entra_emulator.faults.faults import FaultPlan, Settings, Throttle
@@ -27,8 +29,15 @@ class World:
     throttle: Throttle = field(default_factory=Throttle)
     ledger: Ledger = field(default_factory=Ledger)
     sessions: Sessions = field(default_factory=Sessions)
-    trusted_issuers: dict[str, dict[str, bytes]] = field(default_factory=dict)
-    """Outside issuers for federated credentials: issuer -> key id -> public key (PEM)."""
+    issuers: Issuers = field(default_factory=Issuers)
+    """Outside issuers for federated credentials."""
+    machine: list[ManagedIdentity] = field(default_factory=list)
+    """The managed identities of the machine whose metadata service this is."""
+    identity_header: str = ""
+    """What callers of App Service's endpoint send to show that they run there."""
+    challenges: dict[str, float] = field(default_factory=dict)
+    """Secrets of Azure Arc's challenges that were not answered yet -> until when they are taken."""
+    outside: Outside | None = None
 
     def clear(self, rng: random.Random) -> None:
         """Forgets all state; the clock and the signing key stay."""
@@ -36,7 +45,9 @@ class World:
         self.directory, self.throttle, self.ledger = Directory(), Throttle(), Ledger()
         self.sessions = Sessions()
         self.faults.clear()
-        self.trusted_issuers.clear()
+        self.issuers.clear()
+        self.machine.clear()
+        self.challenges.clear()
 
 
 @dataclass(slots=True)

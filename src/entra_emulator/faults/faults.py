@@ -123,6 +123,14 @@ class Settings:
     """How long after the sign-in the refresh tokens of a page are accepted, however often they are used."""
     users_may_consent: bool = True
     """Users may consent for themselves to what needs no administrator."""
+    issuer_cache: Range = (3600.0, 3600.0)
+    """How long the keys of an outside issuer are used before they are fetched again: a new key is unknown until then (7000272).
+
+    Up to an hour was seen; and of an issuer that was never asked before, the keys may be unknown for 20 to 30 minutes.
+    Source: https://github.com/Azure/azure-workload-identity/issues/1232 and its troubleshooting pages.
+    """
+    issuer_appear: Range = NEVER_LATE
+    """Until the first keys of a new outside issuer are used."""
     clock_skew: float = 0.0
     """How far this tenant's token endpoint and Graph run ahead of the clock (negative: behind)."""
     latency: Range = NEVER_LATE

@@ -11,6 +11,7 @@ from typing import Any
 
 from entra_emulator.core.wire import Response
 from entra_emulator.directory.directory import Application, FederatedCredential, new_guid
+from entra_emulator.directory.replicas import credential_presence
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, needed_text, only_members, text_or_none, texts
@@ -19,18 +20,18 @@ from entra_emulator.graph.lookup import Key, the_application
 from entra_emulator.graph.writes import check_quiet, committed
 
 _LIMIT = 20
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,119}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,119}")
 _MEMBERS = frozenset({"id", "name", "issuer", "subject", "description", "audiences"})
 _CONTEXT = "applications/federatedIdentityCredentials"
 
 
 def _list(call: Call, keys: tuple[Key, ...]) -> Response:
     application = the_application(call, keys[0], write=False)
-    return success(call, {"value": [views.federated(item) for item in application.federated]}, _CONTEXT)
+    return success(call, {"value": [views.federated(item) for item in _shown(call, application)]}, _CONTEXT)
 
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:
-    item = _one(the_application(call, keys[0], write=False), keys[1])
+    item = _one(call, the_application(call, keys[0], write=False), keys[1])
     return success(call, views.federated(item), f"{_CONTEXT}/$entity")
 
 
@@ -38,19 +39,20 @@ def _create(call: Call, keys: tuple[Key, ...]) -> Response:
     application = the_application(call, keys[0], write=True)
     check_quiet(call, application)
     body = json_object(call)
-    if len(application.federated) >= _LIMIT:
+    if len(application.federated_held()) >= _LIMIT:
         raise GraphError(
             400,
             "Directory_ResourceSizeExceeded",
             f"An application may have at most {_LIMIT} federated identity credentials.",
         )
-    only_members(body, _MEMBERS, "microsoft.graph.federatedIdentityCredential")
+    _check_members(body)
     item = FederatedCredential(
         id=new_guid(call.world.rng),
         name=_name(body),
         issuer=needed_text(body, "issuer", 600),
         subject=needed_text(body, "subject", 600),
         audiences=_audiences(body),
+        presence=credential_presence(call.now, call.settings, call.world.rng),
         description=text_or_none(body, "description", 600),
     )
     _check_unique(application, item)
@@ -62,9 +64,9 @@ def _create(call: Call, keys: tuple[Key, ...]) -> Response:
 def _update(call: Call, keys: tuple[Key, ...]) -> Response:
     application = the_application(call, keys[0], write=True)
     check_quiet(call, application)
-    item = _one(application, keys[1])
+    item = _one(call, application, keys[1])
     body = json_object(call)
-    only_members(body, _MEMBERS, "microsoft.graph.federatedIdentityCredential")
+    _check_members(body)
     if body.get("name", item.name) != item.name:
         raise bad_request("The name of a federated identity credential cannot be changed.")
     replacement = FederatedCredential(
@@ -73,10 +75,13 @@ def _update(call: Call, keys: tuple[Key, ...]) -> Response:
         issuer=needed_text(body, "issuer", 600) if "issuer" in body else item.issuer,
         subject=needed_text(body, "subject", 600) if "subject" in body else item.subject,
         audiences=_audiences(body) if "audiences" in body else item.audiences,
+        presence=credential_presence(call.now, call.settings, call.world.rng),
         description=text_or_none(body, "description", 600) if "description" in body else item.description,
     )
     _check_unique(application, replacement)
-    application.federated[application.federated.index(item)] = replacement
+    item.presence.remove(call.now, call.settings, call.world.rng)
+    application.federated.append(replacement)
+    _forget_gone(call, application)
     committed(call, application, item.id)
     return empty(call)
 
@@ -84,27 +89,57 @@ def _update(call: Call, keys: tuple[Key, ...]) -> Response:
 def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
     application = the_application(call, keys[0], write=True)
     check_quiet(call, application)
-    item = _one(application, keys[1])
-    application.federated.remove(item)
+    item = _one(call, application, keys[1])
+    item.presence.remove(call.now, call.settings, call.world.rng)
+    _forget_gone(call, application)
     committed(call, application, item.id)
     return empty(call)
 
 
-def _one(application: Application, key: Key) -> FederatedCredential:
+def _shown(call: Call, application: Application) -> list[FederatedCredential]:
+    """What this replica shows; of a credential that was changed a moment ago, one form."""
+    seen = application.federated_seen("graph", call.replica, call.now)
+    return list({item.id: item for item in seen}.values())
+
+
+def _forget_gone(call: Call, application: Application) -> None:
+    application.federated = [item for item in application.federated if not item.presence.gone(call.now)]
+
+
+def _check_members(body: dict[str, Any]) -> None:
+    """Flexible credentials are in beta, and for three issuers only: refused, never taken and dropped.
+
+    Source: https://learn.microsoft.com/entra/workload-id/workload-identities-flexible-federated-identity-credentials.
+    """
+    if body.get("claimsMatchingExpression") is not None:
+        raise bad_request(
+            "Flexible federated identity credentials are not supported here: 'claimsMatchingExpression' cannot be set. Give the "
+            "exact 'subject'."
+        )
+    only_members(
+        {name: value for name, value in body.items() if name != "claimsMatchingExpression"},
+        _MEMBERS,
+        "microsoft.graph.federatedIdentityCredential",
+    )
+
+
+def _one(call: Call, application: Application, key: Key) -> FederatedCredential:
     """By id, by `name='...'`, or by the bare name."""
     kind, value = key
-    for item in application.federated:
+    for item in _shown(call, application):
         if value == item.name or (kind == "id" and value == item.id):
             return item
     raise not_found(value[:100])
 
 
 def _name(body: dict[str, Any]) -> str:
-    """Fit for a URL: https://learn.microsoft.com/graph/api/resources/federatedidentitycredential."""
+    """Fit for a URL: https://learn.microsoft.com/graph/api/resources/federatedidentitycredential; its length:
+    https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations.
+    """
     name = needed_text(body, "name", 120)
     if not _NAME.fullmatch(name):
         raise bad_request(
-            "Invalid value specified for property 'name' of resource 'FederatedIdentityCredential': it has up to 120 letters, "
+            "Invalid value specified for property 'name' of resource 'FederatedIdentityCredential': it has 3 to 120 letters, "
             "digits, '-' or '_', and begins with a letter or digit."
         )
     return name
@@ -118,7 +153,7 @@ def _audiences(body: dict[str, Any]) -> list[str]:
 
 
 def _check_unique(application: Application, credential: FederatedCredential) -> None:
-    for item in application.federated:
+    for item in application.federated_held():
         same = item.name == credential.name or (item.issuer, item.subject) == (credential.issuer, credential.subject)
         if item.id != credential.id and same:
             raise GraphError(

@@ -19,7 +19,7 @@ from entra_emulator.graph.key_collections import read_key
 from entra_emulator.graph.lookup import Key, application_by_key, principal_by_key, the_application, the_principal
 from entra_emulator.graph.restrictions import check_certificate, check_size
 from entra_emulator.graph.writes import check_quiet, committed
-from entra_emulator.tokens.assertion import Jwt
+from entra_emulator.tokens.jwt import Jwt
 from entra_emulator.tokens.sts_errors import StsError
 
 _AUDIENCE = "00000002-0000-0000-c000-000000000000"

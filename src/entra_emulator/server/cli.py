@@ -15,6 +15,7 @@ import uvloop
 from entra_emulator.admin.demo import Demo
 from entra_emulator.core.clock import SystemClock
 from entra_emulator.server.emulator import Emulator
+from entra_emulator.server.outside import Network
 from entra_emulator.server.server import Running, Server
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A local Entra ID and Microsoft Graph for tests.")
@@ -38,10 +39,21 @@ def serve(
         list[str] | None, typer.Option(help="Where people who sign in to the demo tenant come back to; repeatable.")
     ] = None,
     ready_file: Annotated[Path | None, typer.Option(help="Where to write, once ready, how to reach it (JSON).")] = None,
+    metadata_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port for managed identity's endpoints, without TLS; 0 takes a free one."),
+    ] = None,
+    challenge_dir: Annotated[
+        Path | None, typer.Option(help="Where to write the files of Azure Arc's challenges.")
+    ] = None,
+    issuer_ca_file: Annotated[
+        Path | None, typer.Option(help="A certificate to believe of issuers, besides the machine's.")
+    ] = None,
     latency_ms: Annotated[float, typer.Option(min=0, help="Milliseconds added to every answer.")] = 0.0,
 ) -> None:
     """Serves an emulator over TLS until it is interrupted."""
-    emulator = Emulator(SystemClock(), seed)
+    outside = Network(challenge_folder=challenge_dir, ca_file=issuer_ca_file)
+    emulator = Emulator(SystemClock(), seed, outside=outside)
     if redirect_uri and not demo:
         raise typer.BadParameter("a redirect URI belongs to the demo tenant: add --demo", param_hint="--redirect-uri")
     try:
@@ -49,17 +61,19 @@ def serve(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--redirect-uri") from error
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(Server(emulator, latency=latency_ms / 1000), host, port, ca_file, ready_file, demo_tenant))
+        server = Server(emulator, latency=latency_ms / 1000)
+        runner.run(_serve(server, (host, port, metadata_port), ca_file, ready_file, demo_tenant))
 
 
 async def _serve(
-    server: Server, host: str, port: int, ca_file: Path, ready_file: Path | None, demo: Demo | None
+    server: Server, place: tuple[str, int, int | None], ca_file: Path, ready_file: Path | None, demo: Demo | None
 ) -> None:
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, over.set)
-    running = await server.start(host, port, ca_file.absolute())
+    host, port, metadata_port = place
+    running = await server.start(host, port, ca_file.absolute(), metadata_port)
     if ready_file is not None:
         _announce(ready_file, ready(running, demo))
     typer.echo(how_to_point(running, demo))
@@ -74,6 +88,8 @@ def ready(running: Running, demo: Demo | None) -> dict[str, Any]:
         "graph": running.graph,
         "ca_file": running.ca_file,
         "admin": running.admin,
+        "metadata": running.metadata or None,
+        "identity_header": running.identity_header,
         "pid": os.getpid(),
         "demo": demo.as_dict() if demo else None,
     }

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import threading
 from dataclasses import replace
 from email.utils import formatdate
 from urllib.parse import parse_qsl, urlsplit
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
 from entra_emulator.admin.admin import Admin
 from entra_emulator.admin.demo import Demo, seed_demo
 from entra_emulator.admin.http import AdminApi
 from entra_emulator.core.clock import Clock
+from entra_emulator.core.outside import Outside
 from entra_emulator.core.wire import Request, Response, deliver
 from entra_emulator.directory.directory import new_guid
+from entra_emulator.directory.issuers import IssuerError, ask
 from entra_emulator.directory.keys import SigningKey
 from entra_emulator.directory.replicas import draw
 from entra_emulator.directory.world import Call, World
@@ -21,7 +26,8 @@ from entra_emulator.faults.faults import FaultPlan
 from entra_emulator.faults.ledger import Ledger
 from entra_emulator.graph import service as graph
 from entra_emulator.server import arm, cors
-from entra_emulator.sign_in import sts
+from entra_emulator.sign_in import managed_identity, sts
+from entra_emulator.tokens import federation
 
 _ROOMS = {"v1.0": graph.handle, "beta": graph.handle, "subscriptions": arm.handle}
 
@@ -29,14 +35,18 @@ _ROOMS = {"v1.0": graph.handle, "beta": graph.handle, "subscriptions": arm.handl
 class Emulator:
     """Entra ID and Microsoft Graph in memory.
 
-    No I/O, no threads, no wall time: all it knows of time is `clock`, all its randomness is one generator started from
-    `seed`, so the same seed and the same calls give the same answers (token signatures apart: the key is made anew
-    unless `signing_key` is given). Safe to call from several threads.
+    No threads, no wall time, no I/O but what `outside` does for it (issuers are asked, challenges written): all it knows of
+    time is `clock`, all its randomness is one generator started from `seed`, so the same seed and the same calls give the same
+    answers (token signatures apart: the key is made anew unless `signing_key` is given). Safe to call from several threads.
     """
 
-    def __init__(self, clock: Clock, seed: int = 0, *, signing_key: SigningKey | None = None) -> None:
+    def __init__(
+        self, clock: Clock, seed: int = 0, *, signing_key: SigningKey | None = None, outside: Outside | None = None
+    ) -> None:
         self._lock = threading.RLock()
         self._world = World(clock, random.Random(seed), signing_key or SigningKey())  # noqa: S311 - a simulation
+        self._world.outside = outside
+        self._world.identity_header = hashlib.sha256(f"identity header {seed}".encode()).hexdigest()[:32].upper()
         self.admin = Admin(self._world, self._lock, seed, self.handle)
         self._admin_api = AdminApi(self._world, self.admin, lambda uris: self.seed_demo(uris).as_dict())
 
@@ -44,6 +54,11 @@ class Emulator:
     def clock(self) -> Clock:
         """The clock it was given."""
         return self._world.clock
+
+    @property
+    def identity_header(self) -> str:
+        """What callers of App Service's endpoint of managed identities send."""
+        return self._world.identity_header
 
     @property
     def ledger(self) -> Ledger:
@@ -59,6 +74,7 @@ class Emulator:
         """Answers one request. Never raises for anything in the request; wire faults are named, not acted out."""
         scheme, host, path, query = _parts(request.url)
         segment = path.lstrip("/").partition("/")[0]
+        self._ask_issuer(request)
         with self._lock:
             if segment == "_emulator":
                 return self._admin_api.handle(request, path, dict(parse_qsl(query)))
@@ -67,7 +83,14 @@ class Emulator:
                 return preflight
             base = f"{scheme or 'https'}://{host or _host(request) or 'login.microsoftonline.com'}"
             call = self._open(request, base, path, query)
+            if managed_identity.serves(path):
+                return self._close(call, managed_identity.handle(call))
             return self._close(call, cors.readable(request, path, _ROOMS.get(segment, sts.handle)(call)))
+
+    def asks_outside(self, request: Request) -> bool:
+        """Whether answering this request will wait for an issuer to be called."""
+        with self._lock:
+            return self._world.outside is not None and federation.issuer_to_ask(self._world, request.body) is not None
 
     def call(self, request: Request, timeout: float = 30.0) -> Response:
         """Like `handle`, for callers in process: raises ConnectionReset or TimedOut where the wire fails.
@@ -88,6 +111,26 @@ class Emulator:
         """Notes between which real times (POSIX seconds) a request was worked on; unknown numbers are ignored."""
         with self._lock:
             self.ledger.served(sequence, started, ended)
+
+    def _ask_issuer(self, request: Request) -> None:
+        """Fetches the keys that this request needs and that are not at hand, without holding up others."""
+        outside = self._world.outside
+        if outside is None:
+            return
+        with self._lock:
+            due = federation.issuer_to_ask(self._world, request.body)
+        if due is None:
+            return
+        issuer, tenant = due
+        outcome: dict[str, RSAPublicKey] | IssuerError
+        try:
+            outcome = ask(issuer, outside.fetch)
+        except IssuerError as error:
+            outcome = error
+        with self._lock:
+            world, settings = self._world, tenant.settings
+            kept, first = (draw(bounds, world.rng) for bounds in (settings.issuer_cache, settings.issuer_appear))
+            world.issuers.keep(issuer, outcome, world.clock.now(), kept, first)
 
     def _open(self, request: Request, base: str, path: str, query: str) -> Call:
         now = self._world.clock.now()

@@ -11,11 +11,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import cast
+from urllib.parse import urlsplit
 
 import httptools
 import trustme
@@ -23,11 +25,13 @@ import uvloop
 
 from entra_emulator.core.wire import Request, Response
 from entra_emulator.server.emulator import Emulator
+from entra_emulator.sign_in import managed_identity
 
 _BODY_LIMIT = 8_000_000
 _HEADER_LIMIT = 64_000
 _REAL_NAMES = ("login.microsoftonline.com", "graph.microsoft.com", "management.azure.com")
 _TOO_LARGE = Response(413, (("Content-Type", "text/plain"), ("Connection", "close")), b"Payload Too Large")
+_NOT_HERE = Response(404, (("Content-Type", "text/plain"),), b"Only managed identity is served without TLS.")
 _MALFORMED = Response(400, (("Content-Type", "text/plain"), ("Connection", "close")), b"Bad Request")
 
 
@@ -38,6 +42,10 @@ class Running:
     authority: str
     ca_file: str
     port: int
+    metadata: str = ""
+    """The base URL of managed identity's endpoints, without TLS; empty where they are not served."""
+    identity_header: str = ""
+    """What IDENTITY_HEADER is for callers of App Service's endpoint."""
 
     @property
     def graph(self) -> str:
@@ -53,8 +61,9 @@ class Running:
 class _Connection(asyncio.Protocol):
     """One client connection. Requests are answered in order; nothing blocks while one is delayed."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, *, plain: bool = False) -> None:
         self._server = server
+        self._plain = plain
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[tuple[Request, float, bool]] = deque()
@@ -112,7 +121,8 @@ class _Connection(asyncio.Protocol):
         headers = self._headers
         host = next((value for name, value in headers.items() if name.lower() == "host"), "")
         target = self._url.decode("latin-1")
-        url = f"{self._server.scheme}://{host or self._server.address}{target}" if target.startswith("/") else target
+        scheme = "http" if self._plain else "https"
+        url = f"{scheme}://{host or self._server.address}{target}" if target.startswith("/") else target
         keep = self._parser.should_keep_alive() and not self._parser.should_upgrade()
         method = self._parser.get_method().decode("ascii")
         request = Request(method, url, headers, b"".join(self._body))
@@ -131,7 +141,16 @@ class _Connection(asyncio.Protocol):
             return
         self._busy = True
         request, started, keep = self._waiting.popleft()
-        response = self._server.emulator.handle(request)
+        emulator = self._server.emulator
+        if self._plain and not managed_identity.serves(urlsplit(request.url).path):
+            self._answer(request, _NOT_HERE, started, keep)
+        elif emulator.asks_outside(request):
+            work = asyncio.get_running_loop().run_in_executor(self._server.callers, emulator.handle, request)
+            work.add_done_callback(lambda done: self._answer(request, done.result(), started, keep))
+        else:
+            self._answer(request, emulator.handle(request), started, keep)
+
+    def _answer(self, request: Request, response: Response, started: float, keep: bool) -> None:
         if request.method == "HEAD":
             response = replace(response, body=b"")
         delay = response.delay + self._server.latency
@@ -219,25 +238,35 @@ class Server:
     def __init__(self, emulator: Emulator, *, latency: float = 0.0) -> None:
         self.emulator = emulator
         self.latency = latency
-        self.scheme = "https"
         self.address = ""
+        self.callers = ThreadPoolExecutor(8, "entra-emulator-issuers")
         self.connections: set[_Connection] = set()
-        self._listener: asyncio.Server | None = None
+        self._listeners: list[asyncio.Server] = []
 
-    async def start(self, host: str, port: int, ca_file: Path) -> Running:
-        """Listens, and writes the certificate of a new authority to `ca_file`. Raises OSError if it cannot."""
+    async def start(self, host: str, port: int, ca_file: Path, metadata_port: int | None = None) -> Running:
+        """Listens, and writes the certificate of a new authority to `ca_file`. Raises OSError if it cannot.
+
+        With a `metadata_port` (0 takes a free one) it serves managed identity's endpoints there, without TLS, and nothing else.
+        """
         context = _tls(host, ca_file)
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(lambda: _Connection(self), host, port, ssl=context, backlog=1024)
-        bound_port = int(self._listener.sockets[0].getsockname()[1])
+        listener = await loop.create_server(lambda: _Connection(self), host, port, ssl=context, backlog=1024)
+        self._listeners.append(listener)
+        bound_port = int(listener.sockets[0].getsockname()[1])
         hostname = "localhost" if host in {"127.0.0.1", "::1", "0.0.0.0", "::"} else host
         self.address = f"{hostname}:{bound_port}"
-        return Running(f"https://{self.address}", str(ca_file), bound_port)
+        metadata = ""
+        if metadata_port is not None:
+            plain = await loop.create_server(lambda: _Connection(self, plain=True), host, metadata_port)
+            self._listeners.append(plain)
+            metadata = f"http://{hostname}:{plain.sockets[0].getsockname()[1]}"
+        return Running(f"https://{self.address}", str(ca_file), bound_port, metadata, self.emulator.identity_header)
 
     async def stop(self) -> None:
         """Stops listening and drops all connections, hanging ones too."""
-        if self._listener is not None:
-            self._listener.close()
+        for listener in self._listeners:
+            listener.close()
+        self.callers.shutdown(wait=False, cancel_futures=True)
         for connection in list(self.connections):
             connection.close()
         await asyncio.sleep(0)
@@ -262,6 +291,7 @@ def run_in_thread(
     port: int = 0,
     ca_file: Path | None = None,
     latency: float = 0.0,
+    metadata_port: int | None = None,
 ) -> Iterator[Running]:
     """Serves an emulator from a thread of its own until the block ends; then all connections are dropped.
 
@@ -273,7 +303,7 @@ def run_in_thread(
         thread = threading.Thread(target=loop.run_forever, name="entra-emulator", daemon=True)
         thread.start()
         try:
-            starting = server.start(host, port, ca_file or Path(folder) / "ca.pem")
+            starting = server.start(host, port, ca_file or Path(folder) / "ca.pem", metadata_port)
             yield asyncio.run_coroutine_threadsafe(starting, loop).result(30)
         finally:
             asyncio.run_coroutine_threadsafe(server.stop(), loop).result(30)

@@ -15,6 +15,8 @@ _CAPTURED = (
 )
 _MSAL_JS = "https://github.com/AzureAD/microsoft-authentication-library-for-js/issues"
 _MSAL_NET = "https://github.com/AzureAD/microsoft-authentication-library-for-dotnet/issues"
+_WORKLOAD = "https://github.com/Azure/azure-workload-identity/issues"
+_ID_WEB = "https://github.com/AzureAD/microsoft-identity-web/issues"
 ASSUMED = "assumed"
 
 
@@ -39,6 +41,7 @@ CODES: dict[int, StsCode] = {
     50059: StsCode("invalid_request", 400, _LIST, "error"),
     50076: StsCode("invalid_grant", 400, _LIST, "error"),
     50147: StsCode("invalid_request", 400, _LIST, "error"),
+    50166: StsCode("invalid_request", 400, f"{_WORKLOAD}/642"),
     50173: StsCode("invalid_grant", 400, _LIST),
     50194: StsCode("invalid_request", 400, _LIST, "error"),
     53003: StsCode("invalid_grant", 400, _LIST, "error"),
@@ -50,11 +53,15 @@ CODES: dict[int, StsCode] = {
     70007: StsCode("unsupported_response_mode", 400, _LIST, "error"),
     70008: StsCode("invalid_grant", 400, _LIST),
     70011: StsCode("invalid_scope", 400, _LIST),
+    70021: StsCode(
+        "invalid_client", 401, "https://github.com/external-secrets/external-secrets/issues/2783"
+    ),  # 400 invalid_request until about 2022: issue 616 of azure-workload-identity
     90002: StsCode(
         "invalid_request", 400, _LIST
     ),  # discovery says invalid_tenant: github.com/panva/openid-client, issue 175
     90023: StsCode("invalid_request", 400, _LIST),
     90033: StsCode("temporarily_unavailable", 503, "https://github.com/Azure/azure-sdk-for-python/issues/14241"),
+    90061: StsCode("invalid_request", 400, f"{_WORKLOAD}/605"),
     90094: StsCode("access_denied", 400, _LIST, "error"),
     500011: StsCode("invalid_resource", 400, _CAPTURED),
     500112: StsCode("invalid_client", 401, "https://github.com/AzureAD/microsoft-identity-web/issues/461", "error"),
@@ -64,6 +71,7 @@ CODES: dict[int, StsCode] = {
     500341: StsCode("invalid_grant", 400, ASSUMED, "all"),
     501481: StsCode("invalid_grant", 400, _LIST),
     501491: StsCode("invalid_request", 400, _LIST, "error"),
+    501661: StsCode("invalid_request", 400, "https://github.com/Azure/login/issues/283", "error"),
     650053: StsCode("invalid_client", 400, "https://github.com/MicrosoftDocs/azure-docs/issues/67211"),
     650056: StsCode("invalid_request", 400, _LIST, "error"),
     650057: StsCode("invalid_resource", 400, _LIST),
@@ -83,14 +91,20 @@ CODES: dict[int, StsCode] = {
     700211: StsCode("invalid_client", 401, "https://github.com/Azure/azure-workload-identity/issues/1200"),
     700212: StsCode("invalid_client", 401, ASSUMED, "all"),
     700213: StsCode("invalid_client", 401, "https://github.com/Azure/login/issues/482", "error"),
+    700222: StsCode("invalid_client", 401, f"{_ID_WEB}/2519"),
+    700226: StsCode("invalid_client", 401, ASSUMED, "all"),
+    700227: StsCode("invalid_client", 401, ASSUMED, "all"),
+    700229: StsCode("invalid_client", 401, "https://github.com/MicrosoftDocs/azure-docs/issues/109083", "error"),
     900023: StsCode("invalid_request", 400, "https://github.com/microsoft/Analysis-Services/issues/194"),
     900144: StsCode("invalid_request", 400, _LIST),
     900561: StsCode("invalid_request", 405, _LIST, "status"),
+    900612: StsCode("invalid_request", 400, ASSUMED, "all"),
     900971: StsCode("invalid_request", 400, _LIST, "error"),
     7000112: StsCode("unauthorized_client", 400, _LIST),
     7000215: StsCode("invalid_client", 401, _CAPTURED),
     7000218: StsCode("invalid_client", 401, _LIST),
     7000222: StsCode("invalid_client", 401, "https://github.com/dafthack/GraphRunner/issues/28"),
+    7000272: StsCode("invalid_client", 401, f"{_WORKLOAD}/1232"),
     9002313: StsCode("invalid_grant", 400, _LIST, "error"),
     9002325: StsCode("invalid_request", 400, "https://github.com/microsoftgraph/msgraph-sdk-php/issues/1057"),
     9002326: StsCode("invalid_request", 400, "https://github.com/umijs/umi-request/issues/299"),

@@ -24,6 +24,12 @@ GRAPH_NAMES = (
     GRAPH_APP_ID,
 )
 BACKDATED = 300  # assumed
+TOKEN_EXCHANGE = "api://AzureADTokenExchange"
+TOKEN_EXCHANGE_APP_ID = "fb60f99c-7a34-4190-8149-302f77469936"
+"""The audience of tokens that are exchanged, as requests and as tokens name it.
+
+Source: https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity.
+"""
 OIDC_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
 """Words in `scope` that ask for no resource."""
 
@@ -34,28 +40,36 @@ def issue(call: Call, form: dict[str, str], principal: ServicePrincipal, key_id:
     The key that authenticated is carried in `rh`, a claim that no client may read, so that the ledger can name it.
     """
     audience = _requested_resource(form)
-    resource_app_id, version = find_resource(call, audience)
     long_lived = call.settings.long_tokens and "CP1" in form.get("claims", "")
     lifetime = int(
         draw(call.settings.long_token_lifetime if long_lived else call.settings.token_lifetime, call.world.rng)
     )
-    roles = principal.roles("token", call.replica, call.now, resource_app_id)
-    claims = _claims(call, principal, version, method, lifetime)
-    claims["aud"] = audience if version == "1.0" else resource_app_id
-    claims["rh"] = f"1.{key_id}"
-    if roles:
-        claims["roles"] = roles
-    if long_lived and version == "1.0":
-        claims["xms_cc"] = ["CP1"]
+    more = {"rh": f"1.{key_id}"} | ({"xms_cc": ["CP1"]} if long_lived else {})
     body: dict[str, Any] = {
         "token_type": "Bearer",
         "expires_in": lifetime - 1,
         "ext_expires_in": lifetime - 1,
-        "access_token": call.world.signing.sign(claims),
+        "access_token": mint(call, principal, audience, lifetime, method, more),
     }
     if long_lived:  # MSAL for Python 1.39 makes `refresh_on` of it (application.py)
         body["refresh_in"] = lifetime // 2
     return Response(200, headers(call), json_body(body))
+
+
+def mint(
+    call: Call, principal: ServicePrincipal, audience: str, lifetime: int, method: str, more: dict[str, Any]
+) -> str:
+    """A signed token for this service principal with these further claims. Raises StsError for an unknown resource."""
+    resource_app_id, version = find_resource(call, audience)
+    claims = _claims(call, principal, version, method, lifetime)
+    claims["aud"] = audience if version == "1.0" else resource_app_id
+    claims |= more
+    roles = principal.roles("token", call.replica, call.now, resource_app_id)
+    if roles:
+        claims["roles"] = roles
+    if version != "1.0":
+        claims.pop("xms_cc", None)
+    return call.world.signing.sign(claims)
 
 
 def read_key_id(claims: dict[str, Any]) -> str:
@@ -115,6 +129,8 @@ def find_resource(call: Call, audience: str) -> tuple[str, str]:
     """The app id of the resource and the version of tokens it wants. Raises StsError 500011."""
     if is_graph(audience, call.host):
         return GRAPH_APP_ID, "1.0"
+    if audience.rstrip("/").lower() == TOKEN_EXCHANGE.lower():
+        return TOKEN_EXCHANGE_APP_ID, "2.0"
     tenant = call.home()
     lowercase = audience.rstrip("/").lower()
     for candidate in tenant.principals.values():
