@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urlencode
 
 import msal.managed_identity
 import pytest
@@ -90,20 +88,8 @@ class Federated:
 
     def trust(self, issuer: str, subject: str) -> ApplicationHandle:
         admin = self.emulator.admin
-        manager = admin.create_application(self.tenant, "manager", permissions=("Application.ReadWrite.All",))
         app = admin.create_application(self.tenant, f"trusts {subject}", secrets=0)
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": manager.app_id,
-            "client_secret": manager.secrets[0].value,
-            "scope": SCOPE,
-        }
-        url = f"/{self.tenant}/oauth2/v2.0/token"
-        token = self.emulator.call(Request("POST", url, {}, urlencode(form).encode())).json()["access_token"]
-        body = {"name": "trusted", "issuer": issuer, "subject": subject, "audiences": [AUDIENCE]}
-        path = f"/v1.0/applications/{app.object_id}/federatedIdentityCredentials"
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        assert self.emulator.call(Request("POST", path, headers, json.dumps(body).encode())).status == 201
+        admin.trust_identity(app.object_id, issuer, subject)
         return app
 
 

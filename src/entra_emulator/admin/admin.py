@@ -14,6 +14,7 @@ from entra_emulator.directory.directory import (
     AUDIENCES,
     GRAPH_APP_ID,
     Application,
+    FederatedCredential,
     KeyCredential,
     ManagedIdentity,
     PasswordCredential,
@@ -30,6 +31,7 @@ from entra_emulator.graph.permissions import role_id
 from entra_emulator.graph.policies import check_rules
 from entra_emulator.graph.views import DEFAULT_POLICY_ID
 from entra_emulator.sign_in.scopes import GRAPH_SCOPES
+from entra_emulator.tokens.tokens import TOKEN_EXCHANGE
 
 _TWO_YEARS = 730 * DAY
 _WELL_KNOWN = (
@@ -240,6 +242,18 @@ class Admin(People):
         """
         with self._lock:
             self._world.issuers.give(issuer, key_id, public_key_pem)
+
+    def trust_identity(
+        self, application: str, issuer: str, subject: str, *, name: str = "trusted", audience: str = TOKEN_EXCHANGE
+    ) -> str:
+        """Adds a federated credential and gives its id; no limit is checked."""
+        with self._lock:
+            target, world = self.application(application), self._world
+            item = FederatedCredential(
+                new_guid(world.rng), name, issuer, subject, [audience], everywhere(world.clock.now())
+            )
+            target.federated.append(item)
+            return item.id
 
     def forget_issuers(self) -> None:
         """Forgets the keys of all outside issuers, so that they are fetched when they are needed next."""

@@ -1,5 +1,6 @@
 """What every process of the product has: settings in, database, keys, provider and services out."""
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from keyturn.alarms.conditions.finder import ConditionFinder
 from keyturn.alarms.conditions.service import Conditions
 from keyturn.app import startup
 from keyturn.app.services import Services, build
+from keyturn.app.token_sources import token_sources
 from keyturn.connections.flow import CALLBACK_PATH
 from keyturn.crypto.keyring import Keyring, KeyringSealer
 from keyturn.db.unit import Database
@@ -58,11 +60,8 @@ def open_core(settings: Settings, notice: startup.Notice, ahead: timedelta = tim
     startup.prepare_database(settings, database, clock, notice)
     keyring = startup.open_keyring(settings, database, clock, notice)
     process_id = ids.new()
-    transport = HttpTransport(
-        ca_file=settings.ca_file,
-        guard=partial(before_call, database, Bulkhead(partial(busy, "waiting for Microsoft"), places=12, waiting=4)),
-        name=process_id,
-    )
+    guard = partial(before_call, database, Bulkhead(partial(busy, "waiting for Microsoft"), places=12, waiting=4))
+    transport = HttpTransport(ca_file=settings.ca_file, guard=guard, name=process_id)
     azure = AzureProvider(
         transport,
         clock,
@@ -71,6 +70,7 @@ def open_core(settings: Settings, notice: startup.Notice, ahead: timedelta = tim
         timeout=settings.pace.call_timeout,
         oauth=oauth_app(settings),
         bare_codes=settings.oauth_bare_codes,
+        sources=token_sources(settings, os.environ, transport, HttpTransport(guard=guard, direct=True)),
     )
     sealer = KeyringSealer(keyring)
     return Core(settings, database, keyring, sealer, clock, ids, process_id, transport, azure, Providers([azure]))

@@ -18,6 +18,7 @@ _FOLDER = (SubjectKind.FOLDER,)
 _IMPORT = (SubjectKind.SECRET_IMPORT,)
 _TAG = (SubjectKind.TAG,)
 
+_FEDERATED = ("tokenSource", "issuer", "subject")
 _OF_CONNECTION = ("name", "app")
 _OF_ROTATION = ("connectionId", "applicationObjectId", "appId")
 _OF_RUN = (*_OF_ROTATION, "runId", "reason")
@@ -34,14 +35,14 @@ CONNECTION_CREATED = AuditEvent(
     _CONNECTIONS,
     _CONNECTION,
     "A connection was made; its credentials had signed in.",
-    (*_OF_CONNECTION, "method", "credentialsUpdated", "thumbprint", "account"),
+    (*_OF_CONNECTION, "method", "credentialsUpdated", "thumbprint", "account", *_FEDERATED),
 )
 CONNECTION_UPDATED = AuditEvent(
     "update-app-connection",
     _CONNECTIONS,
     _CONNECTION,
     "Name, description or credentials were changed; `credentialsUpdated` says which.",
-    (*_OF_CONNECTION, "previousName", "credentialsUpdated", "thumbprint", "account"),
+    (*_OF_CONNECTION, "previousName", "credentialsUpdated", "thumbprint", "account", *_FEDERATED),
 )
 CONNECTION_DELETED = AuditEvent(
     "delete-app-connection",

@@ -1,13 +1,16 @@
 """``keyturn doctor``: check the configuration, the database and the network before something depends on them."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import chain
 from typing import Annotated
 
 import typer
 
 from keyturn.cli.checkup import CheckupFinding, examine
-from keyturn.cli.context import command_context
+from keyturn.cli.context import CommandContext, command_context
+from keyturn.cli.source_checkup import examine_sources
 from keyturn.providers.transport import HttpTransport
 from keyturn.settings.model import Settings
 
@@ -19,13 +22,18 @@ def doctor(
     ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False
 ) -> None:
     findings: list[CheckupFinding] = []
-    for finding in examine(command_context(ctx), open_transport):
+    around = command_context(ctx)
+    for finding in chain(examine(around, open_transport), _sources(around)):
         findings.append(finding)
         if not as_json:
             _print(finding)
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
     raise typer.Exit(1 if any(finding.level == "fail" for finding in findings) else 0)
+
+
+def _sources(around: CommandContext) -> Iterator[CheckupFinding]:
+    return examine_sources(around, HttpTransport(), HttpTransport(direct=True))
 
 
 def open_transport(settings: Settings) -> HttpTransport:

@@ -164,7 +164,7 @@ class ConnectionTestRun:
 
     def _listed_end(self, application: RemoteApplication) -> datetime | None:
         """Return when the credential ends; None where the list does not tell which one of the application's it is."""
-        if self._rotates or self._connection.ends_at:
+        if self._rotates or self._connection.ends_at or self._method.kind() is None:
             return None
         credentials = self._stored.credentials(self._connection)
         if credentials is None:

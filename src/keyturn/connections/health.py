@@ -40,7 +40,7 @@ def next_look(now: datetime, jitter: float) -> datetime:
 
 def first_look(now: datetime, jitter: float, method: SignInMethod, credentials: Credentials) -> datetime:
     """Return when to look for the first time at a credential that has just signed in."""
-    knows_its_end = method.browser or method.ends_at(credentials) is not None
+    knows_its_end = method.kind() is None or method.ends_at(credentials) is not None
     return next_look(now, jitter) if knows_its_end else now + FIRST_LOOK
 
 

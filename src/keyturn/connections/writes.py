@@ -23,7 +23,7 @@ from keyturn.connections.recording import record_connection_event
 from keyturn.credentials import rotation_store as journal
 from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Tx
-from keyturn.errors import NotFound, Refused
+from keyturn.errors import Forbidden, NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.organizations.quotas import require_room
@@ -181,6 +181,7 @@ class ConnectionWriter:
     def _admit(self, tx: Tx, actor: Actor, stored: Credentials, connection: Connection | None) -> str | None:
         """Return the fingerprint of credentials that a connection may hold. Raises Refused as :func:`holders.admit` does."""
         now, method = self.clock.now(), self.providers.method_of(stored)
+        require_may_set_up(tx, actor, method)
         claims.require_sign_in(tx, connection.cloud if connection else self.cloud, stored.client_id)
         mark = fingerprints.of(tx, self.sealer, now, method, connection.cloud if connection else self.cloud, stored)
         if mark is None or (connection is not None and mark == fingerprints.marked(connection)):
@@ -206,6 +207,26 @@ _CREDENTIAL_FIELDS = (
     "fingerprint_version",
     *("published_at", "look_at", "refused_at", "refusal"),
 )
+
+
+def require_may_set_up(tx: Tx, actor: Actor, method: SignInMethod) -> None:
+    """Raise Forbidden for who may not have connections act as this server itself; all else is for others to check.
+
+    Applications of several projects may trust the one identity of the server. Who may only add connections to their own project
+    could otherwise name the application of another one.
+    """
+    if not method.as_server:
+        return
+    try:
+        authorize.require(tx, actor, Action.CREATE_CONNECTIONS, Scope(actor.org_id))
+    except Forbidden as error:
+        raise Forbidden(
+            f"Connections by {method.label} act as this server itself: only who may add connections to the organization sets one "
+            "up, also in a project.",
+            code="connections.administrators_only",
+            fix="Ask an administrator of the organization to make it, or to change its credentials.",
+            details=error.details,
+        ) from None
 
 
 def _check_name(tx: Tx, org_id: str, project_id: str | None, name: str) -> None:

@@ -47,6 +47,8 @@ class Field:
     description: str | None = None
     shape: Mapping[str, object] = field(default_factory=dict)
     examples: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    """What a form offers to choose from; programs may send other texts, which are then judged like these."""
     min_length: int | None = None
     max_length: int | None = None
     pattern: str | None = None

@@ -82,12 +82,18 @@ class SignInMethod(Protocol):
     """The field that holds the credential itself: what is wrong with it in the light of others stands there."""
     browser: bool
     """A person signs in with a browser, and what they grant is refreshed: it belongs to one connection alone."""
+    as_server: bool
+    """It signs in as this server itself, to whatever trusts it: only who may add connections to the organization sets one up."""
     fields: Sequence[Field]
     rotation_fields: Sequence[Field]
     """What is asked beside a schedule: what the provider calls the credential that is to be taken over."""
     schema_name: str
     """What its types in the API are called after; no other method's are."""
     schema_help: str
+
+    @property
+    def unavailable(self) -> str | None:
+        """Why nobody can set up a connection of this method on this server, in a sentence; None where that is possible. Pure."""
 
     def faults(self, value: Callable[[str], Any]) -> Iterable[FieldFault]:
         """Say what is wrong with fields together. ``value`` gives that of a field by name, None if it is absent. Pure."""

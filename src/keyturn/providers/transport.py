@@ -38,11 +38,16 @@ class HttpTransport:
         guard: Callable[[], None] = nothing_held,
         monotonic: Callable[[], float] = time.monotonic,
         name: str | None = None,
+        direct: bool = False,
     ) -> None:
-        """``name`` tells this process from others in the provider's logs. Raises Misconfigured for an unreadable CA file."""
+        """``name`` tells this process from others in the provider's logs; ``direct`` leaves proxies out.
+
+        Raises Misconfigured for an unreadable CA file.
+        """
         self._guard = guard
         self._monotonic = monotonic
         self._name = name
+        self._direct = direct
         # Read once: the file may be replaced or gone by the first request.
         self._ca = read_certificates(ca_file) if ca_file else None
         self._opening = threading.Lock()
@@ -76,7 +81,7 @@ class HttpTransport:
     def _client(self) -> "httpx2.Client":
         with self._opening:
             if self._opened is None:
-                self._opened = _open(self._name, self._ca)
+                self._opened = _open(self._name, self._ca, direct=self._direct)
             return self._opened
 
     def _exchange(self, request: HttpRequest) -> HttpResponse:
@@ -104,13 +109,14 @@ class HttpTransport:
         return bytes(body)
 
 
-def _open(name: str | None, ca: str | None) -> "httpx2.Client":
+def _open(name: str | None, ca: str | None, *, direct: bool) -> "httpx2.Client":
     import httpx2  # noqa: PLC0415
 
     return httpx2.Client(
         verify=trust(ca),
         limits=httpx2.Limits(max_connections=100, max_keepalive_connections=32, keepalive_expiry=30.0),
         follow_redirects=False,
+        trust_env=not direct,
         # Entra's cookies pin a client to one replica, which would make a proof of replication worthless.
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         headers={

@@ -15,7 +15,7 @@ from keyturn.connections.domain import (
     VerifiedCredentials,
 )
 from keyturn.connections.verification import Verifier
-from keyturn.connections.writes import ConnectionWriter
+from keyturn.connections.writes import ConnectionWriter, require_may_set_up
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import SHARED, Credential, State
 from keyturn.db.unit import Database
@@ -80,6 +80,7 @@ class SelfRotation:
         cloud, first_schedule = self._connections.cloud, schedule.on(None) if schedule else None
         with self._database.read() as tx:
             self._connections.check_new(tx, actor, new.name, new.project_id)
+            require_may_set_up(tx, actor, self._providers.method_of(new.credentials))
         credentials = self._verifier.read(new.credentials)
         adoption = None
         if schedule:
@@ -110,6 +111,9 @@ class SelfRotation:
             connection, rotation = access.find(tx, actor, connection_id, Action.EDIT_CONNECTIONS)
         change = change.for_method(connection.method)
         credentials = self._verifier.read_new(connection, change.credentials)
+        if credentials:
+            with self._database.read() as tx:
+                require_may_set_up(tx, actor, self._providers.method_of(credentials))
         schedule = _schedule_after(rotation, change)
         adoption = self._adoptions.check_change(connection, rotation, credentials, change)
         verified = self._verified(credentials, adoption, connection.cloud) if credentials else None

@@ -74,6 +74,15 @@ class MailServer:
 
 
 @dataclass(frozen=True)
+class TokenSourceSetting:
+    """Where this server gets a token that tells who it is. ``kind`` is file, variable, github or managed-identity."""
+
+    name: str
+    kind: str
+    argument: str = ""
+
+
+@dataclass(frozen=True)
 class CloudOverride:
     """A custom authority and Graph, for the emulator or a sovereign cloud missing from the table."""
 
@@ -99,6 +108,7 @@ class Settings:
     cloud: str = "global"
     cloud_override: CloudOverride | None = None
     ca_file: Path | None = None
+    token_sources: tuple[TokenSourceSetting, ...] = ()
     concurrency: int = 12
     """As many as a slow core keeps up with when a call takes a tenth of a second."""
     log_level: str = "INFO"

@@ -7,6 +7,7 @@ from keyturn.client import settings as client
 from keyturn.settings import values
 from keyturn.settings.alarm_table import ALARM_SETTINGS
 from keyturn.settings.setting import Setting
+from keyturn.settings.source_table import SOURCE_SETTINGS
 
 CLOUDS = ("global", "usgov-l4", "usgov-l5", "china")
 
@@ -236,6 +237,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Requests that wait for changes of secrets at the same time, in one process. Each needs a file descriptor (ulimit -n) and"
         " some kilobytes; further ones are answered 503.",
     ),
+    *SOURCE_SETTINGS,
     Setting(
         "KEYTURN_IDENTITY_NETWORKS",
         "identity_networks",

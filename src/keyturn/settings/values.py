@@ -17,12 +17,21 @@ from keyturn.db.engine import parse_url
 from keyturn.errors import Misconfigured
 from keyturn.kit.ids import is_uuid
 from keyturn.kit.secret import Plaintext
+from keyturn.settings.model import TokenSourceSetting
 
 Network = IPv4Network | IPv6Network
 
 _HOST = re.compile(r"[0-9A-Za-z.:\-_\[\]%]{1,253}\Z")
 _SUB_PATH = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*\Z")
 _DAY = 86_400.0
+_SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}\Z")
+_SOURCE_ARGUMENTS = {
+    "file": re.compile(r"/[^\x00]*[^/\x00]\Z"),
+    "variable": re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z"),
+    "github": re.compile(r"\Z"),
+    "managed-identity": re.compile(r"([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})?\Z"),
+}
+"""What kinds of token sources there are, and what stands behind the colon."""
 _SERVICE_LINK = re.compile(r"(?:tcp|udp|sctp)://\S+", re.IGNORECASE)
 _SERVICE_VARIABLE = re.compile(
     r"\w+_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:ADDR|PORT|PROTO))?)"
@@ -200,6 +209,26 @@ def networks(text: str) -> tuple[Network, ...]:
         return tuple(ip_network(part, strict=False) for part in text.replace(",", " ").split())
     except ValueError:
         raise ValueError("holds something that is no address or network") from None
+
+
+def token_sources(text: str) -> tuple[TokenSourceSetting, ...]:
+    """``name=kind`` or ``name=kind:argument``, separated by commas or spaces."""
+    sources = [_token_source(part) for part in text.replace(",", " ").split()]
+    if len({source.name for source in sources}) < len(sources):
+        raise ValueError("names a source twice")
+    return tuple(sources)
+
+
+def _token_source(text: str) -> TokenSourceSetting:
+    name, _, rest = text.partition("=")
+    kind, _, argument = rest.partition(":")
+    if not _SOURCE_NAME.match(name):
+        raise ValueError("holds a name with more than lower-case letters, digits and -")
+    if kind not in _SOURCE_ARGUMENTS:
+        raise ValueError(f"holds a kind that is none of: {', '.join(_SOURCE_ARGUMENTS)}")
+    if not _SOURCE_ARGUMENTS[kind].match(argument):
+        raise ValueError(f"holds a source of the kind {kind} with a wrong argument, or without one")
+    return TokenSourceSetting(name, kind, argument)
 
 
 def _origin(text: str, schemes: tuple[str, ...], *, with_path: bool = False) -> str:

@@ -11,6 +11,9 @@ import pytest
 
 from entra_emulator.directory.roles import APPLICATION
 from keyturn.db.unit import Database
+from keyturn.providers.azure.managed_identity import ManagedIdentity
+from keyturn.providers.token_sources import TokenFile, TokenSources
+from keyturn_simulation.emulated import EmulatedTransport
 from keyturn_simulation.world import make_world
 from tests.features.connections.conftest import log
 from tests.features.connections.desk import ApiClient, desk
@@ -22,7 +25,10 @@ __all__ = ["log"]
 @pytest.fixture
 def scene(database: Database, tmp_path: Path, log: io.StringIO) -> Iterator[MethodsFixture]:
     world = make_world(database)
-    wire, app = set_up(world)
+    machine = EmulatedTransport(world.emulator)
+    files = {name: TokenFile(name, tmp_path / name) for name in ("aks", "other")}
+    sources = TokenSources({**files, "vm": ManagedIdentity("vm", None, machine)})
+    wire, app = set_up(world, sources=sources)
     admin = world.emulator.admin
     ada = admin.create_user(world.tenant_id, "Ada", roles=(APPLICATION,))
     ben, kim = admin.create_user(world.tenant_id, "Ben"), admin.create_user(world.tenant_id, "Kim")

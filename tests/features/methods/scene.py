@@ -18,6 +18,7 @@ from keyturn.ports.provider import OAuthApp
 from keyturn.ports.work import Work
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.providers.registry import Providers
+from keyturn.providers.token_sources import TokenSources
 from keyturn_simulation.emulated import HOST, emulated_clouds
 from keyturn_simulation.world import World
 from tests.features.connections.desk import ApiClient, Json
@@ -154,7 +155,12 @@ class MethodsFixture:
 
 
 def set_up(
-    world: World, *, configured: bool = True, bare_codes: bool = False, audience: str = "AzureADMyOrg"
+    world: World,
+    *,
+    configured: bool = True,
+    bare_codes: bool = False,
+    audience: str = "AzureADMyOrg",
+    sources: TokenSources | None = None,
 ) -> tuple[RecordedTransport, ApplicationHandle]:
     """Give the world's product an OAuth application, and a wire that remembers."""
     app = world.emulator.admin.create_application(
@@ -162,6 +168,8 @@ def set_up(
     )
     wire = RecordedTransport(world.network("api"))
     ours = OAuthApp(app.app_id, Plaintext(app.secrets[0].value), REDIRECT) if configured else None
-    azure = AzureProvider(wire, world.clock, emulated_clouds(), ids=world.ids, oauth=ours, bare_codes=bare_codes)
+    azure = AzureProvider(
+        wire, world.clock, emulated_clouds(), ids=world.ids, oauth=ours, bare_codes=bare_codes, sources=sources
+    )
     world.services = build(world.database, world.sealer, Providers([azure]), world.clock, world.ids, "global")
     return wire, app

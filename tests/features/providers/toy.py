@@ -116,6 +116,8 @@ class ToyMethod:
     signed_in = "The toy box opens."
     credential_field = WORD.name
     browser = False
+    as_server = False
+    unavailable: str | None = None
     fields: Sequence[Field] = (BOX, WORD)
     rotation_fields: Sequence[Field] = ()
     schema_name = "ToyWord"

@@ -12,10 +12,14 @@ import pytest
 from keyturn.connections.domain import NewConnection
 from keyturn.credentials.domain import State
 from keyturn.kit.secret import Plaintext
+from keyturn.providers.azure.managed_identity import ManagedIdentity
 from keyturn.providers.azure.methods.certificate import CertificateFiles
+from keyturn.providers.azure.methods.federated import Federated
+from keyturn.providers.token_sources import TokenSources
 from keyturn.rotations.commands import ScheduleChange
 from keyturn.rotations.work.workflow import Rotator
 from keyturn_simulation.crashes import Fuse, Killed, MortalDatabase, MortalTransport, Point, end_leases_of
+from keyturn_simulation.emulated import EmulatedTransport
 from tests.databases import postgres_database, sqlite_database
 from tests.features.connections.desk import desk
 from tests.features.methods.certificates import pair
@@ -121,6 +125,25 @@ def test_a_person_signs_in_by_oauth(tmp_path: Path) -> None:
         with desk(world, tmp_path, oauth_client_id=app.app_id) as web:
             MethodsFixture(web, wire, app, ada, ada, ada).connect("by-oauth")
         scene.signer = world.connections.by_name(scene.actor, "by-oauth", None)
+        server = world.servers[0]
+        context = replace(server.context, providers=world.services.providers, targets=world.services.targets)
+        world.servers[0] = replace(server, context=context, rotator=Rotator(context))
+        tell_story(scene)
+
+
+def test_an_identity_of_the_server_signs_in_without_any_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://machine.test")
+    with sqlite_database(tmp_path) as database:
+        scene = make_applications(database, signer_rotates=False)
+        world = scene.world
+        sources = TokenSources({"vm": ManagedIdentity("vm", None, EmulatedTransport(world.emulator))})
+        set_up(world, sources=sources)
+        application = scene.other_application("By identity", permissions=WRITE_ALL)
+        identity = world.emulator.admin.create_managed_identity(world.tenant_id, "own", system=True)
+        issuer = f"https://login.microsoftonline.com/{world.tenant_id}/v2.0"
+        world.emulator.admin.trust_identity(application.object_id, issuer, identity.principal_id)
+        given = Federated(world.tenant_id, application.app_id, "vm")
+        scene.signer = world.services.rotations.create(scene.actor, NewConnection("by-identity", given), None)
         server = world.servers[0]
         context = replace(server.context, providers=world.services.providers, targets=world.services.targets)
         world.servers[0] = replace(server, context=context, rotator=Rotator(context))

@@ -16,6 +16,14 @@ class SafeCredentials(ApiModel):
     client_id: str | UnsetType = UNSET
 
 
+class FederatedIdentity(ApiModel):
+    """Where the server gets the token of a connection by federated identity, and what that presented when it was set up."""
+
+    token_source: str
+    issuer: str
+    subject: str
+
+
 class LastCheck(ApiModel):
     """How the last use or test of the connection went. ``needsReconnect``: a person has to sign in again."""
 

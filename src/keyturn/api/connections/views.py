@@ -1,10 +1,20 @@
 """JSON of app connections: what is answered. Nothing here can hold a secret."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from keyturn.api.connections.method_views import LastCheck, Refusal, SafeCredentials, last_check, refusal, safe
+from keyturn.api.connections.method_views import (
+    FederatedIdentity,
+    LastCheck,
+    Refusal,
+    SafeCredentials,
+    last_check,
+    refusal,
+    safe,
+)
 from keyturn.api.connections.sharing_views import CredentialSharing, shared
 from keyturn.connections.domain import Connection
 from keyturn.connections.holders import Sharing
@@ -107,6 +117,7 @@ class AppConnectionShown(ApiModel):
     certificate_thumbprint: str | UnsetType = UNSET
     certificate_warning: str | UnsetType | None = UNSET
     oauth_account: str | UnsetType | None = UNSET
+    federated_identity: FederatedIdentity | UnsetType = UNSET
     credential_sharing: CredentialSharing | UnsetType = UNSET
 
 
@@ -207,8 +218,15 @@ def shown(
         certificate_thumbprint=facts.get("thumbprint", UNSET),
         certificate_warning=_warning(connection, overview, now),
         oauth_account=facts.get("account", UNSET),
+        federated_identity=_federated(facts),
         credential_sharing=shared(connection, sharing) if sharing else UNSET,
     )
+
+
+def _federated(facts: Mapping[str, Any]) -> FederatedIdentity | UnsetType:
+    if "tokenSource" not in facts:
+        return UNSET
+    return FederatedIdentity(facts["tokenSource"], facts.get("issuer", ""), facts.get("subject", ""))
 
 
 def _warning(connection: Connection, overview: Overview | None, now: datetime) -> str | UnsetType | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from keyturn.errors import NeedsAction, NotYet, Permanent, Retryable, SignInAgain, Unanswered, Upstream
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import TransportFailed
+from keyturn.providers.azure.assertions import Presented
 from keyturn.providers.azure.error_row import ErrorKind, ErrorRow, ErrorSource
 from keyturn.providers.azure.errors import UNREADABLE, WAIT, row_for
 from keyturn.providers.azure.responses import Answer, quoted, safe_id
@@ -32,11 +33,14 @@ class ErrorContext:
     client_id: str | None = None
     object_id: str | None = None
     principal_id: str | None = None
+    told: Presented | None = None
+    """What a token of another issuer said, if one was sent."""
+    wanted_audience: str = ""
 
     @property
     def names(self) -> dict[str, str]:
         """Return the words that texts may have between braces."""
-        client_id = self.client_id or self.app_id
+        client_id, told = self.client_id or self.app_id, self.told or Presented("", "", "", None)
         return {
             "tenant_id": self.tenant_id,
             "portal": self.portal,
@@ -46,6 +50,11 @@ class ErrorContext:
             "client_id": client_id,
             "object_id": self.object_id or self.app_id,
             "principal_id": self.principal_id or principal_of(client_id),
+            "issuer": told.issuer,
+            "subject": told.subject,
+            "audience": told.audience,
+            "wanted_audience": self.wanted_audience,
+            "trust": told.command(self.app_id, self.wanted_audience),
         }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from keyturn.errors import RefusalReason
 from keyturn.providers.azure.error_row import ErrorKind, ErrorRow, ErrorSource
+from keyturn.providers.azure.federated_errors import FEDERATED_TABLE
 from keyturn.providers.azure.oauth_errors import OAUTH_TABLE
 from keyturn.providers.azure.responses import Answer
 
@@ -72,6 +73,7 @@ def _by_status(
 
 TABLE: tuple[ErrorRow, ...] = (
     *OAUTH_TABLE,
+    *FEDERATED_TABLE,
     *_sign_in(
         (7000215,),
         ErrorKind.NOT_YET,

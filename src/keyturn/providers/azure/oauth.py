@@ -16,12 +16,13 @@ from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.http import HttpRequest, HttpResponse, Transport, TransportFailed
 from keyturn.ports.provider import Grant, OAuthApp
+from keyturn.providers.azure.assertions import token_claims
 from keyturn.providers.azure.clouds import Cloud
 from keyturn.providers.azure.error_mapping import ErrorContext, no_answer, refusal, unreadable
 from keyturn.providers.azure.error_row import ErrorSource
 from keyturn.providers.azure.paste_checks import tenant_fault
 from keyturn.providers.azure.responses import Answer, json_object, token_answer
-from keyturn.providers.azure.tokens import Discovery, access_token, token_claims, wrong_cloud
+from keyturn.providers.azure.tokens import Discovery, access_token, wrong_cloud
 
 _AADSTS = re.compile(r"AADSTS(\d{5,8})")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

@@ -82,6 +82,16 @@ class CertificateOperations(Protocol):
         """Get a fresh token with an assertion signed here. Raises as ``sign_in`` does. Repeatable."""
 
 
+class AssertionOperations(Protocol):
+    """Signing in with a token of another issuer."""
+
+    def token_audience(self, tenant: Tenant) -> str:
+        """Return for whom a token must be that is exchanged in this cloud. Pure."""
+
+    def sign_in_by_assertion(self, tenant: Tenant, app_id: str, token: Plaintext) -> AccessToken:
+        """Get a fresh token for a token of another issuer. Raises as ``sign_in`` does. Repeatable."""
+
+
 class OAuthOperations(Protocol):
     """Acting for a person who signed in with a browser. Raises as ``SecretOperations`` does."""
 
@@ -103,5 +113,5 @@ class OAuthOperations(Protocol):
         """Raise what the callback says instead of bringing a code: NeedsAction, Retryable or Permanent."""
 
 
-class ApplicationOperations(SecretOperations, CertificateOperations, Protocol):
+class ApplicationOperations(SecretOperations, CertificateOperations, AssertionOperations, Protocol):
     """All by which an application signs in for itself and changes its credentials."""

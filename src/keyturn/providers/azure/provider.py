@@ -25,6 +25,7 @@ from keyturn.ports.provider import (
     Tenant,
 )
 from keyturn.providers.azure import application_pages
+from keyturn.providers.azure.assertions import audience_of
 from keyturn.providers.azure.capabilities import ADMINISTRATORS, READERS, WRITE_ALL, WRITE_OWNED, capabilities
 from keyturn.providers.azure.clouds import Clouds
 from keyturn.providers.azure.credential_kinds import Keys, kinds
@@ -35,11 +36,13 @@ from keyturn.providers.azure.key_pairs import new_key
 from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.providers.azure.methods.certificate import CertificateMethod
 from keyturn.providers.azure.methods.client_secret import ClientSecretMethod
+from keyturn.providers.azure.methods.federated import FederatedMethod
 from keyturn.providers.azure.methods.oauth import OAuthMethod
 from keyturn.providers.azure.oauth import OAuth
 from keyturn.providers.azure.reading import read_certificate
 from keyturn.providers.azure.tokens import Tokens
 from keyturn.providers.dated import DatedTransport
+from keyturn.providers.token_sources import TokenSources
 
 
 class AzureProvider:
@@ -58,10 +61,12 @@ class AzureProvider:
         keys: Keys = new_key,
         oauth: OAuthApp | None = None,
         bare_codes: bool = False,
+        sources: TokenSources | None = None,
     ) -> None:
         """``timeout`` is for each single request. ``ids`` name requests for Microsoft's support; random by default.
 
-        ``oauth`` and ``bare_codes`` are for signing in with a browser: see ``methods.oauth``.
+        ``oauth`` and ``bare_codes`` are for signing in with a browser: see ``methods.oauth``. ``sources`` are where this server
+        gets tokens that tell who it is.
         """
         request_ids = ids or SystemIds()
         self._clouds = clouds
@@ -72,7 +77,8 @@ class AzureProvider:
         self._clock = clock
         self._keys = keys
         self.browser = OAuthMethod(self, oauth, bare_codes=bare_codes)
-        self.methods = (self.browser, ClientSecretMethod(self), CertificateMethod(self))
+        self.federated = FederatedMethod(self, sources or TokenSources({}))
+        self.methods = (self.browser, ClientSecretMethod(self), CertificateMethod(self), self.federated)
 
     def clock_ahead(self) -> timedelta | None:
         """Return how far our clock is ahead of Entra's by the newest answer; None as long as nothing was answered. Pure."""
@@ -103,6 +109,14 @@ class AzureProvider:
     def sign_in_by_certificate(self, tenant: Tenant, app_id: str, certificate: SigningCertificate) -> AccessToken:
         """Get a fresh token with an assertion signed here; the key is never sent. Repeatable."""
         return self._tokens.by_certificate(self._clouds.get(tenant.cloud), tenant.tenant_id, app_id, certificate)
+
+    def token_audience(self, tenant: Tenant) -> str:
+        """Return for whom a token must be that is exchanged in this cloud. Pure."""
+        return audience_of(self._clouds.get(tenant.cloud).name)
+
+    def sign_in_by_assertion(self, tenant: Tenant, app_id: str, token: Plaintext) -> AccessToken:
+        """Get a fresh token for a token of another issuer, which the application trusts. Repeatable."""
+        return self._tokens.by_assertion(self._clouds.get(tenant.cloud), tenant.tenant_id, app_id, token)
 
     def authorize_url(self, tenant: Tenant, app: OAuthApp, *, state: str, nonce: str, challenge: str) -> str:
         """Return where to send the browser. Raises NeedsAction for what is not one existing tenant. Repeatable."""

@@ -5,8 +5,6 @@ MSAL application with empty caches. Only the tenant's discovery document, which 
 kept.
 """
 
-import base64
-import binascii
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,11 +13,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from keyturn.errors import NeedsAction, RefusalReason
-from keyturn.kit.moments import bounded
+from keyturn.kit.moments import bounded, moved
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.http import HttpRequest, HttpResponse, Transport, TransportFailed
 from keyturn.ports.provider import AccessToken, SigningCertificate
+from keyturn.providers.azure.assertions import Presented, audience_of, presented, token_claims
 from keyturn.providers.azure.certificate import assertion
 from keyturn.providers.azure.clouds import Cloud
 from keyturn.providers.azure.error_mapping import ErrorContext, no_answer, refusal, unreadable
@@ -30,8 +29,16 @@ from keyturn.providers.azure.responses import Answer, json_object, token_answer
 DISCOVERY_KEPT = timedelta(hours=1)
 _SHORTEST_LIFE = timedelta(minutes=5)
 _TENANTS_KEPT = 4096
+_SKEW_ALLOWED = timedelta(minutes=5)
 _MALFORMED_ASSERTION = "50027"
 """AADSTS50027 and its more special neighbours (5002738 and so on)."""
+
+
+@dataclass(frozen=True)
+class _Assertion:
+    """A token of another issuer, which proves who signs in."""
+
+    token: Plaintext
 
 
 class _SignInRefused(Exception):
@@ -166,6 +173,18 @@ class Tokens:
             outcome = self._ask(cloud, tenant_id, app_id, certificate, sha1=True)
         return self._token_of(outcome, cloud, tenant_id, app_id, certificate.private_key)
 
+    def by_assertion(self, cloud: Cloud, tenant_id: str, app_id: str, token: Plaintext) -> AccessToken:
+        """Return a fresh Graph token for a token of another issuer. Raises as :meth:`by_secret` does. Repeatable.
+
+        One that has expired is not sent; otherwise Entra ID alone judges it.
+        """
+        _refuse_nonsense(tenant_id, app_id, None)
+        told = presented(token)
+        if told.expires_at is not None and self._clock.now() >= moved(told.expires_at, _SKEW_ALLOWED):
+            raise _token_expired(told.expires_at)
+        outcome = self._ask(cloud, tenant_id, app_id, _Assertion(token))
+        return self._token_of(outcome, cloud, tenant_id, app_id, token, told)
+
     def _token_of(
         self,
         outcome: AccessToken | HttpResponse | Exception,
@@ -173,6 +192,7 @@ class Tokens:
         tenant_id: str,
         app_id: str,
         hide: Plaintext,
+        told: Presented | None = None,
     ) -> AccessToken:
         # All raised here, where no frame below is alive: MSAL's frames hold the secret and the token in the clear.
         if isinstance(outcome, AccessToken):
@@ -183,18 +203,34 @@ class Tokens:
             raise outcome.with_traceback(None)
         if outcome.status == 200:
             raise unreadable(ErrorSource.SIGN_IN, outcome.headers.get("x-ms-request-id"))
-        subject = ErrorContext(tenant_id, cloud.credentials_page(app_id), cloud.authority, cloud.graph, app_id)
+        subject = ErrorContext(
+            tenant_id,
+            cloud.credentials_page(app_id),
+            cloud.authority,
+            cloud.graph,
+            app_id,
+            told=told,
+            wanted_audience=audience_of(cloud.name),
+        )
         raise refusal(ErrorSource.SIGN_IN, token_answer(outcome, self._clock.now()), subject, [hide])
 
     def _ask(
-        self, cloud: Cloud, tenant_id: str, app_id: str, proof: Plaintext | SigningCertificate, *, sha1: bool = False
+        self,
+        cloud: Cloud,
+        tenant_id: str,
+        app_id: str,
+        proof: "Plaintext | SigningCertificate | _Assertion",
+        *,
+        sha1: bool = False,
     ) -> AccessToken | HttpResponse | Exception:
         """Return the token or what went wrong: an answer, a broken connection, or a fault on this side of the wire."""
         import msal  # noqa: PLC0415 - a fifth of a second, which only processes that sign in should pay
 
         http = _MsalHttp(self._transport, self.discovery, self._ids, self._timeout)
 
-        def sign(facts: Mapping[str, str], certificate: SigningCertificate) -> str:
+        def sign(facts: Mapping[str, str], certificate: SigningCertificate | _Assertion) -> str:
+            if isinstance(certificate, _Assertion):
+                return certificate.token.reveal()
             try:
                 audience = facts["token_endpoint"]
                 return assertion(certificate, app_id, audience, self._clock.now(), self._ids, sha1=sha1)
@@ -254,17 +290,6 @@ def _end(expires_in: object, exp: object, now: datetime) -> datetime:
     return now + _SHORTEST_LIFE
 
 
-def token_claims(token: str) -> dict[str, object]:
-    """Read what a token says about itself, unverified: advice only. Empty for tokens that are not JWTs."""
-    parts = token.split(".")
-    if len(parts) != 3:
-        return {}
-    try:
-        return json_object(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))) or {}
-    except (binascii.Error, ValueError):
-        return {}
-
-
 def _texts(value: object) -> tuple[str, ...]:
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
 
@@ -288,6 +313,17 @@ def _certificate_expired(certificate: SigningCertificate, cloud: Cloud, app_id: 
         field="certificateBody",
         fix="Make a new certificate, upload it and enter it in the connection's credentials. "
         f"Portal: {cloud.credentials_page(app_id)}, Certificates, Upload certificate.",
+    )
+
+
+def _token_expired(expired_at: datetime) -> NeedsAction:
+    return NeedsAction(
+        f"The token of this server's identity expired on {expired_at:%Y-%m-%d %H:%M} UTC, and no newer one is there.",
+        code="azure.federated_token_expired",
+        reason=RefusalReason.CREDENTIAL_EXPIRED,
+        field="tokenSource",
+        fix="Find out why the platform does not renew it: on Kubernetes the kubelet does, in a projected volume, and never for a "
+        "file that was copied or mounted by subPath. Then look at this server's clock. It was not sent.",
     )
 
 

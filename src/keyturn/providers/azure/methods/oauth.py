@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, NoReturn
 
-from keyturn.errors import Misconfigured, NeedsAction, RefusalReason, Refused
+from keyturn.errors import Misconfigured, Refused
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.fields import AskedWhere, Field, FieldFault
 from keyturn.ports.provider import (
@@ -20,6 +20,7 @@ from keyturn.ports.provider import (
 from keyturn.ports.sign_in import CredentialWords, PermissionReport
 from keyturn.providers.azure.manifest import APP
 from keyturn.providers.azure.methods.fields import TENANT
+from keyturn.providers.azure.methods.of_application import check_writes_owned
 from keyturn.providers.azure.operations import OAuthOperations
 
 KEY = "oauth"
@@ -41,7 +42,6 @@ _VERIFIER = Field(
     sentence="must have 43 to 128 letters, digits and - . _ ~",
 )
 _NONCE = Field("nonce", secret=True, required=False, asked=AskedWhere.SIGN_IN, min_length=1, max_length=256)
-_WRITES_OWNED = "change-owned-secrets"
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,8 @@ class OAuthMethod:
     signed_in = "What was granted at the sign-in still holds."
     credential_field = _CODE.name
     browser = True
+    as_server = False
+    unavailable: str | None = None
     fields: Sequence[Field] = (TENANT, _CODE, _VERIFIER, _NONCE)
     rotation_fields: Sequence[Field] = ()
     schema_name = "OAuth"
@@ -216,12 +218,5 @@ class OAuthMethod:
     def permission(
         self, tenant: Tenant, token: AccessToken, application: RemoteApplication | None, may: Sequence[Capability]
     ) -> PermissionReport:
-        refusal = next((each for each in may if each.name == _WRITES_OWNED and each.allowed is False), None)
-        if refusal:
-            raise NeedsAction(
-                refusal.message,
-                code="connections.permission_missing",
-                fix=refusal.fix,
-                reason=RefusalReason.PERMISSION,
-            )
+        check_writes_owned(may)
         return PermissionReport("Secrets of the person's applications may be added and removed.")

@@ -1,15 +1,30 @@
 """What the methods have in common by which an application signs in for itself."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
+from keyturn.errors import NeedsAction, RefusalReason
 from keyturn.kit.ids import is_uuid
-from keyturn.ports.provider import AccessToken, CredentialKind, RemoteApplication, Tenant
+from keyturn.ports.provider import AccessToken, Capability, CredentialKind, RemoteApplication, Tenant
 from keyturn.providers.azure.manifest import APP
 from keyturn.providers.azure.operations import ApplicationOperations
 
 C = TypeVar("C", bound=Any)
+_WRITES_OWNED = "change-owned-secrets"
+
+
+def check_writes_owned(may: Sequence[Capability]) -> None:
+    """Raise NeedsAction for a token that may not change the secrets of any application. Pure."""
+    refusal = next((each for each in may if each.name == _WRITES_OWNED and each.allowed is False), None)
+    if refusal:
+        raise NeedsAction(
+            refusal.message,
+            code="connections.permission_missing",
+            fix=refusal.fix,
+            reason=RefusalReason.PERMISSION,
+        )
 
 
 class ApplicationMethod(ABC, Generic[C]):
@@ -18,6 +33,7 @@ class ApplicationMethod(ABC, Generic[C]):
     app = APP
     key: str
     browser = False
+    as_server = False
 
     def __init__(self, provider: ApplicationOperations) -> None:
         self._provider = provider
@@ -38,7 +54,11 @@ class ApplicationMethod(ABC, Generic[C]):
         self.sign_in(Tenant(cloud, stored.tenant_id), stored)
         return stored
 
-    def kind(self, *, app_id: str | None = None) -> CredentialKind:
+    @property
+    def unavailable(self) -> str | None:
+        return None
+
+    def kind(self, *, app_id: str | None = None) -> CredentialKind | None:
         return self._provider.kind(self.key, app_id=app_id)
 
     def application(self, tenant: Tenant, token: AccessToken, client_id: str) -> RemoteApplication:

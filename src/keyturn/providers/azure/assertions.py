@@ -1,0 +1,81 @@
+"""Tokens of other issuers that are exchanged for Entra's: what they say, and the command that makes an application trust them.
+
+What a token says is read unverified: it is advice, and Entra ID alone decides. Pure.
+"""
+
+import base64
+import binascii
+import json
+import shlex
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from keyturn.kit.secret import Plaintext
+from keyturn.providers.azure.responses import json_object
+
+AUDIENCE = "api://AzureADTokenExchange"
+_AUDIENCES = {"usgov-l4": f"{AUDIENCE}USGov", "usgov-l5": f"{AUDIENCE}USGov", "china": f"{AUDIENCE}China"}
+_EXCHANGE_APPLICATION = "fb60f99c-7a34-4190-8149-302f77469936"
+"""How Entra's own tokens name the audience above."""
+_LONGEST = 600
+"""Of issuer, subject and audience, as Entra ID takes them."""
+CREDENTIAL_NAME = "keyturn"
+
+
+def audience_of(cloud: str) -> str:
+    """Return the audience of tokens that are exchanged in this cloud."""
+    return _AUDIENCES.get(cloud, AUDIENCE)
+
+
+@dataclass(frozen=True)
+class Presented:
+    """What a token says of itself."""
+
+    issuer: str
+    subject: str
+    audience: str
+    expires_at: datetime | None
+
+    def command(self, app_id: str, audience: str) -> str:
+        """Return the command that makes the application trust this issuer and subject, quoted for a shell."""
+        parameters = {
+            "name": CREDENTIAL_NAME,
+            "issuer": self.issuer,
+            "subject": self.subject,
+            "audiences": [audience],
+        }
+        return f"az ad app federated-credential create --id {app_id} --parameters {shlex.quote(json.dumps(parameters))}"
+
+
+def presented(token: Plaintext) -> Presented:
+    """Read what a token says; empty texts for what it does not say."""
+    claims = token_claims(token.reveal())
+    audience = claims.get("aud")
+    first = audience[0] if isinstance(audience, list) and audience else audience
+    named = AUDIENCE if first == _EXCHANGE_APPLICATION else _text(first)
+    return Presented(_text(claims.get("iss")), _text(claims.get("sub")), named, _moment(claims.get("exp")))
+
+
+def token_claims(token: str) -> dict[str, object]:
+    """Read what a token says about itself, unverified: advice only. Empty for tokens that are not JWTs."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return {}
+    try:
+        return json_object(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))) or {}
+    except (binascii.Error, ValueError):
+        return {}
+
+
+def _text(value: Any) -> str:
+    return "".join(letter for letter in value if letter.isprintable())[:_LONGEST] if isinstance(value, str) else ""
+
+
+def _moment(value: Any) -> datetime | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
