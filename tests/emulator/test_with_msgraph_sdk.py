@@ -200,3 +200,32 @@ def test_the_sdk_manages_federated_credentials_and_reads_service_principals(worl
         return created.name, len(remaining.value or []), principal.id
 
     assert run(world, work) == ("ci-1", 0, app.principal_id)
+
+
+def test_the_sdk_reads_people_groups_and_what_changed(world: Served) -> None:
+    admin = world.emulator.admin
+    reader = admin.create_application(
+        world.demo.tenant_id, "reads the directory", permissions=("Directory.Read.All", "Application.Read.All")
+    )
+    group = admin.create_group(world.demo.tenant_id, "Owners", members=(world.demo.ada,))
+
+    async def work(client: GraphServiceClient) -> None:
+        people = await client.users.get()
+        assert people is not None
+        assert world.demo.ada in {item.id for item in people.value or []}
+        members = await client.groups.by_group_id(group).members.get()
+        assert members is not None
+        assert [type(item).__name__ for item in members.value or []] == ["User"]
+        delta = await client.applications.delta.get()
+        assert delta is not None
+        assert delta.odata_delta_link
+        again = await client.applications.delta.with_url(delta.odata_delta_link).get()
+        assert again is not None
+        assert again.value == []
+        assigned = await client.service_principals.by_service_principal_id(
+            reader.principal_id
+        ).app_role_assignments.get()
+        assert assigned is not None
+        assert {item.resource_display_name for item in assigned.value or []} == {"Microsoft Graph"}
+
+    run(world, work, reader)

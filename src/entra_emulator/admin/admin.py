@@ -9,6 +9,7 @@ from typing import Any
 from entra_emulator.admin.changes import changed
 from entra_emulator.admin.people import People
 from entra_emulator.core.clock import DAY, checked_time
+from entra_emulator.directory.catalogue import GRAPH_SCOPES, role_id
 from entra_emulator.directory.credentials import add_password, make_key, remove_credential
 from entra_emulator.directory.directory import (
     AUDIENCES,
@@ -27,10 +28,8 @@ from entra_emulator.directory.directory import (
 from entra_emulator.directory.redirects import redirects
 from entra_emulator.directory.replicas import credential_presence, everywhere
 from entra_emulator.faults.faults import Settings
-from entra_emulator.graph.permissions import role_id
-from entra_emulator.graph.policies import check_rules
+from entra_emulator.graph.policy_types import read_restrictions
 from entra_emulator.graph.views import DEFAULT_POLICY_ID
-from entra_emulator.sign_in.scopes import GRAPH_SCOPES
 from entra_emulator.tokens.tokens import TOKEN_EXCHANGE
 
 _TWO_YEARS = 730 * DAY
@@ -119,12 +118,14 @@ class Admin(People):
         redirect_uris: tuple[str, ...] = (),
         scopes: tuple[str, ...] = (),
         roles: tuple[str, ...] = (),
+        blueprint: bool = False,
     ) -> ApplicationHandle:
         """Makes an application with its service principal, its Graph permissions and so many secrets.
 
         `owners` are object ids of service principals or users. `redirect_uris` are those of a web application. `scopes`
         and `roles` are delegated and application permissions on Graph that it is configured to ask for; nobody has
-        consented to them yet, while `permissions` are application permissions that are granted. Raises ValueError for
+        consented to them yet, while `permissions` are application permissions that are granted. A `blueprint` is one of
+        agent identities. Raises ValueError for
         an unknown tenant, audience or delegated permission, a bad redirect URI, or an app id that is taken.
         """
         if audience not in AUDIENCES:
@@ -143,6 +144,7 @@ class Admin(People):
                 audience=audience,
                 identifier_uris=list(identifier_uris),
                 token_version=token_version,
+                blueprint=blueprint,
                 properties=_asking(redirect_uris, scopes, roles),
             )
             principal = ServicePrincipal(
@@ -187,6 +189,7 @@ class Admin(People):
                 raise ValueError("a secret ends after it starts")
             secret = add_password(target, display_name, begins, ends, presence, world.rng, value=value)
             secret.hinted, secret.custom_key_identifier = hinted, custom_key_identifier
+            self._touch(target)
             return _handle(secret)
 
     def remove_secret(self, application: str, key_id: str) -> None:
@@ -210,6 +213,12 @@ class Admin(People):
             raise ValueError(f"no credential {key_id} on application {target.object_id}")
         settings = self._world.directory.tenants[target.tenant_id].settings
         remove_credential(item, self._world.clock.now(), settings, self._world.rng)
+        self._touch(target)
+
+    def _touch(self, target: Application) -> None:
+        """What others change shows in delta queries, too."""
+        if self._world.directory.tenants[target.tenant_id].settings.delta_shows_credentials:
+            target.changed_at = self._world.clock.now()
 
     def add_certificate(
         self,
@@ -233,6 +242,7 @@ class Admin(People):
                 raise ValueError("a certificate ends after it starts")
             key.thumbprinted, key.custom_key_identifier = thumbprinted, custom_key_identifier
             target.keys.append(key)
+            self._touch(target)
             return key.key_id
 
     def trust_issuer(self, issuer: str, key_id: str, public_key_pem: bytes) -> None:
@@ -282,7 +292,8 @@ class Admin(People):
     def set_disabled(self, application: str, *, disabled: bool) -> None:
         """Disables or enables an application."""
         with self._lock:
-            self.application(application).disabled = disabled
+            target = self.application(application)
+            target.disabled, target.changed_at = disabled, self._world.clock.now()
 
     def set_policy(self, tenant: str, *, enabled: bool = True, **rules: Any) -> None:
         """Sets the tenant's default app management policy: `passwordCredentials=[...]`, `keyCredentials=[...]`.
@@ -290,9 +301,19 @@ class Admin(People):
         Raises GraphError for rules that Graph would refuse.
         """
         with self._lock:
-            check_rules(rules)
+            restrictions = read_restrictions("restrictions", rules)
             policy = self._tenant(tenant).default_policy
-            policy.enabled, policy.restrictions = enabled, rules
+            policy.enabled, policy.restrictions = enabled, restrictions
+
+    def set_security_attributes(self, object_id: str, **attributes: str | list[str]) -> None:
+        """Sets custom security attributes of a user or service principal: `Set_Name="value"`. Raises ValueError for others."""
+        with self._lock:
+            for home in self._world.directory.tenants.values():
+                holder = home.principals.get(object_id) or home.users.get(object_id)
+                if holder is not None:
+                    holder.security_attributes.update(attributes)
+                    return
+            raise ValueError(f"no user or service principal {object_id}")
 
     def settings(self, tenant: str) -> Settings:
         """How the tenant behaves now."""

@@ -26,7 +26,8 @@ _CHOICES: dict[str, tuple[object, ...]] = {
 }
 _AT_LEAST_ONE = frozenset({"replicas"})
 _SIGNED = frozenset({"clock_skew"})
-_BUDGETS = frozenset({"token_budget", "graph_budget", "key_select_budget"})
+_BUDGETS = frozenset({"token_budget", "graph_budget", "key_select_budget", "reports_budget"})
+_SHARES = frozenset({"conflict_probability", "sign_in_tail_probability", "sign_in_doubles", "sign_in_drops"})
 _MOST = 1e9  # seconds: about thirty years
 _NAMED: dict[str, Effect] = {"503": SERVICE_UNAVAILABLE, "504": GATEWAY_TIMEOUT, "reset": RESET, "hang": HANG}
 
@@ -156,6 +157,8 @@ def _value(name: str, old: Any, value: Any) -> Any:
     if isinstance(old, int):
         _whole({name: value}, name, 1 if name in _AT_LEAST_ONE else 0)
         return value
+    if name in _SHARES and not isinstance(value, bool) and isinstance(value, (int, float)) and value > 1:
+        raise Misfit(f"{name} is a share, from 0 to 1")
     return _number(name, value, low=-_MOST if name in _SIGNED else 0.0)
 
 

@@ -142,6 +142,9 @@ class AdminApi:
             "applications/{}/secrets": {"POST": lambda ask: self._add_secret(ask.names[0], ask.body)},
             "applications/{}/secrets/{}": {"DELETE": lambda ask: admin.remove_secret(*ask.names)},
             "applications/{}/certificates": {"POST": lambda ask: self._add_certificate(ask.names[0], ask.body)},
+            "objects/{}/security-attributes": {
+                "PUT": lambda ask: admin.set_security_attributes(ask.names[0], **_attributes(ask.body))
+            },
             "principals/{}/grants": {"PUT": lambda ask: self._grants(ask.names[0], ask.body)},
         }
 
@@ -354,6 +357,11 @@ def _texts(body: Body, name: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise Misfit(f"{name} is a list of texts")
     return tuple(value)
+
+
+def _attributes(body: Body) -> dict[str, str | list[str]]:
+    """Custom security attributes: texts, or lists of texts."""
+    return {name: list(_texts(body, name)) if isinstance(body[name], list) else _text(body, name) for name in body}
 
 
 def _moment(body: Body, name: str) -> float | None:

@@ -9,12 +9,13 @@ from entra_emulator.core.wire import Request, Response
 from entra_emulator.directory.directory import (
     GRAPH_APP_ID,
     Application,
-    Grant,
+    Group,
     ServicePrincipal,
     Tenant,
     User,
     new_guid,
 )
+from entra_emulator.directory.grants import Grant
 from entra_emulator.directory.redirects import PLATFORMS, redirects
 from entra_emulator.directory.replicas import everywhere, object_presence
 from entra_emulator.directory.roles import TEMPLATES
@@ -38,7 +39,8 @@ class People:
         with self._lock:
             home = self._tenant(tenant)
             address = f"{display_name.replace(' ', '.')}@{home.domains[0]}"
-            user = User(new_guid(self._world.rng), display_name, address, _known(roles))
+            now = self._world.clock.now()
+            user = User(new_guid(self._world.rng), display_name, address, _known(roles), created_at=now)
             home.users[user.object_id] = user
             return user.object_id
 
@@ -52,10 +54,21 @@ class People:
                 person.enabled = enabled
 
     def delete_user(self, user: str) -> None:
-        """Deletes a user; what they own and consented to stays behind."""
+        """Deletes a user, who can be restored for a while; what they own and consented to stays behind."""
         with self._lock:
             home, person = self._user(user)
-            del home.users[person.object_id]
+            home.delete_user(person, self._world.clock.now())
+
+    def create_group(self, tenant: str, display_name: str, *, members: tuple[str, ...] = ()) -> str:
+        """Makes a security group with these members (object ids) and gives its object id."""
+        with self._lock:
+            home = self._tenant(tenant)
+            nickname = "".join(letter for letter in display_name.lower() if letter.isalnum()) or "group"
+            group = Group(
+                new_guid(self._world.rng), display_name, nickname, self._world.clock.now(), members=list(members)
+            )
+            home.groups[group.object_id] = group
+            return group.object_id
 
     def revoke_sessions(self, user: str) -> None:
         """Ends all browser sessions and refresh tokens of a user; access tokens live on to their end."""
@@ -72,7 +85,8 @@ class People:
         if platform not in PLATFORMS:
             raise ValueError(f"platform is one of {', '.join(PLATFORMS)}")
         with self._lock:
-            properties = self.application(application).properties
+            target = self.application(application)
+            properties, target.changed_at = target.properties, self._world.clock.now()
             properties[platform] = properties.get(platform, {}) | redirects(platform, list(uris))
 
     def consent(

@@ -27,12 +27,13 @@ NORMAL = Wire()
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request. `url` is absolute (`https://host/path?query`) or a path with its query."""
+    """One HTTP request. `url` is absolute (`https://host/path?query`) or a path with its query; `address` is the client's."""
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    address: str = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from entra_emulator.directory.grants import Consent, Grant
 from entra_emulator.directory.replicas import Plane, Presence
 from entra_emulator.faults.faults import Settings
 
@@ -104,6 +105,10 @@ class Holder:
     """Declared properties that were set and have no field of their own, by their name in Graph."""
     deleted_at: float | None = None
     last_write: float = float("-inf")
+    policy_ids: list[str] = field(default_factory=list)
+    """App management policies that are assigned to it: none, or one."""
+    changed_at: float = float("-inf")
+    """When a property or credential of it changed last."""
 
     def passwords_seen(self, plane: Plane, replica: int, now: float) -> list[PasswordCredential]:
         """The client secrets that this replica knows of now."""
@@ -150,8 +155,9 @@ class Application(Holder):
     identifier_uris: list[str] = field(default_factory=list)
     token_version: int | None = None
     disabled: bool = False
+    blueprint: bool = False
+    """An agent identity blueprint: a kind of application."""
     federated: list[FederatedCredential] = field(default_factory=list)
-    policy_ids: list[str] = field(default_factory=list)
 
     def redirect_uris(self, platform: str) -> list[str]:
         """The redirect URIs registered for `web` or `publicClient`."""
@@ -188,16 +194,6 @@ class Application(Holder):
 
 
 @dataclass(slots=True)
-class Grant:
-    """An application permission given to a service principal."""
-
-    id: str
-    resource_app_id: str
-    role: str
-    presence: Presence
-
-
-@dataclass(slots=True)
 class ServicePrincipal(Holder):
     """An application's identity in one tenant."""
 
@@ -205,6 +201,8 @@ class ServicePrincipal(Holder):
     service_principal_type: str = "Application"
     names: list[str] = field(default_factory=list)
     grants: list[Grant] = field(default_factory=list)
+    security_attributes: dict[str, str | list[str]] = field(default_factory=dict)
+    """Custom security attributes by set and name, joined by `_`."""
 
     def roles(self, plane: Plane, replica: int, now: float, resource_app_id: str) -> list[str]:
         """The application permissions towards that resource which this replica knows of."""
@@ -228,18 +226,36 @@ class User:
     revocations: int = 0
     """How often all sessions and refresh tokens of this user were revoked, and when last."""
     revoked_at: float = 0.0
+    created_at: float = 0.0
+    deleted_at: float | None = None
+    properties: dict[str, Any] = field(default_factory=dict)
+    """Declared properties that were set and have no field of their own, by their name in Graph."""
+    security_attributes: dict[str, str | list[str]] = field(default_factory=dict)
+    """Custom security attributes by set and name, joined by `_`."""
 
 
 @dataclass(slots=True)
-class Consent:
-    """Delegated permissions of one client on one resource: for one user, or for everyone where `user_id` is None."""
+class Group:
+    """A group. Members and owners are object ids."""
 
-    id: str
-    app_id: str
-    resource_app_id: str
-    user_id: str | None
-    scopes: set[str]
-    presence: Presence
+    object_id: str
+    display_name: str
+    mail_nickname: str
+    created_at: float
+    mail_enabled: bool = False
+    security_enabled: bool = True
+    members: list[str] = field(default_factory=list)
+    owners: list[str] = field(default_factory=list)
+    deleted_at: float | None = None
+    properties: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def unified(self) -> bool:
+        """Whether it is a Microsoft 365 group, which alone can be restored after its deletion."""
+        return "Unified" in (self.properties.get("groupTypes") or ())
+
+
+DirectoryObject = Application | ServicePrincipal | User | Group
 
 
 @dataclass(slots=True)
@@ -251,6 +267,9 @@ class Policy:
     description: str
     enabled: bool
     restrictions: dict[str, Any] = field(default_factory=dict)
+    """For applications; of a policy that is assigned, for what it is assigned to."""
+    principal_restrictions: dict[str, Any] = field(default_factory=dict)
+    """Of the default policy, for service principals."""
 
 
 @dataclass(slots=True)
@@ -269,6 +288,11 @@ class Tenant:
     deleted_principals: dict[str, ServicePrincipal] = field(default_factory=dict)
     principals: dict[str, ServicePrincipal] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
+    deleted_users: dict[str, User] = field(default_factory=dict)
+    deleted_groups: dict[str, Group] = field(default_factory=dict)
+    purged: dict[str, tuple[str, float]] = field(default_factory=dict)
+    """What was deleted for good: object id -> kind (`applications` or `servicePrincipals`) and when."""
     consents: list[Consent] = field(default_factory=list)
 
     def principal_of(self, app_id: str) -> ServicePrincipal | None:
@@ -279,6 +303,16 @@ class Tenant:
         """The owners that still exist, in the order they were added."""
         owners = (self.principals.get(key) or self.users.get(key) for key in holder.owners)
         return [item for item in owners if item is not None]
+
+    def directory_object(self, object_id: str) -> DirectoryObject | None:
+        """Any object of the directory that is not deleted, by its id."""
+        tables: tuple[dict[str, Any], ...] = (self.applications, self.principals, self.users, self.groups)
+        return next((table[object_id] for table in tables if object_id in table), None)
+
+    def delete_user(self, user: User, now: float) -> None:
+        """Soft delete: the user moves to the deleted items; what they own and consented to stays behind."""
+        user.deleted_at = now
+        self.deleted_users[user.object_id] = self.users.pop(user.object_id)
 
 
 class Directory:

@@ -9,10 +9,12 @@ from urllib.parse import unquote
 from entra_emulator.core.clock import Clock
 from entra_emulator.core.outside import Outside
 from entra_emulator.core.wire import Request
+from entra_emulator.directory.audit_log import AuditLog
 from entra_emulator.directory.directory import Directory, ManagedIdentity, Tenant, User
 from entra_emulator.directory.issuers import Issuers
 from entra_emulator.directory.keys import SigningKey
 from entra_emulator.directory.sessions import Sessions
+from entra_emulator.directory.sign_in_log import SignInLog
 from entra_emulator.faults.faults import FaultPlan, Settings, Throttle
 from entra_emulator.faults.ledger import Entry, Ledger
 
@@ -29,6 +31,8 @@ class World:
     throttle: Throttle = field(default_factory=Throttle)
     ledger: Ledger = field(default_factory=Ledger)
     sessions: Sessions = field(default_factory=Sessions)
+    sign_ins: SignInLog = field(default_factory=SignInLog)
+    audits: AuditLog = field(default_factory=AuditLog)
     issuers: Issuers = field(default_factory=Issuers)
     """Outside issuers for federated credentials."""
     machine: list[ManagedIdentity] = field(default_factory=list)
@@ -43,7 +47,7 @@ class World:
         """Forgets all state; the clock and the signing key stay."""
         self.rng = rng
         self.directory, self.throttle, self.ledger = Directory(), Throttle(), Ledger()
-        self.sessions = Sessions()
+        self.sessions, self.sign_ins, self.audits = Sessions(), SignInLog(), AuditLog()
         self.faults.clear()
         self.issuers.clear()
         self.machine.clear()

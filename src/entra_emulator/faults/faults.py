@@ -40,7 +40,25 @@ WRITES = frozenset(
         "unassignAppManagementPolicy",
         "updateDefaultAppManagementPolicy",
         "createAppManagementPolicy",
+        "updateAppManagementPolicy",
         "deleteAppManagementPolicy",
+        "createUser",
+        "updateUser",
+        "deleteUser",
+        "createGroup",
+        "updateGroup",
+        "deleteGroup",
+        "addGroupMember",
+        "removeGroupMember",
+        "addGroupOwner",
+        "removeGroupOwner",
+        "addServicePrincipalOwner",
+        "removeServicePrincipalOwner",
+        "assignAppRole",
+        "unassignAppRole",
+        "createPermissionGrant",
+        "updatePermissionGrant",
+        "deletePermissionGrant",
         "purgeDeletedItem",
         "restoreDeletedItem",
     }
@@ -131,6 +149,48 @@ class Settings:
     """
     issuer_appear: Range = NEVER_LATE
     """Until the first keys of a new outside issuer are used."""
+    premium: bool = True
+    """The tenant has a licence (Entra ID P1 or P2) with which sign-ins and their reports can be read; else they are a 403.
+
+    Source: https://learn.microsoft.com/graph/api/resources/signin.
+    """
+    reports_budget: Budget | None = Budget(5, 10.0)
+    """Per calling application, for all audit logs and reports. Source: https://learn.microsoft.com/graph/throttling-limits."""
+    sign_in_delay: Range = (120.0, 900.0)
+    """Until a sign-in is in the log. Minutes, says https://learn.microsoft.com/entra/identity/monitoring-health/reference-log-latency;
+    this and all numbers of logs down to `summary_delay` are assumed."""
+    sign_in_tail: Range = (900.0, 7200.0)
+    """The same for the few that are later than all others: `sign_in_tail_probability` of them."""
+    sign_in_tail_probability: float = 0.0
+    sign_in_doubles: float = 0.0
+    """The share of sign-ins that are in the log twice, with one id."""
+    sign_in_drops: float = 0.0
+    """The share of sign-ins that never come to the log, nor to any report."""
+    summary_delay: Range = (3600.0, 86_400.0)
+    """Until a sign-in counts in the reports of credentials and service principals.
+
+    Source of the 24 hours: https://learn.microsoft.com/entra/identity/monitoring-health/reference-log-latency.
+    """
+    audit_delay: Range = (120.0, 300.0)
+    """Until a change is in the directory audit."""
+    log_retention: float = 2_592_000.0
+    """How long sign-ins and audits are kept: 30 days; a tenant without a licence keeps seven.
+
+    Source: https://learn.microsoft.com/entra/identity/monitoring-health/reference-reports-data-retention.
+    """
+    policies_inherit: bool = False
+    """Whether a restriction that an assigned policy does not speak of is still the tenant's.
+
+    "Unless overridden", says https://learn.microsoft.com/graph/api/resources/tenantappmanagementpolicy of the tenant's policy.
+    """
+    delta_delay: Range = NEVER_LATE
+    """Until a change shows in a delta query."""
+    delta_lifetime: float = 604_800.0
+    """How long the link of a delta query can be followed: seven days. Source: https://learn.microsoft.com/graph/delta-query-overview."""
+    delta_shows_credentials: bool = True
+    """Whether a change of nothing but credentials shows in a delta query, of which no page speaks."""
+    deleted_retention: float = 2_592_000.0
+    """How long deleted items can be restored: 30 days. Source: https://learn.microsoft.com/graph/api/resources/directory."""
     clock_skew: float = 0.0
     """How far this tenant's token endpoint and Graph run ahead of the clock (negative: behind)."""
     latency: Range = NEVER_LATE

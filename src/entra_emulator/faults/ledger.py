@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus
 
@@ -21,6 +22,10 @@ class Entry:
     one that obtained the token. `wire` is what the caller's connection did. `started` and `ended` are real POSIX
     seconds, set only by the server. `grant` is the grant type of a token request, `user` the object id of the person
     who signed in or on whose behalf the caller acts.
+
+    `outcome` is what a sign-in came to, whatever its caller was told: "0", or the code of the refusal; empty where the
+    request was none. With it come `resource` (the app id of what the token is for), `credential_type` (as Graph names it),
+    `presented_key_id` (the credential, accepted or not, where it is known) and `token_id` (the claim `uti`).
     """
 
     sequence: int
@@ -44,6 +49,14 @@ class Entry:
     ended: float = 0.0
     grant: str = ""
     user: str = ""
+    address: str = ""
+    request_id: str = ""
+    correlation_id: str = ""
+    outcome: str = ""
+    resource: str = ""
+    credential_type: str = ""
+    presented_key_id: str = ""
+    token_id: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """The entry as plain values."""
@@ -90,6 +103,12 @@ class Ledger:
         with self._lock:
             index = sequence - self._entries[0].sequence if self._entries else -1
             return self._entries[index] if 0 <= index < len(self._entries) else None
+
+    def after(self, sequence: int) -> list[Entry]:
+        """The entries that are held with a greater number, oldest first; quick where there are few."""
+        with self._lock:
+            first = self._entries[0].sequence if self._entries else 0
+            return list(islice(self._entries, max(0, sequence + 1 - first), None))
 
     def served(self, sequence: int, started: float, ended: float) -> None:
         """Notes the real times between which the server worked on that request."""

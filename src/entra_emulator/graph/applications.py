@@ -6,7 +6,6 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from entra_emulator.core.clock import graph_time
 from entra_emulator.core.wire import Response
 from entra_emulator.directory.directory import AUDIENCES, PERSONAL_AUDIENCES, Application, as_guid, new_guid
 from entra_emulator.directory.replicas import object_presence
@@ -15,9 +14,10 @@ from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, needed_text, texts, wrong_type
 from entra_emulator.graph.declared import APPLICATION, check_removal, merged, read
 from entra_emulator.graph.errors import GraphError, bad_request, empty, not_found, plain, success
+from entra_emulator.graph.filters import Field
 from entra_emulator.graph.key_collections import no_passwords, read_keys, replace_keys
 from entra_emulator.graph.lookup import Key, the_application
-from entra_emulator.graph.odata import Field, Page, eventual, expanded, page, select, selected
+from entra_emulator.graph.odata import Page, chosen, eventual, expanded, listed, page, select, selected
 from entra_emulator.graph.permissions import may_list, may_try, owns_what_it_makes
 from entra_emulator.graph.writes import check_quiet, committed
 
@@ -27,7 +27,7 @@ FIELDS: dict[str, Field[Application]] = {
     "displayName": lambda item: item.display_name,
     "signInAudience": lambda item: item.audience,
     "identifierUris": lambda item: item.identifier_uris,
-    "createdDateTime": lambda item: graph_time(item.created_at),
+    "createdDateTime": lambda item: item.created_at,
     "uniqueName": lambda item: item.properties.get("uniqueName"),
     "publisherDomain": lambda item: item.properties.get("publisherDomain"),
 }
@@ -35,6 +35,7 @@ _READ_ONLY = frozenset({
     "id", "appId", "applicationTemplateId", "certification", "createdDateTime", "deletedDateTime", "disabledByMicrosoftStatus",
     "publisherDomain", "verifiedPublisher",
 })  # fmt: skip
+_EXPANDABLE = frozenset({"owners", "federatedIdentityCredentials"})
 _URN = re.compile(r"urn:[A-Za-z0-9][A-Za-z0-9-]{0,31}:\S+")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 
@@ -42,13 +43,14 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_list(call)
     result = _page(call)
-    value = [_shown(call, item) for item in result.items]
-    body: dict[str, Any] = {"value": value}
-    if result.count is not None:
-        body = {"@odata.count": result.count, **body}
-    if result.next_link:
-        body = {"@odata.nextLink": result.next_link, **body}
-    return success(call, body, _context(call))
+    return listed(call, result, [_shown(call, item) for item in result.items], _context(call))
+
+
+def _list_blueprints(call: Call, _keys: tuple[Key, ...]) -> Response:
+    """Source: https://learn.microsoft.com/graph/api/resources/agentidentityblueprint (a cast of the list of applications)."""
+    may_list(call)
+    result = _page(call, blueprints=True)
+    return listed(call, result, [_shown(call, item) for item in result.items], _context(call))
 
 
 def _count(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -59,9 +61,11 @@ def _count(call: Call, _keys: tuple[Key, ...]) -> Response:
     return plain(call, str(result.count))
 
 
-def _page(call: Call, *, counting: bool = False) -> Page[Application]:
+def _page(call: Call, *, counting: bool = False, blueprints: bool = False) -> Page[Application]:
     applications = [
-        item for item in call.home().applications.values() if item.presence.visible("graph", call.replica, call.now)
+        item
+        for item in call.home().applications.values()
+        if item.presence.visible("graph", call.replica, call.now) and (item.blueprint or not blueprints)
     ]
     return page(call, applications, FIELDS, lambda item: item.object_id, counting=counting)
 
@@ -74,8 +78,13 @@ def _get(call: Call, keys: tuple[Key, ...]) -> Response:
 def _shown(call: Call, item: Application) -> dict[str, Any]:
     """The application with what $select and $expand of this call ask for."""
     body = select(call, views.application(call, item, with_keys="keyCredentials" in selected(call)))
-    if expanded(call):
-        body = {**body, "owners": views.directory_objects(call, call.home().owners_of(item))}
+    for name, names in expanded(call, _EXPANDABLE).items():
+        if name == "owners":
+            value = views.directory_objects(call, call.home().owners_of(item))
+        else:
+            seen = item.federated_seen("graph", call.replica, call.now)
+            value = [views.federated(credential) for credential in seen]
+        body[name] = [chosen(each, names) for each in value] if names else value
     return body
 
 
@@ -88,6 +97,7 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_try(call, write=True)
     body = json_object(call)
     name = needed_text(body, "displayName")
+    blueprint = _is_blueprint(body)
     rng, tenant = call.world.rng, call.home()
     application = Application(
         object_id=new_guid(rng),
@@ -97,6 +107,7 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
         created_at=call.local_now,
         presence=object_presence(call.now, call.settings, rng),
         owners=[call.caller_oid] if owns_what_it_makes(call) else [],
+        blueprint=blueprint,
     )
     owners = _bound_owners(call, body.pop("owners@odata.bind", []))
     _change(call, application, body)
@@ -124,6 +135,14 @@ def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
     call.world.directory.soft_delete(application, call.local_now)
     committed(call, application)
     return empty(call)
+
+
+def _is_blueprint(body: dict[str, Any]) -> bool:
+    """Source: https://learn.microsoft.com/graph/api/agentidentityblueprint-post (the type in the body, in any case)."""
+    kind = str(body.get("@odata.type", "microsoft.graph.application")).lstrip("#").lower()
+    if kind not in {"microsoft.graph.application", "microsoft.graph.agentidentityblueprint"}:
+        raise bad_request(f"A type named '{kind[:100]}' could not be resolved by the model.")
+    return kind.endswith("agentidentityblueprint")
 
 
 def _bound_owners(call: Call, references: Any) -> list[str]:
@@ -247,6 +266,7 @@ def _check_uri(call: Call, uri: str) -> None:
 ROUTES = (
     ("GET", "applications", "listApplications", _list),
     ("GET", "applications/$count", "countApplications", _count),
+    ("GET", "applications/agentIdentityBlueprint", "listAgentIdentityBlueprints", _list_blueprints),
     ("GET", "applications/{}", "getApplication", _get),
     ("POST", "applications", "createApplication", _create),
     ("PATCH", "applications/{}", "updateApplication", _update),

@@ -100,9 +100,9 @@ def _run(call: Call, item: dict[str, Any], answer_one: Callable[[Call], Response
     body = _body(item.get("body"), headers.get("content-type", ""))
     request = Request(item["method"].upper(), f"{call.host}/{version}/{path}?{query}", headers, body)
     entry = call.world.ledger.open(call.now, request.method, f"/{version}/{path}", body)
-    entry.user_agent, entry.instance = call.entry.user_agent, call.entry.instance
+    entry.user_agent, entry.instance, entry.address = call.entry.user_agent, call.entry.instance, call.entry.address
     inner = Call(call.world, request, entry, call.now, call.host, f"/{version}/{path}", query, headers)
-    inner.request_id = new_guid(call.world.rng)
+    inner.request_id = entry.request_id = new_guid(call.world.rng)
     response = _refused(inner) if path.lower().startswith("$batch") else answer_one(inner)
     if response.wire.kind in {"reset", "hang"}:
         response = answer(inner, GraphError(504, "UnknownError", "The request timed out at the gateway."))

@@ -33,7 +33,7 @@ def _add_to_application(call: Call, keys: tuple[Key, ...]) -> Response:
     application = the_application(call, keys[0], write=True)
     check_quiet(call, application)
     name, start, end = _requested(call)
-    check_password(call.home(), application, start, end)
+    check_password(call, application, start, end)
     _check_room(call, application)
     return _add(call, application, name, start, end)
 
@@ -41,7 +41,9 @@ def _add_to_application(call: Call, keys: tuple[Key, ...]) -> Response:
 def _add_to_principal(call: Call, keys: tuple[Key, ...]) -> Response:
     principal = the_principal(call, keys[0], write=True)
     check_quiet(call, principal)
-    return _add(call, principal, *_requested(call))
+    name, start, end = _requested(call)
+    check_password(call, principal, start, end)
+    return _add(call, principal, name, start, end)
 
 
 def _remove_from_application(call: Call, keys: tuple[Key, ...]) -> Response:

@@ -59,50 +59,51 @@ INDEX = Plain("Edm.Int32", lambda value: not isinstance(value, bool) and isinsta
 TEXTS, GUIDS = Many(TEXT), Many(GUID)
 
 
-def _shape(
+def shape(
     kind: str, /, required: str = "", derived: str = "", defaults: Mapping[str, Any] | None = None, **members: Rule
 ) -> Shape:
+    """A complex type of Graph; `required` and `derived` are names with blanks between them."""
     full = f"microsoft.graph.{kind}"
     return Shape(full, members, frozenset(required.split()), frozenset(derived.split()), defaults or {})
 
 
-_PERMISSION_SCOPE = _shape(
+_PERMISSION_SCOPE = shape(
     "permissionScope", "id", "origin",
     adminConsentDescription=TEXT, adminConsentDisplayName=TEXT, id=GUID, isEnabled=FLAG, type=TEXT,
     userConsentDescription=TEXT, userConsentDisplayName=TEXT, value=TEXT,
 )  # fmt: skip
-_APP_ROLE = _shape(
+_APP_ROLE = shape(
     "appRole", "id displayName allowedMemberTypes", "origin",
     allowedMemberTypes=TEXTS, description=TEXT, displayName=TEXT, id=GUID, isEnabled=FLAG, value=TEXT,
 )  # fmt: skip
-_OPTIONAL_CLAIM = _shape("optionalClaim", "name", additionalProperties=TEXTS, essential=FLAG, name=TEXT, source=TEXT)
-_ADD_IN = _shape("addIn", "type", id=GUID, type=TEXT, properties=Many(_shape("keyValue", key=TEXT, value=TEXT)))
-_IMPLICIT = _shape(
+_OPTIONAL_CLAIM = shape("optionalClaim", "name", additionalProperties=TEXTS, essential=FLAG, name=TEXT, source=TEXT)
+_ADD_IN = shape("addIn", "type", id=GUID, type=TEXT, properties=Many(shape("keyValue", key=TEXT, value=TEXT)))
+_IMPLICIT = shape(
     "implicitGrantSettings",
     defaults={"enableAccessTokenIssuance": False, "enableIdTokenIssuance": False},
     enableAccessTokenIssuance=FLAG, enableIdTokenIssuance=FLAG,
 )  # fmt: skip
-_INFO = _shape(
+_INFO = shape(
     "informationalUrl", "", "logoUrl",
     marketingUrl=TEXT, privacyStatementUrl=TEXT, supportUrl=TEXT, termsOfServiceUrl=TEXT,
 )  # fmt: skip
 _SOURCE = Plain("microsoft.graph.resourceAccess/type", lambda value: value in ("Role", "Scope"), nullable=False)
-_RESOURCE_ACCESS = _shape("resourceAccess", "id type", id=GUID, type=_SOURCE)
+_RESOURCE_ACCESS = shape("resourceAccess", "id type", id=GUID, type=_SOURCE)
 
 APPLICATION: Mapping[str, Rule] = {
     "addIns": Many(_ADD_IN),
-    "api": _shape(
+    "api": shape(
         "apiApplication",
         acceptMappedClaims=FLAG,
         knownClientApplications=GUIDS,
         oauth2PermissionScopes=Many(_PERMISSION_SCOPE),
         preAuthorizedApplications=Many(
-            _shape("preAuthorizedApplication", "appId", appId=GUID, delegatedPermissionIds=TEXTS, permissionIds=TEXTS)
+            shape("preAuthorizedApplication", "appId", appId=GUID, delegatedPermissionIds=TEXTS, permissionIds=TEXTS)
         ),
         requestedAccessTokenVersion=VERSION,
     ),
     "appRoles": Many(_APP_ROLE),
-    "authenticationBehaviors": _shape(
+    "authenticationBehaviors": shape(
         "authenticationBehaviors",
         blockAzureADGraphAccess=FLAG, removeUnverifiedEmailClaim=FLAG, requireClientServicePrincipal=FLAG,
     ),
@@ -115,39 +116,39 @@ APPLICATION: Mapping[str, Rule] = {
     "nativeAuthenticationApisEnabled": TEXT,
     "notes": TEXT,
     "oauth2RequirePostResponse": FLAG,
-    "optionalClaims": _shape(
+    "optionalClaims": shape(
         "optionalClaims", accessToken=Many(_OPTIONAL_CLAIM), idToken=Many(_OPTIONAL_CLAIM), saml2Token=Many(_OPTIONAL_CLAIM)
     ),
-    "parentalControlSettings": _shape(
+    "parentalControlSettings": shape(
         "parentalControlSettings",
         defaults={"legalAgeGroupRule": "Allow"},
         countriesBlockedForMinors=TEXTS, legalAgeGroupRule=TEXT,
     ),
-    "publicClient": _shape("publicClientApplication", redirectUris=TEXTS),
-    "requestSignatureVerification": _shape(
+    "publicClient": shape("publicClientApplication", redirectUris=TEXTS),
+    "requestSignatureVerification": shape(
         "requestSignatureVerification", allowedWeakAlgorithms=TEXT, isSignedRequestRequired=FLAG
     ),
     "requiredResourceAccess": Many(
-        _shape(
+        shape(
             "requiredResourceAccess", "resourceAppId resourceAccess",
             resourceAppId=GUID, resourceAccess=Many(_RESOURCE_ACCESS),
         )
     ),
     "samlMetadataUrl": TEXT,
     "serviceManagementReference": TEXT,
-    "servicePrincipalLockConfiguration": _shape(
+    "servicePrincipalLockConfiguration": shape(
         "servicePrincipalLockConfiguration",
         allProperties=FLAG, credentialsWithUsageSign=FLAG, credentialsWithUsageVerify=FLAG, identifierUris=FLAG,
         isEnabled=FLAG, tokenEncryptionKeyId=FLAG,
     ),
-    "spa": _shape("spaApplication", redirectUris=TEXTS),
+    "spa": shape("spaApplication", redirectUris=TEXTS),
     "tags": TEXTS,
     "tokenEncryptionKeyId": GUID,
     "uniqueName": TEXT,
-    "web": _shape(
+    "web": shape(
         "webApplication",
         homePageUrl=TEXT, implicitGrantSettings=_IMPLICIT, logoutUrl=TEXT, redirectUris=TEXTS,
-        redirectUriSettings=Many(_shape("redirectUriSettings", "uri", uri=TEXT, index=INDEX)),
+        redirectUriSettings=Many(shape("redirectUriSettings", "uri", uri=TEXT, index=INDEX)),
     ),
 }  # fmt: skip
 """Properties of an application that are kept as they were given; the others have a meaning here and code of their own."""
@@ -168,11 +169,50 @@ PRINCIPAL: Mapping[str, Rule] = {
     "preferredSingleSignOnMode": TEXT,
     "preferredTokenSigningKeyThumbprint": TEXT,
     "replyUrls": TEXTS,
-    "samlSingleSignOnSettings": _shape("samlSingleSignOnSettings", relayState=TEXT),
+    "samlSingleSignOnSettings": shape("samlSingleSignOnSettings", relayState=TEXT),
     "tags": TEXTS,
     "tokenEncryptionKeyId": GUID,
 }
 """The same for service principals."""
+
+USER: Mapping[str, Rule] = {
+    "businessPhones": TEXTS,
+    "city": TEXT,
+    "companyName": TEXT,
+    "country": TEXT,
+    "department": TEXT,
+    "employeeId": TEXT,
+    "givenName": TEXT,
+    "jobTitle": TEXT,
+    "mail": TEXT,
+    "mailNickname": TEXT,
+    "mobilePhone": TEXT,
+    "officeLocation": TEXT,
+    "otherMails": TEXTS,
+    "passwordProfile": shape(
+        "passwordProfile", forceChangePasswordNextSignIn=FLAG, forceChangePasswordNextSignInWithMfa=FLAG, password=TEXT
+    ),
+    "preferredLanguage": TEXT,
+    "surname": TEXT,
+    "usageLocation": TEXT,
+    "userType": TEXT,
+}
+"""The same for users: https://learn.microsoft.com/graph/api/resources/user."""
+
+GROUP: Mapping[str, Rule] = {
+    "classification": TEXT,
+    "description": TEXT,
+    "groupTypes": TEXTS,
+    "isAssignableToRole": FLAG,
+    "membershipRule": TEXT,
+    "membershipRuleProcessingState": TEXT,
+    "preferredDataLocation": TEXT,
+    "preferredLanguage": TEXT,
+    "theme": TEXT,
+    "uniqueName": TEXT,
+    "visibility": TEXT,
+}
+"""The same for groups: https://learn.microsoft.com/graph/api/resources/group."""
 
 _SHOWN_NULL = frozenset({"optionalClaims", "servicePrincipalLockConfiguration", "requestSignatureVerification",
                          "authenticationBehaviors", "samlSingleSignOnSettings"})  # fmt: skip
@@ -223,6 +263,19 @@ def merged(rule: Rule, old: Any, new: Any) -> Any:
     if not isinstance(rule, Shape) or not isinstance(old, dict):
         return new
     return {**old, **{member: merged(rule.members[member], old.get(member), item) for member, item in new.items()}}
+
+
+def changed_properties(rules: Mapping[str, Rule], old: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+    """The declared properties that a body changes, as they are kept. Raises GraphError 400 for a name that is not declared."""
+    changes: dict[str, Any] = {}
+    for name, value in body.items():
+        if name.startswith("@odata."):
+            continue
+        rule = rules.get(name)
+        if rule is None:
+            raise bad_request(f"Property '{name[:100]}' does not exist as a declared property or extension property.")
+        changes[name] = merged(rule, old.get(name), read(rule, name, value))
+    return changes
 
 
 def with_defaults(rules: Mapping[str, Rule], properties: Mapping[str, Any]) -> dict[str, Any]:

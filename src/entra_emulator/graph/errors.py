@@ -25,6 +25,9 @@ _AGS = (
 
 ASSUMED = "assumed"
 SOURCES = {
+    "Authentication_MSGraphPermissionMissing": "https://github.com/microsoftgraph/microsoft-graph-explorer-v4/issues/2731",
+    "Authentication_RequestFromNonPremiumTenantOrB2CTenant": "https://github.com/turbot/steampipe-plugin-azuread/issues/98",
+    "Authentication_RequestFromUnsupportedUserRole": ASSUMED,
     "Authentication_MissingOrMalformed": "https://learn.microsoft.com/graph/application-rollkey-prooftoken",
     "Authorization_IdentityNotFound": ASSUMED,
     "Authorization_RequestDenied": "https://learn.microsoft.com/graph/json-batching",
@@ -45,6 +48,7 @@ SOURCES = {
     "TooManyRequests": "https://learn.microsoft.com/graph/throttling",
     "UnknownError": "https://learn.microsoft.com/graph/errors",
     "UnsupportedMediaType": ASSUMED,
+    "resyncRequired": ASSUMED,
 }
 """Every code that Graph answers with here, and who says that it does. ASSUMED: nobody is known who published it."""
 
@@ -150,7 +154,8 @@ def faulty(call: Call, effect: Effect) -> Response:
 
 def success(call: Call, body: dict[str, Any], context: str, status: int = 200) -> Response:
     """An answer with a body; `context` is the part of `@odata.context` after the `#`."""
-    whole = {"@odata.context": f"{call.host}/v1.0/$metadata#{context}", **body}
+    version = "beta" if call.path.lstrip("/").startswith("beta") else "v1.0"
+    whole = {"@odata.context": f"{call.host}/{version}/$metadata#{context}", **body}
     return _finished(call, status, json_body(whole), _JSON)
 
 

@@ -57,7 +57,7 @@ def _create(call: Call, keys: tuple[Key, ...]) -> Response:
     )
     _check_unique(application, item)
     application.federated.append(item)
-    committed(call, application, item.id)
+    committed(call, application, item.id, linked=True)
     return success(call, views.federated(item), f"{_CONTEXT}/$entity", 201)
 
 
@@ -82,7 +82,7 @@ def _update(call: Call, keys: tuple[Key, ...]) -> Response:
     item.presence.remove(call.now, call.settings, call.world.rng)
     application.federated.append(replacement)
     _forget_gone(call, application)
-    committed(call, application, item.id)
+    committed(call, application, item.id, linked=True)
     return empty(call)
 
 
@@ -92,7 +92,7 @@ def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
     item = _one(call, application, keys[1])
     item.presence.remove(call.now, call.settings, call.world.rng)
     _forget_gone(call, application)
-    committed(call, application, item.id)
+    committed(call, application, item.id, linked=True)
     return empty(call)
 
 

@@ -91,8 +91,7 @@ def _given_id(item: dict[str, Any]) -> str | None:
 
 def _new_key(call: Call, holder: Holder, item: dict[str, Any]) -> KeyCredential:
     new = read_key(call, item)
-    if isinstance(holder, Application):
-        check_certificate(call.home(), holder, new.start, new.end)
+    check_certificate(call, holder, new.start, new.end)
     return new
 
 

@@ -68,8 +68,8 @@ def _add(call: Call, holder: Holder) -> Response:
     _check_kind(credential, body.get("passwordCredential"))
     _check_proof(call, holder, body)
     item = read_key(call, credential)
+    check_certificate(call, holder, item.start, item.end)
     if isinstance(holder, Application):
-        check_certificate(call.home(), holder, item.start, item.end)
         check_size(call.settings, holder)
     holder.forget_gone(call.now)
     holder.keys.append(item)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from entra_emulator.directory.directory import Application, Holder, ServicePrincipal
+from entra_emulator.directory.directory import Application, DirectoryObject, Holder, ServicePrincipal, as_guid
 from entra_emulator.directory.world import Call
 from entra_emulator.graph.errors import denied, not_found
 from entra_emulator.graph.permissions import may_touch, may_try
@@ -31,6 +31,15 @@ def principal_by_key(call: Call, key: Key) -> ServicePrincipal | None:
     if kind == "id":
         return tenant.principals.get(value)
     return call.world.directory.principal(tenant, value) if kind == "appid" else None
+
+
+def referenced(call: Call, reference: str) -> DirectoryObject:
+    """The object that an address in `@odata.id`, or a bare id, names. Raises GraphError 404."""
+    object_id = as_guid(reference.rstrip("/").rpartition("/")[2])
+    item = call.home().directory_object(object_id) if object_id else None
+    if item is None:
+        raise not_found(reference[-100:])
+    return item
 
 
 def the_application(call: Call, key: Key, *, write: bool) -> Application:

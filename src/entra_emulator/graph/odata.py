@@ -1,8 +1,7 @@
-"""OData queries as Graph's directory understands them: filter, search, order, pages, selection.
+"""OData queries as Graph understands them: search, order, pages, selection; `filters` reads $filter.
 
 Sources: learn.microsoft.com/graph/aad-advanced-queries (what needs ConsistencyLevel and $count, and how it is refused without),
-learn.microsoft.com/graph/api/application-list (options, 100 in a page, 999 at most), learn.microsoft.com/graph/paging. The
-limits of $filter are assumed.
+learn.microsoft.com/graph/api/application-list (options, 100 in a page, 999 at most), learn.microsoft.com/graph/paging.
 """
 
 from __future__ import annotations
@@ -14,19 +13,22 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
+from entra_emulator.core.clock import FIRST_MOMENT
+from entra_emulator.core.wire import Response
 from entra_emulator.directory.keys import b64url, un_b64
 from entra_emulator.directory.world import Call
-from entra_emulator.graph.errors import bad_request, unsupported_query
+from entra_emulator.graph.errors import GraphError, bad_request, success, unsupported_query
+from entra_emulator.graph.filters import Field, Filter, Predicate, texts_in
 
 T = TypeVar("T")
-Field = Callable[[T], "str | bool | list[str] | None"]
-Predicate = Callable[[T], bool]
 
-_TOKENS = re.compile(r"\s*(?:('(?:[^']|'')*')|([A-Za-z_@$][\w./-]*|\d[\w-]*)|([(),:]))")
-_MAX_FILTER = 8_000
-_MAX_CLAUSES = 30
 DEFAULT_PAGE, MAX_PAGE = 100, 999
-_OPTIONS = frozenset({"$filter", "$select", "$top", "$count", "$orderby", "$search", "$skiptoken", "$expand"})
+_OPTIONS = frozenset(
+    {"$filter", "$select", "$top", "$count", "$orderby", "$search", "$skiptoken", "$expand", "$deltatoken"}
+)
+_EXPANDED = re.compile(r"\s*(\w+)(?:\(([^()]*)\))?\s*(?:,|$)")
+_NAVIGATION = frozenset({"owners", "federatedIdentityCredentials", "members", "appRoleAssignments"})
+_FIRST = -FIRST_MOMENT  # so that moments sort as texts do
 _NEEDS_HEADER = (
     "Request with $search query parameter only works through MSGraph with a special request header: "
     "'ConsistencyLevel: eventual'"
@@ -34,6 +36,21 @@ _NEEDS_HEADER = (
 _ADVANCED = (
     "Operator or property combination is not supported without the header 'ConsistencyLevel: eventual' and $count=true."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ListRules:
+    """How one kind of list pages and sorts. Without `plain_order`, $orderby needs the advanced mode."""
+
+    default_page: int = DEFAULT_PAGE
+    max_page: int = MAX_PAGE
+    orderable: frozenset[str] = frozenset({"displayName", "createdDateTime"})
+    plain_order: bool = False
+    order: str = ""
+    """What it is sorted by, the greatest first, where nothing is asked for; empty: by identity."""
+
+
+DIRECTORY = ListRules()
 
 
 @dataclass(slots=True)
@@ -45,157 +62,6 @@ class Page(Generic[T]):
     next_link: str | None
 
 
-class _Filter(Generic[T]):
-    """A recursive-descent reader of $filter. Raises GraphError for anything it does not know."""
-
-    def __init__(self, text: str, fields: Mapping[str, Field[T]]) -> None:
-        if len(text) > _MAX_FILTER:
-            raise bad_request("Invalid filter clause: too long.")
-        self._tokens = _tokens(text)
-        self._fields = fields
-        self._at = 0
-        self._clauses = 0
-        self.advanced = False
-
-    def read(self) -> Predicate[T]:
-        predicate = self._either()
-        if self._at != len(self._tokens):
-            raise self._wrong()
-        return predicate
-
-    def _either(self) -> Predicate[T]:
-        parts = [self._both()]
-        while self._take("or"):
-            parts.append(self._both())
-        return parts[0] if len(parts) == 1 else lambda item: any(part(item) for part in parts)
-
-    def _both(self) -> Predicate[T]:
-        parts = [self._one()]
-        while self._take("and"):
-            parts.append(self._one())
-        return parts[0] if len(parts) == 1 else lambda item: all(part(item) for part in parts)
-
-    def _one(self) -> Predicate[T]:
-        self._clauses += 1
-        if self._clauses > _MAX_CLAUSES:
-            raise bad_request("Invalid filter clause: too many child clauses.")
-        if self._take("not"):
-            self.advanced = True
-            inner = self._one()
-            return lambda item: not inner(item)
-        if self._take("("):
-            group = self._either()
-            self._need(")")
-            return group
-        name = self._next()
-        if name.lower() in {"startswith", "endswith"}:
-            return self._affix(name.lower())
-        return self._any(name.removesuffix("/any")) if name.endswith("/any") else self._comparison(name)
-
-    def _affix(self, function: str) -> Predicate[T]:
-        self.advanced |= function == "endswith"
-        self._need("(")
-        field = self._field(self._next())
-        self._need(",")
-        affix = str(self._literal()).lower()
-        self._need(")")
-        if function == "startswith":
-            return lambda item: any(value.startswith(affix) for value in _texts(field(item)))
-        return lambda item: any(value.endswith(affix) for value in _texts(field(item)))
-
-    def _any(self, name: str) -> Predicate[T]:
-        field = self._field(name)
-        self._need("(")
-        variable = self._next()
-        self._need(":")
-        if self._next() != variable or self._next().lower() != "eq":
-            raise self._wrong()
-        literal = str(self._literal()).lower()
-        self._need(")")
-        return lambda item: literal in _texts(field(item))
-
-    def _comparison(self, name: str) -> Predicate[T]:
-        field = self._field(name)
-        operator = self._next().lower()
-        if operator == "in":
-            literals = self._list()
-            return lambda item: any(value in literals for value in _texts(field(item)))
-        if operator not in {"eq", "ne"}:
-            raise unsupported_query(f"Unsupported or invalid query filter clause specified for property '{name}'.")
-        literal = self._literal()
-        self.advanced |= operator == "ne"
-        same: Predicate[T] = lambda item: _equal(field(item), literal)  # noqa: E731 - used on both branches below
-        return same if operator == "eq" else lambda item: not same(item)
-
-    def _list(self) -> set[str]:
-        self._need("(")
-        literals = {str(self._literal()).lower()}
-        while self._take(","):
-            literals.add(str(self._literal()).lower())
-        self._need(")")
-        return literals
-
-    def _literal(self) -> str | bool | None:
-        word = self._next()
-        if word.startswith("'"):
-            return word[1:-1].replace("''", "'")
-        if word in {"true", "false"}:
-            return word == "true"
-        if word == "null":
-            return None
-        raise self._wrong()
-
-    def _field(self, name: str) -> Field[T]:
-        field = self._fields.get(name)
-        if field is None:
-            raise bad_request(f"Invalid filter clause: Could not find a property named '{name[:100]}'.")
-        return field
-
-    def _next(self) -> str:
-        if self._at >= len(self._tokens):
-            raise self._wrong()
-        self._at += 1
-        return self._tokens[self._at - 1]
-
-    def _take(self, word: str) -> bool:
-        if self._at < len(self._tokens) and self._tokens[self._at].lower() == word:
-            self._at += 1
-            return True
-        return False
-
-    def _need(self, word: str) -> None:
-        if not self._take(word):
-            raise self._wrong()
-
-    @staticmethod
-    def _wrong() -> Exception:
-        return bad_request("Invalid filter clause: the expression could not be read.")
-
-
-def _tokens(text: str) -> list[str]:
-    tokens: list[str] = []
-    at, end = 0, len(text.rstrip())
-    while at < end:
-        match = _TOKENS.match(text, at)
-        if not match:
-            raise bad_request(f"Invalid filter clause: Syntax error at position {at}.")
-        tokens.append(match.group(match.lastindex or 0))
-        at = match.end()
-    return tokens
-
-
-def _texts(value: str | bool | list[str] | None) -> list[str]:
-    if isinstance(value, list):
-        return [item.lower() for item in value]
-    return [value.lower()] if isinstance(value, str) else []
-
-
-def _equal(value: str | bool | list[str] | None, literal: str | bool | None) -> bool:
-    if isinstance(value, str) and isinstance(literal, str):
-        return value.lower() == literal.lower()
-    return value == literal
-
-
 def check_options(call: Call) -> None:
     """Refuses system query options that Graph's directory does not have. Raises GraphError 400."""
     for name in call.parameters():
@@ -203,19 +69,49 @@ def check_options(call: Call) -> None:
             raise unsupported_query(f"The query option '{name[:50]}' is not supported.")
 
 
-def expanded(call: Call) -> frozenset[str]:
-    """The names in $expand, all of which are `owners`. Raises GraphError 400 for any other."""
-    text = call.parameters().get("$expand", "")
-    names = frozenset(name.strip() for name in text.split(",") if name.strip())
-    if names - {"owners"}:
-        raise bad_request(f"Could not find a property named '{min(names - {'owners'})[:100]}' to expand.")
+def expanded(call: Call, known: frozenset[str]) -> dict[str, frozenset[str]]:
+    """The names in $expand, each with the names in the $select behind it: `owners($select=id)`.
+
+    Raises GraphError 400 for a name that is not known here, or another option behind it.
+    """
+    text, names = call.parameters().get("$expand", ""), {}
+    for part in _EXPANDED.findall(text):
+        name, options = part
+        chosen = options.removeprefix("$select=") if options else ""
+        if name not in known or (options and chosen == options):
+            raise bad_request(f"Could not find a property named '{(name + options)[:100]}' to expand.")
+        names[name] = frozenset(word.strip() for word in chosen.split(",") if word.strip())
+    if text and not names:
+        raise bad_request(f"Could not find a property named '{text[:100]}' to expand.")
     return names
 
 
 def select(call: Call, body: dict[str, Any]) -> dict[str, Any]:
-    """The chosen properties of an object; all of them without $select."""
+    """The chosen properties of an object; all of them without $select. Raises GraphError 400 for a name that it does not have."""
     names = selected(call)
-    return {name: value for name, value in body.items() if name in names} if names else body
+    return chosen(body, names) if names else body
+
+
+def chosen(body: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    """These properties of an object, and its type where it says one. Raises GraphError 400 for a name that it does not have."""
+    unknown = names - body.keys() - _NAVIGATION
+    if unknown:
+        raise GraphError(
+            400,
+            "BadRequest",
+            f"Parsing OData Select and Expand failed: Could not find a property named '{min(unknown)[:100]}'.",
+        )
+    return {name: value for name, value in body.items() if name in names or name == "@odata.type"}
+
+
+def listed(call: Call, result: Page[T], value: list[dict[str, Any]], context: str) -> Response:
+    """A page as an answer, with its count and the link to the next one."""
+    body: dict[str, Any] = {"value": value}
+    if result.count is not None:
+        body = {"@odata.count": result.count, **body}
+    if result.next_link:
+        body = {"@odata.nextLink": result.next_link, **body}
+    return success(call, body, context)
 
 
 def selected(call: Call) -> frozenset[str]:
@@ -236,6 +132,7 @@ def page(
     identity: Callable[[T], str],
     *,
     counting: bool = False,
+    rules: ListRules = DIRECTORY,
 ) -> Page[T]:
     """The page of `items` that the query of this call asks for.
 
@@ -246,7 +143,7 @@ def page(
     counting = counting or (parameters.get("$count", "").lower() == "true" and eventual(call))
     passes = _filtering(call, parameters, fields, counting)
     matches = [item for item in items if passes(item)]
-    order, descending = _order(parameters, fields, counting)
+    order, descending = _order(parameters, fields, rules, counting=counting)
     ranked = sorted(((_rank(order, item), identity(item), item) for item in matches), key=lambda row: row[:2])
     if descending:
         ranked.reverse()
@@ -255,7 +152,7 @@ def page(
     if token is not None:
         after = _read_token(token)
         ranked = [row for row in ranked if (row[:2] < after if descending else row[:2] > after)]
-    size = _size(parameters)
+    size = _size(parameters, rules)
     rows, rest = ranked[:size], ranked[size:]
     count = total if counting and token is None else None
     return Page([row[2] for row in rows], count, _next_link(call, parameters, rows[-1][:2]) if rest else None)
@@ -266,7 +163,7 @@ def _filtering(
 ) -> Predicate[T]:
     tests: list[Predicate[T]] = []
     if "$filter" in parameters:
-        reader = _Filter(parameters["$filter"], fields)
+        reader = Filter(parameters["$filter"], fields)
         tests.append(reader.read())
         if reader.advanced and not counting:
             raise unsupported_query(_ADVANCED)
@@ -282,33 +179,35 @@ def _search(call: Call, text: str, fields: Mapping[str, Field[T]]) -> Predicate[
     field = fields.get(name)
     if field is None or not phrase:
         raise bad_request("Syntax error: character in $search is not supported.")
-    return lambda item: any(phrase.lower() in value for value in _texts(field(item)))
+    return lambda item: any(phrase.lower() in value for value in texts_in(field(item)))
 
 
 def _order(
-    parameters: Mapping[str, str], fields: Mapping[str, Field[T]], counting: bool
+    parameters: Mapping[str, str], fields: Mapping[str, Field[T]], rules: ListRules, *, counting: bool
 ) -> tuple[Field[T] | None, bool]:
     text = parameters.get("$orderby")
     if text is None:
-        return None, False
-    if not counting:
+        return fields.get(rules.order), bool(rules.order)
+    if not counting and not rules.plain_order:
         raise unsupported_query(_ADVANCED)
     name, _, direction = text.strip().partition(" ")
-    if name not in {"displayName", "createdDateTime"} or direction not in {"", "asc", "desc"}:
+    if name not in rules.orderable or direction not in {"", "asc", "desc"}:
         raise unsupported_query(f"Unsupported sort property '{name[:100]}' for 'Application'.")
     return fields[name], direction == "desc"
 
 
 def _rank(order: Field[T] | None, item: T) -> str:
     value = order(item) if order else ""
+    if isinstance(value, float):
+        return f"{value + _FIRST:020.6f}"
     return value.lower() if isinstance(value, str) else ""
 
 
-def _size(parameters: Mapping[str, str]) -> int:
-    text = parameters.get("$top", str(DEFAULT_PAGE))
-    if not (text.isascii() and text.isdecimal() and 1 <= len(text) <= 6 and 1 <= int(text) <= MAX_PAGE):
+def _size(parameters: Mapping[str, str], rules: ListRules) -> int:
+    text = parameters.get("$top", str(rules.default_page))
+    if not (text.isascii() and text.isdecimal() and 1 <= len(text) <= 6 and 1 <= int(text) <= rules.max_page):
         raise unsupported_query(
-            f"Invalid page size specified: '{text[:20]}'. Must be between 1 and {MAX_PAGE} inclusive."
+            f"Invalid page size specified: '{text[:20]}'. Must be between 1 and {rules.max_page} inclusive."
         )
     return int(text)
 

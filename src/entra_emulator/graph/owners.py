@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from entra_emulator.core.wire import Response
-from entra_emulator.directory.directory import as_guid
+from entra_emulator.directory.directory import Holder, as_guid
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, needed_text
@@ -29,29 +29,51 @@ def _add(call: Call, keys: tuple[Key, ...]) -> Response:
     may_manage_owners(call)
     application = the_application(call, keys[0], write=True)
     check_quiet(call, application)
-    reference = needed_text(json_object(call), "@odata.id")
+    _append(call, application, needed_text(json_object(call), "@odata.id"))
+    return empty(call)
+
+
+def _add_to_principal(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_manage_owners(call)
+    principal = the_principal(call, keys[0], write=True)
+    check_quiet(call, principal)
+    _append(call, principal, needed_text(json_object(call), "@odata.id"))
+    return empty(call)
+
+
+def _append(call: Call, holder: Holder, reference: str) -> None:
     owner = as_guid(reference.rstrip("/").rpartition("/")[2])
     tenant = call.home()
     if owner is None or (owner not in tenant.principals and owner not in tenant.users):
         raise not_found(reference[-100:])
-    if owner in application.owners:
+    if owner in holder.owners:
         raise bad_request(
             "One or more added object references already exist for the following modified properties: 'owners'."
         )
-    application.owners.append(owner)
-    committed(call, application)
+    holder.owners.append(owner)
+    committed(call, holder, linked=True)
+
+
+def _remove_from_principal(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_manage_owners(call)
+    principal = the_principal(call, keys[0], write=True)
+    check_quiet(call, principal)
+    _take_out(call, principal, keys[1][1])
     return empty(call)
+
+
+def _take_out(call: Call, holder: Holder, owner: str) -> None:
+    if owner not in holder.owners:
+        raise not_found(owner[:100])
+    holder.owners.remove(owner)
+    committed(call, holder, linked=True)
 
 
 def _remove(call: Call, keys: tuple[Key, ...]) -> Response:
     may_manage_owners(call)
     application = the_application(call, keys[0], write=True)
     check_quiet(call, application)
-    owner = keys[1][1]
-    if owner not in application.owners:
-        raise not_found(owner[:100])
-    application.owners.remove(owner)
-    committed(call, application)
+    _take_out(call, application, keys[1][1])
     return empty(call)
 
 
@@ -60,4 +82,6 @@ ROUTES = (
     ("GET", "servicePrincipals/{}/owners", "listServicePrincipalOwners", _list_of_principal),
     ("POST", "applications/{}/owners/$ref", "addOwner", _add),
     ("DELETE", "applications/{}/owners/{}/$ref", "removeOwner", _remove),
+    ("POST", "servicePrincipals/{}/owners/$ref", "addServicePrincipalOwner", _add_to_principal),
+    ("DELETE", "servicePrincipals/{}/owners/{}/$ref", "removeServicePrincipalOwner", _remove_from_principal),
 )

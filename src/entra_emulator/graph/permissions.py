@@ -6,10 +6,14 @@ itself: https://github.com/pulumi/docs/issues/19522.
 
 from __future__ import annotations
 
-import uuid
-
 from entra_emulator.directory.directory import Holder
-from entra_emulator.directory.roles import MANAGE_APPLICATIONS, READ_POLICIES
+from entra_emulator.directory.roles import (
+    CONSENT_TO_GRAPH_ROLES,
+    CONSENT_TO_SCOPES,
+    GLOBAL,
+    MANAGE_APPLICATIONS,
+    READ_POLICIES,
+)
 from entra_emulator.directory.world import Call
 from entra_emulator.graph.errors import denied
 
@@ -18,34 +22,27 @@ WRITE_ALL = "Application.ReadWrite.All"
 WRITE_OWNED = "Application.ReadWrite.OwnedBy"
 DIRECTORY_READ = "Directory.Read.All"
 DIRECTORY_WRITE = "Directory.ReadWrite.All"
+AUDIT_READ = "AuditLog.Read.All"
 POLICY_READ = "Policy.Read.All"
 POLICY_WRITE = "Policy.ReadWrite.ApplicationConfiguration"
 
 AS_USER = "Directory.AccessAsUser.All"
 
+_GRANT_READERS = frozenset(
+    {
+        "DelegatedPermissionGrant.Read.All",
+        "DelegatedPermissionGrant.ReadWrite.All",
+        DIRECTORY_READ,
+        DIRECTORY_WRITE,
+        AS_USER,
+    }
+)
+_USER_WRITE = frozenset({"User.ReadWrite.All", DIRECTORY_WRITE, AS_USER})
+_USER_READERS = _USER_WRITE | {"User.Read.All", "User.ReadBasic.All", DIRECTORY_READ}
+_GROUP_WRITE = frozenset({"Group.ReadWrite.All", DIRECTORY_WRITE, AS_USER})
+_GROUP_READERS = _GROUP_WRITE | {"Group.Read.All", "GroupMember.Read.All", "GroupMember.ReadWrite.All", DIRECTORY_READ}
 _READERS = frozenset({READ_ALL, WRITE_ALL, DIRECTORY_READ, DIRECTORY_WRITE, AS_USER})
 _USER_WRITERS = frozenset({WRITE_ALL, DIRECTORY_WRITE, AS_USER})
-_ROLE_IDS = {
-    READ_ALL: "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
-    WRITE_ALL: "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9",
-    WRITE_OWNED: "18a4783c-866b-4cc7-a460-3d5e5662c884",
-    DIRECTORY_READ: "7ab1d382-f21e-4acd-a863-ba3e13f7da61",
-    DIRECTORY_WRITE: "19dbc75e-c2e2-444c-a770-ec69d8559fc7",
-    POLICY_READ: "246dd0d5-5bd0-4def-940b-0421030a5b68",
-    POLICY_WRITE: "be74164b-cff1-491c-8741-e671cb536e13",
-    "User.Read.All": "df021288-bdef-4463-88db-98f22de89214",
-    "Organization.Read.All": "498476ce-e0fe-48b0-b801-37ba7e2685c6",
-}
-
-
-def role_id(role: str) -> str:
-    """The GUID of an application permission; for unknown names one that depends on the name only."""
-    return _ROLE_IDS.get(role) or str(uuid.uuid5(uuid.NAMESPACE_URL, f"app-role:{role}"))
-
-
-def role_of(guid: str) -> str | None:
-    """The application permission of Graph with this GUID."""
-    return next((name for name, value in _ROLE_IDS.items() if value == guid), None)
 
 
 def may_list(call: Call) -> None:
@@ -54,7 +51,7 @@ def may_list(call: Call) -> None:
     Source: learn.microsoft.com/graph/permissions-reference (Application.ReadWrite.OwnedBy). Others have seen the list work
     with it: the setting `owned_by_list_refused`.
     """
-    if _READERS & _held(call) or (WRITE_OWNED in call.roles and not call.settings.owned_by_list_refused):
+    if _READERS & permissions_held(call) or (WRITE_OWNED in call.roles and not call.settings.owned_by_list_refused):
         return
     raise denied()
 
@@ -62,7 +59,7 @@ def may_list(call: Call) -> None:
 def may_try(call: Call, *, write: bool) -> None:
     """Refuses callers that no object could be open to, before any object is looked up. Raises GraphError 403."""
     wide = _writers(call) if write else _READERS | {WRITE_OWNED}
-    if not wide & _held(call):
+    if not wide & permissions_held(call):
         raise denied()
 
 
@@ -71,7 +68,7 @@ def may_touch(call: Call, holder: Holder, *, write: bool) -> None:
 
     A user needs for writing, beside the permission, a directory role that manages applications, or to be an owner.
     """
-    if not write and _READERS & _held(call):
+    if not write and _READERS & permissions_held(call):
         return
     if call.user is not None:
         if _writers(call) & call.scopes and (manages(call) or call.caller_oid in holder.owners):
@@ -100,9 +97,78 @@ def may_manage_owners(call: Call) -> None:
 
 def may_read_owned(call: Call, owner_id: str) -> None:
     """What somebody owns: any reader of the directory, and a service principal itself with OwnedBy. GraphError 403."""
-    if _READERS & _held(call) or (WRITE_OWNED in call.roles and owner_id == call.caller_oid):
+    if _READERS & permissions_held(call) or (WRITE_OWNED in call.roles and owner_id == call.caller_oid):
         return
     raise denied()
+
+
+def sees_users(call: Call) -> bool:
+    """Whether the caller may read users; of those in the lists of others it sees only the ids otherwise."""
+    return bool(_USER_READERS & permissions_held(call))
+
+
+def sees_groups(call: Call) -> bool:
+    """The same for groups."""
+    return bool(_GROUP_READERS & permissions_held(call))
+
+
+def may_read_users(call: Call) -> None:
+    """Raises GraphError 403."""
+    if not sees_users(call):
+        raise denied()
+
+
+def may_write_users(call: Call) -> None:
+    """A permission, and a directory role of the user where there is one. Raises GraphError 403."""
+    if not _USER_WRITE & permissions_held(call) or (call.user and GLOBAL not in call.directory_roles):
+        raise denied()
+
+
+def may_read_groups(call: Call) -> None:
+    """Raises GraphError 403."""
+    if not sees_groups(call):
+        raise denied()
+
+
+def may_write_groups(call: Call) -> None:
+    """Raises GraphError 403."""
+    if not _GROUP_WRITE & permissions_held(call) or (call.user and GLOBAL not in call.directory_roles):
+        raise denied()
+
+
+def may_write_members(call: Call) -> None:
+    """Raises GraphError 403."""
+    held = permissions_held(call)
+    if not (_GROUP_WRITE | {"GroupMember.ReadWrite.All"}) & held or (call.user and GLOBAL not in call.directory_roles):
+        raise denied()
+
+
+def may_read_objects(call: Call) -> None:
+    """Any permission to read some kind of directory object; of other kinds only the ids are shown. Raises GraphError 403."""
+    if not (_READERS | _USER_READERS | _GROUP_READERS) & permissions_held(call):
+        raise denied()
+
+
+def may_assign_roles(call: Call) -> None:
+    """Raises GraphError 403. Source: https://learn.microsoft.com/graph/api/serviceprincipal-post-approleassignments."""
+    if not {"AppRoleAssignment.ReadWrite.All", AS_USER} & permissions_held(call):
+        raise denied()
+    if call.user and not CONSENT_TO_GRAPH_ROLES & call.directory_roles:
+        raise denied()
+
+
+def may_read_grants(call: Call) -> None:
+    """Raises GraphError 403. Source: https://learn.microsoft.com/graph/api/oauth2permissiongrant-list."""
+    if not _GRANT_READERS & permissions_held(call):
+        raise denied()
+
+
+def may_write_grants(call: Call) -> None:
+    """Raises GraphError 403. Source: https://learn.microsoft.com/graph/api/oauth2permissiongrant-post."""
+    if not {"DelegatedPermissionGrant.ReadWrite.All", AS_USER} & permissions_held(call):
+        raise denied()
+    if call.user and not CONSENT_TO_SCOPES & call.directory_roles:
+        raise denied()
 
 
 def may_read_me(call: Call) -> None:
@@ -119,23 +185,25 @@ def may_read_member_of(call: Call) -> None:
 
 def may_read_organization(call: Call) -> None:
     """Raises GraphError 403."""
-    if not {"Organization.Read.All", "User.Read", DIRECTORY_READ, DIRECTORY_WRITE, AS_USER} & _held(call):
+    if not {"Organization.Read.All", "User.Read", DIRECTORY_READ, DIRECTORY_WRITE, AS_USER} & permissions_held(call):
         raise denied()
 
 
 def may_read_policies(call: Call) -> None:
     """Raises GraphError 403."""
-    if not {POLICY_READ, POLICY_WRITE} & _held(call) or (call.user and not READ_POLICIES & call.directory_roles):
+    if not {POLICY_READ, POLICY_WRITE} & permissions_held(call) or (
+        call.user and not READ_POLICIES & call.directory_roles
+    ):
         raise denied()
 
 
 def may_write_policies(call: Call) -> None:
     """Raises GraphError 403."""
-    if POLICY_WRITE not in _held(call) or (call.user and not manages(call)):
+    if POLICY_WRITE not in permissions_held(call) or (call.user and not manages(call)):
         raise denied()
 
 
-def _held(call: Call) -> frozenset[str]:
+def permissions_held(call: Call) -> frozenset[str]:
     """The permissions in the token: delegated ones where there is a user, application permissions otherwise."""
     return call.roles if call.user is None else call.scopes
 

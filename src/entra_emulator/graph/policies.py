@@ -8,20 +8,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from entra_emulator.core.clock import parse_time
 from entra_emulator.core.wire import Response
-from entra_emulator.directory.credentials import duration
-from entra_emulator.directory.directory import Policy, as_guid, new_guid
+from entra_emulator.directory.directory import Application, Holder, Policy, ServicePrincipal, as_guid, new_guid
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
-from entra_emulator.graph.bodies import json_object, needed_text, text_or_none, wrong_type
+from entra_emulator.graph.bodies import json_object, needed_text, only_members, text_or_none, wrong_type
 from entra_emulator.graph.errors import bad_request, empty, not_found, success
-from entra_emulator.graph.lookup import Key, the_application
+from entra_emulator.graph.lookup import Key, the_application, the_principal
 from entra_emulator.graph.permissions import may_read_policies, may_write_policies
-from entra_emulator.graph.writes import committed
+from entra_emulator.graph.policy_types import read_restrictions
+from entra_emulator.graph.writes import committed, note_change
 
 _CONTEXT = "policies/appManagementPolicies"
 _DEFAULT = "policies/defaultAppManagementPolicy/$entity"
+_DEFAULT_RESTRICTIONS = {
+    "applicationRestrictions": "restrictions",
+    "servicePrincipalRestrictions": "principal_restrictions",
+}
+_MEMBERS = frozenset({"id", "displayName", "description", "isEnabled"})
 
 
 def _get_default(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -31,8 +35,9 @@ def _get_default(call: Call, _keys: tuple[Key, ...]) -> Response:
 
 def _update_default(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_write_policies(call)
-    _change(call.home().default_policy, json_object(call), "applicationRestrictions")
-    call.entry.committed = True
+    policy = call.home().default_policy
+    _change(policy, json_object(call), _DEFAULT_RESTRICTIONS)
+    _noted(call, policy)
     return empty(call)
 
 
@@ -50,46 +55,91 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_write_policies(call)
     body = json_object(call)
     policy = Policy(new_guid(call.world.rng), needed_text(body, "displayName"), "", enabled=False)
-    _change(policy, body, "restrictions")
+    _change(policy, body, {"restrictions": "restrictions"})
     call.home().policies[policy.id] = policy
-    call.entry.committed = True
+    _noted(call, policy)
     return success(call, views.policy(policy), f"{_CONTEXT}/$entity", 201)
 
 
 def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
     may_write_policies(call)
-    del call.home().policies[_one(call, keys[0][1]).id]
-    call.entry.committed = True
+    policy = call.home().policies.pop(_one(call, keys[0][1]).id)
+    _noted(call, policy)
     return empty(call)
 
 
-def _assigned(call: Call, keys: tuple[Key, ...]) -> Response:
-    application = the_application(call, keys[0], write=False)
+def _update(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_write_policies(call)
+    policy = _one(call, keys[0][1])
+    _change(policy, json_object(call), {"restrictions": "restrictions"})
+    _noted(call, policy)
+    return empty(call)
+
+
+def _applies_to(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_read_policies(call)
+    policy, tenant = _one(call, keys[0][1]), call.home()
+    holders: list[Application | ServicePrincipal] = [*tenant.applications.values(), *tenant.principals.values()]
+    value = views.directory_objects(call, [item for item in holders if policy.id in item.policy_ids])
+    return success(call, {"value": value}, "directoryObjects")
+
+
+def _of_application(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_read_policies(call)
+    return _assigned(call, the_application(call, keys[0], write=False))
+
+
+def _of_principal(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_read_policies(call)
+    return _assigned(call, the_principal(call, keys[0], write=False))
+
+
+def _assigned(call: Call, holder: Holder) -> Response:
     policies = call.home().policies
-    value = [views.policy(policies[policy_id]) for policy_id in application.policy_ids if policy_id in policies]
+    value = [views.policy(policies[policy_id]) for policy_id in holder.policy_ids if policy_id in policies]
     return success(call, {"value": value}, _CONTEXT)
 
 
-def _assign(call: Call, keys: tuple[Key, ...]) -> Response:
+def _assign_to_application(call: Call, keys: tuple[Key, ...]) -> Response:
     may_write_policies(call)
-    application = the_application(call, keys[0], write=False)
+    return _assign(call, the_application(call, keys[0], write=False))
+
+
+def _assign_to_principal(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_write_policies(call)
+    return _assign(call, the_principal(call, keys[0], write=False))
+
+
+def _assign(call: Call, holder: Holder) -> Response:
     reference = needed_text(json_object(call), "@odata.id")
     policy = _one(call, as_guid(reference.rstrip("/").rpartition("/")[2]) or reference)
-    if any(policy_id in call.home().policies for policy_id in application.policy_ids):
-        raise bad_request("An app management policy is already assigned to this application.")
-    application.policy_ids = [policy.id]
-    committed(call, application)
+    if any(policy_id in call.home().policies for policy_id in holder.policy_ids):
+        raise bad_request("An app management policy is already assigned to this object.")
+    holder.policy_ids = [policy.id]
+    committed(call, holder, linked=True)
     return empty(call)
 
 
-def _unassign(call: Call, keys: tuple[Key, ...]) -> Response:
+def _unassign_from_application(call: Call, keys: tuple[Key, ...]) -> Response:
     may_write_policies(call)
-    application = the_application(call, keys[0], write=False)
-    if keys[1][1] not in application.policy_ids:
-        raise not_found(keys[1][1][:100])
-    application.policy_ids.remove(keys[1][1])
-    committed(call, application)
+    return _unassign(call, the_application(call, keys[0], write=False), keys[1][1])
+
+
+def _unassign_from_principal(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_write_policies(call)
+    return _unassign(call, the_principal(call, keys[0], write=False), keys[1][1])
+
+
+def _unassign(call: Call, holder: Holder, policy_id: str) -> Response:
+    if policy_id not in holder.policy_ids:
+        raise not_found(policy_id[:100])
+    holder.policy_ids.remove(policy_id)
+    committed(call, holder, linked=True)
     return empty(call)
+
+
+def _noted(call: Call, policy: Policy) -> None:
+    note_change(call, policy.id, policy.display_name, "Policy")
 
 
 def _one(call: Call, policy_id: str) -> Policy:
@@ -99,43 +149,20 @@ def _one(call: Call, policy_id: str) -> Policy:
     return policy
 
 
-def _change(policy: Policy, body: dict[str, Any], restrictions: str) -> None:
-    """Applies all members of the body, or none."""
+def _change(policy: Policy, body: dict[str, Any], restrictions: dict[str, str]) -> None:
+    """Applies all members of the body, or none. `restrictions` are those of this kind of policy, each with its field."""
+    only_members(body, _MEMBERS | restrictions.keys(), "microsoft.graph.appManagementPolicy")
     enabled = body.get("isEnabled", policy.enabled)
     if not isinstance(enabled, bool):
         raise wrong_type("isEnabled", "Edm.Boolean")
     name = text_or_none(body, "displayName") or policy.display_name
     description = text_or_none(body, "description") or policy.description
-    rules = body.get(restrictions)
-    if rules is not None:
-        check_rules(rules)
-        policy.restrictions = rules
+    changes = {
+        field: read_restrictions(member, body[member]) for member, field in restrictions.items() if member in body
+    }
+    for field, rules in changes.items():
+        setattr(policy, field, getattr(policy, field) | rules)
     policy.enabled, policy.display_name, policy.description = enabled, name, description
-
-
-def check_rules(rules: Any) -> None:
-    """Refuses restrictions that could not be applied later. Raises GraphError 400."""
-    if not isinstance(rules, dict):
-        raise wrong_type("restrictions", "microsoft.graph.appManagementConfiguration")
-    for part in ("passwordCredentials", "keyCredentials"):
-        items = rules.get(part) or []
-        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-            raise wrong_type(part, "Collection")
-        for item in items:
-            _check_rule(item)
-
-
-def _check_rule(rule: dict[str, Any]) -> None:
-    longest = rule.get("maxLifetime")
-    if longest is not None and duration(longest) is None:
-        raise wrong_type("maxLifetime", "Edm.Duration")
-    since = rule.get("restrictForAppsCreatedAfterDateTime")
-    if since is None:
-        return
-    try:
-        parse_time(since if isinstance(since, str) else "")
-    except ValueError as error:
-        raise wrong_type("restrictForAppsCreatedAfterDateTime", "Edm.DateTimeOffset") from error
 
 
 ROUTES = (
@@ -145,7 +172,22 @@ ROUTES = (
     ("POST", "policies/appManagementPolicies", "createAppManagementPolicy", _create),
     ("GET", "policies/appManagementPolicies/{}", "getAppManagementPolicy", _get),
     ("DELETE", "policies/appManagementPolicies/{}", "deleteAppManagementPolicy", _delete),
-    ("GET", "applications/{}/appManagementPolicies", "listAssignedPolicies", _assigned),
-    ("POST", "applications/{}/appManagementPolicies/$ref", "assignAppManagementPolicy", _assign),
-    ("DELETE", "applications/{}/appManagementPolicies/{}/$ref", "unassignAppManagementPolicy", _unassign),
+    ("PATCH", "policies/appManagementPolicies/{}", "updateAppManagementPolicy", _update),
+    ("GET", "policies/appManagementPolicies/{}/appliesTo", "listAppManagementPolicyAppliesTo", _applies_to),
+    ("GET", "applications/{}/appManagementPolicies", "listAssignedPolicies", _of_application),
+    ("POST", "applications/{}/appManagementPolicies/$ref", "assignAppManagementPolicy", _assign_to_application),
+    (
+        "DELETE",
+        "applications/{}/appManagementPolicies/{}/$ref",
+        "unassignAppManagementPolicy",
+        _unassign_from_application,
+    ),
+    ("GET", "servicePrincipals/{}/appManagementPolicies", "listAssignedPolicies", _of_principal),
+    ("POST", "servicePrincipals/{}/appManagementPolicies/$ref", "assignAppManagementPolicy", _assign_to_principal),
+    (
+        "DELETE",
+        "servicePrincipals/{}/appManagementPolicies/{}/$ref",
+        "unassignAppManagementPolicy",
+        _unassign_from_principal,
+    ),
 )

@@ -4,31 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from entra_emulator.core.clock import graph_time
 from entra_emulator.core.wire import Response
 from entra_emulator.directory.directory import Application, ServicePrincipal, as_guid, new_guid
 from entra_emulator.directory.replicas import object_presence
 from entra_emulator.directory.world import Call
-from entra_emulator.graph import views
+from entra_emulator.graph import security_attributes, views
 from entra_emulator.graph.bodies import json_object, needed_guid, needed_text, texts, wrong_type
 from entra_emulator.graph.declared import PRINCIPAL, check_removal, merged, read
-from entra_emulator.graph.errors import GraphError, bad_request, denied, empty, not_found, success
+from entra_emulator.graph.errors import GraphError, bad_request, empty, not_found, success
+from entra_emulator.graph.filters import Field
 from entra_emulator.graph.key_collections import no_passwords, read_keys, replace_keys
 from entra_emulator.graph.lookup import Key, principal_by_key, the_principal
-from entra_emulator.graph.odata import Field, page, select
-from entra_emulator.graph.permissions import WRITE_OWNED, may_list, may_read_owned, may_try, owns_what_it_makes
+from entra_emulator.graph.odata import chosen, expanded, listed, page, select
+from entra_emulator.graph.permissions import may_list, may_read_owned, may_try, owns_what_it_makes
 from entra_emulator.graph.writes import check_quiet, committed
 
 _FIELDS: dict[str, Field[ServicePrincipal]] = {
     "id": lambda item: item.object_id,
     "appId": lambda item: item.app_id,
     "displayName": lambda item: item.display_name,
-    "createdDateTime": lambda item: graph_time(item.created_at),
+    "createdDateTime": lambda item: item.created_at,
     "servicePrincipalNames": lambda item: [item.app_id, *item.names],
     "servicePrincipalType": lambda item: item.service_principal_type,
     "accountEnabled": lambda item: item.enabled,
 }
 _CONTEXT = "servicePrincipals"
+_EXPANDABLE = frozenset({"owners", "appRoleAssignments"})
 _READ_ONLY = frozenset({
     "id", "appDescription", "appDisplayName", "appId", "appOwnerOrganizationId", "applicationTemplateId", "createdDateTime",
     "deletedDateTime", "disabledByMicrosoftStatus", "signInAudience", "verifiedPublisher",
@@ -41,17 +42,24 @@ def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
         item for item in call.home().principals.values() if item.presence.visible("graph", call.replica, call.now)
     ]
     result = page(call, principals, _FIELDS, lambda item: item.object_id)
-    body: dict[str, Any] = {"value": [select(call, views.principal(call, item)) for item in result.items]}
-    if result.count is not None:
-        body = {"@odata.count": result.count, **body}
-    if result.next_link:
-        body = {"@odata.nextLink": result.next_link, **body}
-    return success(call, body, _CONTEXT)
+    return listed(call, result, [_shown(call, item) for item in result.items], _CONTEXT)
 
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:
     item = the_principal(call, keys[0], write=False)
-    return success(call, select(call, views.principal(call, item)), f"{_CONTEXT}/$entity")
+    return success(call, _shown(call, item), f"{_CONTEXT}/$entity")
+
+
+def _shown(call: Call, item: ServicePrincipal) -> dict[str, Any]:
+    """The service principal with what $select and $expand of this call ask for."""
+    body = select(call, views.principal(call, item) | security_attributes.shown(call, item))
+    for name, names in expanded(call, _EXPANDABLE).items():
+        if name == "owners":
+            value = views.directory_objects(call, call.home().owners_of(item))
+        else:
+            value = views.grants(item, call.home(), call.replica, call.now)
+        body[name] = [chosen(each, names) for each in value] if names else value
+    return body
 
 
 def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -134,19 +142,25 @@ def _declared(call: Call, principal: ServicePrincipal, body: dict[str, Any], nam
             return {"enabled": value}
         case "displayName":
             return {"display_name": needed_text(body, name, 256)}
+        case security_attributes.NAME:
+            return {"security_attributes": security_attributes.changed(call, principal, value)}
         case "servicePrincipalNames":
             return {"names": [text for text in texts(body, name) if text != principal.app_id]}
         case "servicePrincipalType":
             return {"service_principal_type": needed_text(body, name, 100)}
         case "keyCredentials":
             return {"keys": read_keys(call, principal, value)}
-        case "passwordCredentials":
-            raise no_passwords()
         case "id" if as_guid(value) == principal.object_id:
             return {}
+    raise _not_settable(name)
+
+
+def _not_settable(name: str) -> GraphError:
+    if name == "passwordCredentials":
+        return no_passwords()
     if name in _READ_ONLY:
-        raise bad_request(f"Property '{name}' is read-only and cannot be set.")
-    raise bad_request(f"Property '{name[:100]}' does not exist as a declared property or extension property.")
+        return bad_request(f"Property '{name}' is read-only and cannot be set.")
+    return bad_request(f"Property '{name[:100]}' does not exist as a declared property or extension property.")
 
 
 def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
@@ -181,17 +195,6 @@ def _what_it_owns(call: Call, key: Key) -> list[Application | ServicePrincipal]:
     ]
 
 
-def _grants(call: Call, keys: tuple[Key, ...]) -> Response:
-    may_try(call, write=False)
-    principal = principal_by_key(call, keys[0])
-    if principal is None:
-        raise not_found(keys[0][1][:100])
-    if call.roles == {WRITE_OWNED} and principal.object_id != call.caller_oid:
-        raise denied()
-    value = views.grants(principal, call.home(), call.replica, call.now)
-    return success(call, {"value": value}, "servicePrincipals/appRoleAssignments")
-
-
 ROUTES = (
     ("GET", "servicePrincipals", "listServicePrincipals", _list),
     ("GET", "servicePrincipals/{}", "getServicePrincipal", _get),
@@ -200,5 +203,4 @@ ROUTES = (
     ("DELETE", "servicePrincipals/{}", "deleteServicePrincipal", _delete),
     ("GET", "servicePrincipals/{}/ownedObjects", "listOwnedObjects", _owned),
     ("GET", "servicePrincipals/{}/ownedObjects/application", "listOwnedApplications", _owned_applications),
-    ("GET", "servicePrincipals/{}/appRoleAssignments", "listAppRoleAssignments", _grants),
 )

@@ -1,4 +1,4 @@
-"""App management policies: which credentials a tenant allows.
+"""App management policies: which credentials a tenant allows on its applications and service principals.
 
 Source: https://learn.microsoft.com/graph/api/resources/applicationauthenticationmethodpolicy. Status and text of a forbidden
 lifetime: https://github.com/Azure/azure-cli/issues/28522; the status of a forbidden type is assumed.
@@ -10,39 +10,34 @@ from typing import Any
 
 from entra_emulator.core.clock import parse_time
 from entra_emulator.directory.credentials import duration
-from entra_emulator.directory.directory import Application, Tenant
+from entra_emulator.directory.directory import Application, Holder
+from entra_emulator.directory.world import Call
 from entra_emulator.faults.faults import Settings
 from entra_emulator.graph.errors import GraphError
+from entra_emulator.graph.policy_types import KEY_LIFETIME, PASSWORD_ADDITION, PASSWORD_LIFETIME
 
 
-def check_password(tenant: Tenant, application: Application, start: float, end: float) -> None:
-    """Raises GraphError 400 where the policy in force forbids such a client secret.
+def check_password(call: Call, holder: Holder, start: float, end: float) -> None:
+    """Raises GraphError 400 where the policy in force forbids such a client secret to this caller.
 
-    A policy assigned to the application replaces the tenant's default one. Existing secrets are never touched.
+    A policy assigned to the object replaces the tenant's default one. Existing secrets are never touched.
     """
-    policy_id, rules = _in_force(tenant, application, "passwordCredentials")
-    for rule in rules:
-        if not _applies(rule, application):
-            continue
-        kind = rule.get("restrictionType")
-        if kind == "passwordAddition":
+    for policy_id, rule in _in_force(call, holder, "passwordCredentials"):
+        if rule["restrictionType"] == PASSWORD_ADDITION:
             raise GraphError(
                 400,
                 "CredentialTypeNotAllowedAsPerAppPolicy",
                 f"Credential type not allowed as per assigned policy '{policy_id}'.",
             )
-        longest = duration(rule.get("maxLifetime")) if kind == "passwordLifetime" else None
-        if longest is not None and end - start > longest:
-            raise _too_long(policy_id)
+        if rule["restrictionType"] == PASSWORD_LIFETIME:
+            _check_lifetime(policy_id, rule, end - start)
 
 
-def check_certificate(tenant: Tenant, application: Application, start: float, end: float) -> None:
-    """Raises GraphError 400 where the policy in force forbids a certificate of that lifetime."""
-    policy_id, rules = _in_force(tenant, application, "keyCredentials")
-    for rule in rules:
-        longest = duration(rule.get("maxLifetime")) if rule.get("restrictionType") == "asymmetricKeyLifetime" else None
-        if _applies(rule, application) and longest is not None and end - start > longest:
-            raise _too_long(policy_id)
+def check_certificate(call: Call, holder: Holder, start: float, end: float) -> None:
+    """Raises GraphError 400 where the policy in force forbids this caller a certificate of that lifetime."""
+    for policy_id, rule in _in_force(call, holder, "keyCredentials"):
+        if rule["restrictionType"] == KEY_LIFETIME:
+            _check_lifetime(policy_id, rule, end - start)
 
 
 def check_size(settings: Settings, application: Application, extra: int = 1) -> None:
@@ -59,25 +54,49 @@ def check_size(settings: Settings, application: Application, extra: int = 1) -> 
         )
 
 
-def _too_long(policy_id: str) -> GraphError:
-    return GraphError(
-        400,
-        "CredentialInvalidLifetimeAsPerAppPolicy",
-        f"Credential lifetime exceeds the max value allowed as per assigned policy '{policy_id}'.",
-    )
+def _check_lifetime(policy_id: str, rule: dict[str, Any], lifetime: float) -> None:
+    longest = duration(rule.get("maxLifetime"))
+    if longest is not None and lifetime > longest:
+        raise GraphError(
+            400,
+            "CredentialInvalidLifetimeAsPerAppPolicy",
+            f"Credential lifetime exceeds the max value allowed as per assigned policy '{policy_id}'.",
+        )
 
 
-def _in_force(tenant: Tenant, application: Application, part: str) -> tuple[str, list[dict[str, Any]]]:
-    assigned = next(
-        (tenant.policies[policy_id] for policy_id in application.policy_ids if policy_id in tenant.policies), None
-    )
-    policy = assigned or tenant.default_policy
-    rules = policy.restrictions.get(part) or []
-    return policy.id, [rule for rule in rules if isinstance(rule, dict)] if policy.enabled else []
+def _in_force(call: Call, holder: Holder, part: str) -> list[tuple[str, dict[str, Any]]]:
+    """The rules that bind this caller for this object, each with the id of its policy."""
+    tenant = call.home()
+    default = tenant.default_policy
+    own = isinstance(holder, Application)
+    of_tenant = (default.restrictions if own else default.principal_restrictions) if default.enabled else {}
+    rules = [(default.id, rule) for rule in of_tenant.get(part) or ()]
+    policy = next((tenant.policies[item] for item in holder.policy_ids if item in tenant.policies), None)
+    if policy is not None:
+        of_policy = policy.restrictions.get(part) or () if policy.enabled else ()
+        kinds = {rule["restrictionType"] for rule in of_policy}
+        inherited = [(name, rule) for name, rule in rules if rule["restrictionType"] not in kinds]
+        rules = [(policy.id, rule) for rule in of_policy] + (inherited if call.settings.policies_inherit else [])
+    return [(name, rule) for name, rule in rules if _applies(rule, holder) and not _spared(call, rule)]
 
 
-def _applies(rule: dict[str, Any], application: Application) -> bool:
-    if rule.get("state", "enabled") == "disabled":
+def _applies(rule: dict[str, Any], holder: Holder) -> bool:
+    if rule.get("state") == "disabled":
         return False
     since = rule.get("restrictForAppsCreatedAfterDateTime")
-    return not isinstance(since, str) or application.created_at > parse_time(since)
+    return not isinstance(since, str) or holder.created_at >= parse_time(since)
+
+
+def _spared(call: Call, rule: dict[str, Any]) -> bool:
+    """Whether the caller has a custom security attribute that exempts it: `id` is the set and the name, joined by `_`.
+
+    Source: https://learn.microsoft.com/graph/api/resources/customsecurityattributeexemption.
+    """
+    tenant = call.home()
+    caller = call.user or tenant.principals.get(call.caller_oid)
+    attributes = caller.security_attributes if caller is not None else {}
+    for exemption in (rule.get("excludeActors") or {}).get("customSecurityAttributes") or ():
+        value = attributes.get(exemption["id"])
+        if exemption["value"] in (value if isinstance(value, list) else [value]):
+            return True
+    return False

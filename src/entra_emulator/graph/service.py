@@ -1,4 +1,4 @@
-"""Microsoft Graph v1.0: who calls, which route, and the way through it."""
+"""Microsoft Graph, v1.0 and beta: who calls, which route, and the way through it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,26 @@ from entra_emulator.directory.directory import Tenant, as_guid
 from entra_emulator.directory.replies import act
 from entra_emulator.directory.roles import role_names
 from entra_emulator.directory.world import Call
-from entra_emulator.graph import applications, batch, credentials, deleted, federated, me, owners, policies, principals
+from entra_emulator.graph import (
+    applications,
+    assignments,
+    batch,
+    credentials,
+    deleted,
+    delta,
+    directory_audits,
+    directory_objects,
+    federated,
+    groups,
+    me,
+    owners,
+    permission_grants,
+    policies,
+    principals,
+    reports,
+    sign_in_logs,
+    users,
+)
 from entra_emulator.graph import keys as graph_keys
 from entra_emulator.graph.errors import GraphError, answer, faulty, throttled, unauthenticated
 from entra_emulator.graph.lookup import Key, application_by_key, principal_by_key
@@ -27,11 +46,26 @@ _KEYED = {
     "federatedidentitycredentials",
     "appmanagementpolicies",
     "deleteditems",
+    "users",
+    "groups",
+    "members",
+    "approleassignments",
+    "approleassignedto",
+    "oauth2permissiongrants",
+    "directoryobjects",
+    "signins",
+    "directoryaudits",
+    "appcredentialsigninactivities",
+    "serviceprincipalsigninactivities",
 }
+_REPORTS = ("auditlogs/", "reports/")
+_FUNCTIONS = frozenset({"delta", "getbyids", "agentidentityblueprint"})
+"""What stands where a key could, and is none."""
 _PREFIX = "microsoft.graph."
 _MAX_SEGMENTS = 12
 _ALIAS = "myorganization"
 """Another name of the root: the portal's own requests, and scripts made from them, begin with it."""
+_BLUEPRINT = "agentidentityblueprint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +76,8 @@ class Route:
     handler: Handler
 
 
-def _routes() -> dict[str, dict[str, Route]]:
-    """All routes: path pattern (lower case, `{}` for a key) -> method -> route."""
+def _routes(*, beta: bool) -> dict[str, dict[str, Route]]:
+    """All routes of a version: path pattern (lower case, `{}` for a key) -> method -> route."""
     table: dict[str, dict[str, Route]] = {}
     rooms = (
         applications,
@@ -55,21 +89,30 @@ def _routes() -> dict[str, dict[str, Route]]:
         me,
         deleted,
         policies,
+        sign_in_logs,
+        directory_audits,
+        delta,
+        users,
+        groups,
+        assignments,
+        permission_grants,
+        directory_objects,
     )
-    for room in rooms:
-        for method, pattern, operation, handler in room.ROUTES:
-            table.setdefault(pattern.lower(), {})[method] = Route(operation, handler)
+    routes = [route for room in rooms for route in room.ROUTES]
+    for method, pattern, operation, handler in [*routes, *(reports.BETA_ROUTES if beta else ())]:
+        table.setdefault(pattern.lower(), {})[method] = Route(operation, handler)
     table["$batch"] = {"POST": Route("batch", lambda call, _keys: batch.handle(call, handle))}
     return table
 
 
-_TABLE = _routes()
+_TABLE, _BETA_TABLE = _routes(beta=False), _routes(beta=True)
 
 
 def handle(call: Call) -> Response:
     """Answers one request to Graph."""
     pattern, keys = _parse(call.path)
-    methods = _TABLE.get(pattern, {})
+    table = _BETA_TABLE if call.path.lstrip("/").startswith("beta/") else _TABLE
+    methods = table.get(pattern, {})
     route = methods.get(call.request.method)
     if route is not None:
         call.entry.operation = route.operation
@@ -77,7 +120,7 @@ def handle(call: Call) -> Response:
         _authenticate(call)
         _note_target(call, pattern, keys)
         if pattern != "$batch":
-            _throttle(call)
+            _throttle(call, pattern)
         if route is None:
             raise _no_route(call, known_path=bool(methods))
         check_options(call)
@@ -130,11 +173,14 @@ def _not_known(what: str) -> GraphError:
     return GraphError(403, "Authorization_IdentityNotFound", text)
 
 
-def _throttle(call: Call) -> None:
+def _throttle(call: Call, pattern: str) -> None:
     tenant, settings = call.home(), call.settings
     wait = call.world.throttle.wait(settings.graph_budget, call.now, ("graph", tenant.id, call.entry.caller))
     if wait is None and "keyCredentials" in selected(call):
         wait = call.world.throttle.wait(settings.key_select_budget, call.now, ("keyCredentials", tenant.id))
+    if wait is None and pattern.startswith(_REPORTS):
+        key = ("reports", tenant.id, call.entry.caller)
+        wait = call.world.throttle.wait(settings.reports_budget, call.now, key)
     if wait is not None:
         raise throttled(call, wait)
 
@@ -160,19 +206,26 @@ def _parse(path: str) -> tuple[str, tuple[Key, ...]]:
     if segments and segments[0].lower() == _ALIAS:
         segments = segments[1:]
     for segment in segments[:_MAX_SEGMENTS]:
-        lowered = segment.lower()
+        lowered = segment.lower().removesuffix("()").removeprefix(_PREFIX)
         name, bracket, inner = segment.partition("(")
         if bracket and inner.endswith(")") and name.lower() in _KEYED:
             kind, equals, value = inner[:-1].partition("=")
             key = (kind.strip().lower(), value.strip().strip("'")) if equals else ("id", kind.strip().strip("'"))
             pattern += [name.lower(), "{}"]
             keys.append(key)
-        elif pattern and pattern[-1] in _KEYED and not lowered.startswith(("$", _PREFIX)):
+        elif lowered == _BLUEPRINT and pattern and pattern[-1] == "{}":
+            continue  # a cast of one application, which changes nothing
+        elif pattern and pattern[-1] in _KEYED and not _is_word(segment, lowered):
             pattern.append("{}")
             keys.append(("id", segment))
         else:
-            pattern.append(lowered.removeprefix(_PREFIX))
+            pattern.append(lowered)
     return "/".join(pattern), tuple((kind, as_guid(value) or value) for kind, value in keys)
+
+
+def _is_word(segment: str, lowered: str) -> bool:
+    """Whether this is a word of the protocol, and not a key."""
+    return lowered in _FUNCTIONS or segment.lower().startswith(("$", _PREFIX))
 
 
 def _no_route(call: Call, *, known_path: bool) -> GraphError:

@@ -7,9 +7,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from entra_emulator.core.clock import graph_time
+from entra_emulator.directory.catalogue import GRAPH_SCOPES, ROLE_IDS, role_id
 from entra_emulator.directory.directory import (
+    GRAPH_APP_ID,
     Application,
+    DirectoryObject,
     FederatedCredential,
+    Group,
     KeyCredential,
     PasswordCredential,
     Policy,
@@ -17,9 +21,11 @@ from entra_emulator.directory.directory import (
     Tenant,
     User,
 )
+from entra_emulator.directory.grants import Consent, Grant
 from entra_emulator.directory.world import Call
-from entra_emulator.graph.declared import APPLICATION, PRINCIPAL, with_defaults
-from entra_emulator.graph.permissions import role_id
+from entra_emulator.graph.declared import APPLICATION, GROUP, PRINCIPAL, USER, with_defaults
+from entra_emulator.graph.permissions import sees_groups, sees_users
+from entra_emulator.graph.policy_types import shown_restrictions
 
 
 def password(item: PasswordCredential) -> dict[str, Any]:
@@ -54,6 +60,7 @@ def application(call: Call, item: Application, *, with_keys: bool = False) -> di
     declared = with_defaults(APPLICATION, item.properties)
     declared["api"]["requestedAccessTokenVersion"] = item.token_version
     declared["info"]["logoUrl"] = None
+    kind = {"@odata.type": "#microsoft.graph.agentIdentityBlueprint"} if item.blueprint else {}
     passwords = sorted(item.passwords_seen("graph", call.replica, call.now), key=lambda secret: -secret.start)
     return {
         "id": item.object_id,
@@ -70,6 +77,7 @@ def application(call: Call, item: Application, *, with_keys: bool = False) -> di
         "certification": None,
         "logo": None,
         "verifiedPublisher": _NOT_VERIFIED,
+        **kind,
         **declared,
         "keyCredentials": [
             key(certificate, with_key=with_keys) for certificate in item.keys_seen("graph", call.replica, call.now)
@@ -98,6 +106,8 @@ def principal(call: Call, item: ServicePrincipal) -> dict[str, Any]:
         "signInAudience": own.audience if own else None,
         "verifiedPublisher": _NOT_VERIFIED,
         **declared,
+        "appRoles": app_roles(item, own),
+        "oauth2PermissionScopes": permission_scopes(item, own),
         "servicePrincipalNames": [item.app_id, *item.names],
         "servicePrincipalType": item.service_principal_type,
         "keyCredentials": [
@@ -110,21 +120,82 @@ def principal(call: Call, item: ServicePrincipal) -> dict[str, Any]:
 def grants(item: ServicePrincipal, tenant: Tenant, replica: int, now: float) -> list[dict[str, Any]]:
     """The application permissions of a service principal."""
     assignments = []
-    for grant in item.grants:
-        resource = tenant.principal_of(grant.resource_app_id)
-        if resource is not None and grant.presence.visible("graph", replica, now):
-            assignments.append(
-                {
-                    "id": grant.id,
-                    "appRoleId": role_id(grant.role),
-                    "principalDisplayName": item.display_name,
-                    "principalId": item.object_id,
-                    "principalType": "ServicePrincipal",
-                    "resourceDisplayName": resource.display_name,
-                    "resourceId": resource.object_id,
-                }
-            )
+    for item_grant in item.grants:
+        resource = tenant.principal_of(item_grant.resource_app_id)
+        if resource is not None and item_grant.presence.visible("graph", replica, now):
+            assignments.append(grant(item_grant, item, resource))
     return assignments
+
+
+def grant(item: Grant, principal: ServicePrincipal, resource: ServicePrincipal) -> dict[str, Any]:
+    """An app role assignment. Source: https://learn.microsoft.com/graph/api/resources/approleassignment."""
+    return {
+        "id": item.id,
+        "deletedDateTime": None,
+        "appRoleId": item.role_id or role_id(item.role),
+        "createdDateTime": graph_time(item.created_at),
+        "principalDisplayName": principal.display_name,
+        "principalId": principal.object_id,
+        "principalType": "ServicePrincipal",
+        "resourceDisplayName": resource.display_name,
+        "resourceId": resource.object_id,
+    }
+
+
+def consent(item: Consent, tenant: Tenant) -> dict[str, Any]:
+    """A grant of delegated permissions. Source: https://learn.microsoft.com/graph/api/resources/oauth2permissiongrant."""
+    client, resource = tenant.principal_of(item.app_id), tenant.principal_of(item.resource_app_id)
+    return {
+        "id": item.id,
+        "clientId": client.object_id if client else None,
+        "consentType": "AllPrincipals" if item.user_id is None else "Principal",
+        "principalId": item.user_id,
+        "resourceId": resource.object_id if resource else None,
+        "scope": " ".join(sorted(item.scopes)),
+    }
+
+
+def app_roles(item: ServicePrincipal, own: Application | None) -> list[dict[str, Any]]:
+    """The application permissions that a resource offers: Graph's own, or those of its application."""
+    if item.app_id == GRAPH_APP_ID:
+        return [
+            {
+                "allowedMemberTypes": ["Application"],
+                "description": name,
+                "displayName": name,
+                "id": guid,
+                "isEnabled": True,
+                "origin": "Application",
+                "value": name,
+            }
+            for name, guid in ROLE_IDS.items()
+        ]
+    return [role | {"origin": "Application"} for role in _of_either(item, own, "appRoles")]
+
+
+def permission_scopes(item: ServicePrincipal, own: Application | None) -> list[dict[str, Any]]:
+    """The delegated permissions that a resource offers."""
+    if item.app_id == GRAPH_APP_ID:
+        return [
+            {
+                "adminConsentDescription": scope.title,
+                "adminConsentDisplayName": scope.title,
+                "id": scope.id,
+                "isEnabled": True,
+                "type": "Admin" if scope.admin else "User",
+                "userConsentDescription": scope.title,
+                "userConsentDisplayName": scope.title,
+                "value": name,
+            }
+            for name, scope in GRAPH_SCOPES.items()
+        ]
+    return _of_either(item, own, "oauth2PermissionScopes")
+
+
+def _of_either(item: ServicePrincipal, own: Application | None, name: str) -> list[dict[str, Any]]:
+    """What the application declares is its principal's, too; a principal alone has what was set on it."""
+    declared = (own.properties.get("api") or {} if name == "oauth2PermissionScopes" else own.properties) if own else {}
+    return [dict(entry) for entry in declared.get(name) or item.properties.get(name) or ()]
 
 
 def federated(item: FederatedCredential) -> dict[str, Any]:
@@ -139,34 +210,71 @@ def federated(item: FederatedCredential) -> dict[str, Any]:
     }
 
 
-def directory_objects(call: Call, items: Iterable[ServicePrincipal | User | Application]) -> list[dict[str, Any]]:
-    """A mixed list, each with its type."""
+def directory_objects(call: Call, items: Iterable[DirectoryObject]) -> list[dict[str, Any]]:
+    """A mixed list, each with its type. Of a kind that the caller may not read, only the id is shown; the rest is null.
+
+    Source: https://learn.microsoft.com/graph/permissions-overview (limited information for inaccessible member objects).
+    """
     objects = []
     for item in items:
         if isinstance(item, User):
-            objects.append({"@odata.type": "#microsoft.graph.user", **user(item)})
+            known = {name: value for name, value in user(item).items() if name in USER_DEFAULT}
+            body = known if sees_users(call) else dict.fromkeys(known) | {"id": item.object_id}
+            objects.append({"@odata.type": "#microsoft.graph.user", **body})
+        elif isinstance(item, Group):
+            body = group(item)
+            body = body if sees_groups(call) else dict.fromkeys(body) | {"id": item.object_id}
+            objects.append({"@odata.type": "#microsoft.graph.group", **body})
         elif isinstance(item, ServicePrincipal):
             objects.append({"@odata.type": "#microsoft.graph.servicePrincipal", **principal(call, item)})
         else:
-            objects.append({"@odata.type": "#microsoft.graph.application", **application(call, item)})
+            objects.append({"@odata.type": "#microsoft.graph.application"} | application(call, item))
     return objects
 
 
 def user(item: User) -> dict[str, Any]:
-    """A person's account."""
+    """A person's account, with all that can be selected."""
     given_name, _, family = item.display_name.rpartition(" ")
+    guessed = {
+        "givenName": given_name or None,
+        "surname": family or None,
+        "mail": item.principal_name,
+        "mailNickname": item.principal_name.partition("@")[0],
+        "userType": "Member",
+    }
+    declared = with_defaults(USER, guessed | item.properties)
+    return {
+        **declared,
+        "passwordProfile": None,
+        "id": item.object_id,
+        "accountEnabled": item.enabled,
+        "createdDateTime": graph_time(item.created_at),
+        "deletedDateTime": graph_time(item.deleted_at) if item.deleted_at is not None else None,
+        "displayName": item.display_name,
+        "userPrincipalName": item.principal_name,
+    }
+
+
+USER_DEFAULT = frozenset({
+    "businessPhones", "displayName", "givenName", "id", "jobTitle", "mail", "mobilePhone", "officeLocation",
+    "preferredLanguage", "surname", "userPrincipalName",
+})  # fmt: skip
+"""What a read of users shows unless more is selected. Source: https://learn.microsoft.com/graph/api/user-get."""
+
+
+def group(item: Group) -> dict[str, Any]:
+    """A group. Source: https://learn.microsoft.com/graph/api/resources/group."""
     return {
         "id": item.object_id,
-        "businessPhones": [],
+        "deletedDateTime": graph_time(item.deleted_at) if item.deleted_at is not None else None,
+        "createdDateTime": graph_time(item.created_at),
         "displayName": item.display_name,
-        "givenName": given_name or None,
-        "jobTitle": None,
-        "mail": item.principal_name,
-        "mobilePhone": None,
-        "officeLocation": None,
-        "preferredLanguage": None,
-        "surname": family or None,
-        "userPrincipalName": item.principal_name,
+        "mail": None,
+        "mailEnabled": item.mail_enabled,
+        "mailNickname": item.mail_nickname,
+        "renewedDateTime": graph_time(item.created_at),
+        "securityEnabled": item.security_enabled,
+        **with_defaults(GROUP, item.properties),
     }
 
 
@@ -174,10 +282,13 @@ def policy(item: Policy) -> dict[str, Any]:
     """An app management policy."""
     shared = {"id": item.id, "displayName": item.display_name, "description": item.description}
     if item.id == DEFAULT_POLICY_ID:
-        empty: dict[str, Any] = {"passwordCredentials": [], "keyCredentials": []}
-        both = {"applicationRestrictions": item.restrictions or empty, "servicePrincipalRestrictions": empty}
-        return {**shared, "isEnabled": item.enabled, **both}
-    return {**shared, "isEnabled": item.enabled, "restrictions": item.restrictions}
+        return {
+            **shared,
+            "isEnabled": item.enabled,
+            "applicationRestrictions": shown_restrictions(item.restrictions),
+            "servicePrincipalRestrictions": shown_restrictions(item.principal_restrictions),
+        }
+    return {**shared, "isEnabled": item.enabled, "restrictions": shown_restrictions(item.restrictions)}
 
 
 DEFAULT_POLICY_ID = "00000000-0000-0000-0000-000000000000"

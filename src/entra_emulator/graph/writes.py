@@ -1,10 +1,15 @@
-"""What every write to a directory object has in common."""
+"""What every write to the directory has in common: it may meet another one, and it is in the ledger and in the audit."""
 
 from __future__ import annotations
 
-from entra_emulator.directory.directory import Holder
+import json
+
+from entra_emulator.directory.audit_log import AuditRecord
+from entra_emulator.directory.directory import Application, Holder, KeyCredential, PasswordCredential
 from entra_emulator.directory.world import Call
 from entra_emulator.graph.errors import concurrent
+
+Changed = tuple[tuple[str, str | None, str | None], ...]
 
 
 def check_quiet(call: Call, holder: Holder) -> None:
@@ -16,8 +21,54 @@ def check_quiet(call: Call, holder: Holder) -> None:
         raise concurrent(settings.conflict_status)
 
 
-def committed(call: Call, holder: Holder, key_id: str = "") -> None:
-    """Notes that the write took effect."""
+def committed(call: Call, holder: Holder, key_id: str = "", *, linked: bool = False) -> None:
+    """Notes that the write to this application or service principal took effect; `key_id` is the credential it is about.
+
+    `linked`: only what stands beside the object changed (owners, federated credentials, policies), which is no change of it in a
+    delta query (https://learn.microsoft.com/graph/delta-query-overview).
+    """
     holder.last_write = call.now
-    call.entry.committed = True
+    if not linked and (not key_id or call.settings.delta_shows_credentials):
+        holder.changed_at = call.now
+    kind = "Application" if isinstance(holder, Application) else "ServicePrincipal"
+    changed = _keys_changed(holder, key_id) if key_id else ()
+    note_change(call, holder.object_id, holder.display_name, kind, changed)
     call.entry.key_id = key_id
+
+
+def note_change(call: Call, target_id: str, name: str, kind: str, changed: Changed = ()) -> None:
+    """Writes a change that took effect into the ledger and the tenant's audit."""
+    call.entry.committed = True
+    record = AuditRecord(
+        id=call.request_id,
+        at=call.now,
+        operation=call.entry.operation,
+        by_user=call.user.object_id if call.user else "",
+        by_app="" if call.user else call.entry.caller,
+        address=call.entry.address,
+        target_id=target_id,
+        target_name=name,
+        target_type=kind,
+        changed=changed,
+    )
+    call.world.audits.add(call.home().id, record)
+
+
+def _keys_changed(holder: Holder, key_id: str) -> Changed:
+    """The property that shows which credential came or went.
+
+    Source: https://github.com/Azure/Azure-Sentinel (the rules on credentials of applications read KeyDescription so).
+    """
+    every: list[PasswordCredential | KeyCredential] = [*holder.passwords, *holder.keys]
+    subject = next((item for item in every if item.key_id == key_id), None)
+    if subject is None:
+        return ()
+    after = [_described(item) for item in holder.credentials_held()]
+    others = [_described(item) for item in holder.credentials_held() if item is not subject]
+    before = [*others, _described(subject)] if subject.presence.removed else others
+    return (("KeyDescription", json.dumps(before), json.dumps(after)),)
+
+
+def _described(item: PasswordCredential | KeyCredential) -> str:
+    kind = "Password" if isinstance(item, PasswordCredential) else "AsymmetricX509Cert"
+    return f"[KeyIdentifier={item.key_id},KeyType={kind},KeyUsage=Verify,DisplayName={item.display_name or ''}]"

@@ -138,12 +138,14 @@ class Emulator:
         entry = self._world.ledger.open(now, request.method, path, request.body)
         entry.user_agent = headers.get("user-agent", "")
         entry.instance = headers.get("x-keyturn-instance", "")
+        entry.address = headers.get("x-forwarded-for", request.address).partition(",")[0].strip()[:100]
+        entry.correlation_id = headers.get("client-request-id", "")[:100]
         texts = "\n".join((path, query, *(value for name, value in headers.items() if name != "authorization")))
         self._world.ledger.remember(texts.encode("utf-8", "replace"))
         if not sts.is_token_path(path):
             self._world.ledger.remember(request.body)
         call = Call(self._world, request, entry, now, base, path, query, headers)
-        call.request_id = new_guid(self._world.rng)
+        call.request_id = entry.request_id = new_guid(self._world.rng)
         return call
 
     def _close(self, call: Call, response: Response) -> Response:

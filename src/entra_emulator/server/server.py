@@ -68,6 +68,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[tuple[Request, float, bool]] = deque()
         self._busy = False
+        self._peer = ""
         self._begin()
 
     def _begin(self) -> None:
@@ -79,6 +80,8 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self._peer = str(peer[0]) if peer else ""
         self._server.connections.add(self)
 
     def connection_lost(self, _exc: Exception | None) -> None:
@@ -125,7 +128,7 @@ class _Connection(asyncio.Protocol):
         url = f"{scheme}://{host or self._server.address}{target}" if target.startswith("/") else target
         keep = self._parser.should_keep_alive() and not self._parser.should_upgrade()
         method = self._parser.get_method().decode("ascii")
-        request = Request(method, url, headers, b"".join(self._body))
+        request = Request(method, url, headers, b"".join(self._body), self._peer)
         self._waiting.append((request, time.time(), keep))
         self._begin()
         if not self._busy:

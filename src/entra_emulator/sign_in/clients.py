@@ -63,6 +63,15 @@ def authenticate(
     return _check_secret(call, secret, application, principal), "1"
 
 
+def note_credential(call: Call, application: Application, key_id: str, method: str) -> None:
+    """Writes into the ledger which credential was accepted."""
+    kind = {"0": "none", "1": "clientSecret", "2": "certificate"}[method]
+    if any(item.id == key_id for item in application.federated):
+        kind = "federatedIdentityCredential"
+    call.entry.auth_key_id = call.entry.presented_key_id = key_id
+    call.entry.credential_type = kind
+
+
 def _check_secret(call: Call, secret: str, application: Application, principal: ServicePrincipal) -> str:
     """Secrets of the application and of its principal. Raises StsError 7000215 or 7000222.
 
@@ -74,6 +83,7 @@ def _check_secret(call: Call, secret: str, application: Application, principal: 
     visible += principal.passwords_seen("token", call.replica, call.now)
     for item in visible:
         if item.value == secret:
+            call.entry.presented_key_id, call.entry.credential_type = item.key_id, "clientSecret"
             if now >= item.end:
                 raise expired_secret(application.app_id)
             if now < item.start:

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from entra_emulator.directory.directory import (
-    GRAPH_APP_ID,
-    Application,
-    Consent,
-    Grant,
-    ServicePrincipal,
-    Tenant,
-    User,
-    new_guid,
-)
+from entra_emulator.directory.directory import GRAPH_APP_ID, Application, ServicePrincipal, Tenant, User, new_guid
+from entra_emulator.directory.grants import Consent, Grant
 from entra_emulator.directory.replicas import Presence, everywhere, object_presence
 from entra_emulator.directory.requested_scopes import RequestedScopes
 from entra_emulator.directory.roles import CONSENT_TO_SCOPES

@@ -18,7 +18,7 @@ from entra_emulator.directory.directory import Application, ServicePrincipal, Te
 from entra_emulator.directory.requested_scopes import RequestedScopes
 from entra_emulator.directory.sessions import Authorization, Code, well_formed
 from entra_emulator.directory.world import Call
-from entra_emulator.sign_in.clients import authenticate, known_application
+from entra_emulator.sign_in.clients import authenticate, known_application, note_credential
 from entra_emulator.sign_in.consents import missing as without_consent
 from entra_emulator.sign_in.scopes import read_scopes
 from entra_emulator.sign_in.user_tokens import Redeemed, issue
@@ -110,8 +110,11 @@ def _issue(
     scopes = _narrowed(call, application, authorization, form.get("scope", ""))
     if without_consent(call, application, user, scopes):
         raise not_consented(application)
-    call.entry.auth_key_id, call.entry.user = key_id, user.object_id
-    return issue(call, Redeemed(authorization, user, application, scopes, key_id, method), form)
+    note_credential(call, application, key_id, method)
+    call.entry.user, call.entry.resource = user.object_id, scopes.first.app_id
+    response = issue(call, Redeemed(authorization, user, application, scopes, key_id, method), form)
+    call.entry.outcome = "0"
+    return response
 
 
 def _narrowed(call: Call, application: Application, authorization: Authorization, scope: str) -> RequestedScopes:

@@ -132,6 +132,7 @@ def _answer(
         raise _Refused(
             400, {"error": "invalid_resource", "error_description": f"AADSTS{error.code}: {error.text}"}
         ) from error
+    call.entry.outcome, call.entry.credential_type = "0", "managedIdentity"
     ends = int(call.local_now) + _LIFETIME
     body = {
         "access_token": token,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 
+from entra_emulator.directory.catalogue import GRAPH_SCOPES, Scope, role_of
 from entra_emulator.directory.directory import GRAPH_APP_ID, Application
 from entra_emulator.directory.requested_scopes import RequestedScopes, ResourceScopes
 from entra_emulator.directory.world import Call
-from entra_emulator.graph.permissions import role_of
 from entra_emulator.tokens.sts_errors import StsError
 from entra_emulator.tokens.tokens import find_resource
 
@@ -17,42 +16,6 @@ DEFAULT = ".default"
 _MOST_WORDS = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """One delegated permission, as the consent page shows it. `admin`: only an administrator can consent to it."""
-
-    id: str
-    title: str
-    admin: bool = False
-
-
-GRAPH_SCOPES = {
-    "openid": Scope("37f7f235-527c-4136-accd-4a02d197296e", "Sign you in"),
-    "profile": Scope("14dad69e-099b-42c9-810b-d002981feec1", "View your basic profile"),
-    "email": Scope("64a6cdd6-aab1-4aaf-94b8-3cc8405e90d0", "View your email address"),
-    "offline_access": Scope(
-        "7427e0e9-2fba-42fe-b0c0-848c9e6a8182", "Maintain access to data you have given it access to"
-    ),
-    "User.Read": Scope("e1fe6dd8-ba31-4d61-89e7-88639da4683d", "Sign you in and read your profile"),
-    "User.ReadBasic.All": Scope("b340eb25-3456-403f-be2f-af7a0d370277", "Read all users' basic profiles"),
-    "User.Read.All": Scope("a154be20-db9c-4678-8ab7-66f6cc099a59", "Read all users' full profiles", admin=True),
-    "Application.Read.All": Scope("c79f8feb-a9db-4090-85f9-90d820caa0eb", "Read applications", admin=True),
-    "Application.ReadWrite.All": Scope(
-        "bdfbf15f-ee85-4955-8675-146e8e5296b5", "Read and write all applications", admin=True
-    ),
-    "Directory.Read.All": Scope("06da0dbc-49e2-44d2-8312-53f166ab848a", "Read directory data", admin=True),
-    "Directory.ReadWrite.All": Scope(
-        "c5366453-9fb0-48a5-a156-24f0c49a4b84", "Read and write directory data", admin=True
-    ),
-    "Directory.AccessAsUser.All": Scope(
-        "0e263e50-5827-48a4-b97c-d940288653c7", "Access the directory as you", admin=True
-    ),
-    "Organization.Read.All": Scope("4908d5b9-3fb2-4b1e-9336-1888b7937185", "Read organization information", admin=True),
-    "Policy.Read.All": Scope("572fea84-0151-49b2-9301-11cb16974376", "Read your organization's policies", admin=True),
-    "Policy.ReadWrite.ApplicationConfiguration": Scope(
-        "b27add92-efb2-4f16-84f5-8108ba77985c", "Read and write your organization's application policies", admin=True
-    ),
-}
 _IMPERSONATION = "user_impersonation"
 
 

@@ -11,7 +11,14 @@ from entra_emulator.directory.replies import act, plain_throttled
 from entra_emulator.directory.world import Call
 from entra_emulator.faults.faults import Effect
 from entra_emulator.sign_in import admin_consent, authorize
-from entra_emulator.sign_in.clients import authenticate, find_tenant, known_application, read_client, read_form
+from entra_emulator.sign_in.clients import (
+    authenticate,
+    find_tenant,
+    known_application,
+    note_credential,
+    read_client,
+    read_form,
+)
 from entra_emulator.sign_in.grants import GRANTS, cross_origin, home_of
 from entra_emulator.tokens.sts_errors import StsError, answer, headers, missing
 from entra_emulator.tokens.tokens import issue
@@ -76,10 +83,16 @@ def _granted(call: Call, form: dict[str, str], grant: str, client_id: str, secre
         return GRANTS[grant](call, form, client_id, secret)
     if not form.get("scope") and not form.get("resource"):
         raise missing("scope")
-    application, principal = known_application(call, client_id)
-    key_id, method = authenticate(call, form, secret, application, principal)
-    call.entry.auth_key_id = key_id
-    return issue(call, form, principal, key_id, method)
+    try:
+        application, principal = known_application(call, client_id)
+        key_id, method = authenticate(call, form, secret, application, principal)
+        note_credential(call, application, key_id, method)
+        response = issue(call, form, principal, key_id, method)
+    except StsError as refusal:
+        call.entry.outcome = str(refusal.code)
+        raise
+    call.entry.outcome = "0"
+    return response
 
 
 def _faulty(call: Call, effect: Effect) -> Response:

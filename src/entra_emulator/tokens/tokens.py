@@ -64,6 +64,7 @@ def mint(
     claims = _claims(call, principal, version, method, lifetime)
     claims["aud"] = audience if version == "1.0" else resource_app_id
     claims |= more
+    call.entry.resource, call.entry.token_id = resource_app_id, claims["uti"]
     roles = principal.roles("token", call.replica, call.now, resource_app_id)
     if roles:
         claims["roles"] = roles

@@ -1,0 +1,47 @@
+"""Changes as a tenant's directory audit shows them: what was changed, by whom, a little late."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from entra_emulator.directory.chances import chances, within
+from entra_emulator.directory.sign_in_log import retention
+from entra_emulator.faults.faults import Settings
+
+_MOST = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """One change. `by_user` or `by_app` is an object id or an app id; `changed` are property, old and new value (JSON)."""
+
+    id: str
+    at: float
+    operation: str
+    by_user: str
+    by_app: str
+    address: str
+    target_id: str
+    target_name: str
+    target_type: str
+    changed: tuple[tuple[str, str | None, str | None], ...] = field(default=())
+
+
+class AuditLog:
+    """The changes of all tenants. Guarded by the emulator's one lock; keeps the last of each tenant only."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, deque[AuditRecord]] = {}
+
+    def add(self, tenant_id: str, record: AuditRecord) -> None:
+        """Notes a change that took effect."""
+        self._records.setdefault(tenant_id, deque(maxlen=_MOST)).append(record)
+
+    def visible(self, tenant_id: str, settings: Settings, now: float) -> Iterator[AuditRecord]:
+        """What the tenant's audit shows now, oldest first."""
+        since = now - retention(settings)
+        for record in self._records.get(tenant_id, ()):
+            if record.at >= since and record.at + within(settings.audit_delay, chances(record.id).first) <= now:
+                yield record

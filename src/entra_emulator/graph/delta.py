@@ -1,0 +1,175 @@
+"""What changed since the last time: GET applications/delta and servicePrincipals/delta.
+
+Sources: learn.microsoft.com/graph/delta-query-overview (seven days, 410 with a Location, `@removed` with the reason `changed`
+for what can be restored and `deleted` for the rest, $deltatoken=latest) and .../api/application-delta ($select, and a $filter of
+ids only). That the code of the 410 is resyncRequired, and how many are in a page, is assumed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from entra_emulator.core.wire import Response
+from entra_emulator.directory.chances import chances, within
+from entra_emulator.directory.directory import Application, Holder, ServicePrincipal
+from entra_emulator.directory.keys import b64url, un_b64
+from entra_emulator.directory.world import Call
+from entra_emulator.graph import views
+from entra_emulator.graph.errors import GraphError, bad_request, success, unsupported_query
+from entra_emulator.graph.lookup import Key
+from entra_emulator.graph.odata import chosen
+from entra_emulator.graph.permissions import may_list
+
+_PAGE = 100
+_OPTIONS = frozenset({"$select", "$filter", "$top", "$deltatoken", "$skiptoken"})
+_IDS = re.compile(r"\s*id\s+eq\s+'([0-9A-Fa-f-]{36})'\s*")
+_EVER = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """How far a reader is: all changes after `since` and up to `until` are being read, and those up to the id `after` were."""
+
+    since: float | None
+    until: float | None
+    after: str
+    select: list[str]
+    ids: list[str]
+
+    def text(self) -> str:
+        return b64url(json.dumps([self.since, self.until, self.after, self.select, self.ids]).encode())
+
+
+def _applications(call: Call, _keys: tuple[Key, ...]) -> Response:
+    tenant = call.home()
+    here: list[Holder] = [*tenant.applications.values(), *tenant.deleted.values()]
+    return _answer(call, "applications", here)
+
+
+def _principals(call: Call, _keys: tuple[Key, ...]) -> Response:
+    tenant = call.home()
+    here: list[Holder] = [*tenant.principals.values(), *tenant.deleted_principals.values()]
+    return _answer(call, "servicePrincipals", here)
+
+
+def _answer(call: Call, kind: str, holders: list[Holder]) -> Response:
+    may_list(call)
+    parameters = call.parameters()
+    unknown = next((name for name in parameters if name.startswith("$") and name not in _OPTIONS), None)
+    if unknown is not None:
+        raise unsupported_query(f"The query option '{unknown[:50]}' is not supported by delta queries.")
+    if parameters.get("$deltatoken") == "latest":
+        return _finished(call, kind, [], _begin(parameters), call.now)
+    state = _state(call, parameters, kind)
+    until = call.now if state.until is None else state.until
+    rows = _rows(call, kind, holders, state, until)
+    size = _size(parameters)
+    rows, rest = rows[:size], rows[size:]
+    if not rest:
+        return _finished(call, kind, rows, state, until)
+    token = _State(state.since, until, rows[-1]["id"], state.select, state.ids).text()
+    return success(call, {"@odata.nextLink": _link(call, kind, "$skiptoken", token), "value": rows}, kind)
+
+
+def _rows(call: Call, kind: str, holders: list[Holder], state: _State, until: float) -> list[dict[str, Any]]:
+    """All that changed, in the order of ids; what is deleted shows only to those who knew it."""
+    since = _EVER if state.since is None else state.since
+    rows: dict[str, dict[str, Any]] = {}
+    for item in holders:
+        moment = max(item.created_at, item.changed_at) + within(
+            call.settings.delta_delay, chances(item.object_id).first
+        )
+        if not since < moment <= until or not item.presence.visible("graph", call.replica, call.now):
+            continue
+        if item.deleted_at is None:
+            body = _shown(call, item)
+            rows[item.object_id] = chosen(body, frozenset({"id", *state.select})) if state.select else body
+        elif state.since is not None:
+            rows[item.object_id] = _removed(item.object_id, "changed")
+    for object_id, (purged, moment) in call.home().purged.items():
+        if purged == kind and state.since is not None and since < moment <= until:
+            rows[object_id] = _removed(object_id, "deleted")
+    ids = set(state.ids)
+    return [rows[key] for key in sorted(rows) if key > state.after and (not ids or key in ids)]
+
+
+def _shown(call: Call, item: Holder) -> dict[str, Any]:
+    if isinstance(item, Application):
+        return views.application(call, item)
+    assert isinstance(item, ServicePrincipal)  # noqa: S101 - holders are of two kinds
+    return views.principal(call, item)
+
+
+def _removed(object_id: str, reason: str) -> dict[str, Any]:
+    return {"id": object_id, "@removed": {"reason": reason}}
+
+
+def _finished(call: Call, kind: str, rows: list[dict[str, Any]], state: _State, until: float) -> Response:
+    token = _State(until, None, "", state.select, state.ids).text()
+    return success(call, {"@odata.deltaLink": _link(call, kind, "$deltatoken", token), "value": rows}, kind)
+
+
+def _state(call: Call, parameters: dict[str, str], kind: str) -> _State:
+    token = parameters.get("$deltatoken") or parameters.get("$skiptoken")
+    if not token:
+        return _begin(parameters)
+    state = _read(token)
+    oldest = state.since if state.until is None else state.until
+    if oldest is not None and call.now >= oldest + call.settings.delta_lifetime:
+        raise GraphError(
+            410,
+            "resyncRequired",
+            "The delta token is no longer valid, and the application must read everything anew.",
+            (("Location", _link(call, kind, "$deltatoken", "")),),
+        )
+    return state
+
+
+def _begin(parameters: dict[str, str]) -> _State:
+    select = [word.strip() for word in parameters.get("$select", "").split(",") if word.strip()]
+    return _State(None, None, "", select, _filtered(parameters.get("$filter", "")))
+
+
+def _filtered(text: str) -> list[str]:
+    if not text:
+        return []
+    matches = [_IDS.fullmatch(part) for part in text.split(" or ")]
+    ids = [match.group(1).lower() for match in matches if match]
+    if len(ids) < len(matches) or len(ids) > 50:
+        raise unsupported_query("A delta query filters by up to 50 ids only: id eq '...' or id eq '...'.")
+    return ids
+
+
+def _size(parameters: dict[str, str]) -> int:
+    text = parameters.get("$top", str(_PAGE))
+    if not (text.isascii() and text.isdecimal() and 1 <= len(text) <= 3 and int(text) >= 1):
+        raise unsupported_query(f"Invalid page size specified: '{text[:20]}'.")
+    return int(text)
+
+
+def _read(token: str) -> _State:
+    try:
+        since, until, after, select, ids = json.loads(un_b64(token))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise bad_request("Badly formed token.") from error
+    fits = all(item is None or isinstance(item, float) for item in (since, until)) and isinstance(after, str)
+    if not fits or not all(isinstance(names, list) for names in (select, ids)):
+        raise bad_request("Badly formed token.")
+    if not all(isinstance(name, str) for name in (*select, *ids)):
+        raise bad_request("Badly formed token.")
+    return _State(since, until, after, select, ids)
+
+
+def _link(call: Call, kind: str, name: str, token: str) -> str:
+    version = call.path.lstrip("/").partition("/")[0]
+    return f"{call.host}/{version}/{kind}/delta?{name}={quote(token, safe='')}"
+
+
+ROUTES = (
+    ("GET", "applications/delta", "deltaApplications", _applications),
+    ("GET", "servicePrincipals/delta", "deltaServicePrincipals", _principals),
+)

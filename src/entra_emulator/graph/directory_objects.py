@@ -1,0 +1,55 @@
+"""Any object of the directory by its id: one, or up to a thousand at once.
+
+Source: https://learn.microsoft.com/graph/api/directoryobject-getbyids (1,000 ids, `types`, what is unknown is left out).
+"""
+
+from __future__ import annotations
+
+from entra_emulator.core.wire import Response
+from entra_emulator.directory.directory import Application, Group, ServicePrincipal, User, as_guid
+from entra_emulator.directory.world import Call
+from entra_emulator.graph import views
+from entra_emulator.graph.bodies import json_object, only, texts, wrong_type
+from entra_emulator.graph.errors import bad_request, not_found, success
+from entra_emulator.graph.lookup import Key
+from entra_emulator.graph.odata import select
+from entra_emulator.graph.permissions import may_read_objects
+
+_MOST = 1000
+_KINDS = {"user": User, "group": Group, "application": Application, "serviceprincipal": ServicePrincipal}
+_OTHER_KINDS = frozenset({"device", "administrativeunit", "directoryrole", "directoryobject", "orgcontact"})
+
+
+def _get(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_read_objects(call)
+    item = call.home().directory_object(keys[0][1])
+    if item is None:
+        raise not_found(keys[0][1][:100])
+    return success(call, select(call, views.directory_objects(call, [item])[0]), "directoryObjects/$entity")
+
+
+def _by_ids(call: Call, _keys: tuple[Key, ...]) -> Response:
+    may_read_objects(call)
+    body = json_object(call)
+    only(body, frozenset({"ids", "types"}), "getByIds")
+    ids = [as_guid(item) for item in texts(body, "ids")]
+    if len(ids) > _MOST:
+        raise bad_request(f"The number of ids may be {_MOST} at most.")
+    if None in ids:
+        raise wrong_type("ids", "Collection(Edm.Guid)")
+    names = {item.lower() for item in texts(body, "types")} if "types" in body else {"directoryobject"}
+    unknown = names - _KINDS.keys() - _OTHER_KINDS
+    if unknown:
+        raise bad_request(f"Invalid resource type '{min(unknown)[:100]}' specified.")
+    kinds = (
+        tuple(_KINDS.values()) if "directoryobject" in names else tuple(_KINDS[name] for name in names & _KINDS.keys())
+    )
+    found = [call.home().directory_object(item) for item in dict.fromkeys(ids) if item]
+    value = views.directory_objects(call, [item for item in found if item is not None and isinstance(item, kinds)])
+    return success(call, {"value": [select(call, item) for item in value]}, "directoryObjects")
+
+
+ROUTES = (
+    ("GET", "directoryObjects/{}", "getDirectoryObject", _get),
+    ("POST", "directoryObjects/getByIds", "getDirectoryObjectsByIds", _by_ids),
+)

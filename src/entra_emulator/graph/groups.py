@@ -1,0 +1,233 @@
+"""Groups, their members and owners, and which groups somebody is in.
+
+Sources: learn.microsoft.com/graph/api/resources/group, .../group-post-groups (what a new one needs), .../group-post-members
+(twenty in one PATCH, $ref for one), .../group-delete (a Microsoft 365 group can be restored, no other).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from entra_emulator.core.wire import Response
+from entra_emulator.directory.directory import DirectoryObject, Group, as_guid, new_guid
+from entra_emulator.directory.world import Call
+from entra_emulator.graph import views
+from entra_emulator.graph.bodies import json_object, needed_text, wrong_type
+from entra_emulator.graph.declared import GROUP, changed_properties
+from entra_emulator.graph.errors import bad_request, empty, not_found, success
+from entra_emulator.graph.filters import Field
+from entra_emulator.graph.lookup import Key, referenced
+from entra_emulator.graph.odata import listed, page, select
+from entra_emulator.graph.permissions import may_read_groups, may_write_groups, may_write_members
+from entra_emulator.graph.writes import note_change
+
+_CONTEXT = "groups"
+_MOST_BOUND = 20
+_READ_ONLY = frozenset({"id", "createdDateTime", "deletedDateTime", "renewedDateTime", "mail"})
+_FIELDS: dict[str, Field[Group]] = {
+    "id": lambda item: item.object_id,
+    "displayName": lambda item: item.display_name,
+    "mailNickname": lambda item: item.mail_nickname,
+    "mailEnabled": lambda item: item.mail_enabled,
+    "securityEnabled": lambda item: item.security_enabled,
+    "createdDateTime": lambda item: item.created_at,
+    "description": lambda item: item.properties.get("description"),
+    "groupTypes": lambda item: list(item.properties.get("groupTypes") or ()),
+}
+
+
+def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
+    may_read_groups(call)
+    result = page(call, call.home().groups.values(), _FIELDS, lambda item: item.object_id)
+    return listed(call, result, [select(call, views.group(item)) for item in result.items], _CONTEXT)
+
+
+def _get(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_read_groups(call)
+    return success(call, select(call, views.group(_one(call, keys[0]))), f"{_CONTEXT}/$entity")
+
+
+def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
+    may_write_groups(call)
+    body = json_object(call)
+    for name in ("displayName", "mailNickname"):
+        needed_text(body, name, 256)
+    for name in ("mailEnabled", "securityEnabled"):
+        if not isinstance(body.get(name), bool):
+            raise bad_request(f"A value is required for property '{name}' of resource 'Group'.")
+    group = Group(new_guid(call.world.rng), "", "", call.local_now, owners=[call.caller_oid] if call.user else [])
+    owners, members = _bound(call, body.pop("owners@odata.bind", [])), _bound(call, body.pop("members@odata.bind", []))
+    _change(group, body)
+    group.owners += [item for item in owners if item not in group.owners]
+    group.members += members
+    call.home().groups[group.object_id] = group
+    note_change(call, group.object_id, group.display_name, "Group")
+    return success(call, views.group(group), f"{_CONTEXT}/$entity", 201)
+
+
+def _update(call: Call, keys: tuple[Key, ...]) -> Response:
+    body = json_object(call)
+    bound = body.pop("members@odata.bind", None)
+    if bound is not None:
+        may_write_members(call)
+    if body or bound is None:
+        may_write_groups(call)
+    group = _one(call, keys[0])
+    members = _bound(call, bound or [])
+    _check_new(group.members, members, "members")
+    _change(group, body)
+    group.members += members
+    note_change(call, group.object_id, group.display_name, "Group")
+    return empty(call)
+
+
+def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_write_groups(call)
+    group, tenant = _one(call, keys[0]), call.home()
+    del tenant.groups[group.object_id]
+    if group.unified:
+        group.deleted_at = call.local_now
+        tenant.deleted_groups[group.object_id] = group
+    note_change(call, group.object_id, group.display_name, "Group")
+    return empty(call)
+
+
+def _change(group: Group, body: dict[str, Any]) -> None:
+    """Applies all members of the body, or none."""
+    values: dict[str, Any] = {}
+    rest: dict[str, Any] = {}
+    texts = {"displayName": "display_name", "mailNickname": "mail_nickname"}
+    flags = {"mailEnabled": "mail_enabled", "securityEnabled": "security_enabled"}
+    for name, value in body.items():
+        if name in texts:
+            values[texts[name]] = needed_text(body, name, 256)
+        elif name in flags:
+            if not isinstance(value, bool):
+                raise wrong_type(name, "Edm.Boolean")
+            values[flags[name]] = value
+        elif name in _READ_ONLY:
+            raise bad_request(f"Property '{name}' is read-only and cannot be set.")
+        else:
+            rest[name] = value
+    properties = changed_properties(GROUP, group.properties, rest)
+    for field, value in values.items():
+        setattr(group, field, value)
+    group.properties.update(properties)
+
+
+def _bound(call: Call, references: Any) -> list[str]:
+    if not isinstance(references, list) or not all(isinstance(item, str) for item in references):
+        raise wrong_type("members@odata.bind", "Collection(Edm.String)")
+    if len(references) > _MOST_BOUND:
+        raise bad_request(f"The number of bound references may be {_MOST_BOUND} at most.")
+    return [referenced(call, item).object_id for item in references]
+
+
+def _check_new(present: list[str], added: list[str], name: str) -> None:
+    if set(present) & set(added):
+        raise bad_request(
+            f"One or more added object references already exist for the following modified properties: '{name}'."
+        )
+
+
+def _one(call: Call, key: Key) -> Group:
+    group = call.home().groups.get(key[1])
+    if group is None:
+        raise not_found(key[1][:100])
+    return group
+
+
+def _members(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_read_groups(call)
+    return _objects(call, _one(call, keys[0]).members)
+
+
+def _all_members(call: Call, keys: tuple[Key, ...]) -> Response:
+    """Members of members, too."""
+    may_read_groups(call)
+    found, waiting = dict[str, None](), list(_one(call, keys[0]).members)
+    while waiting:
+        object_id = waiting.pop(0)
+        if object_id not in found:
+            found[object_id] = None
+            inner = call.home().groups.get(object_id)
+            waiting += inner.members if inner else []
+    return _objects(call, list(found))
+
+
+def _owners(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_read_groups(call)
+    return _objects(call, _one(call, keys[0]).owners)
+
+
+def _objects(call: Call, object_ids: list[str]) -> Response:
+    tenant = call.home()
+    items = [item for item in map(tenant.directory_object, object_ids) if item is not None]
+    return success(call, {"value": views.directory_objects(call, items)}, "directoryObjects")
+
+
+def _add_member(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_write_members(call)
+    return _add(call, keys[0], "members")
+
+
+def _add_owner(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_write_groups(call)
+    return _add(call, keys[0], "owners")
+
+
+def _add(call: Call, key: Key, name: str) -> Response:
+    group = _one(call, key)
+    object_id = referenced(call, needed_text(json_object(call), "@odata.id")).object_id
+    present = group.members if name == "members" else group.owners
+    _check_new(present, [object_id], name)
+    present.append(object_id)
+    note_change(call, group.object_id, group.display_name, "Group")
+    return empty(call)
+
+
+def _remove_member(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_write_members(call)
+    return _remove(call, keys, "members")
+
+
+def _remove_owner(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_write_groups(call)
+    return _remove(call, keys, "owners")
+
+
+def _remove(call: Call, keys: tuple[Key, ...], name: str) -> Response:
+    group, object_id = _one(call, keys[0]), keys[1][1]
+    present = group.members if name == "members" else group.owners
+    if object_id not in present:
+        raise not_found(object_id[:100])
+    present.remove(object_id)
+    note_change(call, group.object_id, group.display_name, "Group")
+    return empty(call)
+
+
+def _groups_of(call: Call, keys: tuple[Key, ...]) -> Response:
+    """The groups that a user, service principal or group is a direct member of."""
+    may_read_groups(call)
+    item: DirectoryObject = referenced(call, as_guid(keys[0][1]) or keys[0][1])
+    groups = [group for group in call.home().groups.values() if item.object_id in group.members]
+    return success(call, {"value": views.directory_objects(call, groups)}, "directoryObjects")
+
+
+ROUTES = (
+    ("GET", "groups", "listGroups", _list),
+    ("GET", "groups/{}", "getGroup", _get),
+    ("POST", "groups", "createGroup", _create),
+    ("PATCH", "groups/{}", "updateGroup", _update),
+    ("DELETE", "groups/{}", "deleteGroup", _delete),
+    ("GET", "groups/{}/members", "listGroupMembers", _members),
+    ("GET", "groups/{}/transitiveMembers", "listGroupMembers", _all_members),
+    ("POST", "groups/{}/members/$ref", "addGroupMember", _add_member),
+    ("DELETE", "groups/{}/members/{}/$ref", "removeGroupMember", _remove_member),
+    ("GET", "groups/{}/owners", "listGroupOwners", _owners),
+    ("POST", "groups/{}/owners/$ref", "addGroupOwner", _add_owner),
+    ("DELETE", "groups/{}/owners/{}/$ref", "removeGroupOwner", _remove_owner),
+    ("GET", "groups/{}/memberOf", "listGroupsOf", _groups_of),
+    ("GET", "users/{}/memberOf", "listGroupsOf", _groups_of),
+    ("GET", "servicePrincipals/{}/memberOf", "listGroupsOf", _groups_of),
+)

@@ -1,0 +1,180 @@
+"""Users: list, read, create, change, delete, and what they own.
+
+Sources: https://learn.microsoft.com/graph/api/resources/user (properties, and which of them a read shows unless selected),
+.../user-post-users (what a new one needs), .../user-delete (a soft delete).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from entra_emulator.core.wire import Response
+from entra_emulator.directory.directory import Application, ServicePrincipal, User, as_guid, new_guid
+from entra_emulator.directory.world import Call
+from entra_emulator.graph import security_attributes, views
+from entra_emulator.graph.bodies import json_object, needed_text, wrong_type
+from entra_emulator.graph.declared import USER, changed_properties
+from entra_emulator.graph.errors import GraphError, bad_request, empty, not_found, plain, success
+from entra_emulator.graph.filters import Field
+from entra_emulator.graph.lookup import Key
+from entra_emulator.graph.odata import Page, chosen, eventual, listed, page, select, selected
+from entra_emulator.graph.permissions import may_read_owned, may_read_users, may_write_users
+from entra_emulator.graph.writes import note_change
+
+_CONTEXT = "users"
+_READ_ONLY = frozenset({"id", "createdDateTime", "deletedDateTime"})
+FIELDS: dict[str, Field[User]] = {
+    "id": lambda item: item.object_id,
+    "displayName": lambda item: item.display_name,
+    "userPrincipalName": lambda item: item.principal_name,
+    "mail": lambda item: views.user(item)["mail"],
+    "accountEnabled": lambda item: item.enabled,
+    "createdDateTime": lambda item: item.created_at,
+    "givenName": lambda item: views.user(item)["givenName"],
+    "surname": lambda item: views.user(item)["surname"],
+    "userType": lambda item: views.user(item)["userType"],
+    "mailNickname": lambda item: views.user(item)["mailNickname"],
+    "otherMails": lambda item: views.user(item)["otherMails"],
+}
+
+
+def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
+    may_read_users(call)
+    result = _page(call)
+    return listed(call, result, [_shown(call, item) for item in result.items], _CONTEXT)
+
+
+def _count(call: Call, _keys: tuple[Key, ...]) -> Response:
+    may_read_users(call)
+    if not eventual(call):
+        raise bad_request("$count is not currently supported.")
+    return plain(call, str(_page(call, counting=True).count))
+
+
+def _page(call: Call, *, counting: bool = False) -> Page[User]:
+    return page(call, call.home().users.values(), FIELDS, lambda item: item.object_id, counting=counting)
+
+
+def _get(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_read_users(call)
+    return success(call, _shown(call, find_user(call, keys[0])), f"{_CONTEXT}/$entity")
+
+
+def _shown(call: Call, item: User) -> dict[str, Any]:
+    body = views.user(item) | security_attributes.shown(call, item)
+    return select(call, body) if selected(call) else chosen(body, views.USER_DEFAULT)
+
+
+def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
+    may_write_users(call)
+    body, tenant = json_object(call), call.home()
+    for name in ("displayName", "mailNickname", "userPrincipalName"):
+        needed_text(body, name, 256)
+    if not isinstance(body.get("accountEnabled"), bool):
+        raise bad_request("A value is required for property 'accountEnabled' of resource 'User'.")
+    if not isinstance(body.get("passwordProfile"), dict):
+        raise bad_request("A value is required for property 'passwordProfile' of resource 'User'.")
+    user = User(new_guid(call.world.rng), "", "", created_at=call.local_now)
+    _change(call, user, body)
+    tenant.users[user.object_id] = user
+    note_change(call, user.object_id, user.display_name, "User")
+    return success(call, chosen(views.user(user), views.USER_DEFAULT), f"{_CONTEXT}/$entity", 201)
+
+
+def _update(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_write_users(call)
+    user = find_user(call, keys[0])
+    _change(call, user, json_object(call))
+    note_change(call, user.object_id, user.display_name, "User")
+    return empty(call)
+
+
+def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_write_users(call)
+    user = find_user(call, keys[0])
+    call.home().delete_user(user, call.local_now)
+    note_change(call, user.object_id, user.display_name, "User")
+    return empty(call)
+
+
+def _change(call: Call, user: User, body: dict[str, Any]) -> None:
+    """Applies all members of the body, or none."""
+    values: dict[str, Any] = {}
+    rest: dict[str, Any] = {}
+    for name, value in body.items():
+        match name:
+            case "displayName":
+                values["display_name"] = needed_text(body, name, 256)
+            case "userPrincipalName":
+                values["principal_name"] = _free_address(call, user, needed_text(body, name, 256))
+            case "accountEnabled":
+                if not isinstance(value, bool):
+                    raise wrong_type(name, "Edm.Boolean")
+                values["enabled"] = value
+            case security_attributes.NAME:
+                values["security_attributes"] = security_attributes.changed(call, user, value)
+            case _ if name in _READ_ONLY:
+                raise bad_request(f"Property '{name}' is read-only and cannot be set.")
+            case _:
+                rest[name] = value
+    properties = changed_properties(USER, user.properties, rest)
+    properties.pop("passwordProfile", None)  # write-only
+    for field, value in values.items():
+        setattr(user, field, value)
+    user.properties.update(properties)
+
+
+def _free_address(call: Call, user: User, address: str) -> str:
+    """Source of the rule: https://learn.microsoft.com/graph/api/user-post-users (a verified domain of the tenant)."""
+    name, at, domain = address.rpartition("@")
+    if not name or not at or domain.lower() not in {item.lower() for item in call.home().domains}:
+        raise bad_request("The domain portion of the userPrincipalName property is invalid.")
+    taken = any(
+        item is not user and item.principal_name.lower() == address.lower() for item in call.home().users.values()
+    )
+    if taken:
+        raise GraphError(
+            400,
+            "Request_MultipleObjectsWithSameKeyValue",
+            "Another object with the same value for property userPrincipalName already exists.",
+        )
+    return address
+
+
+def find_user(call: Call, key: Key) -> User:
+    """The user of this object id or principal name. Raises GraphError 404."""
+    users, name = call.home().users, key[1]
+    user = users.get(as_guid(name) or name)
+    user = user or next((item for item in users.values() if item.principal_name.lower() == name.lower()), None)
+    if user is None:
+        raise not_found(name[:100])
+    return user
+
+
+def _owned(call: Call, keys: tuple[Key, ...]) -> Response:
+    return success(call, {"value": views.directory_objects(call, _what_it_owns(call, keys[0]))}, "directoryObjects")
+
+
+def _owned_applications(call: Call, keys: tuple[Key, ...]) -> Response:
+    owned = [item for item in _what_it_owns(call, keys[0]) if isinstance(item, Application)]
+    return success(call, {"value": [select(call, views.application(call, item)) for item in owned]}, "applications")
+
+
+def _what_it_owns(call: Call, key: Key) -> list[Application | ServicePrincipal]:
+    user, tenant = find_user(call, key), call.home()
+    may_read_owned(call, user.object_id)
+    every: list[Application | ServicePrincipal] = [*tenant.applications.values(), *tenant.principals.values()]
+    visible = [item for item in every if item.presence.visible("graph", call.replica, call.now)]
+    return [item for item in visible if user.object_id in item.owners]
+
+
+ROUTES = (
+    ("GET", "users", "listUsers", _list),
+    ("GET", "users/$count", "countUsers", _count),
+    ("GET", "users/{}", "getUser", _get),
+    ("POST", "users", "createUser", _create),
+    ("PATCH", "users/{}", "updateUser", _update),
+    ("DELETE", "users/{}", "deleteUser", _delete),
+    ("GET", "users/{}/ownedObjects", "listUserOwnedObjects", _owned),
+    ("GET", "users/{}/ownedObjects/application", "listUserOwnedApplications", _owned_applications),
+)

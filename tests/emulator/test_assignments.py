@@ -1,0 +1,111 @@
+"""Permissions given through Graph: appRoleAssignments, appRoleAssignedTo, oauth2PermissionGrants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from entra_emulator import ApplicationHandle, Response
+from tests.emulator.people import People, claims_of
+from tests.emulator.scene import EmulatorFixture
+
+MANAGE = "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9"
+ROLE = {
+    "id": "22222222-2222-4222-8222-222222222222",
+    "displayName": "Reader",
+    "description": "reads",
+    "value": "Things.Read",
+    "allowedMemberTypes": ["Application"],
+    "isEnabled": True,
+}
+
+
+@pytest.fixture
+def administrator(scene: EmulatorFixture) -> ApplicationHandle:
+    permissions = (
+        "Application.ReadWrite.All",
+        "AppRoleAssignment.ReadWrite.All",
+        "DelegatedPermissionGrant.ReadWrite.All",
+    )
+    return scene.application("administrator", permissions=permissions)
+
+
+def graph_of(scene: EmulatorFixture, by: ApplicationHandle) -> dict[str, Any]:
+    body: dict[str, Any] = scene.graph(
+        by, "GET", "servicePrincipals", filter="appId eq '00000003-0000-0000-c000-000000000000'"
+    ).json()["value"][0]
+    return body
+
+
+def test_a_role_is_given_found_from_both_sides_and_taken_away(
+    scene: EmulatorFixture, administrator: ApplicationHandle
+) -> None:
+    def graph(method: str, path: str, body: Any = None, **query: Any) -> Response:
+        return scene.graph(administrator, method, path, body, **query)
+
+    app, msgraph = scene.application(), graph_of(scene, administrator)
+    role = next(item for item in msgraph["appRoles"] if item["value"] == "Application.ReadWrite.All")
+    assert role["id"] == MANAGE
+    assert "User.Read" in {item["value"] for item in msgraph["oauth2PermissionScopes"]}
+    body = {"principalId": app.principal_id, "resourceId": msgraph["id"], "appRoleId": MANAGE}
+    path = f"servicePrincipals/{app.principal_id}/appRoleAssignments"
+    assert scene.graph(app, "POST", path, body).status == 403
+    made = graph("POST", path, body)
+    assert (made.status, made.json()["resourceDisplayName"]) == (201, "Microsoft Graph")
+    assert graph("POST", path, body).status == 400, "it has the role already"
+    scene.tokens.clear()
+    assert scene.graph(app, "GET", "applications").status == 200
+    assigned = graph("GET", f"servicePrincipals/{msgraph['id']}/appRoleAssignedTo").json()["value"]
+    assert made.json()["id"] in {item["id"] for item in assigned}
+    assert graph("DELETE", f"{path}/{made.json()['id']}").status == 204
+    assert graph("DELETE", f"{path}/{made.json()['id']}").status == 404
+    scene.tokens.clear()
+    assert scene.graph(app, "GET", "applications").status == 403
+
+    api = scene.application("api", identifier_uris=("api://things",))
+    assert graph("PATCH", f"applications/{api.object_id}", {"appRoles": [ROLE]}).status == 204
+    shown = graph("GET", f"servicePrincipals/{api.principal_id}").json()
+    assert [item["value"] for item in shown["appRoles"]] == ["Things.Read"]
+    own = {"principalId": app.principal_id, "resourceId": api.principal_id, "appRoleId": ROLE["id"]}
+    assert graph("POST", f"servicePrincipals/{api.principal_id}/appRoleAssignedTo", own).status == 201
+    token = scene.token(app, scope="api://things/.default").json()["access_token"]
+    assert claims_of(token)["roles"] == ["Things.Read"]
+    for wrong in ({"appRoleId": app.app_id}, {"nonsense": 1}, {"principalId": "x"}):
+        assert graph("POST", path, own | wrong).status == 400, wrong
+    assert graph("POST", path, own | {"principalId": api.object_id}).status == 404
+
+
+def test_delegated_permissions_are_granted_changed_and_taken_away(
+    scene: EmulatorFixture, people: People, administrator: ApplicationHandle
+) -> None:
+    def graph(method: str, path: str, body: Any = None, **query: Any) -> Response:
+        return scene.graph(administrator, method, path, body, **query)
+
+    msgraph = graph_of(scene, administrator)
+    body = {
+        "clientId": people.web.principal_id,
+        "consentType": "AllPrincipals",
+        "principalId": None,
+        "resourceId": msgraph["id"],
+        "scope": "openid profile offline_access User.Read",
+    }
+    made = graph("POST", "oauth2PermissionGrants", body)
+    assert made.status == 201, made.body
+    assert graph("POST", "oauth2PermissionGrants", body).status == 409
+    scope = "https://graph.microsoft.com/User.Read openid profile offline_access"
+    silent = people.tokens(people.uri, scope=scope)
+    assert "User.Read" in silent["scope"]
+    [row] = graph("GET", "oauth2PermissionGrants", filter=f"clientId eq '{people.web.principal_id}'").json()["value"]
+    assert (row["id"], row["consentType"]) == (made.json()["id"], "AllPrincipals")
+    path = f"oauth2PermissionGrants/{row['id']}"
+    assert graph("PATCH", path, {"scope": "User.Read"}).status == 204
+    assert graph("PATCH", path, {"resourceId": msgraph["id"]}).status == 400
+    assert graph("GET", path).json()["scope"] == "User.Read"
+    assert graph("DELETE", path).status == 204
+    assert graph("GET", path).status == 404
+    assert people.refresh(silent["refresh_token"]).json()["error_codes"] == [65001]
+    one = body | {"consentType": "Principal", "principalId": people.uri}
+    assert graph("POST", "oauth2PermissionGrants", one).status == 201
+    for wrong in ({"principalId": None}, {"consentType": "x"}, {"nonsense": 1}, {"scope": 7}):
+        assert graph("POST", "oauth2PermissionGrants", one | wrong).status == 400, wrong
