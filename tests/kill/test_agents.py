@@ -242,7 +242,7 @@ def _check(place: Installation, consumers: list[Consumer]) -> None:
         entries = [each for each in place.emulator.ledger if each.user_agent == f"{USER_AGENT}{subject.secret_name}"]
         assert len(entries) == subject.sign_ins > 0
         assert {each.status for each in entries} == {200}
-        assert len(consumer.used) == subject.rotated + 1 > CHANGES // 2
+        assert len(consumer.used) > CHANGES // 2
 
 
 def _free_port() -> str:

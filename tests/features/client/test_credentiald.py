@@ -37,7 +37,7 @@ class Systemd:
         grants = read_grants(folder / "credentials.toml", read_settings(machine.environ, {}))
         self.path = folder / "credentials.sock"
         self.listening = listening(self.path, {})
-        self.server = CredentialServer(grants, lambda _source: machine.reader(seconds=0.5), machine.told.append, uids)
+        self.server = CredentialServer(grants, lambda _source: machine.reader(), machine.told.append, uids)
 
     def ask(self, unit: str, credential: str, name: bytes | None = None) -> bytes:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
