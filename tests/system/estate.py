@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from entra_emulator import Emulator, Settings, SystemClock
 from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.app.core import Core, oauth_app, open_core, services
+from keyturn.app.inventory import due_scans
 from keyturn.app.web import open_access, web_application
 from keyturn.authz.permissions import Grants
 from keyturn.authz.vocabulary import SUBJECTS, rules_of
@@ -281,6 +282,9 @@ def _furnished(
         "projectId": project["id"],
     }
     still = ask("POST", AZURE, quiet)["appConnection"]
+    ask("PUT", f"{AZURE}/{inner['id']}/inventory", {"enabled": True})
+    due_scans(core, services(core, lambda: None)).do(inner["id"])
+    inventory = ask("GET", "/api/v1/inventories")["inventories"][0]
     dev = {"projectId": project["id"], "environment": project["environments"][0]["slug"]}
     stored = ask("POST", "/api/v4/secrets/QUIET_TIDE", {**dev, "secretValue": "hidden-harbour-canary"})["secret"]
     tag = ask("POST", f"/api/v1/projects/{project['id']}/tags", {"slug": "quiet-mark"})["tag"]
@@ -331,6 +335,7 @@ def _furnished(
         "environment_id": environment["id"],
         "environment_slug": environment["slug"],
         "connection_id": inner["id"],
+        "inventory_id": inventory["id"],
         "still": still["id"],
         "secret_rotation": rotation_id,
         "rotation_name": "quiet-billing",

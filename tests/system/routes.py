@@ -195,6 +195,7 @@ _API: dict[str, Rule] = {
     f"POST {_AZURE}/oauth/callback": _self({"state": "unknown", "code": "unknown"}, 400, 404, by_token=True),
 }
 
+_INVENTORY = "/api/v1/inventories/{inventory_id}"
 _ROTATIONS = "/api/v2/secret-rotations"
 _ROTATION = f"{_ROTATIONS}/azure-client-secret/{{rotation_id}}"
 _A_ROTATION = {"rotation_id": "secret_rotation"}
@@ -363,6 +364,15 @@ def _server(body: Json | None = None, *also: int, **more: Any) -> Rule:
 
 _API |= {
     "GET /api/v1/overview": SELF,
+    "GET /api/v1/inventories": SELF,
+    f"GET {_INVENTORY}": _in(Action.CONNECT_CONNECTIONS),
+    f"PATCH {_INVENTORY}": _in(Action.EDIT_CONNECTIONS, {"warns": True}),
+    f"GET {_INVENTORY}/credentials": _in(Action.CONNECT_CONNECTIONS),
+    f"GET {_INVENTORY}/findings": _in(Action.CONNECT_CONNECTIONS),
+    f"GET {_INVENTORY}/credentials.csv": _in(Action.CONNECT_CONNECTIONS, reads_values=True),
+    f"POST {_INVENTORY}/read": _in(Action.CONNECT_CONNECTIONS),
+    f"GET {_AZURE}/{{connection_id}}/inventory": _in(Action.READ_CONNECTIONS),
+    f"PUT {_AZURE}/{{connection_id}}/inventory": _in(Action.EDIT_CONNECTIONS, {"enabled": False}),
     "GET /api/v1/alarms": SELF,
     f"GET {_ALARM}": _self(None, 404, fill=_NO_ALARM),
     f"POST {_ALARM}/acknowledge": _self({"reason": "known"}, 404, fill=_NO_ALARM),
@@ -608,6 +618,14 @@ _PAGES: dict[str, Rule] = {
 
 _PAGES |= {
     "GET /overview": SELF,
+    "GET /inventory": SELF,
+    "POST /inventory/switch": _in(Action.EDIT_CONNECTIONS, {"connection_id": "{connection_id}", "on": "false"}),
+    "GET /inventory/{inventory_id}": _in(Action.CONNECT_CONNECTIONS),
+    "POST /inventory/{inventory_id}/read": _in(Action.CONNECT_CONNECTIONS, NOTHING),
+    "POST /inventory/{inventory_id}/warn": _in(Action.EDIT_CONNECTIONS, {"warns": "true"}),
+    "GET /inventory/{inventory_id}/rotate": _in(
+        Action.CONNECT_CONNECTIONS, query="?application={nothing}&client={nothing}"
+    ),
     f"GET {_PROJECT}/overview": _in(Action.READ_PROJECT),
     "GET /find": _self(query="?q=quiet"),
     "GET /organization/app-connections/several": _self(None, 404, query="?id={nothing}"),

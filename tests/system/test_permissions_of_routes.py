@@ -20,6 +20,7 @@ WHO = [
     *("anonymous", "viewer", "member", "admin", "project admin"),
     *("member of no project", "machine of no project", "admin elsewhere", "reader of elsewhere"),
 ]
+_OF_READS = {"get-secret", "get-secrets", "get-secret-rotation-generated-credentials", "export-inventory"}
 REFUSED = {"forbidden": 403, "sign in": 303, "unauthenticated": 401, "token needed": 400}
 
 
@@ -117,7 +118,7 @@ def _changed(whole: RunningServer, before: dict[str, list[object]], rule: Rule) 
     after = whole.rows()
     if rule.reads_values:
         new = after["audit_events"][len(before["audit_events"]) :]
-        assert {row[7] for row in new} <= {"get-secret", "get-secrets", "get-secret-rotation-generated-credentials"}
+        assert {row[7] for row in new} <= _OF_READS
         after["audit_events"] = before["audit_events"]
     return after != before
 

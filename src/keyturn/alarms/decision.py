@@ -13,6 +13,8 @@ from keyturn.ownership.domain import NOBODY, Owner
 
 AT_ONCE = frozenset({ConditionKind.CREDENTIAL_APPEARED, ConditionKind.CREDENTIAL_VANISHED})
 """Told at once however severe: somebody else changed what this server keeps."""
+DAILY = frozenset({ConditionKind.TENANT_CREDENTIAL_ENDS})
+"""Told in the daily message however near: of what this server only reads, and does not keep."""
 DAILY_IS_TOO_LATE = timedelta(hours=50)
 """A daily message comes within 25 hours: what ends within this is told at once, a day before or at once."""
 
@@ -45,6 +47,8 @@ def step_of(ends_at: datetime | None, now: datetime, rules: Rules) -> int | None
 
 def urgent(kind: str, severity: Severity, ends_at: datetime | None, now: datetime) -> bool:
     """Say whether it is told at once. What fails is; what ends only when a daily message would come too late."""
+    if kind in DAILY:
+        return False
     if ends_at is not None:
         return ends_at <= moved(now, DAILY_IS_TOO_LATE)
     return severity is Severity.CRITICAL or kind in AT_ONCE

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from keyturn.accounts.service import Access
 from keyturn.alarms.channel_service import Channels
 from keyturn.alarms.channels.email import Email
 from keyturn.alarms.channels.kind import ChannelKind
@@ -22,8 +23,12 @@ from keyturn.alarms.watch import AlarmWatch
 from keyturn.app.core import Core, before_call
 from keyturn.errors import busy
 from keyturn.kit.bulkhead import Bulkhead
+from keyturn.pages.alarms import alarms as alarms_pages
+from keyturn.pages.alarms import channels as channel_pages
+from keyturn.pages.alarms import owners as owner_pages
 from keyturn.providers.pinned import PinnedTransport
 from keyturn.providers.transport import read_certificates, trust
+from keyturn.web.pages import Pages
 
 
 @dataclass(frozen=True)
@@ -87,3 +92,11 @@ def alarm_watch(core: Core) -> AlarmWatch:
     sender = Sender(core.sealer, channel_kinds(core), core.clock)
     messages = Delivery(core.database, sender, core.clock, core.ids, site(core))
     return AlarmWatch(core.database, core.clock, [Evaluations(alarm_evaluation(core)), DueMessages(messages)])
+
+
+def alarm_pages(core: Core, alarms: AlarmServices, access: Access) -> list[Pages]:
+    return [
+        alarms_pages.router(alarms.alarms, core.clock),
+        channel_pages.router(alarms.channels, has_mail_server=core.settings.mail is not None),
+        owner_pages.router(alarms.owners, access),
+    ]

@@ -32,8 +32,9 @@ from keyturn.api.secrets.promises import Promises
 from keyturn.api.tags import routes as tags_api
 from keyturn.api.token_auths import routes as token_auth_api
 from keyturn.api.webhooks import routes as webhooks_api
-from keyturn.app.alarms import AlarmServices, alarm_services
+from keyturn.app.alarms import AlarmServices, alarm_pages, alarm_services
 from keyturn.app.core import Core, before_call, clouds, oauth_app, services
+from keyturn.app.inventory import inventory_page_routes, inventory_routes
 from keyturn.app.services import Services
 from keyturn.app.worker import Worker
 from keyturn.audit.service import AuditTrail
@@ -71,9 +72,6 @@ from keyturn.pages import overview as overview_pages
 from keyturn.pages import rotations as rotations_pages
 from keyturn.pages import secrets as secrets_pages
 from keyturn.pages import webhooks as webhook_pages
-from keyturn.pages.alarms import alarms as alarms_pages
-from keyturn.pages.alarms import channels as channel_pages
-from keyturn.pages.alarms import owners as owner_pages
 from keyturn.pages.people import members as members_pages
 from keyturn.pages.people import settings as settings_pages
 from keyturn.pages.people import sign_in as sign_in_pages
@@ -209,6 +207,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         owners_api.router(alarms.owners),
         alarms_api.alarms_router(alarms.alarms),
         alarms_api.channels_router(alarms.channels),
+        inventory_routes(core),
         unbuilt.router(),
     ]
     pages, site = page_routes(core, access, projects, use_cases, trail, limiter, secrets, alarms)
@@ -321,6 +320,7 @@ def page_routes(
         help_pages.router(installation, sign_in_as),
         connections_pages.router(pages),
         rotations_pages.router(rotation_pages(core, use_cases, projects, trail, heads)),
+        inventory_page_routes(core, heads),
         secrets_pages.router(secret_pages(core, secrets, projects, use_cases.secret_consumers, heads)),
     ]
     keeper = Keeper(KeyringDigests(core.keyring), core.clock)
@@ -332,14 +332,6 @@ def page_routes(
         settings.site_url,
         keeper,
     )
-
-
-def alarm_pages(core: Core, alarms: AlarmServices, access: Access) -> list[Pages]:
-    return [
-        alarms_pages.router(alarms.alarms, core.clock),
-        channel_pages.router(alarms.channels, has_mail_server=core.settings.mail is not None),
-        owner_pages.router(alarms.owners, access),
-    ]
 
 
 def secret_pages(

@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 
 from keyturn.app.core import Core, before_call, services
+from keyturn.app.inventory import due_scans
 from keyturn.app.maintenance import UPKEEP_EVERY, HourlyTasks
 from keyturn.connections.due import Looks, RefreshTokens
 from keyturn.delivery.webhook_due import DueWebhooks
@@ -65,6 +66,7 @@ class Worker:
                 DueWebhooks(webhook_sender(core)),
                 Looks(use_cases.daily_check),
                 RefreshTokens(use_cases.grants),
+                due_scans(core, use_cases),
                 Upkeep(core.process_id, self._hourly.tasks(), core.clock.now(), UPKEEP_EVERY),
             ]
         )

@@ -5,7 +5,14 @@ Names and fields are promises: programs read them from the trail. The reference 
 
 from collections.abc import Mapping
 
-from keyturn.audit import alarm_events, identity_events, project_events, secret_rotation_events, webhook_events
+from keyturn.audit import (
+    alarm_events,
+    identity_events,
+    inventory_events,
+    project_events,
+    secret_rotation_events,
+    webhook_events,
+)
 from keyturn.audit.domain import AuditEvent, SubjectKind
 
 _ORGANIZATION = (SubjectKind.ORGANIZATION,)
@@ -344,7 +351,8 @@ CATALOGUE: Mapping[str, AuditEvent] = {
         *vars(project_events).items(),
         *vars(alarm_events).items(),
         *vars(webhook_events).items(),
+        *vars(inventory_events).items(),
     )
     if isinstance(value, AuditEvent)
 }
-"""All events by the names that they have here, in this order, then those of secret rotations, identities, alarms and webhooks."""
+"""All events by the names that they have here, in this order, then those of the files beside this one."""

@@ -29,6 +29,7 @@ _PAGES = (
     ("Alarms", "/alarms", "bell"),
     ("Projects", "/projects", "folder"),
     ("App Connections", "/organization/app-connections?scope=all", "plug"),
+    ("Inventory", "/inventory", "key"),
     ("Members", "/organization/members", "users"),
     ("Machine identities", "/organization/identities", "robot"),
     ("Audit log", "/organization/audit-log", "list"),

@@ -63,6 +63,8 @@ LINES: Mapping[ConditionKind, tuple[Group, str]] = {
     K.DATA_KEY_OVERDUE: (Group.FAILING, "See the server"),
     K.CHANNEL_FAILING: (Group.FAILING, "Repair"),
     K.NOBODY_TOLD: (Group.FAILING, "Add a channel"),
+    K.INVENTORY_STALE: (Group.FAILING, "See why"),
+    K.TENANT_CREDENTIAL_ENDS: (Group.ENDING, "See which"),
 }
 """Where each kind is shown, and what its button says."""
 _TONES = {

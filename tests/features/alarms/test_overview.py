@@ -25,8 +25,11 @@ from tests.features.alarms.ailing import Ailing
 Json = dict[str, Any]
 OF_THE_SERVER = {"no-worker", "data-key-overdue"}
 OF_CHANNELS = {"channel-failing", "nobody-told"}
-OF_USES = {ConditionKind.OLD_CREDENTIAL_USED, ConditionKind.REMOVAL_BLOCKS_ROTATION}
-"""Found where programs read secrets: in the tests of consumers."""
+OF_USES = {
+    *(ConditionKind.OLD_CREDENTIAL_USED, ConditionKind.REMOVAL_BLOCKS_ROTATION),
+    *(ConditionKind.INVENTORY_STALE, ConditionKind.TENANT_CREDENTIAL_ENDS),
+}
+"""Found where programs read secrets, and where tenants are read: in the tests of these."""
 NOT_OF_A_PROJECT = {"identity-locked", "identity-secret-ends"} | OF_THE_SERVER | OF_CHANNELS
 
 

@@ -10,6 +10,7 @@ import pytest
 from keyturn.alarms.conditions.channel_rules import ChannelState, of_channels
 from keyturn.alarms.conditions.credential_rules import CredentialPlace, ForeignCredential, of_foreign, of_removal
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, ConditionSubject, Severity, days_before_end
+from keyturn.alarms.conditions.inventory_rules import InventoryState, of_inventory
 from keyturn.alarms.conditions.rules import (
     ConnectionState,
     about_secret_rotation,
@@ -31,9 +32,11 @@ from keyturn.audit.domain import SubjectKind
 from keyturn.authz.permissions import Scope
 from keyturn.connections.domain import Connection
 from keyturn.credentials.domain import USED_ELSEWHERE, Credential, State
+from keyturn.inventory.domain import Ending
+from keyturn.inventory.plan import Inventory
 from keyturn.kit.secret import Sealed
 from keyturn.lockout.domain import Attempts
-from keyturn.pages import identities, overview
+from keyturn.pages import identities, inventory, overview
 from keyturn.pages.alarms import channels as channel_pages
 from keyturn.pages.connections import urls as connections
 from keyturn.pages.rotations import urls as rotations
@@ -142,6 +145,11 @@ def channels(*failing: tuple[str, datetime | None]) -> Iterable[Condition]:
     return of_channels("org", states, NOW)
 
 
+def tenant(read_at: datetime | None = NOW, ending: Ending | None = None, **changes: Any) -> list[Condition]:
+    row = Inventory("i1", "org", "global", "tenant-1", "c1", NOW - 2 * DAY, read_at=read_at, **changes)
+    return list(of_inventory(InventoryState(row, "billing", "p1", ending), NOW))
+
+
 @dataclass(frozen=True)
 class Case:
     found: Callable[[], Iterable[Condition]]
@@ -152,6 +160,8 @@ class Case:
 
 
 CHANNELS = channel_pages.HERE
+TENANT = inventory.ONE.format(inventory_id="i1")
+ENDING = f"{TENANT}?within=60&rotated=no"
 
 CASES = [
     Case(lambda: connection(**REFUSED), K.CONNECTION_REFUSED, C, "does not accept app-1"),
@@ -190,6 +200,10 @@ CASES = [
     Case(lambda: server(seen=None), K.NO_WORKER, C, "since this server was set up", SERVER),
     Case(lambda: channels(("ops", NOW - HOUR), ("mail", None)), K.CHANNEL_FAILING, C, "through the channel 'ops': No.", CHANNELS),
     Case(channels, K.NOBODY_TOLD, N, "there is no channel", CHANNELS),
+    Case(lambda: tenant(NOW - 27 * HOUR, trouble=REFUSAL), K.INVENTORY_STALE, W, "2026-11-29 09:00 UTC: Entra ID", TENANT),
+    Case(lambda: tenant(None), K.INVENTORY_STALE, W, "of tenant tenant-1 was never read to its end", TENANT),
+    Case(lambda: tenant(ending=Ending(9, NOW + 3 * DAY)), K.TENANT_CREDENTIAL_ENDS, C, "9 credentials of tenant", ENDING),
+    Case(lambda: tenant(ending=Ending(1, NOW + 50 * DAY)), K.TENANT_CREDENTIAL_ENDS, N, "A credential of tenant", ENDING),
     Case(lambda: server(key=NOW - 100 * DAY), K.DATA_KEY_OVERDUE, C, "made on 2026-08-22", SERVER),
 ]  # fmt: skip
 
@@ -213,7 +227,7 @@ def test_there_is_a_case_of_each_kind() -> None:
 def test_each_kind_has_its_place_on_the_overview_and_leads_to_a_page() -> None:
     assert set(overview.LINES) == set(ConditionKind)
     pages = [connections.ONE.format(connection_id="c1"), rotations.ONE.format(rotation_id="s1")]
-    pages += [identities.ONE.format(identity_id="i1"), "/settings/server", channel_pages.HERE]
+    pages += [identities.ONE.format(identity_id="i1"), "/settings/server", channel_pages.HERE, TENANT, ENDING]
     assert {case.path for case in CASES} == set(pages)
 
 
@@ -232,6 +246,8 @@ WELL: list[Callable[[], Iterable[Condition]]] = [
     lambda: identity(Attempts(2, NOW, None)),
     lambda: client_secret(NOW + 61 * DAY),
     server,
+    tenant,
+    lambda: tenant(NOW - 25 * HOUR),
     lambda: channels(("ops", None)),
     lambda: channels(("ops", NOW - HOUR / 12)),  # works again at the next try, most likely
 ]

@@ -52,6 +52,8 @@ class ConditionKind(StrEnum):
     DATA_KEY_OVERDUE = "data-key-overdue"
     CHANNEL_FAILING = "channel-failing"
     NOBODY_TOLD = "nobody-told"
+    INVENTORY_STALE = "inventory-stale"
+    TENANT_CREDENTIAL_ENDS = "tenant-credential-ends"
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,25 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from keyturn.alarms.channel_store import switched_on as channels_switched_on
-from keyturn.alarms.conditions import channel_rules, credential_rules, rules, server_rules, store, use_rules
-from keyturn.alarms.conditions.domain import Condition, in_order
+from keyturn.alarms.conditions import (
+    channel_rules,
+    credential_rules,
+    inventory_rules,
+    rules,
+    server_rules,
+    store,
+    use_rules,
+)
+from keyturn.alarms.conditions.domain import DAYS_BEFORE_END, Condition, in_order
 from keyturn.connections import store as connections
 from keyturn.db.unit import Tx
 from keyturn.errors import NeedsAction
+from keyturn.inventory import list_store
+from keyturn.inventory import store as inventories
+from keyturn.kit.moments import moved
 from keyturn.ownership import store as ownership
 from keyturn.providers.registry import Providers
 from keyturn.rotations.secret_consumers import SlotWait, UseOfEnding, in_use_and_ending, slots_waited_for
@@ -41,9 +52,18 @@ class ConditionFinder:
     def _owned(self, tx: Tx, org_id: str, now: datetime) -> list[Condition]:
         """Return the conditions of what may have an owner, with that."""
         found = [*self._rotating(tx, org_id, now), *self._credentials(tx, org_id, now)]
+        found.extend(self._tenants(tx, org_id, now))
         found.extend(map(server_rules.of_lost_owner, store.lost_owners(tx, org_id)))
         owners = ownership.of(tx, list({one.subject.id for one in found}))
         return [replace(one, owner=owners[one.subject.id].user_id) for one in found]
+
+    def _tenants(self, tx: Tx, org_id: str, now: datetime) -> Iterator[Condition]:
+        """Yield the conditions of inventories: a statement, and one for each tenant of which somebody is to be warned."""
+        for each, connection in inventories.read_through(tx, org_id):
+            until = moved(now, timedelta(days=DAYS_BEFORE_END[0]))
+            ending = list_store.ending(tx, each, now, until) if each.warns else None
+            state = inventory_rules.InventoryState(each, connection.name, connection.project_id, ending)
+            yield from inventory_rules.of_inventory(state, now)
 
     def _rotating(self, tx: Tx, org_id: str, now: datetime) -> Iterator[Condition]:
         rotating, of_others = store.rotations_to_judge(tx, org_id, now)

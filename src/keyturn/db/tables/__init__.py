@@ -31,6 +31,7 @@ from keyturn.db.tables.alarms import (
 from keyturn.db.tables.base import metadata
 from keyturn.db.tables.connections import app_connections, oauth_flows, oauth_tokens
 from keyturn.db.tables.deletions import deleted_rows, deleted_values, deletions
+from keyturn.db.tables.inventory import inventories, inventory_connections, inventory_entries, inventory_objects
 from keyturn.db.tables.records import audit_events, audit_floors, data_keys, fingerprint_keys
 from keyturn.db.tables.rotations import (
     credential_uses,
@@ -81,6 +82,10 @@ __all__ = [
     "environments",
     "fingerprint_keys",
     "identities",
+    "inventories",
+    "inventory_connections",
+    "inventory_entries",
+    "inventory_objects",
     "leases",
     "mapped_secrets",
     "metadata",

@@ -109,6 +109,13 @@ class Graph:
             raise unreadable(ErrorSource.GRAPH, response.headers.get("request-id"))
         return page.items, page.link.removeprefix(base) if page.link else None
 
+    def read(self, caller: GraphContext, path: str) -> Mapping[str, object]:
+        """Read what is there: a page of a list with its links, or an object. Repeatable."""
+        response = self._call(caller, "GET", path)
+        with suppress(_Unreadable):
+            return _body(response)
+        raise unreadable(ErrorSource.GRAPH, response.headers.get("request-id"))
+
     def owned_applications(self, caller: GraphContext, principal_id: str) -> list[ApplicationSummary]:
         """List the applications that a service principal owns. Repeatable."""
         return [_summary(item) for item in self.owned(caller, principal_id)]
@@ -299,11 +306,20 @@ def _application(body: Mapping[str, object], key: str, collection: str) -> Remot
 
 def secrets_in(item: Mapping[str, object]) -> tuple[RemoteCredential, ...]:
     """Return the secrets of a listed application; those that cannot be read are left out."""
+    return _credentials_in(item, _SECRETS)
+
+
+def certificates_in(item: Mapping[str, object]) -> tuple[RemoteCredential, ...]:
+    """Return the certificates of a listed application; those that cannot be read are left out."""
+    return _credentials_in(item, _KEYS)
+
+
+def _credentials_in(item: Mapping[str, object], collection: str) -> tuple[RemoteCredential, ...]:
     found: list[RemoteCredential] = []
-    entries = item.get(_SECRETS)
+    entries = item.get(collection)
     for entry in entries if isinstance(entries, list) else ():
         with suppress(_Unreadable):
-            found.append(_credential(entry, _SECRETS))
+            found.append(_credential(entry, collection))
     return tuple(found)
 
 

@@ -29,6 +29,7 @@ from keyturn.providers.azure.assertions import audience_of
 from keyturn.providers.azure.capabilities import ADMINISTRATORS, READERS, WRITE_ALL, WRITE_OWNED, capabilities
 from keyturn.providers.azure.clouds import Clouds
 from keyturn.providers.azure.credential_kinds import Keys, kinds
+from keyturn.providers.azure.directory import AzureDirectory
 from keyturn.providers.azure.error_mapping import ErrorContext, principal_of
 from keyturn.providers.azure.errors import PERMISSION_FIX
 from keyturn.providers.azure.graph import Graph, GraphContext
@@ -74,6 +75,7 @@ class AzureProvider:
         self._tokens = Tokens(transport, clock, request_ids, timeout)
         self._oauth = OAuth(transport, self._tokens.discovery, clock, request_ids, timeout)
         self._graph = Graph(transport, clock, request_ids, timeout)
+        self.directory = AzureDirectory(self._graph, self._caller)
         self._clock = clock
         self._keys = keys
         self.browser = OAuthMethod(self, oauth, bare_codes=bare_codes)

@@ -1,0 +1,81 @@
+"""Conditions of inventories: a tenant that is not read any more, and credentials that end and that nobody rotates. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from keyturn.alarms.conditions.domain import (
+    Condition,
+    ConditionKind,
+    ConditionSubject,
+    Severity,
+    days_before_end,
+    severity_of_end,
+    told_end,
+)
+from keyturn.audit.domain import SubjectKind
+from keyturn.authz.permissions import Scope
+from keyturn.inventory.domain import Ending
+from keyturn.inventory.plan import STALE_AFTER, Inventory
+
+
+@dataclass(frozen=True)
+class InventoryState:
+    """An inventory with the connection that reads it; ``ending`` is what ends, where somebody is to be warned of that."""
+
+    inventory: Inventory
+    connection_name: str
+    project_id: str | None
+    ending: Ending | None = None
+
+
+def of_inventory(state: InventoryState, now: datetime) -> Iterator[Condition]:
+    """Yield that what is known of a tenant is too old, and that something of it ends."""
+    inventory = state.inventory
+    since = inventory.read_at or inventory.created_at
+    if now - since > STALE_AFTER:
+        trouble = inventory.trouble or {}
+        known = f"is as of {inventory.read_at:%Y-%m-%d %H:%M} UTC" if inventory.read_at else "was never read to its end"
+        why = f": {trouble['message']}" if trouble.get("message") else "."
+        fix = str(trouble.get("fix") or "See whether a worker lives with: keyturn doctor")
+        yield _condition(
+            state,
+            ConditionKind.INVENTORY_STALE,
+            Severity.WARNING,
+            f"The inventory of tenant {inventory.tenant_id} {known}{why}",
+            fix,
+            f"/inventory/{inventory.id}",
+            since=since,
+        )
+    ending = state.ending
+    if ending is not None and days_before_end(ending.first, now) is not None:
+        is_one = ending.count == 1
+        what = "A credential" if is_one else f"{ending.count} credentials"
+        yield _condition(
+            state,
+            ConditionKind.TENANT_CREDENTIAL_ENDS,
+            severity_of_end(ending.first, now),
+            f"{what} of tenant {inventory.tenant_id} that nobody rotates {'will end' if is_one else 'will end soon'}: "
+            f"the first of them {told_end(ending.first, now)}.",
+            "See who owns it, and start rotating it here or replace it.",
+            f"/inventory/{inventory.id}?within=60&rotated=no",
+            ends_at=ending.first,
+        )
+
+
+def _condition(
+    state: InventoryState,
+    kind: ConditionKind,
+    severity: Severity,
+    cause: str,
+    fix: str,
+    path: str,
+    *,
+    since: datetime | None = None,
+    ends_at: datetime | None = None,
+) -> Condition:
+    inventory = state.inventory
+    subject = ConditionSubject(SubjectKind.CONNECTION, inventory.connection_id, state.connection_name)
+    place = Scope(inventory.org_id, state.project_id, connection_id=inventory.connection_id)
+    key = f"{kind.value}:{subject.kind.value}:{inventory.id}"
+    return Condition(kind, key, severity, subject, place, cause, fix, path, since, ends_at)

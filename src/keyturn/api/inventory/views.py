@@ -1,0 +1,89 @@
+"""Inventories as JSON shows them."""
+
+from datetime import datetime
+
+from keyturn.api.inventory.schemas import (
+    InventoryConnection,
+    InventoryCredential,
+    InventoryOwner,
+    InventoryShown,
+    InventoryTrouble,
+    LastSuccess,
+)
+from keyturn.inventory.domain import NO_KEY, LastUse, Observed, Row
+from keyturn.inventory.export import age_in_days, days_left
+from keyturn.inventory.service import TenantView
+from keyturn.inventory.store import ReadingConnection
+from keyturn.kit.clock import iso, iso_or_none
+
+
+def tenant(view: TenantView) -> InventoryShown:
+    inventory = view.inventory
+    return InventoryShown(
+        id=inventory.id,
+        cloud=inventory.cloud,
+        tenant_id=inventory.tenant_id,
+        connection=_connection(view.connection),
+        other_connections=[_connection(each) for each in view.others],
+        sees_all=inventory.sees_all,
+        phase=inventory.phase.value,
+        objects=view.counts.objects,
+        owners_read=view.detailed,
+        credentials=view.counts.credentials,
+        began_at=iso_or_none(inventory.began_at),
+        read_at=iso_or_none(inventory.read_at),
+        full_read_at=iso_or_none(inventory.full_at),
+        is_stale=view.is_stale,
+        warns=inventory.warns,
+        trouble=_trouble(inventory.trouble),
+    )
+
+
+def _connection(connection: ReadingConnection) -> InventoryConnection:
+    return InventoryConnection(connection.id, connection.name, connection.project_id)
+
+
+def _trouble(trouble: dict[str, object] | None) -> InventoryTrouble | None:
+    if not trouble:
+        return None
+    code, message, fix, at = (trouble.get(name) for name in ("code", "message", "fix", "at"))
+    return InventoryTrouble(str(code), str(message), str(fix) if fix else None, str(at))
+
+
+def credential(row: Row, now: datetime) -> InventoryCredential:
+    entry = row.entry
+    return InventoryCredential(
+        object_type=entry.object_kind.value,
+        object_id=entry.object_id,
+        app_id=entry.app_id,
+        display_name=entry.name,
+        audience=entry.audience,
+        is_foreign=entry.foreign,
+        is_disabled=entry.disabled,
+        kind=entry.key_kind.value if entry.key_kind else NO_KEY,
+        key_id=entry.key_id,
+        name=entry.key_name,
+        hint=entry.hint,
+        issuer=entry.issuer,
+        subject=entry.subject,
+        starts_at=iso_or_none(entry.starts_at),
+        ends_at=iso_or_none(entry.ends_at),
+        age_days=age_in_days(entry.starts_at, now),
+        days_left=days_left(entry.ends_at, now),
+        owner_state=entry.owner_state.value,
+        owners=[InventoryOwner(each.id, each.kind, each.name, each.disabled) for each in row.owners],
+        owners_read_at=iso_or_none(row.owners_read_at),
+        last_success=_last_success(row.last_use),
+        origin=row.origin.value if row.origin else None,
+        rotation_id=row.rotation_id,
+        slots_left=entry.slots_left,
+        first_seen_at=iso_or_none(entry.first_seen_at),
+        appeared_at=iso_or_none(entry.appeared_at),
+        findings=[finding.value for finding in row.findings(now)],
+    )
+
+
+def _last_success(use: LastUse) -> LastSuccess:
+    if isinstance(use, Observed):
+        return LastSuccess(iso(use.at), use.source, None)
+    return LastSuccess(None, None, use.reason)

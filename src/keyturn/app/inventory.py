@@ -1,0 +1,27 @@
+"""Inventories put together: what reads tenants, and the faces that show them."""
+
+from keyturn.api.inventory import routes as inventory_api
+from keyturn.app.core import Core
+from keyturn.app.services import Services
+from keyturn.inventory.due import DueScans
+from keyturn.inventory.reading_tokens import ReadingTokens
+from keyturn.inventory.scan import Scans
+from keyturn.inventory.service import Inventories
+from keyturn.pages import inventory as inventory_pages
+from keyturn.pages.project_header import ProjectHeaders
+from keyturn.web.pages import Pages
+from keyturn.web.routes import Routes
+
+
+def due_scans(core: Core, use_cases: Services) -> DueScans:
+    """Return what reads tenants, as a source of work."""
+    directories = {core.azure.manifest.app: core.azure.directory}
+    return DueScans(Scans(core.database, core.clock, core.ids, use_cases.stored, directories, ReadingTokens()))
+
+
+def inventory_routes(core: Core) -> Routes:
+    return inventory_api.router(Inventories(core.database, core.clock), core.clock)
+
+
+def inventory_page_routes(core: Core, heads: ProjectHeaders) -> Pages:
+    return inventory_pages.router(Inventories(core.database, core.clock), heads, core.clock)

@@ -1,0 +1,70 @@
+"""SQL of credentials that appeared on applications which this server rotates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from keyturn.db.tables import inventory_entries
+from keyturn.db.tables.views import rotations
+from keyturn.db.unit import Tx
+from keyturn.inventory.plan import Inventory
+
+_E = inventory_entries
+
+
+@dataclass(frozen=True)
+class RotatedApplication:
+    """The rotation of an application."""
+
+    id: str
+    project_id: str | None
+
+
+@dataclass(frozen=True)
+class Untraced:
+    """A credential that appeared, of which it is still to be found out who made it."""
+
+    entry_id: str
+    object_id: str
+    app_id: str
+    key_kind: str
+    key_id: str
+    key_name: str | None
+    hint: str | None
+    starts_at: datetime | None
+    appeared_at: datetime
+
+
+_FIELDS = tuple(field.name for field in fields(Untraced) if field.name != "entry_id")
+
+
+def rotated(tx: Tx, inventory: Inventory, app_ids: Sequence[str]) -> dict[str, RotatedApplication]:
+    """Return the rotations of these applications, by client id."""
+    app_id = sa.func.lower(rotations.c.app_id)
+    query = sa.select(rotations.c.id, rotations.c.project_id, app_id.label("app")).where(
+        rotations.c.org_id == inventory.org_id,
+        rotations.c.cloud == inventory.cloud,
+        rotations.c.retired.is_(False),
+        app_id.in_(app_ids),
+    )
+    return {row["app"]: RotatedApplication(row["id"], row["project_id"]) for row in tx.rows(query)} if app_ids else {}
+
+
+def mark(tx: Tx, inventory_id: str, object_id: str, key_ids: Sequence[str], now: datetime) -> None:
+    of_these = (_E.c.inventory_id == inventory_id, _E.c.object_id == object_id, _E.c.key_id.in_(key_ids))
+    tx.run(sa.update(_E).where(*of_these, _E.c.appeared_at.is_(None)).values(appeared_at=now))
+
+
+def untraced(tx: Tx, inventory_id: str, limit: int) -> list[Untraced]:
+    """Return what appeared and is still to be traced, the first one first."""
+    query = sa.select(_E).where(
+        _E.c.inventory_id == inventory_id, _E.c.appeared_at.is_not(None), _E.c.traced_at.is_(None)
+    )
+    rows = tx.rows(query.order_by(_E.c.appeared_at, _E.c.id).limit(limit))
+    return [Untraced(entry_id=row["id"], **{name: row[name] for name in _FIELDS}) for row in rows]
+
+
+def mark_traced(tx: Tx, entry_id: str, now: datetime) -> None:
+    tx.run(sa.update(_E).where(_E.c.id == entry_id).values(traced_at=now))

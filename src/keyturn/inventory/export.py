@@ -1,0 +1,67 @@
+"""An inventory as a file of comma-separated values that a spreadsheet opens without running anything in it. Pure."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from keyturn.inventory.domain import NO_KEY, Observed, Row
+from keyturn.kit.clock import iso_or_none
+
+COLUMNS = (
+    *("objectType", "displayName", "appId", "objectId", "audience", "foreign", "disabled"),
+    *("kind", "keyId", "keyName", "hint", "issuer", "subject", "startsAt", "endsAt", "ageDays", "daysLeft"),
+    *("ownerState", "owners", "origin", "rotationId", "slotsLeft", "lastSuccessAt", "lastSuccessSource"),
+    *("lastSuccessUnknownBecause", "findings"),
+)
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def header() -> bytes:
+    return lines([COLUMNS])
+
+
+def lines(rows: Iterable[Sequence[object]]) -> bytes:
+    """Return rows as RFC 4180 says it. What a spreadsheet would take for a formula gets a quote before it.
+
+    Whoever may name an application, a secret or a person could otherwise run something on the machine of who opens the file
+    (https://owasp.org/www-community/attacks/CSV_Injection).
+    """
+    text = io.StringIO()
+    csv.writer(text).writerows([[_cell(value) for value in row] for row in rows])
+    return text.getvalue().encode()
+
+
+def _cell(value: object) -> object:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value
+
+
+def age_in_days(starts_at: datetime | None, now: datetime) -> int | None:
+    """Return for how many whole days it has been there; None for what has no start."""
+    return None if starts_at is None else max((now - starts_at).days, 0)
+
+
+def days_left(ends_at: datetime | None, now: datetime) -> int | None:
+    """Return how many whole days are left, negative for what has ended; None for what has no end."""
+    return None if ends_at is None else (ends_at - now).days
+
+
+def values(row: Row, now: datetime) -> tuple[object, ...]:
+    """Return a row by :data:`COLUMNS`."""
+    entry, use = row.entry, row.last_use
+    observed = use if isinstance(use, Observed) else None
+    return (
+        *(entry.object_kind.value, entry.name, entry.app_id, entry.object_id, entry.audience),
+        *(entry.foreign, entry.disabled, entry.key_kind.value if entry.key_kind else NO_KEY, entry.key_id),
+        *(entry.key_name, entry.hint, entry.issuer, entry.subject, iso_or_none(entry.starts_at)),
+        *(iso_or_none(entry.ends_at), age_in_days(entry.starts_at, now), days_left(entry.ends_at, now)),
+        *(entry.owner_state.value, "; ".join(owner.name or owner.id for owner in row.owners)),
+        *(row.origin.value if row.origin else None, row.rotation_id, entry.slots_left),
+        *(iso_or_none(observed.at) if observed else None, observed.source if observed else None),
+        None if isinstance(use, Observed) else use.reason,
+        " ".join(finding.value for finding in row.findings(now)),
+    )

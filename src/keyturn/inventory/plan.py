@@ -1,0 +1,151 @@
+"""What a scan reads next, and when: a full read once a week, what changed in between. Pure.
+
+A full read takes the lists page by page, then owners and federated credentials one call each, first of what ends soon, at a
+pace that leaves a tenant's budget of requests to others. All that is needed to go on stands in the row of the inventory.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from keyturn.errors import KeyturnError, Retryable
+from keyturn.kit.moments import bounded
+from keyturn.ports.inventory import Listing
+
+PAGE_SIZE = 999
+"""The most that Graph gives at once (learn.microsoft.com/graph/api/application-list)."""
+LEAST_PAGE = 62
+PAGES_AT_ONCE = 4
+OBJECTS_AT_ONCE = 25
+DETAILS_EVERY = timedelta(seconds=9)
+"""25 objects, two or three calls each, every nine seconds: 10,000 objects take an hour, and 70 of the 3,500 resource units that
+the smallest tenants grant an application in ten seconds (learn.microsoft.com/graph/throttling-limits)."""
+LOOK_EVERY = timedelta(hours=1)
+FULL_EVERY = timedelta(days=7)
+TOKENS_LIVE = timedelta(days=6, hours=12)
+"""Microsoft's hold for seven days."""
+STALE_AFTER = timedelta(hours=26)
+REFRESH_WITHIN = timedelta(days=30)
+REFRESH_AFTER = timedelta(days=1)
+"""Owners show in no list of changes: of what ends within 30 days they are read daily, of all else with each full read."""
+TRACE_AFTER = timedelta(minutes=5)
+TRACED_AT_LATEST = timedelta(hours=1)
+"""The directory's audit log is some minutes late: so long is asked who made what appeared."""
+FIRST_RETRY, LONGEST_RETRY = timedelta(minutes=1), timedelta(hours=1)
+CLAIM = timedelta(minutes=10)
+"""When a piece of a scan is done again that never came to its end."""
+
+
+class Phase(StrEnum):
+    """What is read at the moment. The text is a promise: programs read it."""
+
+    BEGIN = "begin"
+    APPLICATIONS = "applications"
+    BLUEPRINTS = "blueprints"
+    PRINCIPALS = "service-principals"
+    OWNED = "owned-applications"
+    DETAILS = "owners"
+    REST = "rest"
+
+
+LISTS = {
+    Phase.APPLICATIONS: Listing.APPLICATIONS,
+    Phase.BLUEPRINTS: Listing.BLUEPRINTS,
+    Phase.PRINCIPALS: Listing.PRINCIPALS,
+    Phase.OWNED: Listing.OWNED,
+}
+_AFTER = {
+    Phase.APPLICATIONS: Phase.BLUEPRINTS,
+    Phase.BLUEPRINTS: Phase.PRINCIPALS,
+    Phase.PRINCIPALS: Phase.DETAILS,
+    Phase.OWNED: Phase.DETAILS,
+}
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """One tenant as it is kept. ``connection_id`` is the connection through which all of it was read.
+
+    ``scan`` numbers the reads of the lists; ``full``: this one reads all details anew. ``began_at`` is when it began,
+    ``full_at`` when the last full one was over, ``read_at`` the moment that the lists are known to be true of. Tokens ask what
+    changed since ``tokens_at``. ``trouble`` is why it does not go on.
+    """
+
+    id: str
+    org_id: str
+    cloud: str
+    tenant_id: str
+    connection_id: str
+    created_at: datetime
+    sees_all: bool = True
+    warns: bool = False
+    phase: Phase = Phase.BEGIN
+    cursor: str | None = None
+    page_size: int = PAGE_SIZE
+    scan: int = 0
+    full: bool = True
+    began_at: datetime | None = None
+    full_at: datetime | None = None
+    read_at: datetime | None = None
+    applications_token: str | None = None
+    principals_token: str | None = None
+    tokens_at: datetime | None = None
+    failures: int = 0
+    trouble: dict[str, object] | None = None
+
+
+@dataclass(frozen=True)
+class ReaderChoice:
+    """A connection that the inventory of its tenant is switched on for. ``sees_all`` is None as long as nobody tried."""
+
+    connection_id: str
+    enabled_at: datetime
+    sees_all: bool | None = None
+    refused_at: datetime | None = None
+
+
+def chosen(readers: Sequence[ReaderChoice], current: str | None) -> ReaderChoice | None:
+    """Return which connection reads the tenant: one that is not refused, that sees all of it, the one that has read it so
+    far, the one that was switched on first. None: it is switched on for none.
+    """
+    return min(
+        readers,
+        key=lambda each: (
+            each.refused_at is not None,
+            each.sees_all is False,
+            each.connection_id != current,
+            each.enabled_at,
+            each.connection_id,
+        ),
+        default=None,
+    )
+
+
+def after_list(phase: Phase) -> Phase:
+    """Return what follows a list that was read to its end."""
+    return _AFTER[phase]
+
+
+def full_is_due(inventory: Inventory, now: datetime) -> bool:
+    """Say whether everything is to be read anew."""
+    return inventory.full_at is None or now >= bounded(inventory.full_at + FULL_EVERY, now, FULL_EVERY)
+
+
+def lists_are_due(inventory: Inventory, now: datetime) -> bool:
+    """Say whether lists are to be read, as nobody would tell what changed: there is no token, or it is too old."""
+    if full_is_due(inventory, now) or inventory.tokens_at is None:
+        return True
+    return not (inventory.tokens_at <= now < inventory.tokens_at + TOKENS_LIVE)
+
+
+def retry_after(error: KeyturnError, failures: int) -> timedelta:
+    """Return when to go on after a failure that came ``failures`` times in a row before: as the provider asks, or ever later."""
+    asked = error.retry_after if isinstance(error, Retryable) else None
+    grown = min(FIRST_RETRY * 2 ** min(failures, 6), LONGEST_RETRY)
+    return max(asked, timedelta(seconds=1)) if asked is not None else grown
+
+
+def smaller_page(inventory: Inventory) -> int:
+    """Return the size of pages after one did not come whole or in time."""
+    return max(inventory.page_size // 2, LEAST_PAGE)

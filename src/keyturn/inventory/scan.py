@@ -1,0 +1,332 @@
+"""Reads a tenant in pieces: each ends with a transaction that says where the next one begins. Changes nothing at the provider.
+
+A piece that is done twice writes the same twice: who dies in the middle loses no more than one piece.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import structlog
+
+from keyturn.connections import store as connections
+from keyturn.connections.domain import Connection
+from keyturn.connections.stored import Stored
+from keyturn.db.unit import Database, Tx
+from keyturn.errors import KeyturnError, NeedsAction, NotYet, Permanent, Retryable
+from keyturn.inventory import appeared, appeared_store, plan, store
+from keyturn.inventory.plan import Inventory, Phase
+from keyturn.inventory.reading_tokens import ReadingTokens
+from keyturn.inventory.scan_store import Holder, Keeper, NewKey, waiting
+from keyturn.kit.clock import iso
+from keyturn.ports.clock import Clock, Ids
+from keyturn.ports.inventory import DirectoryReader, ListedObject, Listing, ObjectKind, ObjectPage
+from keyturn.ports.provider import AccessToken
+
+log = structlog.get_logger("keyturn.inventory")
+
+_MOST_CHANGES = 20
+_NAMES = uuid.UUID("6f1e2c5a-8a53-4f0e-9d1b-3f1f6c0f7a10")
+AT_ONCE = timedelta(0)
+_KINDS = {Listing.APPLICATIONS: ObjectKind.APPLICATION, Listing.PRINCIPALS: ObjectKind.PRINCIPAL}
+
+
+def inventory_id(org_id: str, cloud: str, tenant_id: str) -> str:
+    """Return the id of a tenant's inventory: the same whichever connection reads it."""
+    return str(uuid.uuid5(_NAMES, f"{org_id} {cloud} {tenant_id}"))
+
+
+def _is_too_much(error: KeyturnError, inventory: Inventory) -> bool:
+    """Say whether pages may be too large to come whole and in time: twice in a row one did not, and nobody asked to wait."""
+    again = isinstance(error, Retryable) and error.retry_after is None and inventory.failures > 0
+    return again and inventory.page_size > plan.LEAST_PAGE
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """One piece of a scan: who reads what."""
+
+    inventory: Inventory
+    connection: Connection
+    directory: DirectoryReader
+    token: AccessToken
+
+
+@dataclass(frozen=True)
+class Scans:
+    """Reads the tenants of connections. ``directories`` are by the app of a connection. Outside transactions."""
+
+    database: Database
+    clock: Clock
+    ids: Ids
+    stored: Stored
+    directories: Mapping[str, DirectoryReader]
+    tokens: ReadingTokens
+
+    def run(self, connection_id: str) -> None:
+        """Read the next piece of the connection's tenant, if that is what reads it. Safe to repeat."""
+        taken = self._take(connection_id)
+        if taken is None:
+            return
+        inventory, connection = taken
+        directory = self.directories.get(connection.app)
+        if directory is None:
+            return
+        try:
+            token = self.tokens.of(connection, self.clock.now(), lambda: self.stored.sign_in(connection)[1])
+            pause = self._piece(_Reading(inventory, connection, directory, token))
+        except KeyturnError as error:
+            pause = self._failed(inventory, connection, error)
+        now = self.clock.now()
+        with self.database.write() as tx:
+            store.change_switch(tx, connection_id, next_at=now + pause)
+
+    # --- who reads ----------------------------------------------------------------------------------------------------
+
+    def _take(self, connection_id: str) -> tuple[Inventory, Connection] | None:
+        """Return the inventory if this connection is to read it: from its beginning, when it was another one so far."""
+        now = self.clock.now()
+        with self.database.write() as tx:
+            switch, connection = store.switch_of(tx, connection_id, lock=True), connections.get(tx, connection_id)
+            if switch is None or connection is None:
+                return None
+            tenant = (connection.org_id, connection.cloud, connection.tenant_id.lower())
+            if tenant != (switch.org_id, switch.cloud, switch.tenant_id):
+                # Its credentials are those of another tenant by now.
+                store.switch_off(tx, connection_id)
+                store.switch_on(tx, replace(switch, cloud=tenant[1], tenant_id=tenant[2], sees_all=None), now)
+            identity = inventory_id(*tenant)
+            inventory = store.get(tx, identity)
+            choices = [each.choice for each in store.switches_of_tenant(tx, *tenant)]
+            best = plan.chosen(choices, inventory.connection_id if inventory else None)
+            if best is None or best.connection_id != connection_id:
+                store.change_switch(tx, connection_id, next_at=now + plan.LOOK_EVERY)
+                return None
+            if inventory is None:
+                store.create(tx, Inventory(identity, *tenant, connection_id, now))
+            elif inventory.connection_id != connection_id:
+                self._start_over(tx, inventory, connection_id)
+            inventory = store.get(tx, identity)
+        return (inventory, connection) if inventory else None
+
+    def _start_over(self, tx: Tx, inventory: Inventory, connection_id: str) -> None:
+        """Forget what another connection has read: who may use this one may not know of it."""
+        store.forget_content(tx, inventory.id)
+        blank = Inventory(
+            inventory.id, inventory.org_id, inventory.cloud, inventory.tenant_id, connection_id, inventory.created_at
+        )
+        kept = {"id", "org_id", "cloud", "tenant_id", "created_at", "warns"}
+        store.change(tx, inventory.id, **{name: value for name, value in vars(blank).items() if name not in kept})
+
+    def _failed(self, inventory: Inventory, connection: Connection, error: KeyturnError) -> timedelta:
+        """Write down why it does not go on, and return when it is tried again."""
+        now = self.clock.now()
+        is_final = isinstance(error, (NeedsAction, Permanent))
+        self.tokens.forget(connection.id)
+        trouble = {"code": error.code, "message": error.message, "fix": error.fix, "at": iso(now)}
+        changes: dict[str, object] = {"trouble": trouble, "failures": inventory.failures + 1}
+        if inventory.phase in plan.LISTS and not isinstance(error, NotYet):
+            if is_final and inventory.cursor is not None:
+                # A cursor ends some time: the list is read from its beginning.
+                changes["cursor"] = None
+            elif _is_too_much(error, inventory):
+                changes |= {"cursor": None, "page_size": plan.smaller_page(inventory)}
+        restarts = is_final and "cursor" in changes
+        with self.database.write() as tx:
+            store.change(tx, inventory.id, **changes)
+            switch = store.switch_of(tx, connection.id)
+            if switch and is_final and not restarts:
+                store.change_switch(tx, connection.id, refused_at=switch.refused_at or now)
+                store.wake_others(tx, switch, now)
+        log.warning("inventory.read_failed", connection_id=connection.id, code=error.code, reason=error.message)
+        return plan.LOOK_EVERY if is_final and not restarts else plan.retry_after(error, inventory.failures)
+
+    # --- pieces -------------------------------------------------------------------------------------------------------
+
+    def _piece(self, reading: _Reading) -> timedelta:
+        """Read a piece; return when the next one is due."""
+        match reading.inventory.phase:
+            case Phase.BEGIN:
+                return self._begin(reading)
+            case Phase.DETAILS:
+                return self._details(reading)
+            case Phase.REST:
+                return self._look(reading)
+            case _:
+                return self._pages(reading)
+
+    def _begin(self, reading: _Reading) -> timedelta:
+        """Begin to read lists. What changes from now on is asked for afterwards: nothing falls between."""
+        inventory, now = reading.inventory, self.clock.now()
+        sees_all = reading.directory.sees_all(reading.token)
+        tokens = [self._first_token(reading, listing) if sees_all else None for listing in _KINDS]
+        with self.database.write() as tx:
+            store.change_switch(tx, reading.connection.id, sees_all=sees_all)
+            store.change(
+                tx,
+                inventory.id,
+                sees_all=sees_all,
+                phase=(Phase.APPLICATIONS if sees_all else Phase.OWNED).value,
+                cursor=None,
+                page_size=plan.PAGE_SIZE,
+                scan=inventory.scan + 1,
+                full=plan.full_is_due(inventory, now),
+                began_at=now,
+                applications_token=tokens[0],
+                principals_token=tokens[1],
+                tokens_at=now if all(tokens) else None,
+            )
+        return AT_ONCE
+
+    def _first_token(self, reading: _Reading, listing: Listing) -> str | None:
+        """Return what later asks for changes; None where the directory tells none: then lists are read instead."""
+        try:
+            changes = reading.directory.changes(reading.connection.tenant, reading.token, listing, None)
+        except (NeedsAction, Permanent):
+            return None
+        return changes.token
+
+    def _pages(self, reading: _Reading) -> timedelta:
+        inventory, phase = reading.inventory, reading.inventory.phase
+        cursor: str | None = inventory.cursor
+        for _ in range(plan.PAGES_AT_ONCE):
+            page = reading.directory.page(
+                reading.connection.tenant, reading.token, plan.LISTS[phase], cursor, inventory.page_size
+            )
+            cursor = page.cursor if page else None
+            with self.database.write() as tx:
+                self._keep_page(tx, inventory, phase, page)
+                self._read_well(tx, reading, cursor=cursor, phase=phase.value)
+                if cursor is None:
+                    self._end_list(tx, inventory, phase)
+            if cursor is None:
+                break
+        return AT_ONCE
+
+    def _keep_page(self, tx: Tx, inventory: Inventory, phase: Phase, page: ObjectPage | None) -> None:
+        objects: Sequence[ListedObject] = page.objects if page else ()
+        keeper = self._keeper(inventory)
+        if phase is Phase.PRINCIPALS:
+            own = [each for each in objects if each.home_tenant in {None, inventory.tenant_id}]
+            by_state = ([each.app_id for each in own if each.disabled is is_off] for is_off in (True, False))
+            keeper.note_principals(tx, *by_state)
+            objects = [each for each in objects if each.keys]
+        self._appeared(tx, inventory, keeper.keep(tx, objects, all_details=inventory.full))
+
+    def _end_list(self, tx: Tx, inventory: Inventory, phase: Phase) -> None:
+        following = plan.after_list(phase)
+        store.change(tx, inventory.id, phase=following.value, cursor=None)
+        if following is Phase.DETAILS:
+            self._keeper(inventory).remove_unseen(tx)
+            store.change(tx, inventory.id, read_at=inventory.began_at)
+
+    def _details(self, reading: _Reading) -> timedelta:
+        """Read owners and federated credentials of some objects, and the objects themselves where they changed."""
+        inventory = reading.inventory
+        with self.database.read() as tx:
+            holders = waiting(tx, inventory.id, plan.OBJECTS_AT_ONCE)
+        for holder in holders:
+            self._detail(reading, holder)
+        if len(holders) == plan.OBJECTS_AT_ONCE:
+            with self.database.write() as tx:
+                self._read_well(tx, reading)
+            return plan.DETAILS_EVERY
+        now = self.clock.now()
+        with self.database.write() as tx:
+            done = {"full_at": now, "full": False} if inventory.full else {}
+            self._read_well(tx, reading, phase=Phase.REST.value, **done)
+            untraced = appeared_store.untraced(tx, inventory.id, 1)
+        return plan.TRACE_AFTER if untraced else plan.LOOK_EVERY
+
+    def _detail(self, reading: _Reading, holder: Holder) -> None:
+        inventory, directory = reading.inventory, reading.directory
+        tenant, token, kind = reading.connection.tenant, reading.token, holder.listed.kind
+        keeper = self._keeper(inventory)
+        if holder.unread or holder.pending:
+            listed = directory.object(tenant, token, kind, holder.listed.object_id)
+            if listed is None or (kind is ObjectKind.PRINCIPAL and not listed.keys):
+                with self.database.write() as tx:
+                    keeper.remove(tx, [holder.listed.object_id])
+                return
+            with self.database.write() as tx:
+                self._appeared(tx, inventory, keeper.keep(tx, [listed], all_details=True))
+            holder, kind = replace(holder, listed=listed), listed.kind
+        owners = directory.owners(tenant, token, kind, holder.listed.object_id)
+        has_federated = kind is not ObjectKind.PRINCIPAL
+        federated = directory.federated(tenant, token, holder.listed.object_id) if has_federated else ()
+        with self.database.write() as tx:
+            self._appeared(tx, inventory, keeper.detail(tx, holder, owners, federated))
+
+    def _look(self, reading: _Reading) -> timedelta:
+        """Ask what changed since the last time, and who made what appeared."""
+        inventory, now = reading.inventory, self.clock.now()
+        self._trace(reading)
+        if plan.lists_are_due(inventory, now):
+            with self.database.write() as tx:
+                self._read_well(tx, reading, phase=Phase.BEGIN.value)
+            return AT_ONCE
+        try:
+            found, tokens = self._changes(reading)
+        except Permanent:
+            # 410: nobody tells any more what changed since then.
+            with self.database.write() as tx:
+                self._read_well(tx, reading, phase=Phase.BEGIN.value)
+            return AT_ONCE
+        keeper = self._keeper(inventory)
+        with self.database.write() as tx:
+            changed = [keeper.note_changed(tx, ids, kind) for kind, ids in found]
+            changed.append(keeper.refresh(tx, plan.REFRESH_WITHIN, plan.REFRESH_AFTER))
+            phase = Phase.DETAILS if any(changed) else Phase.REST
+            self._read_well(tx, reading, phase=phase.value, read_at=now, tokens_at=now, **tokens)
+        return AT_ONCE if any(changed) else plan.LOOK_EVERY
+
+    def _changes(self, reading: _Reading) -> tuple[list[tuple[ObjectKind, Sequence[str]]], dict[str, str]]:
+        """Return the ids of what changed, by kind, and the tokens to ask with the next time."""
+        inventory = reading.inventory
+        found: list[tuple[ObjectKind, Sequence[str]]] = []
+        tokens: dict[str, str] = {}
+        for listing, name in ((Listing.APPLICATIONS, "applications_token"), (Listing.PRINCIPALS, "principals_token")):
+            since: str | None = getattr(inventory, name)
+            ids: dict[str, None] = {}
+            for _ in range(_MOST_CHANGES):
+                changes = reading.directory.changes(reading.connection.tenant, reading.token, listing, since)
+                ids |= dict.fromkeys(changes.object_ids)
+                since = changes.cursor or changes.token
+                if changes.cursor is None:
+                    break
+            else:
+                raise Permanent("More changed than can be followed.", code="inventory.too_many_changes")
+            found.append((_KINDS[listing], list(ids)))
+            if since:
+                tokens[name] = since
+        return found, tokens
+
+    def _trace(self, reading: _Reading) -> None:
+        inventory, now = reading.inventory, self.clock.now()
+        with self.database.read() as tx:
+            untraced = appeared_store.untraced(tx, inventory.id, plan.PAGES_AT_ONCE)
+        for each in untraced:
+            since = (each.starts_at or each.appeared_at) - appeared.ABOUT_THEN
+            changes = reading.directory.changed_by(
+                reading.connection.tenant, reading.token, each.object_id, max(since, now - plan.FULL_EVERY)
+            )
+            is_last = now - each.appeared_at >= plan.TRACED_AT_LATEST
+            trace = appeared.traced(each, changes, is_last=is_last)
+            if trace is not None:
+                with self.database.write() as tx:
+                    appeared.tell(tx, inventory, each, trace, now)
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    def _keeper(self, inventory: Inventory) -> Keeper:
+        return Keeper(self.ids, inventory.id, inventory.tenant_id, inventory.scan, self.clock.now())
+
+    def _appeared(self, tx: Tx, inventory: Inventory, new: Sequence[NewKey]) -> None:
+        if new:
+            appeared.note(tx, inventory, new, self.clock.now())
+
+    def _read_well(self, tx: Tx, reading: _Reading, **changes: object) -> None:
+        """Write down how far it is; what was in the way is over."""
+        store.change(tx, reading.inventory.id, failures=0, trouble=None, **changes)
+        store.change_switch(tx, reading.connection.id, refused_at=None)

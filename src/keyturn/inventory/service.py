@@ -1,0 +1,270 @@
+"""Use cases of inventories: what a tenant holds, as far as the one who asks may know it; and which connections read it.
+
+All of an inventory was read through one connection, so whoever may use that connection may see it: they could ask the provider
+themselves. Whoever may edit a connection decides whether anything is read through it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from keyturn.audit import inventory_events as events
+from keyturn.audit.domain import AuditEvent
+from keyturn.authz import authorize
+from keyturn.authz.authorize import Scope
+from keyturn.authz.domain import Action
+from keyturn.connections import store as connections
+from keyturn.connections.access import connection_for
+from keyturn.connections.domain import Connection
+from keyturn.connections.recording import record_connection_event
+from keyturn.db.unit import Database, Tx
+from keyturn.errors import NotFound
+from keyturn.inventory import list_store, plan, store
+from keyturn.inventory.domain import (
+    Finding,
+    InventoryFilter,
+    NotObservable,
+    Origin,
+    Row,
+)
+from keyturn.inventory.list_store import Owned, Slice, StoredEntry
+from keyturn.inventory.plan import Inventory, Phase
+from keyturn.inventory.store import Counts, ReadingConnection, Switch
+from keyturn.kit.actor import Actor
+from keyturn.ports.clock import Clock
+
+EXPORTED_AT_ONCE = 500
+_NOT_ASKED = NotObservable("This server does not read the sign-in reports of the tenant.")
+_NO_KEY = NotObservable("It has no credential.")
+
+
+@dataclass(frozen=True)
+class TenantView:
+    """An inventory as it is shown. ``others`` are connections that would read the tenant if this one could not.
+
+    ``may_edit``: the actor may switch it off, and say whether anybody is warned.
+    """
+
+    inventory: Inventory
+    connection: ReadingConnection
+    counts: Counts
+    others: Sequence[ReadingConnection]
+    may_edit: bool = False
+    is_stale: bool = False
+
+    @property
+    def is_reading(self) -> bool:
+        return self.inventory.phase is not Phase.REST
+
+    @property
+    def detailed(self) -> int:
+        """Of how many objects the owners are known."""
+        return max(self.counts.objects - self.counts.waiting, 0)
+
+
+@dataclass(frozen=True)
+class InventoryPage:
+    tenant: TenantView
+    rows: Sequence[Row]
+    total: int
+    findings: Mapping[Finding, int] = field(default_factory=dict)
+    audiences: Sequence[str] = ()
+
+
+def is_stale(inventory: Inventory, now: datetime) -> bool:
+    """Say whether what is known is older than it ever should be."""
+    return now - (inventory.read_at or inventory.created_at) > plan.STALE_AFTER
+
+
+class Inventories:
+    """Shows inventories, and switches them on and off."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    # --- seeing -------------------------------------------------------------------------------------------------------
+
+    def tenants(self, actor: Actor) -> Sequence[TenantView]:
+        """Return the inventories that the actor may see."""
+        with self._database.read() as tx:
+            return self._views(tx, actor, store.of_organization(tx, actor.org_id))
+
+    def tenant(self, actor: Actor, inventory_id: str) -> TenantView:
+        """Return one of them. Raises NotFound or Forbidden."""
+        with self._database.read() as tx:
+            inventory, _ = _found(tx, actor, inventory_id, Action.CONNECT_CONNECTIONS)
+            return self._views(tx, actor, [inventory])[0]
+
+    def page(
+        self, actor: Actor, inventory_id: str, criteria: InventoryFilter, part: Slice, *, summary: bool = False
+    ) -> InventoryPage:
+        """Return a page of what matches; with ``summary`` how often each finding is found. Raises NotFound or Forbidden.
+
+        A fixed number of statements, whatever there is.
+        """
+        now = self._clock.now()
+        with self._database.read() as tx:
+            inventory, _ = _found(tx, actor, inventory_id, Action.CONNECT_CONNECTIONS)
+            entries, total = list_store.page(tx, inventory, criteria, part, now)
+            return InventoryPage(
+                self._views(tx, actor, [inventory])[0],
+                _rows(tx, inventory, entries),
+                total,
+                list_store.findings_of(tx, inventory, now) if summary else {},
+                list_store.audiences(tx, inventory) if summary else (),
+            )
+
+    def export(self, actor: Actor, inventory_id: str, criteria: InventoryFilter) -> Iterator[Sequence[Row]]:
+        """Return all that matches, in parts that each are read when they are asked for. Raises NotFound or Forbidden at once.
+
+        That somebody takes it is recorded before the first part.
+        """
+        now = self._clock.now()
+        with self._database.write() as tx:
+            inventory, connection = _found(tx, actor, inventory_id, Action.CONNECT_CONNECTIONS)
+            _record(tx, actor, events.INVENTORY_EXPORTED, connection, now)
+        return self._parts(inventory, criteria, now)
+
+    def _parts(self, inventory: Inventory, criteria: InventoryFilter, now: datetime) -> Iterator[Sequence[Row]]:
+        last: tuple[str, str] | None = None
+        while True:
+            with self._database.read() as tx:
+                entries, last = list_store.after(tx, inventory, criteria, now, last, EXPORTED_AT_ONCE)
+                rows = _rows(tx, inventory, entries)
+            yield rows
+            if last is None:
+                return
+
+    def all_of_server(self) -> Iterator[tuple[TenantView, Iterator[Sequence[Row]]]]:
+        """Yield every inventory of this server with all its rows: for the operator."""
+        now = self._clock.now()
+        with self._database.read() as tx:
+            inventories = store.of_server(tx)
+            reading = store.connections(tx, {each.connection_id for each in inventories})
+            counts = store.counts(tx, [each.id for each in inventories])
+        for each in inventories:
+            view = TenantView(each, reading[each.connection_id], counts[each.id], (), is_stale=is_stale(each, now))
+            yield view, self._parts(each, InventoryFilter(), now)
+
+    def _views(self, tx: Tx, actor: Actor, inventories: Sequence[Inventory]) -> list[TenantView]:
+        now = self._clock.now()
+        switches = store.switched_on_in(tx, actor.org_id)
+        ids = {each.connection_id for each in switches} | {each.connection_id for each in inventories}
+        reading = store.connections(tx, ids)
+        scopes = [_scope(actor, reading[each.connection_id]) for each in inventories]
+        may_see = _allowed(tx, actor, Action.CONNECT_CONNECTIONS, scopes)
+        may_edit = _allowed(tx, actor, Action.EDIT_CONNECTIONS, scopes)
+        counts = store.counts(tx, [each.id for each in inventories])
+        return [
+            TenantView(
+                each,
+                reading[each.connection_id],
+                counts[each.id],
+                [reading[other.connection_id] for other in switches if _would_read(other, each)],
+                edits,
+                is_stale(each, now),
+            )
+            for each, sees, edits in zip(inventories, may_see, may_edit, strict=True)
+            if sees
+        ]
+
+    # --- switching ----------------------------------------------------------------------------------------------------
+
+    def switchable(self, actor: Actor) -> Sequence[Connection]:
+        """Return the connections for which the actor may switch it on, and nobody has."""
+        with self._database.read() as tx:
+            on = {each.connection_id for each in store.switched_on_in(tx, actor.org_id)}
+            others = [
+                each for each in connections.in_organization(tx, authorize.visible(tx, actor)) if each.id not in on
+            ]
+            scopes = [Scope(actor.org_id, each.project_id, connection_id=each.id) for each in others]
+            may = _allowed(tx, actor, Action.EDIT_CONNECTIONS, scopes)
+            return [each for each, edits in zip(others, may, strict=True) if edits]
+
+    def is_on(self, actor: Actor, connection_id: str) -> bool:
+        """Say whether it is switched on for the connection. Raises NotFound or Forbidden."""
+        with self._database.read() as tx:
+            connection_for(tx, actor, connection_id, Action.READ_CONNECTIONS)
+            return store.switch_of(tx, connection_id) is not None
+
+    def switch(self, actor: Actor, connection_id: str, *, on: bool) -> None:
+        """Switch it on or off for the connection. Safe to repeat. Raises NotFound or Forbidden.
+
+        When it is switched off, what was read through the connection is removed; another one begins anew.
+        """
+        now = self._clock.now()
+        with self._database.write() as tx:
+            connection = connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS, lock=True)
+            tenant = (connection.org_id, connection.cloud, connection.tenant_id.lower())
+            switch = Switch(connection.id, *tenant, now, None, None)
+            if on and store.switch_on(tx, switch, now):
+                _record(tx, actor, events.INVENTORY_SWITCHED_ON, connection, now)
+            elif not on and store.switch_off(tx, connection.id):
+                store.wake_others(tx, switch, now)
+                _record(tx, actor, events.INVENTORY_SWITCHED_OFF, connection, now)
+
+    def warn(self, actor: Actor, inventory_id: str, *, on: bool) -> TenantView:
+        """Say whether somebody is told of what ends and nobody rotates. Safe to repeat. Raises NotFound or Forbidden."""
+        with self._database.write() as tx:
+            inventory, connection = _found(tx, actor, inventory_id, Action.EDIT_CONNECTIONS)
+            if inventory.warns != on:
+                store.change(tx, inventory.id, warns=on)
+                _record(tx, actor, events.INVENTORY_WARNINGS_CHANGED, connection, self._clock.now(), warns=on)
+            return self._views(tx, actor, [replace(inventory, warns=on)])[0]
+
+    def read_now(self, actor: Actor, inventory_id: str) -> TenantView:
+        """Read the lists anew, unless that is under way. Safe to repeat. Raises NotFound or Forbidden."""
+        now = self._clock.now()
+        with self._database.write() as tx:
+            inventory, _ = _found(tx, actor, inventory_id, Action.CONNECT_CONNECTIONS)
+            if inventory.phase is Phase.REST:
+                inventory = replace(inventory, phase=Phase.BEGIN)
+                store.change(tx, inventory.id, phase=Phase.BEGIN.value)
+                store.change_switch(tx, inventory.connection_id, next_at=now)
+            elif inventory.trouble:
+                store.change_switch(tx, inventory.connection_id, next_at=now)
+            return self._views(tx, actor, [inventory])[0]
+
+
+def _found(tx: Tx, actor: Actor, inventory_id: str, action: Action) -> tuple[Inventory, Connection]:
+    """Return an inventory with what reads it, on which the actor may do this. Raises NotFound or Forbidden."""
+    inventory = store.get(tx, inventory_id)
+    if inventory is None or inventory.org_id != actor.org_id:
+        raise NotFound(f"There is no inventory '{inventory_id}'.", code="inventory.not_found")
+    return inventory, connection_for(tx, actor, inventory.connection_id, action)
+
+
+def _allowed(tx: Tx, actor: Actor, action: Action, scopes: Sequence[Scope]) -> list[bool]:
+    """Say for each place whether the actor may do this: one statement, as connections of the organization need none."""
+    of_projects = [scope for scope in scopes if scope.project_id]
+    answers = iter(authorize.allowed_of(tx, actor, action, of_projects))
+    return [next(answers) if scope.project_id else authorize.allowed(tx, actor, action, scope) for scope in scopes]
+
+
+def _scope(actor: Actor, connection: ReadingConnection) -> Scope:
+    return Scope(actor.org_id, connection.project_id, connection_id=connection.id)
+
+
+def _would_read(switch: Switch, inventory: Inventory) -> bool:
+    tenant = (switch.cloud, switch.tenant_id) == (inventory.cloud, inventory.tenant_id)
+    return tenant and switch.connection_id != inventory.connection_id
+
+
+def _record(tx: Tx, actor: Actor, event: AuditEvent, connection: Connection, now: datetime, **facts: object) -> None:
+    record_connection_event(tx, actor, event, connection, now, tenantId=connection.tenant_id, **facts)
+
+
+def _rows(tx: Tx, inventory: Inventory, entries: Sequence[StoredEntry]) -> list[Row]:
+    """Return entries with what belongs to them: three statements."""
+    keys = [each.entry.key_id for each in entries if each.entry.key_id]
+    owned = list_store.owners_of(tx, sorted({each.holder_id for each in entries}))
+    origins = list_store.origins(tx, inventory, keys)
+    rotations = list_store.rotations_of(tx, inventory, sorted({each.entry.app_id for each in entries}))
+    rows = []
+    for each in entries:
+        entry, of = each.entry, owned.get(each.holder_id, Owned((), None))
+        origin = origins.get(entry.key_id or "", Origin.FOREIGN) if entry.key_kind else None
+        last_use = _NOT_ASKED if entry.key_kind else _NO_KEY
+        rows.append(Row(entry, of.owners, of.read_at, origin, rotations.get(entry.app_id), last_use))
+    return rows

@@ -1,0 +1,197 @@
+"""SQL of which connections read a tenant, and of how far that is."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from keyturn.connections.due_store import DueColumn
+from keyturn.db import unread
+from keyturn.db.tables import inventories, inventory_connections, inventory_entries, inventory_objects
+from keyturn.db.tables.views import app_connections
+from keyturn.db.unit import Tx
+from keyturn.inventory.plan import LOOK_EVERY, Inventory, Phase, ReaderChoice
+from keyturn.kit.moments import CLOCKS_APART, FIRST
+
+_SWITCH = inventory_connections
+_DUE = DueColumn(_SWITCH.c.connection_id, _SWITCH.c.next_at, LOOK_EVERY + CLOCKS_APART)
+any_due, claim = _DUE.any_due, _DUE.claim
+
+
+# --- which connections read -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Switch:
+    """That the inventory is switched on for a connection."""
+
+    connection_id: str
+    org_id: str
+    cloud: str
+    tenant_id: str
+    enabled_at: datetime
+    sees_all: bool | None
+    refused_at: datetime | None
+
+    @property
+    def choice(self) -> ReaderChoice:
+        return ReaderChoice(self.connection_id, self.enabled_at, self.sees_all, self.refused_at)
+
+
+_SWITCH_FIELDS = tuple(field.name for field in fields(Switch))
+
+
+def _switch(row: Mapping[str, Any]) -> Switch:
+    return Switch(**{name: row[name] for name in _SWITCH_FIELDS})
+
+
+def switch_of(tx: Tx, connection_id: str, *, lock: bool = False) -> Switch | None:
+    query = sa.select(_SWITCH).where(_SWITCH.c.connection_id == connection_id)
+    row = tx.one(query.with_for_update() if lock else query)
+    return _switch(row) if row else None
+
+
+def switches(tx: Tx, connection_ids: Sequence[str]) -> list[Switch]:
+    """Return the switches of these connections."""
+    query = sa.select(_SWITCH).where(_SWITCH.c.connection_id.in_(connection_ids))
+    return [_switch(row) for row in tx.rows(query)] if connection_ids else []
+
+
+def switches_of_tenant(tx: Tx, org_id: str, cloud: str, tenant_id: str) -> list[Switch]:
+    of_tenant = (_SWITCH.c.org_id == org_id, _SWITCH.c.cloud == cloud, _SWITCH.c.tenant_id == tenant_id)
+    return [_switch(row) for row in tx.rows(sa.select(_SWITCH).where(*of_tenant).order_by(_SWITCH.c.connection_id))]
+
+
+def switch_on(tx: Tx, switch: Switch, next_at: datetime) -> bool:
+    """Say whether it was off. Safe to repeat."""
+    return tx.add_new(_SWITCH, next_at=next_at, **{name: getattr(switch, name) for name in _SWITCH_FIELDS})
+
+
+def switch_off(tx: Tx, connection_id: str) -> bool:
+    """Say whether it was on; all that was read through the connection goes with it."""
+    tx.run(sa.delete(inventories).where(inventories.c.connection_id == connection_id))
+    return tx.run(sa.delete(_SWITCH).where(_SWITCH.c.connection_id == connection_id)) > 0
+
+
+def change_switch(tx: Tx, connection_id: str, **changes: Any) -> None:
+    tx.run(sa.update(_SWITCH).where(_SWITCH.c.connection_id == connection_id).values(**changes))
+
+
+def wake_others(tx: Tx, switch: Switch, now: datetime) -> None:
+    """Let the other connections of the tenant look at once whether they are to read it."""
+    others = (
+        _SWITCH.c.org_id == switch.org_id,
+        _SWITCH.c.cloud == switch.cloud,
+        _SWITCH.c.tenant_id == switch.tenant_id,
+        _SWITCH.c.connection_id != switch.connection_id,
+    )
+    tx.run(sa.update(_SWITCH).where(*others).values(next_at=now))
+
+
+# --- how far a tenant is read -----------------------------------------------------------------------------------------
+
+_FIELDS = tuple(field.name for field in fields(Inventory))
+_BY_ID = sa.select(inventories).where(inventories.c.id == sa.bindparam("of_id"))
+
+
+def _inventory(row: Mapping[str, Any]) -> Inventory:
+    values, _ = unread.values(row, _FIELDS)
+    phase = values["phase"]
+    values["phase"] = Phase(phase) if phase in set(Phase) else Phase.BEGIN
+    values["trouble"] = unread.mapping(values["trouble"])
+    return Inventory(**(values | {"created_at": values["created_at"] or FIRST}))
+
+
+def get(tx: Tx, inventory_id: str) -> Inventory | None:
+    row = tx.one(_BY_ID, of_id=inventory_id)
+    return _inventory(row) if row else None
+
+
+def of_organization(tx: Tx, org_id: str) -> list[Inventory]:
+    query = sa.select(inventories).where(inventories.c.org_id == org_id)
+    return [_inventory(row) for row in tx.rows(query.order_by(inventories.c.created_at, inventories.c.id))]
+
+
+def of_server(tx: Tx) -> list[Inventory]:
+    """Return those of all organizations: for the operator."""
+    return [_inventory(row) for row in tx.rows(sa.select(inventories).order_by(inventories.c.org_id, inventories.c.id))]
+
+
+def create(tx: Tx, inventory: Inventory) -> None:
+    tx.add_new(inventories, **{name: getattr(inventory, name) for name in _FIELDS})
+
+
+def change(tx: Tx, inventory_id: str, **changes: Any) -> None:
+    tx.run(sa.update(inventories).where(inventories.c.id == inventory_id).values(**changes))
+
+
+def forget_content(tx: Tx, inventory_id: str) -> None:
+    """Remove all that was found: another connection reads the tenant from now on, and others may use that."""
+    tx.run(sa.delete(inventory_entries).where(inventory_entries.c.inventory_id == inventory_id))
+    tx.run(sa.delete(inventory_objects).where(inventory_objects.c.inventory_id == inventory_id))
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many objects and credentials were found, and of how many objects owners are still to be read."""
+
+    objects: int
+    credentials: int
+    waiting: int
+
+
+_OBJECTS = sa.select(
+    inventory_objects.c.inventory_id,
+    sa.func.count().label("objects"),
+    sa.func.sum(sa.case((inventory_objects.c.stale.is_(True), 1), else_=0)).label("waiting"),
+).group_by(inventory_objects.c.inventory_id)
+_KEYS = (
+    sa.select(inventory_entries.c.inventory_id, sa.func.count(inventory_entries.c.key_kind).label("keys"))
+    .where(inventory_entries.c.inventory_id.in_(sa.bindparam("ids", expanding=True)))
+    .group_by(inventory_entries.c.inventory_id)
+)
+
+
+def counts(tx: Tx, inventory_ids: Sequence[str]) -> dict[str, Counts]:
+    """Return what was found, by inventory: two statements."""
+    of_these = _OBJECTS.where(inventory_objects.c.inventory_id.in_(sa.bindparam("ids", expanding=True)))
+    objects = {row["inventory_id"]: row for row in tx.rows(of_these, ids=list(inventory_ids))}
+    keys = {row["inventory_id"]: row["keys"] for row in tx.rows(_KEYS, ids=list(inventory_ids))}
+    return {
+        each: Counts(
+            int(objects[each]["objects"]) if each in objects else 0,
+            int(keys.get(each, 0)),
+            int(objects[each]["waiting"] or 0) if each in objects else 0,
+        )
+        for each in inventory_ids
+    }
+
+
+@dataclass(frozen=True)
+class ReadingConnection:
+    """A connection as far as the inventory shows it."""
+
+    id: str
+    name: str
+    project_id: str | None
+
+
+def connections(tx: Tx, connection_ids: Collection[str]) -> dict[str, ReadingConnection]:
+    query = sa.select(app_connections.c.id, app_connections.c.name, app_connections.c.project_id)
+    rows = tx.rows(query.where(app_connections.c.id.in_(sorted(connection_ids)))) if connection_ids else []
+    return {row["id"]: ReadingConnection(row["id"], row["name"], row["project_id"]) for row in rows}
+
+
+def switched_on_in(tx: Tx, org_id: str) -> list[Switch]:
+    """Return the switches of an organization."""
+    query = sa.select(_SWITCH).where(_SWITCH.c.org_id == org_id).order_by(_SWITCH.c.enabled_at)
+    return [_switch(row) for row in tx.rows(query)]
+
+
+def read_through(tx: Tx, org_id: str) -> list[tuple[Inventory, ReadingConnection]]:
+    """Return the inventories of an organization, each with the connection that reads it."""
+    found = of_organization(tx, org_id)
+    reading = connections(tx, {each.connection_id for each in found})
+    return [(each, reading[each.connection_id]) for each in found]

@@ -1,0 +1,148 @@
+"""Inventories over the API and on the page: what is listed, filtered and exported, and who may see it."""
+
+import csv
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keyturn.api.inventory.routes import router
+from keyturn.errors import TokenRefused
+from keyturn.kit.actor import Actor, Role
+from keyturn.settings.model import Settings
+from keyturn.web.server.app import build
+from tests.client import Client
+from tests.databases import sqlite_database
+from tests.features.accounts.people import organization, person
+from tests.features.inventory.scene import DAY, Tenant, tenant
+
+ALL = "/api/v1/inventories"
+
+
+class Desk:
+    """A client of the routes; tokens are names."""
+
+    def __init__(self, scene: Tenant, client: Client) -> None:
+        self.scene, self.client = scene, client
+
+    def send(self, method: str, path: str, body: object = None, who: str = "admin", **headers: str) -> Any:
+        return self.client.request(method, path, json=body, headers={"authorization": f"Bearer {who}", **headers})
+
+    def ask(self, method: str, path: str, body: object = None, *, expect: int = 200, who: str = "admin") -> Any:
+        answer = self.send(method, path, body, who)
+        assert answer.status_code == expect, answer.text
+        return answer.json()
+
+
+@contextmanager
+def served(scene: Tenant, folder: Path) -> Iterator[Desk]:
+    world, database = scene.world, scene.world.database
+    elsewhere = organization(database, "elsewhere")
+    actors = {
+        "admin": world.actor,
+        "member": person(database, world.actor.org_id, Role.MEMBER, "mia@contoso.test"),
+        "viewer": person(database, world.actor.org_id, Role.VIEWER, "vic@contoso.test"),
+        "stranger": person(database, elsewhere, Role.ADMIN, "sam@elsewhere.test"),
+    }
+
+    def authenticate(token: str, _ip: str) -> Actor:
+        if token not in actors:
+            raise TokenRefused("token malformed", code="token.malformed")
+        return actors[token]
+
+    routes = [router(scene.inventories, world.clock)]
+    settings = Settings(data_dir=folder, database_url="sqlite://")
+    with Client(
+        build(routes, authenticate=authenticate, settings=settings, clock=world.clock, ids=world.ids)
+    ) as client:
+        yield Desk(scene, client)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with sqlite_database(tmp_path) as database, tenant(database) as scene:
+        admin, now = scene.world.emulator.admin, scene.world.clock.now().timestamp()
+        owner = scene.world.application.principal_id
+        for number in range(12):
+            made = scene.application(f"app-{number:02}", owners=(owner,) if number % 2 else ())
+            admin.add_secret(made.object_id, f"key {number}", end=now + (number + 1) * 10 * DAY)
+        evil = scene.application('=HYPERLINK("http://evil.test","x")')
+        admin.add_secret(evil.object_id, "+cmd|' /C calc'!A0", start=now - 20 * DAY, end=now - DAY)
+        with served(scene, tmp_path) as opened:
+            yield opened
+
+
+def test_from_the_switch_to_a_filtered_list(desk: Desk) -> None:
+    """``PUT .../inventory {"enabled": true}``, then ``GET /api/v1/inventories/{id}/credentials?...``."""
+    reader = desk.scene.reader.id
+    switch = f"/api/v1/app-connections/azure-client-secrets/{reader}/inventory"
+    assert desk.ask("GET", ALL) == {"inventories": []}
+    assert desk.ask("GET", switch) == {"enabled": False}
+    assert desk.ask("PUT", switch, {"enabled": True}) == {"enabled": True}
+    desk.scene.read()
+    (shown,) = desk.ask("GET", ALL)["inventories"]
+    assert (shown["tenantId"], shown["phase"], shown["seesAll"]) == (desk.scene.world.tenant_id, "rest", True)
+    assert (shown["connection"]["id"], shown["ownersRead"]) == (reader, shown["objects"])
+    listed = f"{ALL}/{shown['id']}/credentials"
+    first = desk.ask("GET", f"{listed}?limit=5")
+    assert [each["displayName"] for each in first["credentials"]] == [f"app-{n:02}" for n in range(5)]
+    assert (first["total"], first["nextOffset"]) == (15, 5)
+    # What has ended stays visible, behind what will end.
+    last = desk.ask("GET", f"{listed}?offset=5&limit=500")["credentials"]
+    assert [each["daysLeft"] for each in last][-1] == -1
+    assert last[-1]["findings"] == ["no-owner", "expired"]
+    turned = desk.ask("GET", f"{listed}?order=desc&limit=500")["credentials"]
+    assert turned == [*first["credentials"], *last][::-1]
+    some = desk.ask("GET", f"{listed}?owners=none&kind=client-secret&endsWithinDays=60")["credentials"]
+    assert [each["displayName"] for each in some] == ["app-00", "app-02", "app-04"]
+    assert some[0]["lastSuccess"]["at"] is None
+    assert some[0]["lastSuccess"]["notObservable"]
+    key_id = some[1]["keyId"]
+    for word in (key_id, key_id.upper(), "app-02", some[1]["appId"], "key 2"):
+        found = desk.ask("GET", f"{listed}?search={word}")["credentials"]
+        assert key_id in {each["keyId"] for each in found}, word
+    owned = desk.ask("GET", f"{listed}?search=our%20connection%20app-01")["credentials"]
+    assert [each["owners"][0]["name"] for each in owned] == ["Our connection"]
+    desk.ask("GET", f"{listed}?kind=nothing", expect=422)
+    etag = desk.send("GET", listed).headers["etag"]
+    assert desk.send("GET", listed, **{"if-none-match": etag}).status_code == 304
+    counted = desk.ask("GET", f"{ALL}/{shown['id']}/findings")["findings"]
+    assert (counted["expired"], counted["appeared"]) == (1, 0)
+
+
+def test_an_export_holds_everything_and_nothing_that_runs(desk: Desk) -> None:
+    desk.scene.switch_on()
+    desk.scene.read()
+    (shown,) = desk.ask("GET", ALL)["inventories"]
+    answer = desk.send("GET", f"{ALL}/{shown['id']}/credentials.csv?kind=client-secret")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert "attachment" in answer.headers["content-disposition"]
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert len(rows) == 15
+    assert all(not value.startswith(("=", "+", "@")) for row in rows for value in row.values())
+    (evil,) = (row for row in rows if "HYPERLINK" in row["displayName"])
+    assert (evil["displayName"][:2], evil["keyName"][:2]) == ("'=", "'+")
+    assert (evil["daysLeft"], evil["findings"]) == ("-1", "no-owner expired")
+
+
+def test_who_may_use_what_reads_it_may_see_it_and_nobody_else(desk: Desk) -> None:
+    desk.scene.switch_on()
+    desk.scene.read()
+    (shown,) = desk.ask("GET", ALL)["inventories"]
+    one = f"{ALL}/{shown['id']}"
+    switch = f"/api/v1/app-connections/azure-client-secrets/{desk.scene.reader.id}/inventory"
+    assert [each["id"] for each in desk.ask("GET", ALL, who="member")["inventories"]] == [shown["id"]]
+    desk.ask("GET", f"{one}/credentials", who="member")
+    desk.ask("PUT", switch, {"enabled": False}, who="member", expect=403)
+    desk.ask("PATCH", one, {"warns": True}, who="member", expect=403)
+    assert desk.ask("PATCH", one, {"warns": True})["inventory"]["warns"] is True
+    for who, status in (("viewer", 403), ("stranger", 404)):
+        assert desk.ask("GET", ALL, who=who) == {"inventories": []}
+        for path in (one, f"{one}/credentials", f"{one}/findings", f"{one}/credentials.csv"):
+            desk.ask("GET", path, who=who, expect=status)
+        desk.ask("POST", f"{one}/read", who=who, expect=status)
+    assert desk.ask("POST", f"{one}/read", who="member")["inventory"]["phase"] == "begin"
+    assert desk.ask("POST", f"{one}/read", who="member")["inventory"]["phase"] == "begin"
