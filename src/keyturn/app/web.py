@@ -160,8 +160,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
     """Return the ASGI application of this server."""
     settings = core.settings
     oauth = oauth_app(settings)
-    access = open_access(core)
-    projects = open_projects(core)
+    access, projects = open_access(core), open_projects(core)
     use_cases = services(core, worker.nudge if worker else _nobody)
     limiter = Limiter(core.clock, per_minute=settings.login_rate_per_minute)
     per_identity = Limiter(core.clock, per_minute=settings.identity_rate_per_minute)
@@ -224,7 +223,8 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         site=site,
         releases=(watch.release,),
         closers=(counters.stop, reads.close),
-        known_answers=HotSecrets(hot, reads, promises),
+        known_answers=HotSecrets(hot, reads, promises, watch),
+        announcements=core.database.listen,
     )
 
 

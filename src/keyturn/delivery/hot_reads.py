@@ -14,12 +14,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from keyturn.authz.authorize import granted_to_each
 from keyturn.changes.counters import Counters
 from keyturn.db.unit import Database
 from keyturn.delivery.caches import BytesCache
+from keyturn.delivery.claims import Claim, Standing
+from keyturn.delivery.concerns import Concern
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock
 from keyturn.secrets.domain import owner_of
@@ -63,12 +65,13 @@ Told = TypeVar("Told")
 class Kept(Generic[Told]):
     """What is known of an answer that is to be kept. ``content`` is another text for each other answer.
 
-    ``told`` may be told for so long as ``holds``; None: as long as the answer is kept.
+    ``concern`` is what it was made of; ``told`` may be told for so long as ``holds``; None: as long as the answer is kept.
     """
 
     actor: Actor
     project_id: str
     content: str
+    concern: Concern
     told: Told
     holds: timedelta | None = None
 
@@ -89,12 +92,14 @@ class _Found:
 
     view: bytes
     until: datetime | None
+    standing: Standing
 
 
 @dataclass(slots=True)
 class _Session:
     """What a token is good for: that of ``actor``, from these addresses (None: any), until these moments."""
 
+    digest: str
     access: int
     actor: Actor
     trusted_ips: tuple[str, ...] | None
@@ -111,6 +116,21 @@ class _Answered(Generic[Told]):
     revision: int
     access: int
     until: datetime | None
+
+
+class Hit(NamedTuple, Generic[Told]):
+    """An answer that is right at this moment for who asked."""
+
+    actor: Actor
+    answer: HotAnswer
+    answered: _Answered[Told]
+    standing: Standing
+    digest: str
+
+    def claim(self, ip: str, request_id: str) -> Claim:
+        """Return what somebody comes with who waits until this answer is another one."""
+        of = self.answered
+        return Claim(self.digest, ip, request_id, of.kept.project_id, of.revision, of.access, self.standing)
 
 
 class HotReads(Generic[Told]):
@@ -131,7 +151,7 @@ class HotReads(Generic[Told]):
         """Whether what is kept may be used now, as far as the counters are known."""
         return self.counters.settled(CONFIRMED_FOR)
 
-    def known(self, session_key: bytes, target: Target, ip: str) -> tuple[Actor, HotAnswer, Told] | None:
+    def known(self, session_key: bytes, target: Target, ip: str) -> Hit[Told] | None:
         """Return who asks, the answer they get, and what is told beside it.
 
         None: it is to be found out the long way, which also says every refusal.
@@ -159,7 +179,7 @@ class HotReads(Generic[Told]):
         ):
             return None
         answer = self._answers.get(answered.kept.content)
-        return None if answer is None else (session.actor, answer, answered.kept.told)
+        return None if answer is None else Hit(session.actor, answer, answered, found.standing, session.digest)
 
     def ticket(self, session_key: bytes, target: Target) -> Ticket | None:
         """Return what an answer that is now made the long way is kept with; None when it cannot be."""
@@ -188,12 +208,15 @@ class HotReads(Generic[Told]):
             return
         until_told = None if kept.holds is None else now + kept.holds
         view = _digest([actor.org_id, owner_of(actor), permission_view(grants)])
+        ends = [moment for moment in (until, stored.expires_at) if moment is not None]
+        standing = Standing(stored.actor, grants, min(ends, default=None))
         with self._lock:
             if self._still(ticket, project_id) != revision:
                 return
             session = self._sessions.get(ticket.session_key)
             if session is None or session.access != ticket.access:
                 session = _Session(
+                    token,
                     ticket.access,
                     stored.actor,
                     stored.trusted_ips,
@@ -205,7 +228,7 @@ class HotReads(Generic[Told]):
             if len(session.found) >= _MOST_TARGETS:
                 session.found, session.size = {}, _SESSION_BYTES
             session.size += 0 if ticket.target in session.found else size
-            session.found[ticket.target] = _Found(view, until)
+            session.found[ticket.target] = _Found(view, until, standing)
             self._answers.put(kept.content, answer, answer.size)
             self._answered.put((ticket.target, view), _Answered(kept, revision, ticket.access, until_told), size)
             self._sessions.put(ticket.session_key, session, session.size)

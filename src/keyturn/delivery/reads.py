@@ -77,12 +77,16 @@ class _Job:
 
 @dataclass
 class _Minute:
-    """What is known of the running minute."""
+    """What is known of the running minute of the clock, from ``floor`` to ``ends``."""
 
     began: datetime
     counted: dict[_Key, _Counted] = field(default_factory=dict)
     noted: set[tuple[_Key, tuple[str, ...]]] = field(default_factory=set)
     """Whose versions and keys in use are written down already."""
+
+    def __post_init__(self) -> None:
+        self.floor = self.began.replace(second=0, microsecond=0)
+        self.ends = self.floor + timedelta(minutes=1)
 
     @property
     def size(self) -> int:
@@ -168,7 +172,7 @@ class GroupedReadAudit:
 
     def _now_of(self, actor: Actor, consumer: Consumer) -> tuple[_Minute, str | None]:
         now = self._clock.now()
-        if now.replace(second=0, microsecond=0) != self._minute.began.replace(second=0, microsecond=0):
+        if not self._minute.floor <= now < self._minute.ends:
             self._end_minute(now)
             self._instances.forget_old(now)
         elif self._minute.size >= MOST_COUNTED:

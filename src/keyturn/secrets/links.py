@@ -1,6 +1,6 @@
 """What the secrets of a project lead to, by references and by imports, as one transaction sees it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -13,9 +13,9 @@ from keyturn.kit.secret import Plaintext
 from keyturn.ports.sealing import Sealer
 from keyturn.projects import store as projects
 from keyturn.projects.domain import Environment
-from keyturn.secrets.domain import Folder, Place, Secret
+from keyturn.secrets.domain import Folder, Place, Secret, StoredSecret
 from keyturn.secrets.references import Target, Values, closes_circle, closure, expanded, targets_of
-from keyturn.secrets.sealed import value_of
+from keyturn.secrets.sealed import value_of, value_opener
 from keyturn.secrets.store import folders, imports, secrets
 
 MOST_IMPORTED = 100
@@ -33,7 +33,7 @@ class Links:
         self._sealer = sealer
         self._actor = actor
         self._project_id = project_id
-        self._reached: dict[Target, str] = {}
+        self._reached: dict[Target, StoredSecret] = {}
 
     @cached_property
     def _environments(self) -> Mapping[str, Environment]:
@@ -64,7 +64,34 @@ class Links:
         closure(
             {_home(secret): secret.value.reveal() for secret in listed_secrets if secret.value is not None}, self._load
         )
-        return sorted(self._reached.items())
+        return sorted((target, row.version_id) for target, row in self._reached.items())
+
+    def openers(self, listed_secrets: Sequence[Secret]) -> Sequence[tuple[Callable[[], Plaintext], int]]:
+        """Return what opens each value with its references replaced, however often, and how many sealed bytes that holds.
+
+        It gives what :meth:`expand` gives, as long as nothing changes in the project, nor what the actor may read.
+        """
+        self._reached.clear()
+        start = {_home(secret): secret.value.reveal() for secret in listed_secrets if secret.value is not None}
+        texts = closure(start, self._load)
+        rows = {_home(secret): secret.stored for secret in listed_secrets} | self._reached
+        return [self._opener(_home(secret), texts, rows) for secret in listed_secrets]
+
+    def _opener(
+        self, home: Target, texts: Values, rows: Mapping[Target, StoredSecret]
+    ) -> tuple[Callable[[], Plaintext], int]:
+        openers, size, ahead = dict[Target, Callable[[], Plaintext]](), 0, [home]
+        while ahead:
+            target = ahead.pop()
+            if target in texts and target not in openers:
+                openers[target] = value_opener(self._sealer, self._project_id, rows[target])
+                size += rows[target].size
+                ahead += targets_of(texts[target], target)
+
+        def opened() -> Plaintext:
+            return Plaintext(expanded({target: value().reveal() for target, value in openers.items()})[home])
+
+        return opened, size
 
     def closes_circle(self, place: Place, name: str, value: Plaintext) -> bool:
         """Say whether the references of a value that is to be written there lead back to it."""
@@ -86,7 +113,7 @@ class Links:
             for row in secrets.named(self._tx, folder.id, wanted) if folder else ():
                 value = value_of(self._sealer, self._project_id, row)
                 values[Target(environment, path, row.name)] = value.reveal()
-                self._reached[Target(environment, path, row.name)] = row.version_id
+                self._reached[Target(environment, path, row.name)] = row
         return values
 
     # --- imports ------------------------------------------------------------------------------------------------------

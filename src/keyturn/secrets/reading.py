@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -15,6 +15,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import Unavailable
 from keyturn.kit.actor import Actor
 from keyturn.kit.recent import Recent
+from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock
 from keyturn.ports.sealing import Sealer
 from keyturn.secrets import access
@@ -223,6 +224,17 @@ class SecretReader:
         return Found(row, place, of_this, view, expand, fingerprint)
 
     # --- both ---------------------------------------------------------------------------------------------------------
+
+    def openers(
+        self, actor: Actor, project_id: str, found: Sequence[tuple[StoredSecret, Place]]
+    ) -> Sequence[tuple[Callable[[], Plaintext], int]]:
+        """Return what opens these values with their references replaced, and how many sealed bytes each holds.
+
+        It is right as long as nothing changes in the project, nor what the actor may read.
+        """
+        with self._database.read() as tx:
+            secrets_found = [Secret(row, place, value_of(self._sealer, project_id, row)) for row, place in found]
+            return Links(tx, self._sealer, actor, project_id).openers(secrets_found)
 
     def unchanged(self, actor: Actor, seen: Selection | Found, consumer: Consumer) -> None:
         """Note that the actor was told that what they have is still right."""

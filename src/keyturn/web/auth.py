@@ -31,6 +31,8 @@ class RequestContext:
     actor: Actor | None = None
     ticket: object | None = None
     """With which the answer can be kept, where there was none to be given at once: see ``server/fast.py``."""
+    waited: float = 0.0
+    """Seconds for which it has waited for news already: others may have been woken with it."""
 
 
 ByCookie = Callable[[str, Mapping[str, str], RequestContext], Actor | None]
@@ -57,6 +59,8 @@ class Caller:
     """What the header ``Last-Event-ID`` holds: the id of the last event of a stream that the caller has got."""
     ticket: object | None = None
     """With which the answer can be kept."""
+    waited: float = 0.0
+    """Seconds for which a request that wants to wait has done so already."""
 
 
 def bearer(headers: Mapping[str, str]) -> str | None:

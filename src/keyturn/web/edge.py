@@ -24,6 +24,8 @@ AT_ONCE = 512
 AT_WORK = 8
 """Of those who are woken together: they use what others leave of the processor."""
 _PLACE_LOOK = 0.05
+_TOGETHER = 0.01
+"""Seconds in which several announcements are one."""
 
 Explain = Callable[[Exception], Unavailable | None]
 """Says what stops this server for the moment, where the exception is such a cause."""
@@ -73,6 +75,9 @@ class Edge:
     pause: Callable[[float], Awaitable[object]] = asyncio.sleep
     """Lets so many seconds pass, between two looks at what is waited for."""
     _inside: int = field(default=0, repr=False)
+    _loop: asyncio.AbstractEventLoop | None = field(default=None, repr=False)
+    _looking: set[asyncio.Future[None]] = field(default_factory=set, repr=False)
+    _announced: bool = field(default=False, repr=False)
     _few: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_WORK), repr=False)
     _pool: ThreadPoolExecutor | None = field(default=None, repr=False)
     _probes: ThreadPoolExecutor | None = field(default=None, repr=False)
@@ -100,6 +105,31 @@ class Edge:
         # Counted until the work ends, not until the caller is gone.
         work.add_done_callback(lambda _: loop.is_closed() or loop.call_soon_threadsafe(self._left))
         return await asyncio.wrap_future(work)
+
+    async def before_next_look(self, seconds: float) -> bool:
+        """Let so many seconds pass, or less when something was announced; say whether they passed."""
+        self._loop = asyncio.get_running_loop()
+        announced = self._loop.create_future()
+        pausing = asyncio.ensure_future(self.pause(seconds))
+        self._looking.add(announced)
+        try:
+            await asyncio.wait({announced, pausing}, return_when=asyncio.FIRST_COMPLETED)
+            return pausing.done()
+        finally:
+            self._looking.discard(announced)
+            pausing.cancel()
+
+    def announce(self) -> None:
+        """Say that what somebody waits for may be there. From any thread; returns at once."""
+        if self._looking and not self._announced and self._loop is not None and not self._loop.is_closed():
+            self._announced = True
+            self._loop.call_soon_threadsafe(self._loop.call_later, _TOGETHER, self._tell)
+
+    def _tell(self) -> None:
+        self._announced = False
+        for announced in self._looking:
+            if not announced.done():
+                announced.set_result(None)
 
     async def in_thread_of_few(self, serve: Callable[[], _Result]) -> _Result:
         """Serve in a worker thread, a few at a time: for those who wait and are woken together, however many they are."""

@@ -72,14 +72,15 @@ class Operation:
             outcome = await edge.in_probe_thread(partial(perform, self, request, edge.authenticate))
         else:
             work = partial(perform, self, request, edge.authenticate, edge.by_cookie, edge.rules)
-            outcome = await edge.in_thread(work)
+            outcome = await (edge.in_thread_of_few(work) if request.visit.waited else edge.in_thread(work))
         if isinstance(outcome, Waiting):
             return await self._awaited(edge, outcome)
         return await _with_news(edge, outcome) if isinstance(outcome, UntilNews) else outcome
 
     async def _awaited(self, edge: Edge, waiting: Waiting[object]) -> Response:
-        for _ in range(LONGEST // LOOK_EVERY):
-            await edge.pause(LOOK_EVERY.total_seconds())
+        pauses = 0
+        while pauses < LONGEST // LOOK_EVERY:
+            pauses += await edge.before_next_look(LOOK_EVERY.total_seconds())
             with suppress(Unavailable):  # all threads are busy: nothing is known
                 answer = await edge.in_thread(waiting.look)
                 if answer is not None:
@@ -261,6 +262,7 @@ def _caller(request: Request, token: str | None) -> Caller:
         request.headers.get("x-keyturn-in-use", ""),
         request.headers.get("last-event-id", ""),
         visit.ticket,
+        visit.waited,
     )
 
 

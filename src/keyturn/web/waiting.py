@@ -16,8 +16,8 @@ class Waiting(Generic[Answer]):
     """An answer that is not there yet.
 
     ``look`` returns it as soon as it is there, else None, and raises when it is not to be waited for any longer. It is called
-    in a worker thread once in ``LOOK_EVERY``, and not after ``LONGEST``. A caller who hangs up is not waited for any more; what
-    was begun goes on.
+    in a worker thread once in ``LOOK_EVERY``, and at once when something is announced; not after ``LONGEST``. A caller who hangs
+    up is not waited for any more; what was begun goes on.
     """
 
     look: Callable[[], Answer | None]

@@ -1,6 +1,9 @@
 """Servers of one database whose short way is open: real tokens, a clock that is moved, and looks that are asked for."""
 
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -40,6 +43,7 @@ from keyturn.web.ratelimit import Limiter
 from keyturn.web.server.app import build
 from tests.client import Client
 from tests.features.accounts.people import START
+from tests.features.delivery.conftest import Timers
 
 Json = dict[str, Any]
 V3, V4 = "/api/v3/secrets/raw", "/api/v4/secrets"
@@ -65,12 +69,31 @@ class HotServer:
     counters: Counters
     reads: GroupedReadAudit
     access: Access
+    watch: ChangeWatch
+    timers: Timers
     client: Client
     long: int = 0
 
     def send(self, method: str, url: str, token: str, body: object = None, **headers: str) -> Any:
         more = {name.replace("_", "-"): text for name, text in headers.items()}
         return self.client.request(method, url, json=body, headers={"authorization": f"Bearer {token}", **more})
+
+    def begin(self, url: str, token: str, **headers: str) -> "Future[Any]":
+        """Ask in another thread, and return once the request waits."""
+        before, answer = self.watch.waiting, Future[Any]()
+
+        def ask() -> None:
+            try:
+                answer.set_result(self.send("GET", url, token, **headers))
+            except Exception as error:  # noqa: BLE001 - it is the answer
+                answer.set_exception(error)
+
+        threading.Thread(target=ask, daemon=True).start()
+        until = time.monotonic() + 30
+        while self.watch.waiting == before and not answer.done():
+            assert time.monotonic() < until
+            time.sleep(0.002)
+        return answer
 
     def is_hot(self, url: str, token: str, **headers: str) -> tuple[bool, Any]:
         """Ask, and say whether the answer came the short way."""
@@ -168,6 +191,8 @@ def _server(database: Database, counters: Counters, clock: MovableClock, folder:
     limiter = Limiter(clock, per_minute=1000)
     promises = Promises(database, clock, lambda: 0.5)
     learner = Learner(hot, secrets.reader, sealer)
+    timers = Timers()
+    watch = ChangeWatch(database, clock, counters, later=timers.later)
     routes = [
         people_routes.login_router(access, limiter, limiter),
         people_routes.users_router(access, limiter),
@@ -179,7 +204,7 @@ def _server(database: Database, counters: Counters, clock: MovableClock, folder:
         member_routes.identity_members_router(projects),
         member_routes.people_router(projects),
         role_routes.roles_router(projects),
-        secret_routes.router(secrets, digests, ChangeWatch(database, clock, counters), promises, learner),
+        secret_routes.router(secrets, digests, watch, promises, learner),
         tag_routes.router(secrets.tags),
         import_routes.router(secrets.imports),
     ]
@@ -195,8 +220,8 @@ def _server(database: Database, counters: Counters, clock: MovableClock, folder:
         clock=clock,
         ids=ids,
         closers=(lambda: counters.stop(timedelta(seconds=5)), reads.close),
-        known_answers=HotSecrets(hot, reads, promises),
+        known_answers=HotSecrets(hot, reads, promises, watch),
     )
     with Client(app) as client:
-        server = HotServer(database, counters, reads, access, client)
+        server = HotServer(database, counters, reads, access, watch, timers, client)
         yield server

@@ -45,7 +45,8 @@ def test_both_ways_give_the_same_answer(desk: HotDesk) -> None:
     tag = desk.ask("POST", f"/api/v1/projects/{desk.project_id}/tags", {"slug": "web", "name": "Web", "color": "#fff"})
     desk.put("TAGGED", "z", "PATCH", tagIds=[tag["tag"]["id"]])
     desk.put("TOLD", "w", "PATCH", secretComment="who told", secretMetadata=[{"key": "a", "value": "b"}])
-    desk.put("REFERS", "${PLAIN}!")
+    desk.put("REFERS", "${PLAIN}! ${prod.OVERSEAS} ${NONE}", secretComment="of others")
+    desk.put("FAR", "${REFERS} ${FAR.AWAY}")
     desk.put("OVERSEAS", "from prod", environment="prod")
     here = {"workspaceId": desk.project_id, "environment": "dev", "path": "/"}
     desk.ask("POST", "/api/v1/secret-imports", here | {"import": {"environment": "prod", "path": "/"}})
@@ -60,9 +61,10 @@ def test_both_ways_give_the_same_answer(desk: HotDesk) -> None:
             desk.url("PLAIN", version="1"),
             desk.url(root=V4, expandSecretReferences="false"),
         ),
+        *(desk.url(root=V4), *(desk.url(name, V4) for name in ("REFERS", "FAR"))),
     ]
     cold = [
-        *(desk.url("REFERS", V4), desk.url(root=V4), desk.url(metadataFilter="key=a"), desk.url("NONE")),
+        *(desk.url(metadataFilter="key=a"), desk.url("NONE")),
         *(f"{V3}/PLAIN?workspaceId={desk.project_id}&environment=nowhere", desk.url("PLAIN", version="7")),
     ]
     for token in (member, viewer, desk.admin):
@@ -135,6 +137,56 @@ def test_what_changes_is_never_answered_here_and_elsewhere_not_after_a_second(
     desk.other.counters.look()
     assert is_new(desk.other)
     assert is_new(desk.one)
+
+
+def test_a_wait_of_the_short_way_ends_as_one_of_the_long_way_does(desk: HotDesk) -> None:
+    desk.put("KEY", "value of before")
+    token, url, waits = desk.sign_in(desk.robot()), desk.url("KEY"), desk.url("KEY", wait="60")
+    etag = desk.warm(desk.one, url, token).headers["etag"]
+    long = desk.one.long
+    assert desk.one.is_hot(waits, token)[1].status_code == 200, "nothing to wait for"
+    unchanged = [desk.one.begin(waits, token, if_none_match=etag, **more) for more in ({}, {"te": "x"})]
+    assert desk.one.long == long
+    slow = desk.one.begin(waits, token, if_none_match=etag, transfer_encoding="identity")
+    assert desk.one.long == long + 1
+    desk.one.timers.ring(up_to=60)
+    assert told(unchanged[0].result(30)) == told(unchanged[1].result(30)) == told(slow.result(30))
+    assert slow.result().status_code == 304
+    changed = [desk.one.begin(waits, token, if_none_match=etag) for _ in range(5)]
+    desk.put("OTHER", "of no concern")
+    assert not any(each.done() for each in changed)
+    desk.put("KEY", "value of afterwards", "PATCH")
+    for _ in range(100):
+        desk.one.timers.ring(up_to=1)
+        if all(each.done() for each in changed):
+            break
+        time.sleep(0.02)
+    assert {each.result(30).json()["secret"]["secretValue"] for each in changed} == {"value of afterwards"}
+    assert desk.one.watch.waiting == 0
+    for wrong in ("0", "61", "1&wait=2", "x"):
+        answers = [
+            server.send("GET", desk.url("KEY", wait=wrong), token, if_none_match=etag)
+            for server in (desk.one, desk.other)
+        ]
+        assert told(answers[0]) == told(answers[1])
+        assert answers[0].status_code == (200 if "&" in wrong else 422)
+
+
+@pytest.mark.parametrize("change", [revoke, lose_role, delete_identity, distrust_address, rotate, delete_secret])
+def test_what_changes_ends_a_wait_of_the_short_way(desk: HotDesk, change: Callable[[HotDesk, Any, str], int]) -> None:
+    desk.put("KEY", "value of before")
+    robot = desk.robot()
+    token, url = desk.sign_in(robot), desk.url("KEY")
+    etag = desk.warm(desk.one, url, token).headers["etag"]
+    before = desk.one.long
+    waits = desk.one.begin(desk.url("KEY", wait="60"), token, if_none_match=etag)
+    assert (waits.done(), desk.one.long) == (False, before)
+    status = change(desk, robot, token)
+    desk.pass_time(0.5)
+    desk.one.counters.look()
+    answer = waits.result(30)
+    assert answer.status_code == status
+    assert "of before" not in answer.text
 
 
 def test_a_look_finds_what_another_process_changed(desk: HotDesk) -> None:

@@ -15,7 +15,8 @@ USUAL_REFRESH = timedelta(minutes=5)
 LEAST_REFRESH = timedelta(seconds=10)
 """Also while a value is about to end: who comes more often learns no more."""
 HOLDS_FOR = timedelta(seconds=5)
-"""How long a promise that was made may be repeated: a schedule may be changed meanwhile."""
+"""How long a promise that was made may be repeated: that of a current value moves on with the clock. What moves it besides, such
+as a change of the schedule, moves the access revision, too."""
 
 
 class Promises:

@@ -25,6 +25,7 @@ from keyturn.api.secrets.schemas import (
 )
 from keyturn.api.secrets.views import Tagged, answer, consumer_of, history, listed, secret_view
 from keyturn.api.secrets.waits import Seen, Waits, address_of, concern_of_list, concern_of_one
+from keyturn.delivery.concerns import Concern
 from keyturn.delivery.watch import ChangeWatch
 from keyturn.kit.actor import Actor
 from keyturn.ports.sealing import Digests
@@ -75,8 +76,9 @@ class _Answers:
                 lambda: listed(self.reader, actor, selection, consumer),
                 lambda: self.reader.unchanged(actor, selection, consumer),
             )
-            self._finish(caller, actor, selection, response, consumer, query.wait)
-            return response, concern_of_list(actor, selection)
+            concern = concern_of_list(actor, selection)
+            self._finish(caller, actor, selection, response, consumer, query.wait, concern)
+            return response, concern
 
         return self.waits.answer(actor, caller, query.wait, where, look)
 
@@ -93,8 +95,9 @@ class _Answers:
                 lambda: Response(encode(answer(self.reader.open(actor, found, consumer)))),
                 lambda: self.reader.unchanged(actor, found, consumer),
             )
-            self._finish(caller, actor, found, response, consumer, wait)
-            return response, concern_of_one(actor, where, found)
+            concern = concern_of_one(actor, where, found)
+            self._finish(caller, actor, found, response, consumer, wait, concern)
+            return response, concern
 
         return self.waits.answer(actor, caller, wait, where, look)
 
@@ -106,12 +109,13 @@ class _Answers:
         response: Response,
         consumer: Consumer,
         wait: int | None,
+        concern: Concern,
     ) -> None:
         """Say what is promised of the values, and keep the answer."""
         etag, promise = response.headers["etag"], self.promises.of(seen)
         response.headers.update(self.promises.headers(promise, consumer.refresh_interval, wait))
         if self.learner is not None:
-            self.learner.learn(caller, actor, seen, etag, promise)
+            self.learner.learn(caller, actor, seen, etag, concern, promise)
 
 
 def _lists(answers: _Answers) -> list[Operation]:

@@ -1,7 +1,7 @@
 """Answers with secrets whose values are still sealed: all that is no secret is written out once, the rest each time."""
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from keyturn.api.secrets.views import opening, secret_view
 from keyturn.kit.secret import Plaintext
@@ -13,6 +13,7 @@ from keyturn.web.schema.wire import encode
 
 Piece = bytes | Callable[[], bytes]
 Rows = Sequence[StoredSecret]
+Openers = Mapping[str, Callable[[], Plaintext]]
 
 _MARK = secrets.token_hex(16)
 _BLANK = b'"secretValue":' + encode(_MARK)
@@ -44,17 +45,23 @@ class SealedJson:
         return b"".join([piece if isinstance(piece, bytes) else piece() for piece in self._pieces])
 
 
-def sealed_answer(sealer: Sealer, row: StoredSecret, place: Place, tags: Sequence[Tag], *, view: bool) -> SealedJson:
-    """Return the JSON of a ``SecretAnswer``."""
-    return SealedJson(iter([b'{"secret":', *_pieces(sealer, row, place, tags, view=view), b"}"]))
+def sealed_answer(
+    sealer: Sealer, row: StoredSecret, place: Place, tags: Sequence[Tag], openers: Openers, *, view: bool
+) -> SealedJson:
+    """Return the JSON of a ``SecretAnswer``. ``openers`` open values otherwise than as they are, by the ids of the versions."""
+    return SealedJson(iter([b'{"secret":', *_pieces(sealer, row, place, tags, openers, view=view), b"}"]))
 
 
-def sealed_list(sealer: Sealer, selection: Selection, rows: Sequence[tuple[Group, Rows]]) -> SealedJson:
+def sealed_list(
+    sealer: Sealer, selection: Selection, rows: Sequence[tuple[Group, Rows]], openers: Openers
+) -> SealedJson:
     """Return the JSON of a ``SecretListAnswer``, as ``views.list_parts`` writes it."""
-    return SealedJson(_of_list(sealer, selection, rows))
+    return SealedJson(_of_list(sealer, selection, rows, openers))
 
 
-def _of_list(sealer: Sealer, selection: Selection, rows: Sequence[tuple[Group, Rows]]) -> Iterator[Piece]:
+def _of_list(
+    sealer: Sealer, selection: Selection, rows: Sequence[tuple[Group, Rows]], openers: Openers
+) -> Iterator[Piece]:
     yield b'{"secrets":['
     for number, (group, of_group) in enumerate(rows):
         if number:
@@ -63,26 +70,30 @@ def _of_list(sealer: Sealer, selection: Selection, rows: Sequence[tuple[Group, R
             if position:
                 yield b","
             located = selection.located[row.folder_id]
-            yield from _pieces(sealer, row, located.place, selection.tags.get(row.id, ()), view=located.view)
+            tags = selection.tags.get(row.id, ())
+            yield from _pieces(sealer, row, located.place, tags, openers, view=located.view)
         yield b"]}" if number else b'],"imports":['
     yield b"]}"
 
 
-def _pieces(sealer: Sealer, row: StoredSecret, place: Place, tags: Sequence[Tag], *, view: bool) -> list[Piece]:
+def _pieces(
+    sealer: Sealer, row: StoredSecret, place: Place, tags: Sequence[Tag], openers: Openers, *, view: bool
+) -> list[Piece]:
+    value = openers.get(row.version_id) or value_opener(sealer, place.project_id, row) if view else None
     if row.details is not None:
-        return [_whole(sealer, row, place, tags, view=view)]
-    if not view:
+        return [_whole(sealer, row, place, tags, value)]
+    if value is None:
         return [encode(secret_view(Secret(row, place, None, tags=tags)))]
-    value = value_opener(sealer, place.project_id, row)
     blank = encode(secret_view(Secret(row, place, Plaintext(_MARK), tags=tags)))
     before, _, after = blank.partition(_BLANK)
     return [before + b'"secretValue":', lambda: encode(value().reveal()), after]
 
 
-def _whole(sealer: Sealer, row: StoredSecret, place: Place, tags: Sequence[Tag], *, view: bool) -> Callable[[], bytes]:
+def _whole(
+    sealer: Sealer, row: StoredSecret, place: Place, tags: Sequence[Tag], value: Callable[[], Plaintext] | None
+) -> Callable[[], bytes]:
     """What is written about a secret is sealed as its value is: no piece of it is written out before."""
     project_id = place.project_id
-    value = value_opener(sealer, project_id, row) if view else None
 
     def opened() -> bytes:
         details = details_of(sealer, project_id, row)

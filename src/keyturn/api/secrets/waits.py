@@ -38,7 +38,7 @@ class Waits:
         """
         if wait is None or not caller.if_none_match:
             return look(actor)[0]
-        return self._held(actor, caller, float(wait), where, look)
+        return self._held(actor, caller, max(wait - caller.waited, 0.0), where, look)
 
     def _held(
         self, actor: Actor, caller: Caller, wait: float, where: Address, look: Callable[[Actor], Seen]

@@ -64,9 +64,10 @@ class Application:
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            ticket = None if self._fast is None else await self._fast.serve(scope, send)
-            if ticket is not ANSWERED:
-                await self._gate.pass_through(self._serve, scope, receive, send, ticket)
+            way = None if self._fast is None else await self._fast.serve(scope, send)
+            if way is not ANSWERED:
+                ticket, waited = (None, 0.0) if way is None else (way.ticket, way.waited)
+                await self._gate.pass_through(self._serve, scope, receive, send, ticket, waited)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
 
@@ -124,6 +125,7 @@ def build(
     closers: Sequence[Callable[[], object]] = (),
     releases: Sequence[Callable[[], object]] = (),
     known_answers: KnownAnswers | None = None,
+    announcements: Callable[[Callable[[], None]], None] | None = None,
 ) -> Application:
     """Return the ASGI application.
 
@@ -132,13 +134,16 @@ def build(
     origins are served only for ``cors_origins``. ``X-Forwarded-For`` is believed only from ``trusted_proxies``. A body must
     arrive in ``body_timeout``. ``pause`` lets so many seconds pass, between two looks at what a request waits for.
     ``closers`` are called when all requests are done, ``releases`` when no more are taken: they let go those that wait.
-    ``known_answers`` are given without a thread.
+    ``known_answers`` are given without a thread. ``announcements`` is given what is to be called when something happened that a
+    request may wait for.
     """
     below = SubPath.of(settings.site_url)
     by_cookie = cookie_credentials(site.recall, site.session_cookie, site.site_url) if site else None
     rules = OriginRules(site.site_url if site else settings.site_url, frozenset(cors_origins))
     edge = Edge(authenticate, site, by_cookie, rules, explain, pause=pause)
     secure = (settings.site_url or "").startswith("https://")
+    if announcements is not None:
+        announcements(edge.announce)
     gate = EdgeMiddleware(ids, tuple(trusted_proxies), frozenset(cors_origins), secure=secure, below=below)
     fast = FastPath(gate, known_answers) if known_answers else None
     app = Application(edge, gate, BodyReads(body_timeout.total_seconds()), closers, fast, releases)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from keyturn.errors import Refused
+from keyturn.errors import KeyturnError, Refused
 from keyturn.web.auth import client_ip
 from keyturn.web.server.admission import HEADER_BYTES, check_host
 from keyturn.web.server.connections import peer_of
@@ -21,7 +21,6 @@ from keyturn.web.server.middleware import EdgeMiddleware, request_id
 
 _access = structlog.get_logger("keyturn.access")
 
-ANSWERED = object()
 LOG_EVERY = 10.0
 """Seconds for which answers of this way are counted before the log tells of them."""
 MOST_LOGGED = 1000
@@ -29,12 +28,6 @@ MOST_LOGGED = 1000
 _ORDINALS = 1000
 _MOST_HEADERS = 64
 
-_TAKEN = frozenset(
-    {
-        *(b"authorization", b"if-none-match", b"x-forwarded-for"),
-        *(b"x-keyturn-instance", b"x-keyturn-refresh-interval", b"x-keyturn-in-use"),
-    }
-)
 _LONG_WAY = frozenset({b"origin", b"sec-fetch-site", b"transfer-encoding", b"content-length"})
 """Headers of browsers, and of requests with a body."""
 
@@ -56,12 +49,30 @@ class Glance:
 
 @dataclass(slots=True)
 class Known:
-    """An answer that is given at once. ``headers`` are those that stand after what is said of the content."""
+    """An answer that is given at once. ``headers`` are those that stand after what is said of the content.
+
+    ``waited``: seconds for which it was held back since its caller wanted to wait.
+    """
 
     status: int
     content: bytes
     headers: list[tuple[bytes, bytes]]
     actor_id: str | None
+    waited: float = 0.0
+
+
+@dataclass(slots=True)
+class LongWay:
+    """How the long way is to go on: the ``ticket`` is for its handler, who keeps the answer with it.
+
+    ``waited``: seconds for which the caller, who wanted to wait, has waited already.
+    """
+
+    ticket: object | None
+    waited: float = 0.0
+
+
+ANSWERED = LongWay(None)
 
 
 class KnownAnswers(Protocol):
@@ -70,11 +81,8 @@ class KnownAnswers(Protocol):
     def concerns(self, path: str, query: bytes) -> bool:
         """Say whether an answer to a GET of this path and query may be known."""
 
-    def answer(self, glance: Glance) -> Awaitable[Known | object | None]:
-        """Return the answer; or a ticket with which the one that is now made the long way can be kept; or None.
-
-        The ticket is given to the handler in ``Caller.ticket``.
-        """
+    def answer(self, glance: Glance) -> Awaitable[Known | LongWay]:
+        """Return the answer, or how the long way is to make it. What it raises the long way says in full."""
 
 
 class FastPath:
@@ -88,7 +96,7 @@ class FastPath:
         self._prefix, self._ordinal = "", _ORDINALS
         self._log = _GroupedLog()
 
-    async def serve(self, scope: Any, send: Any) -> object | None:
+    async def serve(self, scope: Any, send: Any) -> LongWay | None:
         """Answer the request and return ``ANSWERED``; else return what ``KnownAnswers.answer`` gave for the long way."""
         path = self._gate.below.inside(scope["path"])
         if scope["method"] != "GET" or not self._answers.concerns(path, scope["query_string"]):
@@ -96,10 +104,11 @@ class FastPath:
         glance = self._look(scope, path)
         if glance is None:
             return None
-        began = time.perf_counter()
-        with self._gate.traffic.request(peer_of(scope)):
+        began, peer, traffic = time.perf_counter(), peer_of(scope), self._gate.traffic
+        traffic.begin(peer)
+        try:
             known = await self._answers.answer(glance)
-            if not isinstance(known, Known):
+            if isinstance(known, LongWay):
                 return known
             head = [*known.headers, (b"x-request-id", glance.request_id.encode()), *self._last]
             if known.status == 200:
@@ -107,7 +116,11 @@ class FastPath:
                 head = [(b"content-type", b"application/json"), (b"content-length", size), *head]
             await send({"type": "http.response.start", "status": known.status, "headers": head})
             await send({"type": "http.response.body", "body": known.content, "more_body": False})
-        self._log.add(glance, known, time.perf_counter() - began)
+        except KeyturnError:
+            return None
+        finally:
+            traffic.end(peer)
+        self._log.add(glance, known, time.perf_counter() - began - known.waited)
         return ANSWERED
 
     def write_log(self) -> None:
@@ -116,32 +129,28 @@ class FastPath:
 
     def _look(self, scope: Any, path: str) -> Glance | None:
         """Return what is looked at; None for what the long way has to judge."""
-        headers, hosts, size = scope["headers"], 0, 0
-        taken: dict[bytes, bytes] = {}
-        for name, value in headers:
-            size += len(name) + len(value) + 4
-            if name in _TAKEN:
-                if name in taken:
-                    return None
-                taken[name] = value
-            elif name == b"host":
-                hosts += 1
-                if not _is_host(value):
-                    return None
-            elif name in _LONG_WAY:
-                return None
-        authorization = taken.get(b"authorization")
-        if authorization is None or hosts != 1 or size > HEADER_BYTES or len(headers) > _MOST_HEADERS:
+        headers = scope["headers"]
+        by_name: dict[bytes, bytes] = dict(headers)
+        authorization, host = by_name.get(b"authorization"), by_name.get(b"host")
+        if (
+            authorization is None
+            or host is None
+            or len(by_name) != len(headers)  # one that was sent twice
+            or len(headers) > _MOST_HEADERS
+            or not _LONG_WAY.isdisjoint(by_name)
+            or not _is_host(host)
+            or sum([len(name) + len(value) + 4 for name, value in headers]) > HEADER_BYTES
+        ):
             return None
         return Glance(
             path,
             scope["query_string"],
             authorization,
-            taken.get(b"if-none-match", b"").decode("latin-1"),
-            taken.get(b"x-keyturn-instance", b"").decode("latin-1"),
-            taken.get(b"x-keyturn-refresh-interval", b"").decode("latin-1"),
-            taken.get(b"x-keyturn-in-use", b"").decode("latin-1"),
-            self._ip(scope["client"], taken.get(b"x-forwarded-for")),
+            by_name.get(b"if-none-match", b"").decode("latin-1"),
+            by_name.get(b"x-keyturn-instance", b"").decode("latin-1"),
+            by_name.get(b"x-keyturn-refresh-interval", b"").decode("latin-1"),
+            by_name.get(b"x-keyturn-in-use", b"").decode("latin-1"),
+            self._ip(scope["client"], by_name.get(b"x-forwarded-for")),
             self._request_id(),
         )
 

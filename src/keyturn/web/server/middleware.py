@@ -64,18 +64,19 @@ class EdgeMiddleware:
         return {**_HEADERS, **(_ONLY_HTTPS if self.secure else {})}
 
     async def pass_through(
-        self, app: Application, scope: Any, receive: Any, send: Any, ticket: object | None = None
+        self, app: Application, scope: Any, receive: Any, send: Any, ticket: object | None = None, waited: float = 0.0
     ) -> None:
         """Serve one request and log it. Nothing that goes wrong inside leaves without an answer.
 
-        ``ticket``: see :class:`RequestContext`.
+        ``ticket`` and ``waited``: see :class:`RequestContext`.
         """
         began = time.perf_counter()
         scope = self.below.inner(scope)
         headers = _by_name(scope["headers"])
         peer = scope["client"][0] if scope.get("client") else None
         ip = client_ip(peer, headers.get("x-forwarded-for", ()), self.trusted_proxies)
-        visit = RequestContext(request_id(self.ids), ip, headers.get("user-agent", (None,))[0], ticket=ticket)
+        visit = RequestContext(request_id(self.ids), ip, headers.get("user-agent", (None,))[0])
+        visit.ticket, visit.waited = ticket, waited
         reply = _Reply(
             send, scope["method"], scope["path"], visit, headers, self._cors(headers), self.always, self.below
         )
