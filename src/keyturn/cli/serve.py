@@ -57,7 +57,9 @@ def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoRetur
             application,
             host=settings.host,
             port=settings.port,
-            limits=Limits(connections=Limits.connections + settings.max_waiters),
+            limits=Limits(
+                connections=Limits.connections + settings.max_waiters, quiet_per_network=settings.max_quiet_connections
+            ),
             traffic=application.traffic,
             proxies=settings.trusted_proxies,
             health_port=settings.health_port,

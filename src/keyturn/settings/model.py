@@ -126,6 +126,7 @@ class Settings:
     webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """Where receivers of webhooks may be, besides the public internet."""
     max_waiters: int = 10_000
+    max_quiet_connections: int = 1024
     """Requests that wait for changes of secrets at the same time, in one process."""
     identity_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """Where issuers of machine identities' tokens may be, besides the public internet."""

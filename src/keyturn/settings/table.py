@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from keyturn.client import settings as client
 from keyturn.settings import values
 from keyturn.settings.alarm_table import ALARM_SETTINGS
+from keyturn.settings.serving_table import SERVING_SETTINGS
 from keyturn.settings.setting import Setting
 from keyturn.settings.source_table import SOURCE_SETTINGS
 
@@ -229,14 +230,7 @@ SETTINGS: tuple[Setting, ...] = (
         " link-local or private are not called.",
         default="none",
     ),
-    Setting(
-        "KEYTURN_MAX_WAITERS",
-        "max_waiters",
-        values.whole(0, 1_000_000),
-        "10000",
-        "Requests that wait for changes of secrets at the same time, in one process. Each needs a file descriptor (ulimit -n) and"
-        " some kilobytes; further ones are answered 503.",
-    ),
+    *SERVING_SETTINGS,
     *SOURCE_SETTINGS,
     Setting(
         "KEYTURN_IDENTITY_NETWORKS",

@@ -38,23 +38,31 @@ def test_a_connection_gets_five_seconds_for_its_first_request_and_longer_between
     silent, idle = peers("192.0.2.1", 2)
     since = {silent: 100.0, idle: 100.0}
     served = {idle: 100.0}
-    assert to_end(since, served, 105.0, LIMITS, ()) == set()
-    assert to_end(since, served, 105.1, LIMITS, ()) == {silent}
-    assert to_end(since, served, 175.1, LIMITS, ()) == {silent, idle}
+    assert to_end(since, served, 105.0, LIMITS, ()) == {}
+    assert to_end(since, served, 105.1, LIMITS, ()) == {silent: None}
+    assert to_end(since, served, 175.1, LIMITS, ()) == {silent: None, idle: None}
 
 
 def test_a_network_keeps_its_share_of_quiet_connections_the_newest_ones() -> None:
     first, other = peers("192.0.2.1", 5), peers("192.0.2.2", 3)
-    since = {peer: 100.0 + number for number, peer in enumerate([*first, *other])}
-    assert to_end(since, {}, 101.0, LIMITS, ()) == set(first[:2])
+    since = {peer: 100.0 + number / 10 for number, peer in enumerate([*first, *other])}
+    assert to_end(since, {}, 102.0, LIMITS, ()) == dict.fromkeys(first[:2], "192.0.2.1")
     six = [(f"2001:db8:0:1::{number}", 1) for number in range(1, 6)]
-    assert to_end(dict.fromkeys(six, 100.0), {}, 101.0, LIMITS, ()) == set(six[:2]), "a /64 counts as one"
+    ended = to_end(dict.fromkeys(six, 100.0), {}, 101.0, LIMITS, ())
+    assert ended == dict.fromkeys(six[:2], "2001:db8:0:1::/64"), "a /64 counts as one"
+
+
+def test_connections_that_came_this_moment_are_not_counted_and_idle_ones_are() -> None:
+    crowd = dict.fromkeys(peers("192.0.2.1", 500), 100.0)
+    assert to_end(crowd, {}, 100.9, LIMITS, ()) == {}, "a node whose pods start together: their requests are on the way"
+    assert len(to_end(crowd, {}, 101.0, LIMITS, ())) == 497
+    assert len(to_end(crowd, crowd, 100.9, LIMITS, ())) == 497
 
 
 def test_a_proxy_that_is_trusted_stands_for_many() -> None:
     since = dict.fromkeys(peers("10.0.0.1", 50), 100.0)
-    assert to_end(since, {}, 101.0, LIMITS, (PROXY,)) == set()
-    assert to_end(since, {}, 106.0, LIMITS, (PROXY,)) == since.keys(), "silence ends there, too"
+    assert to_end(since, {}, 101.0, LIMITS, (PROXY,)) == {}
+    assert to_end(since, {}, 106.0, LIMITS, (PROXY,)) == dict.fromkeys(since), "silence ends there, too"
 
 
 @contextmanager
@@ -90,7 +98,7 @@ def test_silent_connections_are_ended_and_those_with_a_request_under_way_are_not
         entered.release()
         return Done(leave.wait(60))
 
-    limits = Limits(header_timeout=timedelta(seconds=0.2), quiet_per_network=2, grace=timedelta(seconds=30))
+    limits = Limits(header_timeout=timedelta(seconds=0.2), quiet_per_network=4, grace=timedelta(seconds=30))
     with watched(limits, group("Slow", wait)) as server, ExitStack() as closing:
         request = b"GET /slow HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
         waiting = [closing.enter_context(connected(server, request)) for _ in range(8)]

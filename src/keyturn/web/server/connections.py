@@ -12,8 +12,8 @@ import socket
 import stat
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -31,6 +31,8 @@ FOR_OTHERS = 256
 """File descriptors that are left for the database, the log and calls to Microsoft."""
 _DESCRIPTORS = Path("/dev/fd")
 _EVERY = 1.0
+_MOST_NAMED = 10
+"""Addresses that are told of after one look."""
 
 
 def descriptors() -> int:
@@ -58,18 +60,24 @@ class Traffic:
     @contextmanager
     def request(self, peer: Peer | None) -> Iterator[None]:
         """Around one request of a connection."""
-        if peer is None:
-            yield
-            return
-        with self._lock:
-            self._busy[peer] = self._busy.get(peer, 0) + 1
+        self.begin(peer)
         try:
             yield
         finally:
+            self.end(peer)
+
+    def begin(self, peer: Peer | None) -> None:
+        """Note that a request is served. As often as this, :meth:`end` is to be called."""
+        if peer is not None:
             with self._lock:
-                self._busy[peer] -= 1
-                if not self._busy[peer]:
-                    del self._busy[peer]
+                self._busy[peer] = self._busy.get(peer, 0) + 1
+
+    def end(self, peer: Peer | None) -> None:
+        if peer is not None:
+            with self._lock:
+                left = self._busy.pop(peer) - 1
+                if left:
+                    self._busy[peer] = left
                 self._served[peer] = time.monotonic()
 
     def known(self) -> tuple[set[Peer], dict[Peer, float]]:
@@ -85,12 +93,17 @@ class Traffic:
 
 @dataclass(frozen=True)
 class QuietLimits:
-    """``first_request`` and ``idle`` in seconds; ``per_network`` quiet connections at most of one address or /64."""
+    """``first_request`` and ``idle`` in seconds; ``per_network`` quiet connections at most of one address or /64.
+
+    A connection that is younger than ``arriving`` is not counted yet: a machine whose programs start together, or many behind
+    one address, open a thousand at once, and the first request of each is on its way.
+    """
 
     first_request: float = 5.0
     idle: float = 75.0
     """Longer than the minute for which most proxies keep theirs: who closes first breaks the other's next request."""
-    per_network: int = 256
+    per_network: int = 1024
+    arriving: float = 1.0
 
 
 def to_end(
@@ -99,18 +112,23 @@ def to_end(
     now: float,
     limits: QuietLimits,
     exempt: Sequence[Network],
-) -> set[Peer]:
-    """Say which quiet connections are to be ended. ``exempt`` are proxies that stand for many."""
-    ending = set()
+) -> dict[Peer, str | None]:
+    """Say which quiet connections are to be ended, each with the network that has too many; None: it said nothing for too long.
+
+    ``exempt`` are proxies that stand for many.
+    """
+    ending: dict[Peer, str | None] = {}
     by_network: dict[str, list[Peer]] = defaultdict(list)
     for peer, since in sorted(quiet_since.items(), key=lambda pair: pair[1]):
         patience = limits.idle if peer in served else limits.first_request
         if now - since > patience:
-            ending.add(peer)
-        elif not any(ip_address(peer[0]) in network for network in exempt):
+            ending[peer] = None
+        elif (peer in served or now - since >= limits.arriving) and not any(
+            ip_address(peer[0]) in network for network in exempt
+        ):
             by_network[network_of(peer[0])].append(peer)
-    for peers in by_network.values():
-        ending.update(peers[: max(0, len(peers) - limits.per_network)])
+    for network, peers in by_network.items():
+        ending |= dict.fromkeys(peers[: max(0, len(peers) - limits.per_network)], network)
     return ending
 
 
@@ -123,6 +141,10 @@ class ConnectionWatch:
         self._limits = limits
         self._exempt = exempt
         self._since: dict[Peer, float] = {}
+        self.silent = 0
+        self.crowded = 0
+        """Connections that were ended since the start: those that said nothing for too long, and those of an address with too
+        many."""
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="connections", daemon=True)
 
@@ -144,22 +166,39 @@ class ConnectionWatch:
         ending = to_end(quiet, served, now, self._limits, self._exempt)
         if ending:
             # Asked again: a request may have come meanwhile.
-            ending -= self._traffic.known()[0]
-            _shut(self._port, ending)
+            busy = self._traffic.known()[0]
+            ending = {peer: network for peer, network in ending.items() if peer not in busy}
+            _shut(self._port, ending.keys())
+            self._tell(Counter(ending.values()))
         return len(ending)
+
+    def _tell(self, ended: "Counter[str | None]") -> None:
+        silent = ended.pop(None, 0)
+        self.silent += silent
+        if silent:
+            _log.info("ended silent connections", count=silent, since_start=self.silent)
+        self.crowded += ended.total()
+        for network, count in ended.most_common(_MOST_NAMED):
+            _log.warning(
+                "ended connections of an address that had too many without a request under way",
+                address=network,
+                count=count,
+                limit=self._limits.per_network,
+                since_start=self.crowded,
+                fix="If it stands for many programs, raise KEYTURN_MAX_QUIET_CONNECTIONS; if it is a proxy, name it in"
+                " TRUSTED_PROXIES.",
+            )
 
     def _run(self) -> None:
         pause = _EVERY
         while not self._over.wait(pause):
             began = time.monotonic()
-            count = self.look(began)
-            if count:
-                _log.info("ended quiet connections", count=count)
+            self.look(began)
             # With very many connections a look takes a while: it may use a twentieth of one processor.
             pause = max(_EVERY, 20 * (time.monotonic() - began))
 
 
-def _shut(port: int, ending: set[Peer]) -> None:
+def _shut(port: int, ending: Set[Peer]) -> None:
     for peer, end in _connections(port):
         if peer in ending:
             with suppress(OSError):

@@ -49,7 +49,7 @@ class Limits:
     """For the first request of a connection to arrive."""
     idle_timeout: timedelta = timedelta(seconds=75)
     """Between two requests: longer than the minute for which most proxies keep a connection."""
-    quiet_per_network: int = 256
+    quiet_per_network: int = 1024
     """Connections of one address, or one /64, without a request under way."""
     header_bytes: int = HEADER_BYTES
     grace: timedelta = timedelta(seconds=5)
