@@ -44,6 +44,10 @@ class _Following(Generic[Inner]):
         self._built: list[tuple[ClientCredential, Inner]] = []
         self._used: ClientCredential | None = None
 
+    @property
+    def is_known(self) -> bool:
+        return self._followed.is_known
+
     def current(self) -> tuple[ClientCredential, Inner]:
         """Raises CredentialUnavailableError when no secret is known and none can be read."""
         try:
@@ -159,7 +163,8 @@ class AsyncKeyturnCredential:
         return await self._ask(lambda inner: inner.get_token_info(*scopes, options=options))
 
     async def _ask(self, ask: Callable[[AsyncClientSecretCredential], Awaitable[Result]]) -> Result:
-        credential, inner = await asyncio.to_thread(self._following.current)
+        current = self._following.current
+        credential, inner = current() if self._following.is_known else await asyncio.to_thread(current)
         try:
             result = await ask(inner)
         except ClientAuthenticationError as error:
@@ -194,7 +199,8 @@ def followed(
 ) -> FollowedCredential:
     """Return what follows the two secrets of these names in a folder; what is not given, the environment says.
 
-    A newer secret is looked for every ``interval`` seconds, and whenever Entra ID refuses the known one. Raises Misconfigured.
+    A newer secret is known as soon as the server tells of it; where requests may not wait for that, it is looked for every
+    ``interval`` seconds. It is read at once whenever Entra ID refuses the known one. Raises Misconfigured.
     """
     variables = os.environ if environ is None else environ
     given = {"project": project, "environment": environment, "path": path}

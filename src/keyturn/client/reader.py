@@ -1,10 +1,12 @@
 """Reads secrets for programs that must not stop: from the server, or what it last said while it does not answer."""
 
+import copy
 import math
 import random
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from keyturn.client.cache import MOST_AGE, CacheFile
@@ -22,6 +24,13 @@ _ANEW = 3600.0
 """After so many seconds it is tried again whether requests may wait now."""
 _SOON = 2.0
 """What changes together often does so in several steps: seconds after which it is looked again."""
+
+
+@dataclass
+class _InUse:
+    """The keys that the program works with, as the server is told with each read."""
+
+    key_ids: tuple[str, ...] = ()
 
 
 class Reader:
@@ -61,7 +70,7 @@ class Reader:
         self._known: SecretSet | None = None
         self._good_until = math.inf
         self._saved: SecretSet | None = None
-        self._in_use: tuple[str, ...] = ()
+        self._in_use = _InUse()
         self._failures = 0
         self._pause = 0.0
         self._refresh_after = 0.0
@@ -70,6 +79,12 @@ class Reader:
         self._broken = 0
         self._plain = False
         self._warned = ""
+
+    def twin(self) -> "Reader":
+        """Return another reader for the same program that begins with what this one knows, for a thread of its own."""
+        twin = copy.copy(self)
+        twin._pause = 0.0  # noqa: SLF001 - of another object of this class
+        return twin
 
     def copy(self) -> SecretSet | None:
         """Return what may be used without asking the server: what it last said, or the copy of an earlier read."""
@@ -136,14 +151,14 @@ class Reader:
 
         May be called by any thread.
         """
-        new = secret_set.key_ids != self._in_use
-        self._in_use = secret_set.key_ids
-        if new and self._instance is not None and self._in_use:
+        new = secret_set.key_ids != self._in_use.key_ids
+        self._in_use.key_ids = secret_set.key_ids
+        if new and self._instance is not None and secret_set.key_ids:
             threading.Thread(target=self._acknowledge, name="in use", daemon=True).start()
 
     def _acknowledge(self) -> None:
         try:
-            self._server.acknowledge(self._source, self._in_use, self._instance or "", self._announced)
+            self._server.acknowledge(self._source, self._in_use.key_ids, self._instance or "", self._announced)
         except KeyturnError:
             return  # it is said again with the next read; a server of before does not know of it
 
@@ -153,8 +168,8 @@ class Reader:
         headers = {"x-keyturn-instance": self._instance}
         if self._announced is not None:
             headers["x-keyturn-refresh-interval"] = str(math.ceil(self._announced))
-        if self._in_use:
-            headers["x-keyturn-in-use"] = ", ".join(self._in_use)
+        if self._in_use.key_ids:
+            headers["x-keyturn-in-use"] = ", ".join(self._in_use.key_ids)
         return headers
 
     def _fresh(self, answer: Answered) -> SecretSet:

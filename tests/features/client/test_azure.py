@@ -1,8 +1,9 @@
 """Programs that sign in through azure-identity go on while their client secret rotates, without knowing of it."""
 
 import asyncio
+import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -13,6 +14,7 @@ from azure.identity import CredentialUnavailableError
 
 from entra_emulator import ApplicationHandle, Emulator, SystemClock
 from entra_emulator.server.server import Running, run_in_thread
+from keyturn.client import reader as reader_module
 from keyturn.client.azure import AsyncKeyturnCredential, KeyturnCredential
 from keyturn.client.followed import FollowedCredential
 from tests.features.client.conftest import Machine
@@ -34,6 +36,12 @@ class Workload:
     def hand_over(self, value: str) -> None:
         self.machine.server.secrets = {"AZURE_CLIENT_ID": self.app.app_id, "AZURE_CLIENT_SECRET": value}
 
+    def tell(self, kept: KeyturnCredential, value: str) -> None:
+        """Publish a value, and return once the program was told of it."""
+        followed = kept._following._followed
+        self.hand_over(value)
+        until(lambda: followed._known is not None and followed._known.client_secret.reveal() == value)
+
     @property
     def secrets(self) -> FollowedCredential:
         reader = self.machine.reader(interval=3600, instance="host/1")
@@ -42,6 +50,13 @@ class Workload:
 
     def refusals(self) -> int:
         return len([entry for entry in self.entra.ledger.query(operation="token") if entry.status != 200])
+
+
+def until(holds: Callable[[], object]) -> None:
+    over = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < over
+        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")
@@ -90,25 +105,17 @@ def test_a_secret_is_in_use_once_it_signed_in(workload: Workload) -> None:
     server = workload.machine.server
     server.knows_waiting, server.headers = True, {"x-keyturn-key-id": "key-1"}
 
-    def wait_for_use(number: int) -> None:
-        until = time.monotonic() + 30
-        while len(server.in_use) < number:
-            assert time.monotonic() < until
-            time.sleep(0.01)
-
     with credential(workload) as kept:
         kept.get_token(SCOPE)
-        wait_for_use(1)
+        until(lambda: len(server.in_use) == 1)
         server.headers = {"x-keyturn-key-id": "key-2"}
-        workload.hand_over("not~known~yet")
-        kept._following._followed._look_at = 0.0
+        workload.tell(kept, "not~known~yet")
         kept.get_token_info(SCOPE, options={"enable_cae": True})
         time.sleep(0.1)
         assert len(server.in_use) == 1, "Entra ID does not take it yet, and the program goes on with the one before"
         replace_secret(workload)
-        kept._following._followed._look_at = 0.0
         kept.get_token_info(SCOPE)
-        wait_for_use(2)
+        until(lambda: len(server.in_use) == 2)
     assert [each["keyIds"] for each in server.in_use] == [["key-1"], ["key-2"]]
 
 
@@ -132,26 +139,47 @@ def test_a_secret_that_is_wrong_stays_refused_and_is_asked_about_once(workload: 
         with pytest.raises(ClientAuthenticationError, match=REFUSED):
             kept.get_token(SCOPE)
         assert workload.refusals() == before + 1
-        assert workload.machine.server.reads == 2
+        until(lambda: len(workload.machine.server.waited) == 3)
+        assert sorted(workload.machine.server.waited)[:2] == [0, 0], "and once more when it was refused"
+        assert workload.machine.server.waited.count(0) == 2, "the third one waits for a change"
 
 
 def test_the_secret_before_helps_while_a_replica_does_not_know_the_newest(workload: Workload) -> None:
+    workload.machine.server.knows_waiting = True
     with credential(workload) as kept:
         assert kept.get_token(SCOPE).token
-        workload.hand_over("not~known~yet")
-        kept._following._followed._look_at = 0.0  # an hour later
+        workload.tell(kept, "not~known~yet")
         assert kept.get_token_info(SCOPE, options={"enable_cae": True}).token
 
 
 def test_an_outage_of_the_server_matters_only_to_who_has_nothing(
-    workload: Workload, caplog: pytest.LogCaptureFixture
+    workload: Workload, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(reader_module, "_SOON", 0.0)
+    workload.machine.server.knows_waiting = True
     with credential(workload) as kept:
         assert kept.get_token(SCOPE).token
+        until(lambda: len(workload.machine.server.waited) == 2)
         workload.machine.server.trouble = "refused"
-        kept._following._followed._look_at = 0.0
+        workload.machine.server.secrets["OTHER"] = "ends the wait"
+        until(lambda: "going on with the known client secret" in caplog.text)
         assert kept.get_token_info(SCOPE, options={"enable_cae": True}).token, "it has a secret, which may still work"
-        assert "going on with the known client secret" in caplog.text
         assert workload.app.secrets[0].value not in caplog.text
     with credential(workload) as new, pytest.raises(CredentialUnavailableError, match="You may not"):
         new.get_token(SCOPE)
+
+
+def test_nothing_waits_for_changes_of_a_credential_that_nobody_has_any_more(workload: Workload) -> None:
+    server = workload.machine.server
+    server.knows_waiting = True
+    kept = credential(workload)
+    kept.get_token(SCOPE)
+    thread = kept._following._followed._thread
+    assert thread is not None
+    assert thread.daemon, "it keeps no program from ending"
+    until(lambda: len(server.waited) == 2)
+    del kept
+    gc.collect()
+    server.secrets["OTHER"] = "ends the wait"
+    thread.join(30)
+    assert not thread.is_alive()
