@@ -36,7 +36,9 @@ WATCHED = (
 """A new row of the others gives nobody anything who had something before."""
 OF_CREDENTIALS = ("value", "key_id", "revoke_after", "removed_at", "state", "ends_at")
 """What is told of a credential that is the value of a secret."""
-TABLES = frozenset({*(each.table for each in WATCHED), "credentials"})
+OF_ROTATIONS = ("overlap", "enabled", "retired", "next_run_at", "paused_until")
+"""What the promises are made of that readers of an application's secrets are given."""
+TABLES = frozenset({*(each.table for each in WATCHED), "credentials", "rotations"})
 """A transaction that writes to one of these is announced in its process, unless all such statements say ``KEEPS_ACCESS``."""
 KEEPS_ACCESS = {"keeps_access": True}
 """Execution options of a statement that moves no revision and is run often."""
@@ -58,7 +60,9 @@ _MOVE_POSTGRESQL = """
 
 
 def sqlite() -> tuple[str, ...]:
-    changed = " OR ".join(f"OLD.{name} IS NOT NEW.{name}" for name in OF_CREDENTIALS)
+    changed, promised = (
+        " OR ".join(f"OLD.{name} IS NOT NEW.{name}" for name in names) for names in (OF_CREDENTIALS, OF_ROTATIONS)
+    )
     published = "EXISTS (SELECT 1 FROM secret_versions WHERE credential_id = OLD.id)"
     return (
         *(
@@ -68,13 +72,20 @@ def sqlite() -> tuple[str, ...]:
         ),
         f"CREATE TRIGGER access_delete_access_tokens AFTER DELETE ON access_tokens WHEN {_LIVE_TOKEN_SQLITE} {_MOVE_SQLITE}",
         f"CREATE TRIGGER access_update_credentials AFTER UPDATE ON credentials WHEN ({changed}) AND {published} {_MOVE_SQLITE}",
+        (
+            f"CREATE TRIGGER access_update_rotations AFTER UPDATE OF {', '.join(OF_ROTATIONS)} ON rotations"
+            f" WHEN NEW.kind = 'application' AND ({promised}) {_MOVE_SQLITE}"
+        ),
     )
 
 
 def postgresql() -> tuple[str, ...]:
     """They act when the transaction is committed, so that nobody holds the counter's row for longer than a commit."""
     deferred = "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"
-    changed = " OR ".join(f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in OF_CREDENTIALS)
+    changed, promised = (
+        " OR ".join(f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in names)
+        for names in (OF_CREDENTIALS, OF_ROTATIONS)
+    )
     return (
         f"""CREATE FUNCTION keyturn_move_access() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN{_MOVE_POSTGRESQL}
@@ -102,6 +113,10 @@ END $$""",  # noqa: S608 - the one part is the constant above
         (
             f"CREATE CONSTRAINT TRIGGER access_credentials AFTER UPDATE ON credentials {deferred}"
             f" WHEN ({changed}) EXECUTE FUNCTION keyturn_move_access_of_published()"
+        ),
+        (
+            f"CREATE CONSTRAINT TRIGGER access_rotations AFTER UPDATE OF {', '.join(OF_ROTATIONS)} ON rotations {deferred}"
+            f" WHEN (NEW.kind = 'application' AND ({promised})) EXECUTE FUNCTION keyturn_move_access()"
         ),
     )
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.databases import sqlite_database
+from keyturn.changes.store import access_revision
+from tests.databases import KINDS, database_of_kind, sqlite_database
 from tests.features.rotations.secret_desk import RotationClient, desk
 
 DAY = 24 * 3600
@@ -64,6 +65,26 @@ def test_reads_say_until_when_a_credential_may_be_relied_on_and_when_to_come_aga
     web.change(rotation, isAutoRotationEnabled=False)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_copies_of_a_promise_are_old_once_its_schedule_is_another_one(kind: str, tmp_path: Path) -> None:
+    with database_of_kind(kind, tmp_path) as database, desk(database, tmp_path) as web:
+
+        def access() -> int:
+            with database.read() as tx:
+                return access_revision(tx)
+
+        rotation = web.create(rotationInterval=30)
+        until = get(web, "/api/v4/secrets").headers["x-keyturn-usable-until"]
+        for change in ({"rotationInterval": 10}, {"overlap": "1h"}, {"isAutoRotationEnabled": False}):
+            before = access()
+            web.change(rotation, **change)
+            assert access() > before, change
+        assert get(web, "/api/v4/secrets").headers["x-keyturn-usable-until"] != until
+        before = access()
+        web.change(rotation, description="nobody is promised anything else")
+        assert access() == before
+
+
 def test_the_credential_before_comes_along_while_it_may_be_used_and_says_that_it_ends(web: RotationClient) -> None:
     rotation = web.create(rotationInterval=30)
     first = get(web, "/api/v1/delivery/current").json()
@@ -113,7 +134,11 @@ def test_a_batch_answers_each_on_its_own_under_one_tag(web: RotationClient) -> N
     assert entries[3]["secret"]["secretValue"] == web.application.app_id
     assert answer.headers["x-keyturn-key-id"] == ", ".join(web.keys())
     tagged = bearer | {"if-none-match": answer.headers["etag"]}
-    assert web.client.post("/api/v1/delivery/batch", json={"secrets": wanted}, headers=tagged).status_code == 304
+    same = web.client.post("/api/v1/delivery/batch", json={"secrets": wanted}, headers=tagged)
+    assert (same.status_code, same.json()["code"]) == (412, "delivery.unchanged"), "304 is for GET"
+    assert {name: same.headers[name] for name in ("etag", "x-keyturn-usable-until")} == {
+        name: answer.headers[name] for name in ("etag", "x-keyturn-usable-until")
+    }
     assert web.client.post("/api/v1/delivery/batch", json={"secrets": wanted[:3]}, headers=tagged).status_code == 200
     refused = web.client.post(
         "/api/v1/delivery/batch", json={"secrets": wanted}, headers={"authorization": "Bearer nobody"}

@@ -25,6 +25,7 @@ from keyturn.ports.sealing import Digests
 from keyturn.secrets.domain import Reading, Secret, SecretType
 from keyturn.secrets.read_audit import Consumer
 from keyturn.secrets.reading import Found, SecretReader
+from keyturn.web.error_responses import body_of, json_response
 from keyturn.web.messages import Response
 from keyturn.web.routes import Caller, Routes, get, group, post
 from keyturn.web.schema.wire import encode
@@ -61,12 +62,12 @@ def router(reader: SecretReader, digests: Digests, promises: Promises, clock: Cl
         response.headers.update(promises.headers(promises.of(*seen), who.refresh_interval))
         return response
 
-    @post("/api/v1/delivery/batch", answer=BatchReadAnswer)
+    @post("/api/v1/delivery/batch", answer=BatchReadAnswer, also={412: "All of it is as the tag says"})
     def read_batch(actor: Actor, caller: Caller, data: ReadBatch) -> Response:
         """Show up to 100 secrets at once, of any folders and projects: each with its own status.
 
-        One that cannot be read does not hide the others. The answer has one tag; with it in ``If-None-Match`` the answer is 304
-        while all of it is the same. References are not expanded, and imports are not looked into.
+        One that cannot be read does not hide the others. The answer has one tag; with it in ``If-None-Match`` the answer is 412
+        with the same headers while all of it is the same. References are not expanded, and imports are not looked into.
         """
         who, outcomes = consumer_of(caller), [_found(reader, actor, wanted) for wanted in data.secrets]
         seen = [each for each in outcomes if isinstance(each, Found)]
@@ -76,9 +77,15 @@ def router(reader: SecretReader, digests: Digests, promises: Promises, clock: Cl
 
         response = tagged.answer(caller, _fingerprint(outcomes), make, lambda: _unchanged(reader, actor, seen, who))
         response.headers.update(promises.headers(promises.of(*seen), who.refresh_interval))
-        return response
+        return _as_before(caller, response) if response.status == 304 else response
 
     return group("Delivery", read_current, read_batch)
+
+
+def _as_before(caller: Caller, unchanged: Response) -> Response:
+    """Return what says so to a POST: https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2 keeps 304 for GET and HEAD."""
+    body = body_of(412, "PreconditionFailed", "All of it is as before.", caller.request_id, code="delivery.unchanged")
+    return json_response(body, 412, unchanged.headers)
 
 
 def _found(reader: SecretReader, actor: Actor, wanted: BatchEntryWanted) -> _Outcome:
