@@ -22,6 +22,7 @@ from keyturn.projects.deletions import KEPT, Deletion
 from keyturn.projects.service import Projects
 from keyturn.rotations import secret_access
 from keyturn.rotations.edit_lock import EditLock
+from keyturn.rotations.secret_consumers import ConsumedSecret, consumed
 from keyturn.rotations.secret_domain import SecretRotationView
 from keyturn.rotations.secret_events import record_secret_rotation_event
 from keyturn.rotations.secret_writes import SecretRotationWriter
@@ -36,10 +37,11 @@ from keyturn.secrets.store import folders as folder_store
 
 @dataclass(frozen=True)
 class EndingRotation:
-    """A secret rotation that would end, and its application's secrets that would stay valid."""
+    """A secret rotation that would end, its application's secrets that would stay valid, and who uses them."""
 
     view: SecretRotationView
     stays_valid: Sequence[Credential]
+    consumed: Sequence[ConsumedSecret]
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class PlaceDeletions:
 
         Raises as :meth:`delete` does, but for what is rotated there.
         """
+        now = self.clock.now()
         with self.database.read() as tx:
             place = self._deletable(tx, actor, project_id, environment_id, folder_id)
             folders = [
@@ -105,9 +108,9 @@ class PlaceDeletions:
                 place.name,
                 sum(folder.path != ROOT for folder in folders),
                 folder_store.contents(tx, [folder.id for folder in folders]),
-                [EndingRotation(view, _valid(tx, view)) for view in seen],
+                [EndingRotation(view, _valid(tx, view), consumed(tx, actor, view, now)) for view in seen],
                 len(views) - len(seen),
-                self.clock.now() + KEPT,
+                now + KEPT,
             )
 
     def _deletable(

@@ -135,14 +135,6 @@ class GeneratedCredentials:
     credentials: Sequence[GeneratedCredential]
 
 
-@dataclass(frozen=True)
-class DeletedSecretRotation:
-    """What was deleted, as it was. ``stays_valid`` are secrets that still work at the provider afterwards."""
-
-    view: SecretRotationView
-    stays_valid: Sequence[Credential]
-
-
 def slot_of(row: Credential) -> int:
     """Return which of two alternating slots a secret counts as being in."""
     return max(0, row.generation - 1) % 2

@@ -5,13 +5,14 @@ workflow; whoever waits for it asks again and again.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from keyturn.audit import secret_rotation_events as events
 from keyturn.authz import authorize
 from keyturn.authz.domain import Action
 from keyturn.connections.domain import Connection
+from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, NotFound, Refused, RunFailed, TimedOut
 from keyturn.kit.actor import Actor
@@ -23,9 +24,9 @@ from keyturn.rotations.domain import Reason, Run, RunState
 from keyturn.rotations.edit_lock import EditLock
 from keyturn.rotations.overlap import require_overlap
 from keyturn.rotations.secret_checks import require_new, require_schedule
+from keyturn.rotations.secret_consumers import ConsumedSecret, consumed
 from keyturn.rotations.secret_domain import (
     Awaited,
-    DeletedSecretRotation,
     SecretRotation,
     SecretRotationView,
     SharedWith,
@@ -41,6 +42,18 @@ from keyturn.secrets.store import folders
 
 LONGEST_WAIT = timedelta(seconds=100)
 """For the end of a run that a request waits for."""
+
+
+@dataclass(frozen=True)
+class DeletedSecretRotation:
+    """What was deleted, as it was. ``stays_valid`` are secrets that still work at the provider afterwards.
+
+    ``consumed``: who had which secret of the application at that moment.
+    """
+
+    view: SecretRotationView
+    stays_valid: Sequence[Credential]
+    consumed: Sequence[ConsumedSecret]
 
 
 class SecretRotations:
@@ -296,18 +309,20 @@ class SecretRotations:
             object_id = secret_access.found(tx, actor, Action.DELETE_ROTATIONS, secret_rotation_id).rotation.object_id
         with self._edits.write(object_id) as tx:
             view, rotation = secret_access.locked(tx, actor, Action.DELETE_ROTATIONS, secret_rotation_id)
+            now = self._clock.now()
+            used = consumed(tx, actor, view, now)
             stay = self._writer.end(tx, actor, view, rotation, delete_secrets=delete_secrets, revoke=revoke)
             record_secret_rotation_event(
                 tx,
                 actor,
                 events.SECRET_ROTATION_DELETED,
                 view,
-                self._clock.now(),
+                now,
                 deleteSecrets=delete_secrets,
                 staysValid=[credential_facts(row) for row in stay],
             )
         self._nudge()
-        return DeletedSecretRotation(view, stay)
+        return DeletedSecretRotation(view, stay, used)
 
 
 def _told(run: Run, kind: type[KeyturnError]) -> KeyturnError:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from keyturn.accounts.service import Access
+from keyturn.api.deletions import routes as deletion_routes
 from keyturn.api.rotations import routes as rotation_routes
 from keyturn.audit.service import AuditTrail
 from keyturn.crypto.keyring import Keyring, KeyringDigests
@@ -128,6 +129,7 @@ def page_desk(scene: Applications, folder: Path) -> Iterator[PageClient]:
             connections.router(of_connections),
             deletions.router(use_cases.place_deletions(projects, folders), Restoring(database, clock, folders), heads),
             api,
+            deletion_routes.router(use_cases.place_deletions(projects, folders), Restoring(database, clock, folders)),
         ],
         authenticate=lambda _token, _ip: opened.who,
         settings=Settings(data_dir=folder, database_url="sqlite://"),

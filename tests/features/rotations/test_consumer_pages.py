@@ -54,3 +54,23 @@ def test_a_rotation_shows_who_holds_what_and_whom_a_leak_stops(scene: Applicatio
         assert "live on: most until" in leak
         scene.world.run_until(scene.world.clock.now() + timedelta(minutes=22))
         assert "1 of 2 may still use it" not in web.page(path)
+
+
+def test_who_deletes_sees_before_and_after_who_holds_the_secrets(scene: Applications, tmp_path: Path) -> None:
+    view = scene.create()
+    shop = machine(scene.world.database, scene.actor.org_id, Role.MEMBER)
+    reads(scene, shop, "pod-1")
+    project, each = view.place.project_id, view.secret_rotation
+    held = f'{shop.name} <span class="mono">pod-1</span>'
+    with page_desk(scene, tmp_path) as web:
+        page = web.page(f"/secret-rotations/{each.id}")
+        dialog = page[page.index("Remove them from Entra ID") :]
+        assert f"Generation 1: {held}</li>" in dialog, "before somebody removes what it signs in with"
+        assert held in web.page(f"/projects/{project}/deletion")
+        (ending,) = web.json("GET", "/api/v1/deletions/preview", projectId=project)["secretRotations"]
+        (secret,) = ending["consumers"]
+        assert (secret["holding"], secret["consumers"][0]["instance"]) == (1, "pod-1")
+        route = f"/api/v2/secret-rotations/azure-client-secret/{each.id}"
+        deleted = web.json("DELETE", route, revokeGeneratedCredentials="true")
+        assert deleted["staysValid"] == []
+        assert [one["instance"] for one in deleted["consumers"][0]["consumers"]] == ["pod-1"]

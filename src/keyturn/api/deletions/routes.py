@@ -12,6 +12,7 @@ from keyturn.api.deletions.schemas import (
     RestorePlace,
     ValidCredential,
 )
+from keyturn.api.rotations.consumer_views import consumed_secrets
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso, iso_or_none
 from keyturn.projects.deletions import Deletion
@@ -65,6 +66,7 @@ def _preview(preview: DeletionPreview) -> PreviewAnswer:
             each.view.place.environment,
             each.view.place.path,
             [ValidCredential(row.key_id, iso_or_none(row.ends_at)) for row in each.stays_valid],
+            consumed_secrets(each.consumed),
         )
         for each in preview.rotations
     ]

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from keyturn.api.rotations.consumer_views import ConsumedSecretShown
 from keyturn.web.schema.validate import Trimmed, Uuid
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
@@ -43,7 +44,10 @@ class ValidCredential(ApiModel):
 
 
 class EndingSecretRotation(ApiModel):
-    """``staysValid``: the application's secrets that programs may hold, which go on signing in until they end."""
+    """``staysValid``: the application's secrets that programs may hold, which go on signing in until they end.
+
+    ``consumers``: who uses each of them, and would not find the next one.
+    """
 
     id: str
     name: str
@@ -51,6 +55,7 @@ class EndingSecretRotation(ApiModel):
     environment: str
     secret_path: str
     stays_valid: list[ValidCredential]
+    consumers: list[ConsumedSecretShown]
 
 
 class PreviewAnswer(ApiModel):

@@ -75,7 +75,11 @@ class Consumers(ApiModel):
 
 def consumers(secrets: Sequence[ConsumedSecret], now: datetime) -> Consumers:
     tokens = (iso(now + life) for life in (SHORTEST_TOKEN, LONGEST_TOKEN, LONGEST_CONTINUOUS_TOKEN))
-    return Consumers([_secret(each) for each in secrets], AccessTokens(*tokens))
+    return Consumers(consumed_secrets(secrets), AccessTokens(*tokens))
+
+
+def consumed_secrets(secrets: Sequence[ConsumedSecret]) -> list[ConsumedSecretShown]:
+    return [_secret(each) for each in secrets]
 
 
 def _secret(each: ConsumedSecret) -> ConsumedSecretShown:

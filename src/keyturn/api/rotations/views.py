@@ -16,12 +16,14 @@ from keyturn.api.connections.views import (
     rotate_at_utc,
     valid_secret,
 )
+from keyturn.api.rotations.consumer_views import ConsumedSecretShown, consumed_secrets
 from keyturn.credentials.domain import Credential
 from keyturn.kit.clock import iso, iso_or_none
 from keyturn.rotations import waits
 from keyturn.rotations.domain import Rotation
-from keyturn.rotations.secret_domain import DeletedSecretRotation, GeneratedCredentials, SecretRotationView, SharedWith
+from keyturn.rotations.secret_domain import GeneratedCredentials, SecretRotationView, SharedWith
 from keyturn.rotations.secret_history import usable_until
+from keyturn.rotations.secret_rotation import DeletedSecretRotation
 from keyturn.rotations.signer_health import SignerHealth, signer_health
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
@@ -161,10 +163,11 @@ class SharedWithAnswer(ApiModel):
 
 
 class DeletedSecretRotationAnswer(ApiModel):
-    """``staysValid`` lists the secrets that still sign in to Entra ID."""
+    """``staysValid`` lists the secrets that still sign in to Entra ID; ``consumers`` who had which one when it was deleted."""
 
     secret_rotation: SecretRotationShown
     stays_valid: list[ValidSecret]
+    consumers: list[ConsumedSecretShown]
 
 
 class GeneratedCredentialShown(ApiModel):
@@ -269,7 +272,8 @@ def shared_with(result: SharedWith) -> SharedWithAnswer:
 
 
 def deleted(result: DeletedSecretRotation, now: datetime) -> DeletedSecretRotationAnswer:
-    return DeletedSecretRotationAnswer(shown(result.view, now), [valid_secret(row) for row in result.stays_valid])
+    valid = [valid_secret(row) for row in result.stays_valid]
+    return DeletedSecretRotationAnswer(shown(result.view, now), valid, consumed_secrets(result.consumed))
 
 
 def generated(result: GeneratedCredentials, now: datetime) -> GeneratedCredentialsAnswer:
