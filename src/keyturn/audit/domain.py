@@ -88,6 +88,15 @@ class StoredEvent:
 
 
 @dataclass(frozen=True)
+class Tenure:
+    """While a project had a slug: its events with ids from ``first`` to ``last``; None: it has it still."""
+
+    project_id: str
+    first: int
+    last: int | None
+
+
+@dataclass(frozen=True)
 class Filter:
     """Which events to show; None: no matter. ``before`` is the id that the last page ended with."""
 
@@ -97,3 +106,4 @@ class Filter:
     subject_id: str | None = None
     actor_id: str | None = None
     before: int | None = None
+    tenures: tuple[Tenure, ...] | None = None

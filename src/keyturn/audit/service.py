@@ -47,10 +47,12 @@ class AuditTrail:
         event: str | None = None,
         subject_id: str | None = None,
         actor_id: str | None = None,
+        project_slug: str | None = None,
     ) -> AuditEvents:
         """Return one page of the events of a project, or (None) of the whole organization.
 
-        Events added meanwhile do not shift the following pages. Raises Refused for a bad cursor, and as :func:`require` for
+        With ``project_slug`` they are those of every project that had this slug, from the time when it had it. Events added
+        meanwhile do not shift the following pages. Raises Refused for a bad cursor, and as :func:`require` for
         an actor who may not read them. Events about what the reader may not know of are left out.
         """
         criteria = Filter(actor.org_id, project_id, event, subject_id, actor_id, _position(cursor))
@@ -58,6 +60,8 @@ class AuditTrail:
             scope = Scope(actor.org_id, project_id)
             grants = granted(tx, actor, scope)
             require_in(grants, actor, Action.READ_AUDIT_LOGS, scope)
+            if project_slug is not None:
+                criteria = replace(criteria, tenures=store.tenures(tx, actor.org_id, project_slug))
             if project_id is None or all(grants.everywhere(action) for action in _ABOUT):
                 found = store.newest(tx, criteria, limit + 1)
                 return _page(found, found[limit - 1].id if len(found) > limit else None, limit)

@@ -6,12 +6,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from keyturn.audit.domain import Event, Filter, StoredEvent
+from keyturn.audit.domain import Event, Filter, StoredEvent, Tenure
+from keyturn.audit.project_events import PROJECT_CREATED, PROJECT_DELETED, PROJECT_RESTORED, PROJECT_UPDATED
 from keyturn.db import unread
 from keyturn.db.tables import audit_events, audit_floors
+from keyturn.db.tables.views import projects
 from keyturn.db.unit import Tx
 from keyturn.kit.moments import FIRST
 
+_RENAMING = [each.name for each in (PROJECT_CREATED, PROJECT_UPDATED, PROJECT_DELETED, PROJECT_RESTORED)]
 _WITH_KEY = sa.select(audit_events.c.id).where(audit_events.c.once == sa.bindparam("once"))
 
 
@@ -54,8 +57,38 @@ def newest(tx: Tx, criteria: Filter, limit: int) -> list[StoredEvent]:
         (column.actor_id, criteria.actor_id),
     )
     where += [column == value for column, value in choices if value]
+    if criteria.tenures is not None:
+        where.append(sa.or_(sa.false(), *(_within(each) for each in criteria.tenures)))
     query = sa.select(audit_events).where(*where).order_by(column.id.desc()).limit(limit)
     return [_recorded(row) for row in tx.rows(query)]
+
+
+def _within(tenure: Tenure) -> sa.ColumnElement[bool]:
+    column = audit_events.c
+    up_to = sa.true() if tenure.last is None else column.id <= tenure.last
+    return sa.and_(column.project_id == tenure.project_id, column.id >= tenure.first, up_to)
+
+
+def tenures(tx: Tx, org_id: str, slug: str) -> tuple[Tenure, ...]:
+    """Return which projects of the organization had the slug, and when, as far as the trail reaches back."""
+    column = audit_events.c
+    now, before = column.data["slug"].as_string(), column.data["previousSlug"].as_string()
+    query = (
+        sa.select(column.subject_id, column.id, column.event, now.label("slug"), before.label("before"))
+        .where(column.org_id == org_id, column.event.in_(_RENAMING), sa.or_(now == slug, before == slug))
+        .order_by(column.id)
+    )
+    since: dict[str, int] = {}
+    found = []
+    for row in tx.rows(query):
+        if row["event"] != PROJECT_DELETED.name and row["slug"] == slug:
+            had_it = row["event"] == PROJECT_UPDATED.name and row["before"] is None
+            since.setdefault(row["subject_id"], 0 if had_it else row["id"])
+        else:
+            found.append(Tenure(row["subject_id"], since.pop(row["subject_id"], 0), row["id"]))
+    present = tx.rows(sa.select(projects.c.id).where(projects.c.org_id == org_id, projects.c.slug == slug))
+    found += [Tenure(row["id"], since.pop(row["id"], 0), None) for row in present]
+    return tuple(found)
 
 
 def _recorded(row: Mapping[str, Any]) -> StoredEvent:

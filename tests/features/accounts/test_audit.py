@@ -12,6 +12,10 @@ from keyturn.audit.store import append
 from keyturn.db.unit import Database
 from keyturn.errors import Forbidden, NotFound, Refused
 from keyturn.kit.actor import Actor, Role
+from keyturn.kit.clock import MovableClock
+from keyturn.kit.ids import SystemIds
+from keyturn.projects.domain import NewProject, ProjectChange
+from keyturn.projects.service import Projects
 from tests.features.accounts.people import START, join, machine, organization, project
 
 
@@ -49,6 +53,31 @@ def test_events_are_chosen_by_name_subject_and_project(database: Database, trail
     assert [event.name for event in trail.page(admin, subject_id="id of b").events] == ["b"]
     assert [event.name for event in trail.page(admin, project_id=payments).events] == ["c"]
     assert len(trail.page(admin, actor_id=admin.id).events) == 3
+
+
+def test_events_are_chosen_by_the_slug_that_a_project_had_then(database: Database, trail: AuditTrail) -> None:
+    admin = machine(database, organization(database), Role.ADMIN)
+    projects = Projects(database, MovableClock(START), SystemIds())
+    first = projects.create(admin, NewProject(name="First", slug="shop"))
+    write(database, admin, "early", project_id=first.id)
+    projects.update(admin, first.id, ProjectChange(description="the same slug"))
+    projects.update(admin, first.id, ProjectChange(slug="former-shop"))
+    write(database, admin, "late", project_id=first.id)
+    second = projects.create(admin, NewProject(name="Second", slug="shop"))
+    write(database, admin, "of the second", project_id=second.id)
+    projects.delete(admin, second.id)
+    write(database, admin, "after its end", project_id=second.id)
+
+    def names(slug: str) -> list[str]:
+        return [each.name for each in trail.page(admin, project_slug=slug).events]
+
+    first_of_all = ["update-project", "update-project", "early", "create-project"]
+    assert [name for name in names("shop") if name != "create-environment"] == [
+        *("delete-project", "of the second", "create-project"),
+        *first_of_all,
+    ]
+    assert [name for name in names("former-shop") if name != "create-environment"] == ["late", "update-project"]
+    assert names("never") == []
 
 
 def test_admins_read_the_whole_trail_and_project_admins_their_part(database: Database, trail: AuditTrail) -> None:

@@ -15,7 +15,8 @@ def router(trail: AuditTrail) -> Routes:
     def list_events(actor: Actor, query: AuditQuery) -> AuditPage:
         """List audit events, newest first.
 
-        Admins of the organization see all events, admins of a project those with its `projectId`. `nextCursor`, given
+        Admins of the organization see all events, admins of a project those with its `projectId`. `projectSlug` names projects
+        by what they were called then: one that was renamed or deleted is found by its former slug. `nextCursor`, given
         back as `cursor`, continues with older events; it is null on the last page.
         """
         page = trail.page(
@@ -26,6 +27,7 @@ def router(trail: AuditTrail) -> Routes:
             event=query.event,
             subject_id=query.subject_id,
             actor_id=query.actor_id,
+            project_slug=query.project_slug or None,
         )
         return AuditPage([_shown(event) for event in page.events], page.cursor)
 

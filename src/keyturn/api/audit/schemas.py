@@ -9,12 +9,15 @@ from keyturn.web.schema.wire import ApiModel, Timestamp
 
 
 class AuditQuery(ApiModel):
+    """``projectSlug``: of each project that had this slug, what happened while it did."""
+
     limit: Annotated[int, coerced, Meta(ge=1, le=1000)] = 100
     cursor: str | None = None
     event: str | None = None
     subject_id: str | None = None
     actor_id: str | None = None
     project_id: str | None = None
+    project_slug: Annotated[str, Meta(max_length=255)] | None = None
 
 
 class EventShown(ApiModel):

@@ -13,7 +13,7 @@ def _view(table: sa.Table, *columns: str) -> sa.TableClause:
 
 
 organizations = _view(tables.organizations, "id", "name")
-projects = _view(tables.projects, "id", "org_id", "name", "version_limit")
+projects = _view(tables.projects, "id", "org_id", "name", "slug", "version_limit")
 environments = _view(tables.environments, "id", "project_id", "slug", "name")
 project_members = _view(tables.project_members, "id", "project_id", "user_id", "identity_id")
 project_member_roles = _view(tables.project_member_roles, "member_id", "role", "role_id", "starts_at", "ends_at")
