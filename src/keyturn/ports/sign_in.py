@@ -216,5 +216,8 @@ class AppProvider(Protocol):
     def principal(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> Principal | None:
         """Say whether the tenant lets anybody sign in as the application; None where the token does not show that. Repeatable."""
 
+    def principal_fix(self, principal: Principal, application: RemoteApplication) -> str:
+        """Say how to make or enable what signs in as the application, where it is missing or disabled. Pure."""
+
     def capabilities(self, token: AccessToken, app_id: str) -> Sequence[Capability]:
         """Say what the token may do for the application that signed in, what is missing, and how to grant it. Pure."""

@@ -54,32 +54,31 @@ class ApplicationCheck:
             raise _no_slot(application, application.slots)
         principal = None
         if new:
-            principal = self.providers.of(connection.app).principal(connection.tenant, token, application)
+            provider = self.providers.of(connection.app)
+            principal = provider.principal(connection.tenant, token, application)
             if principal is Principal.MISSING:
-                raise _no_principal(application, connection)
+                raise _no_principal(application, connection, provider.principal_fix(principal, application))
             if principal is Principal.DISABLED:
-                raise _disabled(application, connection)
+                raise _disabled(application, connection, provider.principal_fix(principal, application))
         return CheckedApplication(application, self.permitted.covers(connection, application, token), principal)
 
 
-def _no_principal(application: RemoteApplication, connection: Connection) -> Refused:
+def _no_principal(application: RemoteApplication, connection: Connection, fix: str) -> Refused:
     return Refused(
         f"The application '{application.name}' has no service principal in tenant {connection.tenant_id}: no secret of it could "
         "ever sign in.",
         code="rotation.no_service_principal",
-        fix=f"Create it: `az ad sp create --id {application.app_id}`. One made in the last minutes may still be spreading: "
-        "then try again.",
+        fix=fix,
         field="parameters.clientId",
     )
 
 
-def _disabled(application: RemoteApplication, connection: Connection) -> Refused:
+def _disabled(application: RemoteApplication, connection: Connection, fix: str) -> Refused:
     return Refused(
         f"The service principal of the application '{application.name}' is disabled in tenant {connection.tenant_id}: no secret "
         "of it signs in.",
         code="rotation.service_principal_disabled",
-        fix=f"Enable it: `az ad sp update --id {application.app_id} --set accountEnabled=true`. One enabled in the last minutes "
-        "may still be spreading: then try again.",
+        fix=fix,
         field="parameters.clientId",
     )
 

@@ -217,5 +217,8 @@ class ToyProvider:
     def principal(self, _tenant: Tenant, _token: AccessToken, _application: RemoteApplication) -> Principal | None:
         return Principal.ENABLED
 
+    def principal_fix(self, _principal: Principal, _application: RemoteApplication) -> str:
+        return "Play again."
+
     def capabilities(self, _token: AccessToken, _app_id: str) -> Sequence[Capability]:
         return [Capability("play", True, "May play.")]

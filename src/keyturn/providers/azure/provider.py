@@ -257,6 +257,18 @@ class AzureProvider:
                 raise
             return None
 
+    def principal_fix(self, principal: Principal, application: RemoteApplication) -> str:
+        """Say how to make or enable the application's service principal."""
+        if principal is Principal.MISSING:
+            return (
+                f"Create it: `az ad sp create --id {application.app_id}`. One made in the last minutes may still be spreading: "
+                "then try again."
+            )
+        return (
+            f"Enable it: `az ad sp update --id {application.app_id} --set accountEnabled=true`. One enabled in the last minutes "
+            "may still be spreading: then try again."
+        )
+
     def _caller(
         self,
         tenant: Tenant,
