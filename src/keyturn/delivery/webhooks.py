@@ -30,6 +30,7 @@ from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer
+from keyturn.projects import store as projects
 
 MOST = 50
 """Webhooks of one project."""
@@ -79,6 +80,7 @@ class Webhooks:
         now, webhook_id = self._clock.now(), self._ids.new()
         with self._database.write() as tx:
             _require(tx, actor, project_id)
+            _check_environment(tx, actor, project_id, new.environment)
             if len(store.of_project(tx, project_id)) >= MOST:
                 raise Refused(
                     f"This project has {MOST} webhooks, as many as one may have.",
@@ -221,6 +223,13 @@ class Webhooks:
 def _check(url: str, path: str, ca: str) -> None:
     host_of(url)
     require_glob(path)
+    if not path.startswith(("/", "**")):
+        raise Refused(
+            f"The pattern '{path}' fits no folder: their paths begin with a slash.",
+            code="webhooks.path",
+            fix="Write it with a slash, e.g. /billing/**, or leave it out for all folders.",
+            field="secretPath",
+        )
     if not ca:
         return
     from cryptography import x509  # noqa: PLC0415 - only for those who give certificates
@@ -234,6 +243,18 @@ def _check(url: str, path: str, ca: str) -> None:
             fix="Paste it whole, from BEGIN to END CERTIFICATE.",
             field="caCert",
         ) from error
+
+
+def _check_environment(tx: Tx, actor: Actor, project_id: str, slug: str | None) -> None:
+    project = projects.project(tx, actor.org_id, project_id)
+    slugs = [each.slug for each in project.environments] if project else []
+    if slug is not None and slug not in slugs:
+        raise Refused(
+            f"The project has no environment '{slug}', so nothing would ever be told.",
+            code="webhooks.environment",
+            fix=f"Give one of {', '.join(slugs[:20])}; or leave it out for all of them.",
+            field="environment",
+        )
 
 
 def subject_of(webhook: Webhook) -> Subject:

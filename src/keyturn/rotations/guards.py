@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from keyturn.authz.authorize import Scope, allowed_of
+from keyturn.authz.domain import Action
 from keyturn.connections.domain import Connection
 from keyturn.db.unit import Tx
 from keyturn.errors import Refused
@@ -26,10 +28,13 @@ def refuse_project(tx: Tx, actor: Actor, project_id: str) -> None:
             code="projects.secret_rotations",
             fix=_FIX,
         )
-    names = policies.rotating_in(tx, project_id)
-    if names:
+    rotating = policies.rotating_in(tx, project_id)
+    if rotating:
+        scopes = [Scope(actor.org_id, project_id, connection_id=connection_id) for connection_id, _ in rotating]
+        visible = allowed_of(tx, actor, Action.READ_CONNECTIONS, scopes)
+        seen = [name for (_, name), may_see in zip(rotating, visible, strict=True) if may_see]
         raise Refused(
-            f"Connections of this project rotate their credentials: {_listed(names)}.",
+            f"Connections of this project rotate their credentials: {_counted(seen, len(rotating) - len(seen))}.",
             code="projects.rotating",
             fix="Delete these connections first, choosing whether their secrets are revoked or kept.",
         )
@@ -66,8 +71,11 @@ def refuse_while_signing_for_others(tx: Tx, actor: Actor, connection: Connection
 def _seen(tx: Tx, actor: Actor, refs: Sequence[SecretRotationRef]) -> str:
     """Return the names of those that the actor may see, and how many others there are."""
     seen = secret_access.seen_among(tx, actor, refs)
-    hidden = len(refs) - len(seen)
-    words = [_listed([ref.name for ref in seen])] if seen else []
+    return _counted([ref.name for ref in seen], len(refs) - len(seen))
+
+
+def _counted(names: Sequence[str], hidden: int) -> str:
+    words = [_listed(names)] if names else []
     return " and ".join([*words, *([f"{hidden} that you may not see"] if hidden else [])])
 
 

@@ -224,6 +224,9 @@ def test_a_test_and_a_replay_are_messages_of_the_journal_which_is_not_kept_for_e
         ({"webhookSecretKey": "whsec_c2hvcnQ="}, "webhooks.secret"),
         ({"webhookSecretKey": "no secret"}, "webhooks.secret"),
         ({"secretPath": "/a**"}, "roles.glob"),
+        ({"secretPath": "billing/**"}, "webhooks.path"),
+        ({"environment": "prdo"}, "webhooks.environment"),
+        ({"projectId": ""}, "secrets.no_project"),
         ({"caCert": "-----BEGIN"}, "webhooks.ca"),
     ],
 )

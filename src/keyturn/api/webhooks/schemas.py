@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 from keyturn.changes.domain import ChangeKind
 from keyturn.delivery.webhook_rules import EVERYWHERE, Attempt, Delivery, NewWebhook, Webhook, WebhookChange
 from keyturn.delivery.webhooks import Told
+from keyturn.errors import Refused
 from keyturn.kit.clock import iso
 from keyturn.kit.secret import Plaintext
 from keyturn.web.schema.wire import ApiModel, Timestamp
@@ -39,12 +40,14 @@ class CreateWebhook(ApiModel):
     ca: Certificates = field(default="", name="caCert")
 
     def project(self) -> str:
-        return self.project_id or self.workspace_id or ""
+        return _project(self.project_id, self.workspace_id)
 
     def new(self) -> NewWebhook:
         kinds = frozenset(self.events or ())
         path, secret = self.secret_path, self.webhook_secret_key
-        return NewWebhook(self.webhook_url, self.environment or None, path, kinds, self.identity_id, self.ca, secret)
+        return NewWebhook(
+            self.webhook_url, self.environment or None, path, kinds, self.identity_id or None, self.ca, secret
+        )
 
 
 class UpdateWebhook(ApiModel):
@@ -71,7 +74,14 @@ class OfProject(ApiModel):
     workspace_id: Reference | None = None
 
     def project(self) -> str:
-        return self.project_id or self.workspace_id or ""
+        return _project(self.project_id, self.workspace_id)
+
+
+def _project(project_id: str | None, workspace_id: str | None) -> str:
+    """Return which project is named. Raises Refused for none."""
+    if project := project_id or workspace_id:
+        return project
+    raise Refused("Say which project.", code="secrets.no_project", fix="Send its id as projectId or workspaceId.")
 
 
 class WebhookJournalPage(ApiModel):

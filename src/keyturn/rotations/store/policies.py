@@ -167,10 +167,12 @@ def states(tx: Tx, connection_ids: Sequence[str]) -> dict[str, RotationState]:
     return states_by_id
 
 
-def rotating_in(tx: Tx, project_id: str) -> list[str]:
-    """Return the names of the rotations of a project that have not been retired."""
-    query = sa.select(rotations.c.name).where(rotations.c.project_id == project_id, rotations.c.retired.is_(False))
-    return [row["name"] for row in tx.rows(query.order_by(rotations.c.name))]
+def rotating_in(tx: Tx, project_id: str) -> list[tuple[str | None, str]]:
+    """Return the rotations of a project that have not been retired: the ids of their connections, and their names."""
+    query = sa.select(rotations.c.connection_id, rotations.c.name).where(
+        rotations.c.project_id == project_id, rotations.c.retired.is_(False)
+    )
+    return [(row["connection_id"], row["name"]) for row in tx.rows(query.order_by(rotations.c.name))]
 
 
 def removing_through(tx: Tx, connection_id: str) -> list[str]:
