@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from keyturn import __version__
 from keyturn.cli.context import CommandContext, command_context, tell
+from keyturn.cli.plain_values import take_plain_values
 from keyturn.errors import KeyturnError, Misconfigured
 from keyturn.kit.clock import SystemClock
 
@@ -51,6 +52,7 @@ class LazyGroup(TyperGroup):
         if name is not None and name in COMMANDS:
             command = typer.main.get_command(importlib.import_module(COMMANDS[name][0]).app)
             command.name = name
+            take_plain_values(command)
         return name, command, rest
 
 
