@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import bare
 from benchmarks.load_generator import Generator, Load, Outcome
 from benchmarks.measured import Measured
 
@@ -59,16 +60,29 @@ class Server:
 
 
 def measure() -> list[Measured]:
-    """Measure a server of our own."""
-    with tempfile.TemporaryDirectory() as folder, _own_server(Path(folder)) as server:
-        return measured(server, Generator(Path(folder)))
+    """Measure a server of our own, and first its web server alone: what that takes for a request, ours takes, too."""
+    with tempfile.TemporaryDirectory() as folder:
+        generator = Generator(Path(folder))
+        with bare.serving() as (url, pid):
+            alone = Server(f"{url}/answer", {"Authorization": "Bearer " + "t" * 60}, pid)
+            generator.run(alone.url, alone.headers, Load(seconds=WARM_SECONDS))
+            line, read = _line(
+                alone, generator, "the web server alone, closed loop", alone.url, {}, Load(seconds=SECONDS)
+            )
+            tag = {"If-None-Match": '"' + "e" * 32 + '"'}
+            other, unchanged = _line(alone, generator, "the same, 304", alone.url, tag, Load(seconds=SECONDS))
+        with _own_server(Path(folder)) as server:
+            ours = measured(server, generator, (read.rate, unchanged.rate))
+    return [Measured(line), Measured(other), *ours]
 
 
-def measured(server: Server, generator: Generator) -> list[Measured]:
-    """Return a line for each kind of load."""
+def measured(server: Server, generator: Generator, alone: tuple[float, float] | None = None) -> list[Measured]:
+    """Return a line for each kind of load. ``alone``: how many reads and 304s its web server alone answers in a second."""
     generator.run(server.url, server.headers, Load(seconds=WARM_SECONDS))
     line, closed = _line(server, generator, "reads, closed loop", server.url, {}, Load(seconds=SECONDS))
     kept = closed.rate >= RATE_LIMIT and closed.p99 < P99_LIMIT
+    if alone:
+        line += f", {closed.rate / alone[0]:.2f} x the web server alone"
     lines = [Measured(f"{line} (limits {RATE_LIMIT}/s, p99 {P99_LIMIT:.0f} ms)", kept)]
     for rate in (500, 2000):
         load = Load(rate=rate, seconds=SECONDS)
@@ -81,6 +95,8 @@ def measured(server: Server, generator: Generator) -> list[Measured]:
             server, generator, "unchanged (304), closed loop", server.url, tag, Load(seconds=SECONDS)
         )
         ratio = unchanged.rate / closed.rate
+        if alone:
+            line += f", {unchanged.rate / alone[1]:.2f} x the web server alone"
         lines.append(Measured(f"{line}, {ratio:.2f} x reads (limit {UNCHANGED_RATIO})", ratio >= UNCHANGED_RATIO))
     if server.list_url:
         generator.run(server.list_url, server.headers, Load(1, 0, WARM_SECONDS))
