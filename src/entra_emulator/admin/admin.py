@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,10 @@ _WELL_KNOWN = (
         ("https://management.azure.com", "https://management.core.windows.net"),
     ),
     ("cfa8b339-82a2-471a-a3c9-0fc0be7a4093", "Azure Key Vault", ("https://vault.azure.net",)),
+    ("e406a681-f3d4-42a8-90b6-c2b029497af1", "Azure Storage", ("https://storage.azure.com",)),
+    ("022907d3-0f1b-48f7-badc-1ba6abab6d66", "Azure SQL Database", ("https://database.windows.net",)),
+    ("00000002-0000-0000-c000-000000000000", "Windows Azure Active Directory", ("https://graph.windows.net",)),
+    ("ca7f3f0b-7d91-482c-8e09-c5d840d0eac5", "Log Analytics API", ("https://api.loganalytics.io",)),
 )
 
 
@@ -96,8 +101,9 @@ class Admin(People):
             tenant = Tenant(guid, name, [domain or f"{slug}.onmicrosoft.com"], settings or Settings(), policy, now)
             world.directory.add_tenant(tenant)
             for app_id, title, names in _WELL_KNOWN:
+                object_id = str(uuid.uuid5(uuid.UUID(guid), app_id))
                 world.directory.add_principal(
-                    ServicePrincipal(new_guid(world.rng), app_id, guid, title, now, everywhere(now), names=list(names))
+                    ServicePrincipal(object_id, app_id, guid, title, now, everywhere(now), names=list(names))
                 )
             return guid
 

@@ -128,6 +128,7 @@ class AdminApi:
                 "DELETE": lambda ask: admin.delete_user(ask.names[0]),
             },
             "users/{}/revoke": {"POST": lambda ask: admin.revoke_sessions(ask.names[0])},
+            "tenants/{}/subscriptions": {"POST": lambda ask: self._new_subscription(ask.names[0], ask.body)},
             "authorize": {"POST": lambda ask: self._authorize(ask.body)},
             "tenants/{}/applications": {"POST": lambda ask: self._new_application(ask.names[0], ask.body)},
             "applications/{}": {
@@ -260,6 +261,10 @@ class AdminApi:
 
     def _new_user(self, tenant: str, body: Body) -> Body:
         return {"object_id": self._admin.create_user(tenant, _text(body, "name"), roles=_texts(body, "roles"))}
+
+    def _new_subscription(self, tenant: str, body: Body) -> Body:
+        owners = _texts(body, "owners")
+        return {"subscription_id": self._admin.create_subscription(tenant, _text(body, "name"), owners=owners)}
 
     def _change_user(self, name: str, body: Body) -> None:
         roles = _texts(body, "roles") if "roles" in body else None

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from entra_emulator.core.wire import Request, Response
+from entra_emulator.directory.azure_roles import OWNER, RoleAssignment
 from entra_emulator.directory.directory import (
     GRAPH_APP_ID,
     Application,
@@ -131,6 +132,18 @@ class People:
             _, person = self._user(user)
             browser = Browser(self._answer)
             return browser.sign_in(url, person.object_id, decline=decline, cancel=cancel, everyone=everyone)
+
+    def create_subscription(self, tenant: str, name: str, *, owners: tuple[str, ...] = ()) -> str:
+        """Makes an Azure subscription, gives these principals the role Owner in it, and gives its id."""
+        with self._lock:
+            home, rng = self._tenant(tenant), self._world.rng
+            subscription = new_guid(rng)
+            home.azure.subscriptions[subscription] = name
+            for owner in owners:
+                key, now = new_guid(rng), self._world.clock.now()
+                scope, kind = f"/subscriptions/{subscription}", "User" if owner in home.users else "ServicePrincipal"
+                home.azure.assignments[key] = RoleAssignment(key, scope, OWNER, owner, kind, now)
+            return subscription
 
     def grant(
         self, principal_id: str, *roles: str, resource_app_id: str = GRAPH_APP_ID, replicated: bool = False

@@ -9,6 +9,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from entra_emulator.directory.azure_roles import AzureRoles
 from entra_emulator.directory.grants import Consent, Grant
 from entra_emulator.directory.replicas import Plane, Presence
 from entra_emulator.faults.faults import Settings
@@ -294,6 +295,7 @@ class Tenant:
     purged: dict[str, tuple[str, float]] = field(default_factory=dict)
     """What was deleted for good: object id -> kind (`applications` or `servicePrincipals`) and when."""
     consents: list[Consent] = field(default_factory=list)
+    azure: AzureRoles = field(default_factory=AzureRoles)
 
     def principal_of(self, app_id: str) -> ServicePrincipal | None:
         """The service principal of an application in this tenant."""

@@ -16,7 +16,7 @@ from entra_emulator.graph.declared import APPLICATION, check_removal, merged, re
 from entra_emulator.graph.errors import GraphError, bad_request, empty, not_found, plain, success
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.key_collections import no_passwords, read_keys, replace_keys
-from entra_emulator.graph.lookup import Key, the_application
+from entra_emulator.graph.lookup import Key, application_by_key, the_application
 from entra_emulator.graph.odata import Page, chosen, eventual, expanded, listed, page, select, selected
 from entra_emulator.graph.permissions import may_list, may_try, owns_what_it_makes
 from entra_emulator.graph.writes import check_quiet, committed
@@ -29,6 +29,7 @@ FIELDS: dict[str, Field[Application]] = {
     "identifierUris": lambda item: item.identifier_uris,
     "createdDateTime": lambda item: item.created_at,
     "uniqueName": lambda item: item.properties.get("uniqueName"),
+    "tags": lambda item: list(item.properties.get("tags") or ()),
     "publisherDomain": lambda item: item.properties.get("publisherDomain"),
 }
 _READ_ONLY = frozenset({
@@ -94,8 +95,20 @@ def _context(call: Call) -> str:
 
 
 def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
+    return _make(call, json_object(call))
+
+
+def _to_be_made(call: Call, key: Key) -> bool:
+    """PATCH by a uniqueName that nobody has makes it, where the caller says so.
+
+    Source: https://learn.microsoft.com/graph/api/application-upsert.
+    """
+    wanted = "create-if-missing" in call.headers.get("prefer", "").lower()
+    return wanted and key[0] == "uniquename" and application_by_key(call, key) is None
+
+
+def _make(call: Call, body: dict[str, Any]) -> Response:
     may_try(call, write=True)
-    body = json_object(call)
     name = needed_text(body, "displayName")
     blueprint = _is_blueprint(body)
     rng, tenant = call.world.rng, call.home()
@@ -119,6 +132,8 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
 
 
 def _update(call: Call, keys: tuple[Key, ...]) -> Response:
+    if _to_be_made(call, keys[0]):
+        return _make(call, json_object(call) | {"uniqueName": keys[0][1]})
     application = the_application(call, keys[0], write=True)
     check_quiet(call, application)
     body = json_object(call)

@@ -12,6 +12,7 @@ from typing import Any
 from entra_emulator.core.clock import graph_time
 from entra_emulator.core.wire import Response, json_body
 from entra_emulator.directory.directory import as_guid
+from entra_emulator.directory.hosts import login_at
 from entra_emulator.directory.replies import retry_after
 from entra_emulator.directory.world import Call
 from entra_emulator.faults.faults import Effect
@@ -107,7 +108,7 @@ def concurrent(status: int) -> GraphError:
 def unauthenticated(call: Call, message: str) -> GraphError:
     """The token is missing, expired or not one of ours. Source: https://github.com/microsofthackathons/tdi/issues/24."""
     challenge = (
-        f'Bearer realm="", authorization_uri="{call.host}/common/oauth2/authorize", '
+        f'Bearer realm="", authorization_uri="{login_at(call.host)}/common/oauth2/authorize", '
         'client_id="00000003-0000-0000-c000-000000000000"'
     )
     return GraphError(401, "InvalidAuthenticationToken", message, (("WWW-Authenticate", challenge),))

@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from entra_emulator.core.clock import graph_time
-from entra_emulator.core.wire import Response
+from entra_emulator.core.wire import Response, json_body
 from entra_emulator.directory.directory import Application, ServicePrincipal, Tenant, User
 from entra_emulator.directory.roles import TEMPLATES
 from entra_emulator.directory.world import Call
@@ -15,12 +15,32 @@ from entra_emulator.graph.errors import GraphError, denied, success
 from entra_emulator.graph.lookup import Key
 from entra_emulator.graph.odata import select
 from entra_emulator.graph.permissions import may_read_me, may_read_member_of, may_read_organization, may_read_owned
+from entra_emulator.tokens.tokens import subject
 
 
 def _me(call: Call, _keys: tuple[Key, ...]) -> Response:
     user = _signed_in(call)
     may_read_me(call)
     return success(call, select(call, views.user(user)), "users/$entity")
+
+
+def user_info(call: Call, _keys: tuple[Key, ...]) -> Response:
+    """OpenID Connect's user info, for a token of Graph with the scope openid.
+
+    Source: https://learn.microsoft.com/entra/identity-platform/userinfo.
+    """
+    user = _signed_in(call)
+    if "openid" not in call.scopes:
+        raise denied()
+    shown = views.user(user)
+    claims = {
+        "sub": subject(user.object_id, call.entry.caller),
+        "name": user.display_name,
+        "family_name": shown["surname"],
+        "given_name": shown["givenName"],
+        "email": shown["mail"],
+    }
+    return Response(200, (("Content-Type", "application/json;charset=utf-8"),), json_body(claims))
 
 
 def _owned(call: Call, _keys: tuple[Key, ...]) -> Response:

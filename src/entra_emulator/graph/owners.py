@@ -7,8 +7,9 @@ from entra_emulator.directory.directory import Holder, as_guid
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, needed_text
-from entra_emulator.graph.errors import bad_request, empty, not_found, success
+from entra_emulator.graph.errors import bad_request, empty, not_found, plain, success
 from entra_emulator.graph.lookup import Key, the_application, the_principal
+from entra_emulator.graph.odata import eventual
 from entra_emulator.graph.permissions import may_manage_owners
 from entra_emulator.graph.writes import check_quiet, committed
 
@@ -17,6 +18,13 @@ def _list(call: Call, keys: tuple[Key, ...]) -> Response:
     application = the_application(call, keys[0], write=False)
     value = views.directory_objects(call, call.home().owners_of(application))
     return success(call, {"value": value}, "directoryObjects")
+
+
+def _count(call: Call, keys: tuple[Key, ...]) -> Response:
+    application = the_application(call, keys[0], write=False)
+    if not eventual(call):
+        raise bad_request("$count is not currently supported.")
+    return plain(call, str(len(call.home().owners_of(application))))
 
 
 def _list_of_principal(call: Call, keys: tuple[Key, ...]) -> Response:
@@ -79,6 +87,7 @@ def _remove(call: Call, keys: tuple[Key, ...]) -> Response:
 
 ROUTES = (
     ("GET", "applications/{}/owners", "listOwners", _list),
+    ("GET", "applications/{}/owners/$count", "countOwners", _count),
     ("GET", "servicePrincipals/{}/owners", "listServicePrincipalOwners", _list_of_principal),
     ("POST", "applications/{}/owners/$ref", "addOwner", _add),
     ("DELETE", "applications/{}/owners/{}/$ref", "removeOwner", _remove),

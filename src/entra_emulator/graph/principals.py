@@ -27,6 +27,8 @@ _FIELDS: dict[str, Field[ServicePrincipal]] = {
     "servicePrincipalNames": lambda item: [item.app_id, *item.names],
     "servicePrincipalType": lambda item: item.service_principal_type,
     "accountEnabled": lambda item: item.enabled,
+    "tags": lambda item: list(item.properties.get("tags") or ()),
+    "appOwnerOrganizationId": lambda item: item.tenant_id,
 }
 _CONTEXT = "servicePrincipals"
 _EXPANDABLE = frozenset({"owners", "appRoleAssignments"})

@@ -24,6 +24,7 @@ from entra_emulator.graph import (
     federated,
     groups,
     me,
+    other_policies,
     owners,
     permission_grants,
     policies,
@@ -89,6 +90,7 @@ def _routes(*, beta: bool) -> dict[str, dict[str, Route]]:
         me,
         deleted,
         policies,
+        other_policies,
         sign_in_logs,
         directory_audits,
         delta,
@@ -105,14 +107,18 @@ def _routes(*, beta: bool) -> dict[str, dict[str, Route]]:
     return table
 
 
-_TABLE, _BETA_TABLE = _routes(beta=False), _routes(beta=True)
+_USER_INFO = Route("getUserInfo", me.user_info)
+_TABLES = {
+    "v1.0": _routes(beta=False),
+    "beta": _routes(beta=True),
+    "oidc": {"userinfo": {"GET": _USER_INFO, "POST": _USER_INFO}},
+}
 
 
 def handle(call: Call) -> Response:
     """Answers one request to Graph."""
     pattern, keys = _parse(call.path)
-    table = _BETA_TABLE if call.path.lstrip("/").startswith("beta/") else _TABLE
-    methods = table.get(pattern, {})
+    methods = _TABLES[call.path.lstrip("/").partition("/")[0]].get(pattern, {})
     route = methods.get(call.request.method)
     if route is not None:
         call.entry.operation = route.operation

@@ -29,7 +29,12 @@ from entra_emulator.server import arm, cors
 from entra_emulator.sign_in import managed_identity, sts
 from entra_emulator.tokens import federation
 
-_ROOMS = {"v1.0": graph.handle, "beta": graph.handle, "subscriptions": arm.handle}
+_ROOMS = {
+    "v1.0": graph.handle,
+    "beta": graph.handle,
+    "oidc": graph.handle,
+    **dict.fromkeys(("subscriptions", "metadata", "tenants", "providers"), arm.handle),
+}
 
 
 class Emulator:

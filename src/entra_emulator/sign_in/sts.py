@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from urllib.parse import unquote, urlsplit
 
 from entra_emulator.core.wire import Response, json_body
+from entra_emulator.directory.hosts import graph_at, login_at
 from entra_emulator.directory.replies import act, plain_throttled
 from entra_emulator.directory.world import Call
 from entra_emulator.faults.faults import Effect
@@ -45,7 +47,8 @@ def handle(call: Call) -> Response:
         return answer(call, refusal)
 
 
-def _token(call: Call, tenant_name: str) -> Response:
+def _token(call: Call, tenant_name: str, *, first: bool = False) -> Response:
+    """`first`: at the endpoint of version 1, whose answers have another form."""
     if call.request.method != "POST":
         raise StsError(900561, "The endpoint only accepts POST requests. Received a GET request.")
     form = read_form(call)
@@ -66,12 +69,27 @@ def _token(call: Call, tenant_name: str) -> Response:
     application = call.world.directory.application(client_id)
     if application is not None:
         call.entry.application = application.object_id
-    return act(call, lambda: _granted(call, form, grant, client_id, secret), _faulty)
+    response = act(call, lambda: _granted(call, form, grant, client_id, secret), _faulty)
+    return _of_version_one(call, form, response) if first and response.status == 200 else response
+
+
+def _of_version_one(call: Call, form: dict[str, str], response: Response) -> Response:
+    """Numbers as texts, with the times and the resource: assumed, as scripts that read `expires_on` remember it."""
+    body = response.json()
+    if "access_token" not in body:
+        return response
+    ends = int(call.local_now) + int(body["expires_in"])
+    times = {name: str(body[name]) for name in ("expires_in", "ext_expires_in") if name in body}
+    scope = form.get("scope", "").partition(" ")[0].removesuffix("/.default")
+    times |= {"expires_on": str(ends), "not_before": str(int(call.local_now) - 300)}
+    return replace(response, body=json_body({**body, **times, "resource": form.get("resource") or scope}))
 
 
 def _granted(call: Call, form: dict[str, str], grant: str, client_id: str, secret: str) -> Response:
     if not grant:
         raise missing("grant_type")
+    if grant == "password":
+        raise StsError(50126, "Error validating credentials due to invalid username or password.")
     if grant != "client_credentials" and grant not in GRANTS:
         raise StsError(70003, f"The app requested an unsupported grant type '{grant}'.")
     # Source: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow (no client credentials from a page).
@@ -117,7 +135,8 @@ def _configuration(call: Call, name: str, version: str = "") -> Response:
         call.enter(tenant)
     place = tenant.id if tenant else name.lower()
     base, login = f"{call.host}/{place}", f"{call.host}/{name}"
-    issuer = f"{call.host}/{tenant.id if tenant else '{tenantid}'}{version}"
+    name_of_tenant = tenant.id if tenant else "{tenantid}"
+    issuer = f"{login_at(call.host)}/{name_of_tenant}/v2.0" if version else f"https://sts.windows.net/{name_of_tenant}/"
     document = {
         "token_endpoint": f"{base}/oauth2{version}/token",
         "token_endpoint_auth_methods_supported": [
@@ -134,18 +153,17 @@ def _configuration(call: Call, name: str, version: str = "") -> Response:
         "scopes_supported": ["openid", "profile", "email", "offline_access"],
         "issuer": issuer,
         "request_uri_parameter_supported": False,
-        "userinfo_endpoint": "https://graph.microsoft.com/oidc/userinfo",
+        "userinfo_endpoint": f"{graph_at(call.host)}/oidc/userinfo",
         "authorization_endpoint": f"{base}/oauth2{version}/authorize",
         "device_authorization_endpoint": f"{base}/oauth2{version}/devicecode",
         "http_logout_supported": True,
         "frontchannel_logout_supported": True,
         "end_session_endpoint": f"{base}/oauth2{version}/logout",
         "claims_supported": ["sub", "iss", "aud", "exp", "iat", "nonce", "name", "tid", "ver", "email"],
-        "kerberos_endpoint": f"{base}/kerberos",
         "tenant_region_scope": "EU" if tenant else None,
         "cloud_instance_name": "microsoftonline.com",
         "cloud_graph_host_name": "graph.windows.net",
-        "msgraph_host": "graph.microsoft.com",
+        "msgraph_host": urlsplit(graph_at(call.host)).netloc,
         "rbac_url": "https://pas.windows.net",
     }
     return Response(200, headers(call), json_body(document))
@@ -177,7 +195,7 @@ def _instance(call: Call, _name: str) -> Response:
 
 _ROUTES: dict[str, tuple[str, Callable[[Call, str], Response]]] = {
     "oauth2/v2.0/token": ("token", _token),
-    "oauth2/token": ("token", _token),
+    "oauth2/token": ("token", partial(_token, first=True)),
     "oauth2/v2.0/authorize": ("authorize", authorize.handle),
     "oauth2/v2.0/logout": ("logout", authorize.sign_out),
     "adminconsent": ("adminConsent", partial(admin_consent.handle, second=False)),

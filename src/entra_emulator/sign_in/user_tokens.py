@@ -6,13 +6,13 @@ Sources: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, replace
 from typing import Any
 
 from entra_emulator.core.wire import Response, json_body
 from entra_emulator.directory.directory import GRAPH_APP_ID, Application, User
+from entra_emulator.directory.hosts import login_at
 from entra_emulator.directory.keys import b64url
 from entra_emulator.directory.replicas import draw
 from entra_emulator.directory.requested_scopes import RequestedScopes, ResourceScopes
@@ -22,7 +22,7 @@ from entra_emulator.directory.world import Call
 from entra_emulator.sign_in.consents import granted
 from entra_emulator.sign_in.scopes import OIDC
 from entra_emulator.tokens.sts_errors import headers
-from entra_emulator.tokens.tokens import BACKDATED, GRAPH_NAMES, find_resource
+from entra_emulator.tokens.tokens import BACKDATED, GRAPH_NAMES, find_resource, subject
 
 _ID_TOKEN_LIFE = 3600  # Source: https://learn.microsoft.com/entra/identity-platform/id-tokens
 
@@ -102,7 +102,7 @@ def access_token(
         "name": user.display_name,
     }
     if version == "2.0":
-        issuer = f"https://login.microsoftonline.com/{call.home().id}/v2.0"
+        issuer = f"{login_at(call.host)}/{call.home().id}/v2.0"
         claims |= {"aud": app_id, "iss": issuer, "azp": app.app_id, "azpacr": redeemed.method}
         claims["preferred_username"] = user.principal_name
         return call.world.signing.sign(claims)
@@ -119,7 +119,7 @@ def id_token(call: Call, redeemed: Redeemed) -> str:
     """An ID token for the client; names and the object id come with `profile`, the address with `email`."""
     user, app = redeemed.user, redeemed.application
     claims = _common(call, user, app, _ID_TOKEN_LIFE, "2.0")
-    claims |= {"aud": app.app_id, "iss": f"{call.host}/{call.home().id}/v2.0", "rh": "1."}
+    claims |= {"aud": app.app_id, "iss": f"{login_at(call.host)}/{call.home().id}/v2.0", "rh": "1."}
     if redeemed.authorization.nonce:
         claims["nonce"] = redeemed.authorization.nonce
     if "profile" in redeemed.scopes.oidc:
@@ -135,7 +135,7 @@ def _common(call: Call, user: User, app: Application, lifetime: int, version: st
         "iat": now - BACKDATED,
         "nbf": now - BACKDATED,
         "exp": now + lifetime,
-        "sub": b64url(hashlib.sha256(f"{user.object_id}|{app.app_id}".encode()).digest()),
+        "sub": subject(user.object_id, app.app_id),
         "tid": call.home().id,
         "uti": _nonce(call),
         "ver": version,

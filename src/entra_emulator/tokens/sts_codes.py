@@ -40,6 +40,7 @@ CODES: dict[int, StsCode] = {
     50058: StsCode("login_required", 400, _LIST),  # the error for prompt=none: the page v2-oauth2-auth-code-flow
     50059: StsCode("invalid_request", 400, _LIST, "error"),
     50076: StsCode("invalid_grant", 400, _LIST, "error"),
+    50126: StsCode("invalid_grant", 400, _LIST, "error"),  # no user has a password here
     50147: StsCode("invalid_request", 400, _LIST, "error"),
     50166: StsCode("invalid_request", 400, f"{_WORKLOAD}/642"),
     50173: StsCode("invalid_grant", 400, _LIST),

@@ -7,10 +7,12 @@ without granted permissions has no `roles`, and the answer has just these four m
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from entra_emulator.core.wire import Response, json_body
 from entra_emulator.directory.directory import GRAPH_APP_ID, ServicePrincipal
+from entra_emulator.directory.hosts import login_at
 from entra_emulator.directory.keys import b64url
 from entra_emulator.directory.replicas import draw
 from entra_emulator.directory.world import Call
@@ -73,6 +75,11 @@ def mint(
     return call.world.signing.sign(claims)
 
 
+def subject(user_id: str, app_id: str) -> str:
+    """The claim `sub` of a person at one client, another one at each."""
+    return b64url(hashlib.sha256(f"{user_id}|{app_id}".encode()).digest())
+
+
 def read_key_id(claims: dict[str, Any]) -> str:
     """The key that obtained the token."""
     return str(claims.get("rh", "")).removeprefix("1.")
@@ -101,7 +108,7 @@ def _claims(call: Call, principal: ServicePrincipal, version: str, method: str, 
         "ver": version,
     }
     if version == "2.0":
-        issuer = f"https://login.microsoftonline.com/{tenant}/v2.0"
+        issuer = f"{login_at(call.host)}/{tenant}/v2.0"  # the one that discovery names at this address
         return common | {"iss": issuer, "azp": principal.app_id, "azpacr": method}
     issuer = f"https://sts.windows.net/{tenant}/"
     idp = {"app_displayname": principal.display_name, "idp": issuer, "idtyp": "app"}
