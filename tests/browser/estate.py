@@ -218,6 +218,7 @@ def _environ(folder: Path, running: Running, url: str) -> dict[str, str]:
         "KEYTURN_AUTHORITY": running.authority,
         "KEYTURN_GRAPH": running.authority,
         "KEYTURN_CA_FILE": running.ca_file,
+        "KEYTURN_TOKEN_SOURCES": f"cluster=file:{folder / 'cluster-token'}",
         "ENCRYPTION_KEY": secrets.token_hex(32),
         "SITE_URL": url,
     }

@@ -1,7 +1,9 @@
 """The three ways that the product's documentation describes, in its order and its words."""
 
 import re
+import time
 
+import jwt
 from playwright.sync_api import Page, expect
 
 from keyturn.projects.domain import Project
@@ -55,6 +57,30 @@ def test_certificate_as_documented(page: Page, estate: BrowserServer, project: P
     expect(page.get_by_role("heading", name="Certificate", exact=True)).to_be_visible()
     expect(page.get_by_text("Thumbprint")).to_be_visible()
     assert not estate.emulator.ledger.saw_plaintext(key.splitlines()[3])
+
+
+def test_an_identity_of_the_server_needs_no_secret(page: Page, estate: BrowserServer, project: Project) -> None:
+    issuer, subject, now = "https://cluster.example/", "system:serviceaccount:keyturn:server", int(time.time())
+    application, certificate = estate.application("No secret", secrets_count=0), make_certificate()
+    estate.emulator.admin.trust_issuer(issuer, "k1", certificate.public_key_pem)
+    claims = {"iss": issuer, "sub": subject, "aud": "api://AzureADTokenExchange", "exp": now + 3600}
+    token = jwt.encode(claims, certificate.key, algorithm="RS256", headers={"kid": "k1"})
+    estate.secret_texts.add(token)
+    (estate.core.settings.data_dir.parent / "cluster-token").write_text(token)
+    choose_azure(page, estate, project)
+    fill(page, name="no-secret", method="Federated Identity", tenant=estate.tenant_id, client=application.app_id)
+    expect(page.get_by_label("Token Source")).to_have_value("cluster")
+    connect(page)
+    expect(page.locator("#f-tokenSource-error")).to_contain_text(subject)
+    expect(page.get_by_text("az ad app federated-credential create")).to_be_visible()
+    estate.emulator.admin.trust_identity(application.object_id, issuer, subject)
+    connect(page)
+    page.wait_for_url(estate.list_path(project))
+    page.get_by_role("link", name="no-secret").click()
+    expect(page.get_by_role("heading", name="No secret")).to_be_visible()
+    expect(page.get_by_text(subject)).to_be_visible()
+    page.get_by_role("button", name="Test").click()
+    expect(page.get_by_role("heading", name="The connection works")).to_be_visible()
 
 
 def test_a_certificate_is_read_from_files(page: Page, estate: BrowserServer, project: Project) -> None:
