@@ -120,7 +120,7 @@ def test_a_body_of_the_wrong_shape(shape: ApiClient, changes: Json, path: list[s
 
 def test_the_methods_are_named_when_one_is_unknown(web: ApiClient) -> None:
     (issue,) = web.refused(web.body(method="password"), 422)["message"]
-    assert set(issue["options"]) == {"oauth", "client-secret", "certificate"}
+    assert set(issue["options"]) == {"oauth", "client-secret", "certificate", "federated"}
 
 
 @pytest.mark.parametrize("body", [None, [], "text"])
@@ -169,7 +169,7 @@ def test_an_unknown_project(web: ApiClient) -> None:
 
 def test_options_name_the_methods(web: ApiClient, tmp_path: Path) -> None:
     option = {"name": "Azure Client Secrets", "app": "azure-client-secrets"}
-    methods = ["oauth", "client-secret", "certificate"]
+    methods = ["oauth", "client-secret", "certificate", "federated"]
     path = f"{ALL}/options"
     assert web.ask("GET", path, projectType="secret-manager") == {
         "appConnectionOptions": [option | {"methods": methods}]

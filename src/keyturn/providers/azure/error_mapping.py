@@ -14,6 +14,7 @@ from keyturn.providers.azure.responses import Answer, quoted, safe_id
 
 _POLICY = re.compile(r"'([0-9a-fA-F-]{36})'")
 _FINAL = {ErrorKind.ACTION: NeedsAction, ErrorKind.SIGN_IN_AGAIN: SignInAgain, ErrorKind.NEVER: Permanent}
+_LIST = "az ad app federated-credential list"
 _MAYBE_DONE = "It is not known whether the change was made."
 
 
@@ -54,7 +55,7 @@ class ErrorContext:
             "subject": told.subject,
             "audience": told.audience,
             "wanted_audience": self.wanted_audience,
-            "trust": told.command(self.app_id, self.wanted_audience),
+            "trust": told.command(self.app_id, self.wanted_audience) if self.told else f"{_LIST} --id {self.app_id}",
         }
 
 

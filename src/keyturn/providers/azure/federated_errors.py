@@ -45,7 +45,8 @@ FEDERATED_TABLE: tuple[ErrorRow, ...] = (
         ErrorKind.NOT_YET,
         "azure.federation_audience",
         f"The token of this server's identity is for another audience than application {{app_id}} expects. {_TOLD}",
-        "Have the platform make a token for the audience {wanted_audience} (on Kubernetes `audience` of serviceAccountToken in "
+        "A federated credential changed in the last minutes may still be spreading. Otherwise have the platform make a token for "
+        "the audience {wanted_audience} (on Kubernetes `audience` of serviceAccountToken in "
         "the projected volume), and give the federated credential the same one: "
         "`az ad app federated-credential list --id {app_id}`. " + _TRUST,
         RefusalReason.CREDENTIAL_UNKNOWN,
@@ -72,7 +73,8 @@ FEDERATED_TABLE: tuple[ErrorRow, ...] = (
         "azure.federation_issuer_unreadable",
         "Entra ID cannot read the keys that '{issuer}' publishes.",
         "Publish RSA keys for RS256 as a JSON Web Key Set, each with kid, kty, n, e and use: look at the `jwks_uri` of "
-        "{issuer}/.well-known/openid-configuration.",
+        "{issuer}/.well-known/openid-configuration. Which issuer that should be: "
+        "`az ad app federated-credential list --id {app_id}`.",
     ),
     *_row(
         (700222, 700226, 700227, 700229, 700236),
@@ -80,7 +82,8 @@ FEDERATED_TABLE: tuple[ErrorRow, ...] = (
         "azure.federation_entra_token",
         f"Of Entra ID's own tokens only those of a managed identity of the same tenant are exchanged. {_TOLD}",
         "Use a managed identity of the tenant of application {app_id}, whose issuer is "
-        "https://login.microsoftonline.com/{tenant_id}/v2.0, or an issuer outside of Entra ID.",
+        "https://login.microsoftonline.com/{tenant_id}/v2.0, or an issuer outside of Entra ID. "
+        "What it trusts: `az ad app federated-credential list --id {app_id}`.",
         RefusalReason.CREDENTIAL_UNKNOWN,
     ),
     *_row(
@@ -88,7 +91,8 @@ FEDERATED_TABLE: tuple[ErrorRow, ...] = (
         ErrorKind.ACTION,
         "azure.assertion_times",
         "Entra ID says that what was presented for application {app_id} is not valid at this time.",
-        "Look at the clocks of this server and of whoever made the token, and whether the platform renews it.",
+        "Look at the clocks of this server and of whoever made the token, and whether the platform renews it. "
+        "Portal: Entra ID > Sign-in logs > Service principal sign-ins shows the moment.",
         field=None,
     ),
 )

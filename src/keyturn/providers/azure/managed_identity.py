@@ -46,7 +46,7 @@ class ManagedIdentity:
             raise unreachable(self.name, f"status {http.status}")
         words = str(answer.get("error_description") or answer.get("error") or "no token")
         fix = "Assign the managed identity to this machine. Where it has several, name one in KEYTURN_TOKEN_SOURCES: "
-        raise refused(self.name, " ".join(words.split())[:200], fix + "managed-identity:<client id>.")
+        raise refused(self.name, " ".join(words.split())[:200], fix + "managed-identity:, followed by its client id.")
 
 
 class _MachineResponse:
