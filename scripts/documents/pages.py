@@ -70,8 +70,8 @@ def errors() -> str:
 
 
 def _plain(text: str) -> str:
-    """Keep the angle brackets of the holes from being taken for HTML, outside of quoted commands."""
-    parts = " ".join(text.split()).split("`")
+    """Keep the angle brackets of the holes from being taken for HTML, outside of quoted commands. Braces stand for themselves."""
+    parts = " ".join(text.replace("{{", "{").replace("}}", "}").split()).split("`")
     for index in range(0, len(parts), 2):
         parts[index] = parts[index].replace("<", "&lt;").replace(">", "&gt;")
     return "`".join(parts)

@@ -48,6 +48,7 @@ LATER_TABLES = (
     "alarms",
     "owners",
     "credential_uses",
+    *("observed_uses", "use_reports"),
     "deleted_values",
     "deleted_rows",
     "deletions",
@@ -179,6 +180,7 @@ _WITHOUT_HISTORY = (
 _WITHOUT_LATER_COLUMNS = (
     "DROP INDEX ix_credentials_waiting",
     "ALTER TABLE credentials DROP COLUMN wait_ends_at",
+    "ALTER TABLE credentials DROP COLUMN grace_ends_at",
     "ALTER TABLE rotations DROP COLUMN slots",
     "ALTER TABLE projects DROP COLUMN version_limit",
 )

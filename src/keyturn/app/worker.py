@@ -20,6 +20,7 @@ from keyturn.kit.bulkhead import Bulkhead
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
 from keyturn.providers.pinned import PinnedTransport
 from keyturn.rotations.due import DueRotations
+from keyturn.rotations.evidence.reading import UseReader, UseReportsDue
 from keyturn.rotations.work.context import WorkerContext
 from keyturn.rotations.work.workflow import Rotator
 
@@ -67,6 +68,7 @@ class Worker:
                 Looks(use_cases.daily_check),
                 RefreshTokens(use_cases.grants),
                 due_scans(core, use_cases),
+                UseReportsDue(UseReader(core.database, core.providers, core.clock, use_cases.targets).read),
                 Upkeep(core.process_id, self._hourly.tasks(), core.clock.now(), UPKEEP_EVERY),
             ]
         )

@@ -231,6 +231,14 @@ CREDENTIAL_LOST = AuditEvent(
     "A secret exists whose value never arrived; it is being removed.",
     (*_OF_ROTATION, "runId", *_OF_CREDENTIAL),
 )
+CREDENTIAL_USED_AFTER_REMOVAL = AuditEvent(
+    "credential-used-after-removal",
+    _CREDENTIALS,
+    _ROTATION,
+    "Microsoft's sign-in log shows somebody who signs in with a secret that was removed, and is refused. Once for each address "
+    "and resource; `certain` says whether the log names the secret itself, or the address is one that had used it.",
+    (*_OF_ROTATION, *_OF_CREDENTIAL, "ip", "resource", "errorCode", "certain", "firstAt"),
+)
 CREDENTIAL_REVOKED = AuditEvent(
     "credential-revoked",
     _CREDENTIALS,

@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "keys": ("keyturn.cli.keys", "Generate, show and rotate encryption keys."),
     "import": ("keyturn.cli.importing", "Take over the secrets that another server holds."),
     "migrate": ("keyturn.cli.migrate", "Bring the database up to date."),
+    "uses": ("keyturn.cli.uses", "Say who still uses secrets that were replaced."),
     "overview": ("keyturn.cli.overview", "Say what needs somebody: for cron and monitoring."),
     "inventory": ("keyturn.cli.inventory", "Show the credentials of the tenants that are read."),
     "doctor": ("keyturn.cli.doctor", "Check the configuration, the database and the network."),

@@ -21,10 +21,13 @@ from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.kit.moments import not_after
 from keyturn.ports.clock import Clock, Ids
+from keyturn.ports.preflight import PolicyVerdict
 from keyturn.ports.provider import AccessToken, Capability, RemoteApplication
 from keyturn.ports.sign_in import SignInMethod
 from keyturn.providers.registry import Providers
 
+LEAST_LIFE = timedelta(days=4)
+"""A credential that may not live so long cannot be rotated even daily."""
 TOLD_AGAIN_AFTER = timedelta(days=1)
 """A test by the same actor that comes to the same result is written to the audit trail once in this time."""
 
@@ -123,6 +126,7 @@ class ConnectionTestRun:
             ("sign-in", self._sign_in),
             ("application", self._application),
             ("permission", self._permission),
+            ("policy", self._policy),
         ):
             try:
                 check = attempt(name)
@@ -178,6 +182,17 @@ class ConnectionTestRun:
     def _permission(self, name: str) -> ConnectionTestCheck:
         report = self._method.permission(self._connection.tenant, self._token, self._remote, self.capabilities)
         return ConnectionTestCheck(name, ok=True, message=report.message, fix=report.fix)
+
+    def _policy(self, name: str) -> ConnectionTestCheck | None:
+        """Say what policies of the tenant will have the next credential refused, where they can be read. It is no failure yet."""
+        kind = self._method.kind(app_id=self._connection.client_id)
+        if kind is None or self._remote is None:
+            return None
+        report = kind.policy(self._connection.tenant, self._token, self._remote, LEAST_LIFE)
+        if report.verdict in {PolicyVerdict.ALLOWED, PolicyVerdict.UNKNOWN}:
+            return None
+        fix = " ".join(text for text in (report.fix, report.instead) if text)
+        return ConnectionTestCheck(name, ok=True, message=report.message, fix=fix, code=report.code)
 
     @property
     def _method(self) -> SignInMethod:

@@ -99,6 +99,9 @@ class Credential:
     wait_ends_at: datetime | None = None
     """Of one that was replaced: it goes before ``revoke_after`` once nobody holds it; how long it waits for those who announced
     how often they come. None: it is kept until then in any case."""
+    grace_ends_at: datetime | None = None
+    """Of one that was replaced and goes before ``revoke_after`` only once it is shown not to be used any more: until when it is
+    kept in any case. None: its use decides nothing."""
 
     @property
     def kept(self) -> bool:

@@ -54,6 +54,7 @@ LINES: Mapping[ConditionKind, tuple[Group, str]] = {
     K.REMOVAL_UNCONFIRMED: (Group.REMOVALS, "Confirm"),
     K.REMOVAL_LATE: (Group.REMOVALS, "See why"),
     K.OLD_CREDENTIAL_USED: (Group.REMOVALS, "See who"),
+    K.REMOVED_CREDENTIAL_USED: (Group.FAILING, "See who"),
     K.REMOVAL_BLOCKS_ROTATION: (Group.REMOVALS, "See who"),
     K.CREDENTIAL_APPEARED: (Group.CHANGED, "Look"),
     K.CREDENTIAL_VANISHED: (Group.FAILING, "Repair"),

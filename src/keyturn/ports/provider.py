@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
 from keyturn.kit.secret import Plaintext
+from keyturn.ports.preflight import PolicyReport
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,11 @@ class CredentialKind(Protocol):
 
     def check_may_write(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> None:
         """Raise NeedsAction unless credentials of this kind may be added and removed. Changes nothing."""
+
+    def policy(
+        self, tenant: Tenant, token: AccessToken, application: RemoteApplication, lifetime: timedelta
+    ) -> PolicyReport:
+        """Say whether the tenant's policies let one be added that lives so long. Raises nothing of the provider's. Repeatable."""
 
     def identified(
         self, tenant: Tenant, token: AccessToken, application: RemoteApplication, value: Plaintext

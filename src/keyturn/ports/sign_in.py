@@ -20,6 +20,7 @@ from keyturn.ports.provider import (
     RemoteCredential,
     Tenant,
 )
+from keyturn.ports.use_reports import UseReports
 
 
 class Credentials(Protocol):
@@ -194,6 +195,10 @@ class AppProvider(Protocol):
     @property
     def browser(self) -> BrowserMethod | None:
         """The one of its methods by which people sign in with a browser, if there is one."""
+
+    @property
+    def use_reports(self) -> UseReports | None:
+        """What reports when credentials sign in; None where the provider has nothing of the kind."""
 
     def clock_ahead(self) -> timedelta | None:
         """Return how far our clock is ahead of the provider's by the newest answer; None while that is unknown. No call."""

@@ -14,6 +14,8 @@ from keyturn.ports.sign_in import Credentials, SignInMethod
 from keyturn.providers.registry import Providers
 from keyturn.rotations.commands import Adoption, ConnectionChange
 from keyturn.rotations.domain import Rotation
+from keyturn.rotations.policy_check import require_allowed, usual_life
+from keyturn.rotations.schedule import Schedule
 
 
 class AdoptionCheck:
@@ -29,9 +31,18 @@ class AdoptionCheck:
         self._verifier = verifier
 
     def check(
-        self, credentials: Credentials, cloud: str, key_id: str | None = None, *, confirmed: bool = False
+        self,
+        credentials: Credentials,
+        cloud: str,
+        key_id: str | None = None,
+        *,
+        confirmed: bool = False,
+        schedule: Schedule | None = None,
     ) -> Adoption:
         """Return the adoption of a credential: it signs in, may write its application, and is identified there.
+
+        With the ``schedule`` of a rotation that begins, the tenant's policies have to let a new one be added, as far as these
+        can be read.
 
         ``confirmed``: a key id is believed where the application's list says nothing for or against it. Raises Refused, or
         what the provider says.
@@ -43,6 +54,8 @@ class AdoptionCheck:
         tenant = Tenant(cloud, credentials.tenant_id)
         application = kind.application(tenant, token, app_id=credentials.client_id)
         kind.check_may_write(tenant, token, application)
+        if schedule:
+            require_allowed(kind.policy(tenant, token, application, usual_life(schedule)), schedule)
         application = kind.identified(tenant, token, application, method.value(credentials))
         key = method.match(application.credentials, credentials, self._clock.now(), key_id, confirmed=confirmed)
         return Adoption(credentials, application, key, self._verifier.provider_time())
@@ -53,6 +66,7 @@ class AdoptionCheck:
         rotation: Rotation | None,
         credentials: Credentials | None,
         change: ConnectionChange,
+        schedule: Schedule | None,
     ) -> Adoption | None:
         """Return what the change has the server take over; None where that is nothing. ``credentials`` are new ones."""
         if rotation is None and change.enabled:
@@ -64,7 +78,8 @@ class AdoptionCheck:
         key_id = change.credentials.key_id if change.credentials else None
         key_id = key_id or (change.schedule.key_id if change.schedule else None)
         confirmed = change.key_confirmed or bool(change.schedule and change.schedule.key_confirmed)
-        return self.check(candidate, connection.cloud, key_id, confirmed=confirmed)
+        begins = schedule if rotation is None else None
+        return self.check(candidate, connection.cloud, key_id, confirmed=confirmed, schedule=begins)
 
     def _stored(self, connection: Connection) -> Credentials:
         method = self._providers.method_of(connection)

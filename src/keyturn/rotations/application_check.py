@@ -5,22 +5,27 @@ from dataclasses import dataclass
 from keyturn.connections.domain import Connection
 from keyturn.connections.stored import Stored
 from keyturn.errors import Refused
+from keyturn.ports.preflight import PolicyReport
 from keyturn.ports.provider import Principal, RemoteApplication
 from keyturn.providers.registry import Providers
 from keyturn.rotations.domain import CLIENT_SECRET
 from keyturn.rotations.permitted import PermittedApplications
+from keyturn.rotations.policy_check import usual_life
+from keyturn.rotations.schedule import Schedule
 
 
 @dataclass(frozen=True)
 class CheckedApplication:
     """An application that may be rotated. ``listed``: the connection's list already has it.
 
-    ``principal`` is None where that was not asked, or where the connection's permissions do not show it.
+    ``principal`` is None where that was not asked, or where the connection's permissions do not show it; ``policy`` where that
+    was not asked.
     """
 
     application: RemoteApplication
     listed: bool
     principal: Principal | None = None
+    policy: PolicyReport | None = None
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,20 @@ class ApplicationCheck:
     providers: Providers
     permitted: PermittedApplications
 
-    def check(self, connection: Connection, object_id: str, client_id: str, *, new: bool = True) -> CheckedApplication:
+    def check(
+        self,
+        connection: Connection,
+        object_id: str,
+        client_id: str,
+        *,
+        new: bool = True,
+        schedule: Schedule | None = None,
+    ) -> CheckedApplication:
         """Return the application that both ids name: the connection signs in and may write it, and a ``new`` one has a free slot
         and, as far as that can be seen, somebody can sign in as it.
 
-        Raises Refused, or what the provider says.
+        With a ``schedule`` it is asked whether policies let a secret be added for it; what they say refuses nothing here. Raises
+        Refused, or what the provider says.
         """
         kind = self.providers.kind(CLIENT_SECRET, app_id=client_id)
         connection, token = self.stored.sign_in(connection)
@@ -60,7 +74,9 @@ class ApplicationCheck:
                 raise _no_principal(application, connection, provider.principal_fix(principal, application))
             if principal is Principal.DISABLED:
                 raise _disabled(application, connection, provider.principal_fix(principal, application))
-        return CheckedApplication(application, self.permitted.covers(connection, application, token), principal)
+        listed = self.permitted.covers(connection, application, token)
+        policy = kind.policy(connection.tenant, token, application, usual_life(schedule)) if schedule else None
+        return CheckedApplication(application, listed, principal, policy)
 
 
 def _no_principal(application: RemoteApplication, connection: Connection, fix: str) -> Refused:

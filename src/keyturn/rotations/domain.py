@@ -8,6 +8,7 @@ from typing import Any
 from keyturn.credentials.domain import Credential, State
 from keyturn.delivery.use_domain import Use
 from keyturn.ports.provider import Tenant
+from keyturn.rotations.evidence.domain import Evidence
 from keyturn.rotations.schedule import Anchor, Schedule
 
 
@@ -150,6 +151,8 @@ class Snapshot:
     """Whether what signs in is one of the journal's rows, as the rotation's target says."""
     uses: tuple[Use, ...] = ()
     """Who has which credential, where one waits until nobody does; else nothing."""
+    evidence: Evidence | None = None
+    """What the provider reported of their use, likewise."""
     seen_at: datetime | None = None
     """When it was read, by the provider's clock."""
     signer_works_since: datetime | None = None

@@ -10,13 +10,18 @@ from keyturn.rotations import waits
 from keyturn.rotations.domain import Reason, Rotation
 from keyturn.rotations.schedule import Anchor, Schedule, last_slot, next_slot, upcoming
 
+USUAL_INTERVALS = 2
+
 
 def lifetime(rotation: Rotation) -> timedelta:
     """How long a new secret lives: two intervals and three days, unless set; one interval and three days under a policy."""
     if rotation.lifetime_days:
         return timedelta(days=rotation.lifetime_days)
-    intervals = 1 if rotation.short_lifetime else 2
-    return timedelta(days=intervals * rotation.schedule.interval_days + 3)
+    return life(rotation.schedule, 1 if rotation.short_lifetime else USUAL_INTERVALS)
+
+
+def life(schedule: Schedule, intervals: int) -> timedelta:
+    return timedelta(days=intervals * schedule.interval_days + 3)
 
 
 def guard(starts_at: datetime, ends_at: datetime) -> datetime:

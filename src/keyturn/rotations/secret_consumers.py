@@ -17,9 +17,10 @@ from keyturn.ports.clock import Clock
 from keyturn.rotations import secret_access, waits
 from keyturn.rotations.consumers import counted_consumers
 from keyturn.rotations.domain import Rotation, Snapshot
+from keyturn.rotations.evidence.domain import ObservedUse, ObservedUser, Verdict, VerdictKind
 from keyturn.rotations.secret_domain import SecretRotationView
 from keyturn.rotations.store import consumers as store
-from keyturn.rotations.store import policies
+from keyturn.rotations.store import evidence, policies
 from keyturn.rotations.store import secret_rotations as rotations
 
 SHORTEST_TOKEN = timedelta(minutes=60)
@@ -52,7 +53,9 @@ class SecretConsumer:
 class ConsumedSecret:
     """A secret that may work, with who has or had it. ``holding`` is how many count as holding it.
 
-    ``goes_at``: when it is removed if nobody shows anything new; None where that is not planned.
+    ``goes_at``: when it is removed if nobody shows anything new; None where that is not planned. ``verdict`` is whether one that
+    was replaced is still used, by all that is known; ``observed`` is what was reported of its use, None where that was never
+    asked for.
     """
 
     credential: Credential
@@ -60,11 +63,18 @@ class ConsumedSecret:
     total: int
     holding: int
     goes_at: datetime | None
+    verdict: Verdict | None = None
+    observed: ObservedUse | None = None
 
     @property
     def waits(self) -> bool:
         """Whether it would have gone by now if nobody held it."""
         return self.credential.state is State.RETIRING and self.credential.wait_ends_at is not None
+
+    @property
+    def in_use(self) -> bool:
+        """Whether the provider reports that it is used, though it was replaced."""
+        return self.verdict is not None and self.verdict.kind is VerdictKind.IN_USE
 
     @property
     def unknown(self) -> bool:
@@ -74,13 +84,17 @@ class ConsumedSecret:
 
 @dataclass(frozen=True)
 class UseOfEnding:
-    """A secret of an application that is held while it is about to go, or is gone (``dead``)."""
+    """A secret of an application that is held while it is about to go, or is gone (``dead``).
+
+    ``seen`` are those whom the provider reports to sign in with it while it still works.
+    """
 
     rotation_id: str
     credential: Credential
     goes_at: datetime | None
     dead: bool
     holders: Sequence[Holder]
+    seen: Sequence[ObservedUser] = ()
 
 
 @dataclass(frozen=True)
@@ -130,6 +144,8 @@ def consumed(tx: Tx, actor: Actor, view: SecretRotationView, now: datetime) -> S
             len(known[row.id]),
             sum(each.holds for each in known[row.id]),
             _goes_at(row, snapshot, now),
+            waits.verdict(row, snapshot, now) if row.state is not State.CURRENT else None,
+            snapshot.evidence.of(row.id) if snapshot.evidence else None,
         )
         for row in sorted(rows, key=lambda row: row.published_at or now, reverse=True)
     ]
@@ -138,8 +154,13 @@ def consumed(tx: Tx, actor: Actor, view: SecretRotationView, now: datetime) -> S
 def require_unused(
     tx: Tx, actor: Actor, view: SecretRotationView, row: Credential, now: datetime, *, confirmed: bool
 ) -> None:
-    """Raise Refused, naming them, when consumers hold a secret that somebody wants removed, unless that was confirmed."""
+    """Raise Refused, naming them, when consumers hold a secret that somebody wants removed, unless that was confirmed.
+
+    Also when the provider reports that it is in use.
+    """
     held = next((each for each in consumed(tx, actor, view, now) if each.credential.id == row.id), None)
+    if held and held.in_use and not confirmed:
+        raise _seen_in_use(held)
     if confirmed or held is None or not held.holding:
         return
     holding = [each for each in held.consumers if each.holder.holds]
@@ -157,6 +178,21 @@ def require_unused(
                 "lastSeenAt": each.holder.use.last_at.isoformat(),
             }
             for each in holding[:20]
+        ],
+    )
+
+
+def _seen_in_use(held: ConsumedSecret) -> Refused:
+    users = held.verdict.users if held.verdict else ()
+    words = f": {', '.join(user.address or 'no address' for user in users[:5])}" if users else ""
+    return Refused(
+        f"The provider reports that this secret is in use{words}. Whoever uses it stops signing in when it is removed.",
+        code="rotation.seen_in_use",
+        fix="Have them read the current one first, or say that you know, with 'confirmed'.",
+        field="confirmed",
+        details=[
+            {"address": user.address, "resource": user.resource, "lastAt": user.pace.last_at.isoformat()}
+            for user in users[:20]
         ],
     )
 
@@ -197,12 +233,17 @@ def _use_of_ending(snapshot: Snapshot, row: Credential, now: datetime) -> UseOfE
         if each.holds and (not dead or each.use.last_at > gone_at)
     ]
     goes_at = row.ends_at if row.state is State.CURRENT else _goes_at(row, snapshot, now)
-    return UseOfEnding(row.rotation_id, row, goes_at, dead, holding) if holding else None
+    used = waits.verdict(row, snapshot, now) if row.state is State.RETIRING else None
+    seen = used.users if used and used.kind is VerdictKind.IN_USE else ()
+    return UseOfEnding(row.rotation_id, row, goes_at, dead, holding, seen) if holding or seen else None
 
 
 def _with_uses(tx: Tx, rotation_id: str) -> Snapshot | None:
     snapshot = policies.snapshot(tx, rotation_id)
-    return replace(snapshot, uses=tuple(uses.of_rotation(tx, rotation_id))) if snapshot else None
+    if snapshot is None:
+        return None
+    known = uses.of_rotation(tx, rotation_id)
+    return replace(snapshot, uses=tuple(known), evidence=evidence.of_rotation(tx, rotation_id))
 
 
 def _goes_at(row: Credential, snapshot: Snapshot, now: datetime) -> datetime | None:

@@ -11,7 +11,7 @@ from keyturn.kit.actor import Actor
 from keyturn.rotations import secret_access
 from keyturn.rotations.domain import Rotation, Run
 from keyturn.rotations.history import History, history_of, progress_of, runs_with_steps
-from keyturn.rotations.overlap import promised_until, waits_until
+from keyturn.rotations.overlap import grace_until, promised_until, waits_until
 from keyturn.rotations.secret_domain import SecretRotationView
 from keyturn.rotations.store.runs import StepRecord
 
@@ -60,7 +60,9 @@ def usable_until(row: Credential, rotation: Rotation, now: datetime) -> datetime
     elif row.state is State.CURRENT:
         next_run = rotation.due_at or row.ends_at or now
         promise = promised_until(rotation.overlap, now, next_run)
-        promise = min(promise, waits_until(rotation.overlap, now, next_run) or promise)
+        kept = grace_until(rotation.overlap, now) or waits_until(rotation.overlap, now, next_run)
+        promise = min(promise, kept or promise)
     elif row.state is State.RETIRING and row.revoke_after and row.promised:
-        promise = min(row.revoke_after, row.wait_ends_at or row.revoke_after)
+        kept = max(row.grace_ends_at, now) if row.grace_ends_at else row.wait_ends_at
+        promise = min(row.revoke_after, kept or row.revoke_after)
     return min(promise, row.ends_at) if promise and row.ends_at else promise

@@ -11,6 +11,7 @@ from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock
+from keyturn.ports.preflight import PolicyReport
 from keyturn.ports.provider import RemoteApplication
 from keyturn.rotations import secret_access
 from keyturn.rotations.application_check import ApplicationCheck, CheckedApplication
@@ -18,6 +19,7 @@ from keyturn.rotations.commands import NewSecretRotation
 from keyturn.rotations.domain import Rotation, RotationKind
 from keyturn.rotations.other_writers import OtherWriter, probable_writer
 from keyturn.rotations.overlap import promised_until
+from keyturn.rotations.policy_check import require_allowed
 from keyturn.rotations.run_schedule import anchor_after, lifetime
 from keyturn.rotations.schedule import Anchor, next_slot, upcoming
 from keyturn.rotations.secret_checks import require_new
@@ -49,7 +51,7 @@ class SecretRotationPlan:
     ``ends_at`` is the end of the new secret, and ``shorter_ends_at`` what is asked for when the tenant's policy refuses that;
     ``free_slots`` how many more secrets the application may hold then (None: no small limit); ``listed``: the application is on
     the connection's list already; ``runs`` are the coming ones; ``principal_unseen``: it could not be seen whether anybody can
-    sign in as the application.
+    sign in as the application; ``policy``: whether the tenant lets the new secret be added.
     """
 
     application: RemoteApplication
@@ -62,6 +64,7 @@ class SecretRotationPlan:
     free_slots: int | None
     runs: Sequence[datetime]
     principal_unseen: bool = False
+    policy: PolicyReport | None = None
 
 
 class SecretRotationPlans:
@@ -76,11 +79,12 @@ class SecretRotationPlans:
         """Return what creating it would do. Raises as creating it does."""
         with self._database.read() as tx:
             connection, _, _ = require_new(tx, actor, new)
-        checked = self._applications.check(connection, new.object_id, new.client_id)
+        checked = self._applications.check(connection, new.object_id, new.client_id, schedule=new.schedule)
         with self._database.read() as tx:
             require_listable(tx, actor, connection, checked)
             rotation = policies.of_application(tx, checked.application.object_id)
             if rotation is None:
+                require_allowed(checked.policy, new.schedule)
                 plan = self._plan(tx, _first(new, connection, checked.application), connection, checked, adds=True)
                 return replace(plan, principal_unseen=checked.principal is None)
             require_same_connection(tx, actor, rotation, connection, checked.application)
@@ -91,7 +95,9 @@ class SecretRotationPlans:
         with self._database.read() as tx:
             view = secret_access.found(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
         rotation = view.rotation
-        checked = self._applications.check(view.connection, rotation.object_id, rotation.app_id, new=False)
+        checked = self._applications.check(
+            view.connection, rotation.object_id, rotation.app_id, new=False, schedule=rotation.schedule
+        )
         with self._database.read() as tx:
             return self._plan(tx, rotation, view.connection, checked, adds=True)
 
@@ -104,7 +110,6 @@ class SecretRotationPlans:
             next_slot(rotation.schedule, anchor) if adds else rotation.due_at or next_slot(rotation.schedule, anchor)
         )
         rows = {row.key_id: row for row in journal.live(tx, rotation.id)}
-        replaced_until = promised_until(rotation.overlap, now, first)
         slots = application.slots
         return SecretRotationPlan(
             application,
@@ -119,13 +124,18 @@ class SecretRotationPlans:
                     key.name,
                     key.ends_at,
                     key.key_id in rows,
-                    _until(rows.get(key.key_id), replaced_until, adds=adds),
+                    _until(
+                        rows.get(key.key_id),
+                        promised_until(rotation.overlap, now, first, key.ends_at if slots is None else None),
+                        adds=adds,
+                    ),
                     None if key.key_id in rows else probable_writer(key.name, key.starts_at, key.ends_at),
                 )
                 for key in application.credentials
             ],
             None if slots is None else slots - len(application.credentials) - (1 if adds else 0),
             upcoming(rotation.schedule, first, Anchor(first, scheduled=True), SHOWN_RUNS),
+            policy=checked.policy if adds else None,
         )
 
 

@@ -138,7 +138,7 @@ class SecretRotations:
             connection, _, same = require_new(tx, actor, new)
             if same:
                 return self._first_run(tx, same)
-        checked = self._applications.check(connection, new.object_id, new.client_id)
+        checked = self._applications.check(connection, new.object_id, new.client_id, schedule=new.schedule)
         with self._edits.write(checked.application.object_id) as tx:
             connection, place, same = require_new(tx, actor, new)
             if same:

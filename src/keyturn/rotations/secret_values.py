@@ -27,7 +27,8 @@ from keyturn.rotations import secret_access, waits
 from keyturn.rotations.commands import HandedOver
 from keyturn.rotations.domain import CLIENT_SECRET, Rotation
 from keyturn.rotations.edit_lock import EditLock
-from keyturn.rotations.overlap import promised_until, waits_until
+from keyturn.rotations.overlap import promised_until
+from keyturn.rotations.overlap import waits as waits_for
 from keyturn.rotations.publishing import publish_everywhere
 from keyturn.rotations.run_schedule import next_run
 from keyturn.rotations.schedule import Anchor, next_slot
@@ -35,7 +36,7 @@ from keyturn.rotations.secret_consumers import require_unused
 from keyturn.rotations.secret_domain import GeneratedCredential, GeneratedCredentials, SecretRotationView, slot_of
 from keyturn.rotations.secret_events import record_secret_rotation_event
 from keyturn.rotations.secret_writes import SecretRotationWriter
-from keyturn.rotations.store import policies, runs
+from keyturn.rotations.store import evidence, policies, runs
 from keyturn.rotations.store import secret_rotations as store
 from keyturn.rotations.work.along import Along
 from keyturn.rotations.work.run_outcome import credential_facts
@@ -131,13 +132,15 @@ class SecretRotationValues:
     ) -> None:
         now = self._clock.now()
         anchor = waits.known(rotation.anchor, now) if rotation.anchor else Anchor(now, scheduled=False)
-        until = promised_until(rotation.overlap, now, max(next_slot(rotation.schedule, anchor), now))
-        due = next_run(rotation.schedule, anchor, row).at
-        wait = waits_until(rotation.overlap, now, max(due, now))
+        slot, due = max(next_slot(rotation.schedule, anchor), now), next_run(rotation.schedule, anchor, row).at
         for current in journal.live(tx, rotation.id):
             if current.state is State.CURRENT:
-                journal.move(tx, current, State.RETIRING, retired_at=now, revoke_after=until, wait_ends_at=wait)
-        nothing = dict.fromkeys(("retired_at", "retired_by", "revoke_after", "wait_ends_at", "note"))
+                ends_at = current.ends_at if rotation.slots is None else None
+                until = promised_until(rotation.overlap, now, slot, ends_at)
+                waited = waits_for(rotation.overlap, now, max(due, now), until)
+                journal.move(tx, current, State.RETIRING, retired_at=now, revoke_after=until, **waited)
+                evidence.expect(tx, rotation.id, rotation.tenant, now)
+        nothing = dict.fromkeys(("retired_at", "retired_by", "revoke_after", "wait_ends_at", "grace_ends_at", "note"))
         again = journal.move(tx, row, State.CURRENT, published_at=now, **nothing)
         policies.save(tx, replace(rotation, next_run_at=due, wake_at=now, wake_set_at=now, updated_at=now))
         publish_everywhere(tx, self._writer.mappings(actor), rotation, again)
@@ -184,9 +187,10 @@ class SecretRotationValues:
     def release(
         self, actor: Actor, secret_rotation_id: str, key_id: str, *, confirmed: bool = False
     ) -> SecretRotationView:
-        """Say that nobody uses a secret any more that was handed over: it is removed, after this returns.
+        """Say that nobody uses a secret any more that was handed over, or that waits until it is not used: it is removed, after
+        this returns, but not before its grace time ends.
 
-        Raises Refused, naming them, when consumers hold it, unless that was ``confirmed``.
+        Raises Refused, naming them, when consumers hold it or it is seen in use, unless that was ``confirmed``.
         """
         action = Action.EDIT_ROTATIONS
         with self._database.read() as tx:
@@ -194,16 +198,21 @@ class SecretRotationValues:
         with self._edits.write(object_id) as tx:
             view, rotation = secret_access.locked(tx, actor, action, secret_rotation_id)
             row = next(
-                (row for row in journal.live(tx, rotation.id) if row.used_elsewhere and row.key_id == key_id), None
+                (row for row in journal.live(tx, rotation.id) if _waits_for_somebody(row) and row.key_id == key_id),
+                None,
             )
             if row is None:
                 raise NotFound(
-                    f"No secret with the id '{key_id}' was handed over, or it is being removed already.",
+                    f"No secret with the id '{key_id}' was handed over or waits until it is not used, or it is being removed "
+                    "already.",
                     code="secret_rotations.not_handed_over",
                 )
             now = self._clock.now()
             require_unused(tx, actor, view, row, now, confirmed=confirmed)
-            journal.move(tx, row, retired_at=now, revoke_after=now, note=None)
+            if row.used_elsewhere:
+                journal.move(tx, row, retired_at=now, revoke_after=now, note=None)
+            else:
+                journal.move(tx, row, revoke_after=max(now, row.grace_ends_at or now))
             policies.wake(tx, rotation.id, now)
             event = events.SECRET_ROTATION_RELEASED
             record_secret_rotation_event(tx, actor, event, view, now, **credential_facts(row))
@@ -270,6 +279,11 @@ class SecretRotationValues:
         kind = self._providers.kind(CLIENT_SECRET, app_id=rotation.app_id)
         with final():
             kind.sign_in(rotation.tenant, rotation.app_id, value)
+
+
+def _waits_for_somebody(row: Credential) -> bool:
+    """Whether it stays until somebody, or a report, says that it is not used any more."""
+    return row.used_elsewhere or (row.state is State.RETIRING and row.promised and row.grace_ends_at is not None)
 
 
 def _previous(live: tuple[Credential, ...]) -> list[Credential]:

@@ -29,6 +29,7 @@ from keyturn.rotations import overlap, secret_access
 from keyturn.rotations.application_check import CheckedApplication
 from keyturn.rotations.commands import NewSecretRotation, schedule_facts
 from keyturn.rotations.domain import CLIENT_SECRET, Reason, Rotation, RotationKind, Snapshot
+from keyturn.rotations.policy_check import require_allowed
 from keyturn.rotations.policy_writes import PolicyWriter
 from keyturn.rotations.schedule import Schedule
 from keyturn.rotations.secret_domain import SecretRotation, SecretRotationView
@@ -84,6 +85,8 @@ class SecretRotationWriter:
         there = store.count(tx, place.project_id)
         require_room(there, self.most, "secret rotations of this project", "KEYTURN_MAX_SECRET_ROTATIONS")
         first = rotation is None
+        if first:
+            require_allowed(checked.policy, new.schedule)
         rotation = rotation or self._enroll(tx, new, connection, checked.application)
         now = self.clock.now()
         each = SecretRotation(

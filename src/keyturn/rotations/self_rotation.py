@@ -84,7 +84,9 @@ class SelfRotation:
         credentials = self._verifier.read(new.credentials)
         adoption = None
         if schedule:
-            adoption = self._adoptions.check(credentials, cloud, schedule.key_id, confirmed=schedule.key_confirmed)
+            adoption = self._adoptions.check(
+                credentials, cloud, schedule.key_id, confirmed=schedule.key_confirmed, schedule=first_schedule
+            )
         verified = self._verified(credentials, adoption, cloud)
         self._complete_older_rows()
         with self._edits.write(*_touched(None, adoption)) as tx:
@@ -115,7 +117,7 @@ class SelfRotation:
             with self._database.read() as tx:
                 require_may_set_up(tx, actor, self._providers.method_of(credentials))
         schedule = _schedule_after(rotation, change)
-        adoption = self._adoptions.check_change(connection, rotation, credentials, change)
+        adoption = self._adoptions.check_change(connection, rotation, credentials, change, schedule)
         verified = self._verified(credentials, adoption, connection.cloud) if credentials else None
         self._complete_older_rows()
         with self._edits.write(*_touched(rotation if credentials else None, adoption)) as tx:

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from keyturn.credentials.domain import Credential
-from keyturn.delivery.use_domain import held_until
+from keyturn.delivery.use_domain import held_until, holders
 from keyturn.kit.clock_difference import WRONG
 from keyturn.kit.moments import bounded, moved
 from keyturn.rotations.domain import Snapshot
+from keyturn.rotations.evidence.domain import NOTHING_KNOWN, Verdict, judge
 from keyturn.rotations.schedule import Anchor, Schedule
 
 LONGEST_RETRY = timedelta(hours=7)
@@ -79,13 +80,32 @@ def over(
 ) -> datetime:
     """Return when a secret that was replaced goes: when its promise is over, or, where it waits for that, nobody holds it.
 
+    One that goes only once it is not used any more goes after its grace, when that is shown, or at its end.
+
     ``bound`` says when a stored moment has come: :func:`promised`, or :func:`kept_until` by a clock that is right.
     """
     end = bound(row.revoke_after or now, row.retired_at, now)
     if row.wait_ends_at is None or end <= now:
         return end
-    held = held_until(snapshot.uses, row.id, snapshot.newer_than(row), now)
-    return end if held is None else min(end, held, bound(row.wait_ends_at, row.retired_at, now))
+    held, used = held_until(snapshot.uses, row.id, snapshot.newer_than(row), now), verdict(row, snapshot, now)
+    if row.grace_ends_at is not None:
+        floor = bound(row.grace_ends_at, row.retired_at, now)
+        if used.releases:
+            return min(end, max(floor, now))
+        return end if held is None or held <= now else min(end, max(floor, held))  # then it is looked at again
+    wait = bound(row.wait_ends_at, row.retired_at, now)
+    # Who was seen to sign in with it after all that are known had switched holds it, whoever that is.
+    return end if held is None else min(end, wait if used.unexplained else held, wait)
+
+
+def verdict(row: Credential, snapshot: Snapshot, now: datetime) -> Verdict:
+    """Say whether a secret that was replaced is still used, by all that is known."""
+    newer = snapshot.newer_than(row)
+    found = holders(snapshot.uses, row.id, newer, now)
+    switched = None
+    if found and not any(each.holds for each in found):
+        switched = max(min(each.switched_at or each.until or now, now) for each in found)
+    return judge(snapshot.evidence or NOTHING_KNOWN, row.id, sorted(newer), switched, now)
 
 
 def retry_at(row: Credential, snapshot: Snapshot, now: datetime) -> datetime:

@@ -15,6 +15,7 @@ from tests.features.methods.scene import WRITE_ALL, MethodsFixture
 
 READ_ALL = "Application.Read.All"
 NAMES = ["list-applications", "read-application", "change-owned-secrets", "change-all-secrets"]
+EVIDENCE = ["read-sign-ins", "read-policies", "read-exemptions"]
 
 
 def connected(scene: MethodsFixture, *permissions: str, owns_itself: bool = True) -> tuple[Json, ApplicationHandle]:
@@ -27,8 +28,8 @@ def connected(scene: MethodsFixture, *permissions: str, owns_itself: bool = True
 
 
 def allowed(report: Json) -> list[bool | None]:
-    assert [capability["name"] for capability in report["capabilities"]] == NAMES
-    return [capability["allowed"] for capability in report["capabilities"]]
+    assert [capability["name"] for capability in report["capabilities"]] == [*NAMES, *EVIDENCE]
+    return [capability["allowed"] for capability in report["capabilities"][: len(NAMES)]]
 
 
 @pytest.mark.parametrize(
@@ -62,6 +63,26 @@ def test_what_is_missing_comes_with_portal_path_and_commands(scene: MethodsFixtu
     assert f"--owner-object-id {app.principal_id}" in missing["fix"]
     failed = report["checks"][-1]
     assert (failed["ok"], bool(failed["fix"])) == (False, True)
+
+
+def test_each_permission_that_opens_evidence_is_named_and_none_is_needed(scene: MethodsFixture) -> None:
+    report, app = connected(scene, OWNED, "Policy.Read.All")
+    found = {each["name"]: each for each in report["capabilities"] if each["name"] in EVIDENCE}
+    assert [found[name]["allowed"] for name in EVIDENCE] == [False, True, False]
+    grant = f"az ad app permission add --id {app.app_id} "
+    assert grant in found["read-sign-ins"]["fix"]
+    assert "b0afded3-3588-46d8-8b3d-9842eff778da=Role" in found["read-sign-ins"]["fix"]
+    assert report["ok"] is True
+
+
+def test_a_policy_against_secrets_is_found_before_a_rotation_meets_it(scene: MethodsFixture) -> None:
+    rule = {"restrictionType": "passwordAddition", "state": "enabled"}
+    scene.admin.set_policy(scene.world.tenant_id, passwordCredentials=[rule])
+    report, app = connected(scene, WRITE_ALL, "Policy.Read.All")
+    check = report["checks"][-1]
+    assert (check["name"], check["ok"], check["code"]) == ("policy", True, "azure.type_policy")
+    assert f"/applications/{app.object_id}/appManagementPolicies/$ref" in check["fix"]
+    assert "A certificate or a federated credential is not concerned" in check["fix"]
 
 
 def test_more_than_needed_is_advised_against(scene: MethodsFixture) -> None:

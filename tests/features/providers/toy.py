@@ -9,6 +9,7 @@ from keyturn.errors import NeedsAction, RefusalReason, Refused
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.fields import Field, FieldFault
 from keyturn.ports.manifest import Manifest
+from keyturn.ports.preflight import NO_POLICIES, PolicyReport
 from keyturn.ports.provider import (
     AccessToken,
     ApplicationPage,
@@ -86,6 +87,11 @@ class ToyWords:
 
     def check_may_write(self, _tenant: Tenant, _token: AccessToken, _application: RemoteApplication) -> None:
         """Whoever opens a box may change its words."""
+
+    def policy(
+        self, _tenant: Tenant, _token: AccessToken, _application: RemoteApplication, _lifetime: timedelta
+    ) -> PolicyReport:
+        return NO_POLICIES
 
     def identified(
         self, _tenant: Tenant, _token: AccessToken, application: RemoteApplication, _value: Plaintext
@@ -191,6 +197,7 @@ class ToyMethod:
 
 
 class ToyProvider:
+    use_reports = None
     manifest = Manifest("toy", "Toy Box", "Toy Box", "Toy Land", "Toys Inc.", "key", type_prefix="Toy")
     browser = None
 

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from keyturn.alarms.conditions.channel_rules import ChannelState, of_channels
-from keyturn.alarms.conditions.credential_rules import CredentialPlace, ForeignCredential, of_foreign, of_removal
+from keyturn.alarms.conditions.credential_rules import (
+    CredentialPlace,
+    ForeignCredential,
+    of_foreign,
+    of_refused,
+    of_removal,
+)
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, ConditionSubject, Severity, days_before_end
 from keyturn.alarms.conditions.inventory_rules import InventoryState, of_inventory
 from keyturn.alarms.conditions.rules import (
@@ -42,6 +48,7 @@ from keyturn.pages.connections import urls as connections
 from keyturn.pages.rotations import urls as rotations
 from keyturn.ports.provider import Tenant
 from keyturn.rotations.domain import Reason, Rotation, RotationKind, RotationState, Run, RunState
+from keyturn.rotations.evidence.domain import ObservedUse, RefusedUser
 from keyturn.rotations.schedule import Schedule
 from keyturn.rotations.secret_domain import SecretRotation, SecretRotationView
 from keyturn.secrets.domain import Place
@@ -96,6 +103,11 @@ def rotating(current: Credential | None = CURRENT, run: Run | None = RUN, **chan
 
 def removal(refusal: str = "", **changes: Any) -> list[Condition]:
     return list(of_removal(replace(OLD, **changes), WHERE, refusal, NOW))
+
+
+def refused(*, certain: bool) -> list[Condition]:
+    user = RefusedUser("203.0.113.9", "Graph", 7000215, NOW - HOUR, NOW, certain)
+    return list(of_refused(replace(OLD, state=State.REVOKED), WHERE, ObservedUse("k0", refused=(user,)), NOW))
 
 
 def foreign(**changes: Any) -> list[Condition]:
@@ -194,6 +206,8 @@ CASES = [
     Case(lambda: client_secret(NOW + 2 * DAY), K.IDENTITY_SECRET_ENDS, C, "'for the pipeline' of 'ci' ends in 2 days", PIPELINE),
     Case(lambda: used(gone=True), K.OLD_CREDENTIAL_USED, C, "2 programs still use the previous client secret", MAPPED),
     Case(used, K.OLD_CREDENTIAL_USED, W, "Key ID key-0, which is removed on 2026-12-01", MAPPED),
+    Case(lambda: refused(certain=True), K.REMOVED_CREDENTIAL_USED, C, "203.0.113.9 still signs in to Graph as"),
+    Case(lambda: refused(certain=False), K.REMOVED_CREDENTIAL_USED, C, "as far as its address tells"),
     Case(lambda: [of_slot_wait(APPLICATION, OLD, NOW + DAY)], K.REMOVAL_BLOCKS_ROTATION, W, "finds no room", MAPPED),
     Case(lambda: [of_lost_owner(LOST)], K.OWNER_LEFT, W, "bob@contoso.test, who answered for 'billing', is no user"),
     Case(lambda: server(seen=NOW - HOUR), K.NO_WORKER, C, "since 2026-11-30 11:00", SERVER),

@@ -34,6 +34,7 @@ MOMENTS = [
     "published_at",
     "retired_at",
     "wait_ends_at",
+    "grace_ends_at",
 ]
 
 moments = st.none() | st.integers(-100_000, 100_000).map(lambda seconds: NOW + timedelta(seconds=seconds))

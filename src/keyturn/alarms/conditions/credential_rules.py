@@ -8,9 +8,12 @@ from keyturn.alarms.conditions.domain import Condition, ConditionKind, Condition
 from keyturn.authz.permissions import Scope
 from keyturn.credentials.domain import Credential, State
 from keyturn.kit.moments import moved
+from keyturn.rotations.evidence.domain import ObservedUse
 
 REMOVED_IN_TIME = timedelta(days=1)
 """A removal that is under way for longer is told to somebody; usually it takes minutes."""
+REFUSED_FOR = timedelta(days=2)
+"""For so long it is told that somebody was refused with a credential that had been removed."""
 NEWS_FOR = timedelta(days=30)
 """For so long a credential that somebody else added is news, unless it goes."""
 
@@ -36,6 +39,27 @@ class ForeignCredential:
     gone_at: datetime | None
     is_current: bool
     """Whether it is the one that the rotation published; else it is one that this server did not make."""
+
+
+def of_refused(row: Credential, where: CredentialPlace, use: ObservedUse, now: datetime) -> Iterator[Condition]:
+    """Yield that somebody signs in with a credential since it was removed, and is refused."""
+    recent = [user for user in use.refused if user.last_at > moved(now, -REFUSED_FOR)]
+    if not recent:
+        return
+    last = max(recent, key=lambda user: user.last_at)
+    others = f", and {len(recent) - 1} more," if len(recent) > 1 else ""
+    to = f" to {last.resource}" if last.resource else ""
+    yield _condition(
+        ConditionKind.REMOVED_CREDENTIAL_USED,
+        Severity.CRITICAL,
+        where,
+        row.id,
+        f"A program at {last.address or 'an unknown address'}{others} still signs in{to} as {where.application} with Key ID "
+        f"{row.key_id}, which was removed, and is refused (AADSTS{last.error}), last on {last.last_at:%Y-%m-%d at %H:%M} UTC"
+        + ("." if last.certain else ", as far as its address tells."),
+        "Find the program at this address, and let it read the current credential.",
+        min(user.first_at for user in recent),
+    )
 
 
 def of_removal(row: Credential, where: CredentialPlace, refusal: str, now: datetime) -> Iterator[Condition]:

@@ -43,6 +43,7 @@ class ConditionKind(StrEnum):
     REMOVAL_UNCONFIRMED = "removal-unconfirmed"
     REMOVAL_LATE = "removal-late"
     OLD_CREDENTIAL_USED = "old-credential-used"
+    REMOVED_CREDENTIAL_USED = "removed-credential-used"
     REMOVAL_BLOCKS_ROTATION = "removal-blocks-rotation"
     CREDENTIAL_APPEARED = "credential-appeared"
     CREDENTIAL_VANISHED = "credential-vanished"

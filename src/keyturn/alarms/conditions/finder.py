@@ -82,6 +82,8 @@ class ConditionFinder:
     def _credentials(self, tx: Tx, org_id: str, now: datetime) -> Iterator[Condition]:
         for row, where, refusal in store.removals(tx, org_id, now):
             yield from credential_rules.of_removal(row, where, refusal, now)
+        for row, where, use in store.refused(tx, org_id, now):
+            yield from credential_rules.of_refused(row, where, use, now)
         for seen, where in store.foreign(tx, org_id, now):
             yield from credential_rules.of_foreign(seen, where, now)
 
@@ -113,8 +115,9 @@ class _Uses:
     def conditions(self, rotation_id: str, about: rules.About, now: datetime) -> Iterator[Condition]:
         for one in self.ending:
             if one.rotation_id == rotation_id:
-                holders = len(one.holders)
-                yield from use_rules.of_use(about, one.credential, holders, one.goes_at, gone=one.dead, now=now)
+                yield from use_rules.of_use(
+                    about, one.credential, len(one.holders), one.goes_at, gone=one.dead, now=now, seen=one.seen
+                )
         for wait in self.waits:
             if wait.rotation.id == rotation_id:
                 yield use_rules.of_slot_wait(about, wait.credential, wait.until)

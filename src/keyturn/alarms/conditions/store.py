@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from keyturn.alarms.conditions.credential_rules import (
     NEWS_FOR,
+    REFUSED_FOR,
     REMOVED_IN_TIME,
     CredentialPlace,
     ForeignCredential,
@@ -33,6 +34,7 @@ from keyturn.db.tables.views import (
     identities,
     oauth_tokens,
     observed_keys,
+    observed_uses,
     owners,
     processes,
     rotations,
@@ -46,6 +48,8 @@ from keyturn.db.tables.views import (
 from keyturn.db.unit import Tx
 from keyturn.kit.moments import FIRST, moved
 from keyturn.lockout.domain import Attempts
+from keyturn.rotations.evidence import documents
+from keyturn.rotations.evidence.domain import ObservedUse
 
 _FIRST_TOLD = timedelta(days=DAYS_BEFORE_END[0])
 _GRANTS_AFTER = timedelta(days=30)
@@ -233,6 +237,24 @@ def removals(tx: Tx, org_id: str, now: datetime) -> Iterator[tuple[Credential, C
     """Yield credentials that were replaced and may be waited for too long, with why a removal was refused last."""
     for row in tx.rows(_REMOVALS, org=org_id, late=moved(now, -REMOVED_IN_TIME)):
         yield journal.joined(row), _place(row), str(row["refusal"] or "")
+
+
+_REFUSED = (
+    sa.select(*journal.JOINED, observed_uses.c.observed.label("use_observed"), *_PLACED)
+    .select_from(
+        _WITH_PLACES.join(observed_uses, observed_uses.c.rotation_id == rotations.c.id).join(
+            _entries, _entries.c.id == observed_uses.c.credential_id
+        )
+    )
+    .where(_entries.c.org_id == _param("org"), observed_uses.c.refused_at > _param("since"))
+)
+
+
+def refused(tx: Tx, org_id: str, now: datetime) -> Iterator[tuple[Credential, CredentialPlace, ObservedUse]]:
+    """Yield credentials that are gone and that somebody was refused with since, with who that was."""
+    for row in tx.rows(_REFUSED, org=org_id, since=moved(now, -REFUSED_FOR)):
+        credential = journal.joined(row)
+        yield credential, _place(row), documents.use(credential.id, row["use_observed"])
 
 
 _siblings = observed_keys.alias("siblings")

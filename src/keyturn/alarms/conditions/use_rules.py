@@ -1,20 +1,34 @@
 """Conditions of what programs still use: who has not switched to the current credential of an application. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, Severity
 from keyturn.alarms.conditions.rules import About
 from keyturn.credentials.domain import Credential, State
+from keyturn.rotations.evidence.domain import ObservedUser
 
 
 def of_use(
-    about: About, row: Credential, holders: int, goes_at: datetime | None, *, gone: bool, now: datetime
+    about: About,
+    row: Credential,
+    holders: int,
+    goes_at: datetime | None,
+    *,
+    gone: bool,
+    now: datetime,
+    seen: Sequence[ObservedUser] = (),
 ) -> Iterator[Condition]:
-    """Yield that so many still hold a credential that was replaced, and is about to go or is gone."""
+    """Yield that so many still hold a credential that was replaced, and is about to go or is gone.
+
+    ``seen`` are those whom the provider reports to sign in with it.
+    """
     if row.state is State.CURRENT:  # that it ends is told by itself
         return
     who = "1 program still uses" if holders == 1 else f"{holders} programs still use"
+    if seen and not gone:
+        others = f" and {len(seen) - 1} more" if len(seen) > 1 else ""
+        who = f"{seen[0].address or 'Somebody'}{others}, by the sign-in log of Entra ID, still signs in with"
     which = f"the previous {about.noun} of {about.application}, Key ID {row.key_id}"
     if gone:
         yield about.condition(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from keyturn.api.rotations.evidence_views import EvidenceShown, ReportedUse, evidence, reported
 from keyturn.kit.clock import iso, iso_or_none
 from keyturn.rotations.secret_consumers import (
     LONGEST_CONTINUOUS_TOKEN,
@@ -41,6 +42,10 @@ class ConsumedSecretShown(ApiModel):
 
     ``removedAt``: when it is removed if nobody shows anything new; null where that is not planned. ``waitsForConsumers``: it is
     removed earlier once none holds it. No consumers at all: nobody is known to have read it, so anybody may hold it.
+
+    ``keptUntil``: of one that is removed only once it is not used any more, until when it is kept in any case. ``evidence``:
+    whether one that was replaced is still used; null for the current one. ``reported``: what the provider reported of its use;
+    null where that was never asked for.
     """
 
     key_id: str | None
@@ -53,6 +58,9 @@ class ConsumedSecretShown(ApiModel):
     holding: int
     total: int
     consumers: list[ConsumerShown]
+    kept_until: Timestamp | None
+    evidence: EvidenceShown | None
+    reported: ReportedUse | None
 
 
 class AccessTokens(ApiModel):
@@ -95,6 +103,9 @@ def _secret(each: ConsumedSecret) -> ConsumedSecretShown:
         each.holding,
         each.total,
         [_consumer(consumer) for consumer in each.consumers],
+        iso_or_none(row.grace_ends_at),
+        evidence(each.verdict) if each.verdict else None,
+        reported(each.observed) if each.observed else None,
     )
 
 

@@ -18,6 +18,17 @@ class PlannedSecretShown(ApiModel):
     probably_made_by: str | None
 
 
+class PolicyShown(ApiModel):
+    """Whether the tenant's app management policies let the new secret be added. ``verdict`` is ``allowed``, ``shorter-lifetime``,
+    ``refused`` or ``unknown``; ``fix`` is how to have it allowed or known, ``instead`` what works without that.
+    """
+
+    verdict: str
+    message: str
+    fix: str | None
+    instead: str | None
+
+
 class PlanShown(ApiModel):
     """``addsSecret`` is false where the application is rotated already: what is current is published at once, too.
 
@@ -25,6 +36,7 @@ class PlanShown(ApiModel):
     ``freeSlots``: how many more secrets the application may hold then; null: no small limit. ``isListed``: the application is on
     the connection's list already; else it is put there. ``isServicePrincipalUnseen``: the connection's permissions do not show
     whether the application has a service principal; without one its first secret cannot sign in, and nothing is left.
+    ``policy`` is null where no secret is added.
     """
 
     application_name: str
@@ -39,6 +51,7 @@ class PlanShown(ApiModel):
     free_slots: int | None
     next_runs: list[Timestamp]
     is_service_principal_unseen: bool
+    policy: PolicyShown | None
 
 
 class PlanAnswer(ApiModel):
@@ -46,7 +59,7 @@ class PlanAnswer(ApiModel):
 
 
 def answer(plan: SecretRotationPlan) -> PlanAnswer:
-    application = plan.application
+    application, policy = plan.application, plan.policy
     secrets = [
         PlannedSecretShown(
             each.key_id,
@@ -72,5 +85,6 @@ def answer(plan: SecretRotationPlan) -> PlanAnswer:
             free_slots=plan.free_slots,
             next_runs=[iso(at) for at in plan.runs],
             is_service_principal_unseen=plan.principal_unseen,
+            policy=PolicyShown(policy.verdict.value, policy.message, policy.fix, policy.instead) if policy else None,
         )
     )

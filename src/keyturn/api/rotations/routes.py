@@ -206,7 +206,8 @@ def _made(values: SecretRotationValues, clock: Clock) -> list[Operation]:
 
     @post(f"{ONE}/release")
     def release_secret(actor: Actor, rotation_id: Uuid, data: ReleaseSecret) -> views.SecretRotationAnswer:
-        """Confirm that nobody uses a secret that was handed over: it is removed from Entra ID.
+        """Confirm that nobody uses a secret that was handed over, or that waits until it is not used (``until-unused``): it is
+        removed from Entra ID, after its grace time.
 
         While consumers hold it, this is refused and names them, unless ``confirmed`` says that they may stop signing in.
         """

@@ -22,7 +22,9 @@ Overlap = Annotated[
     NonEmpty,
     Meta(
         max_length=64,
-        description="How long the previous secret keeps working: `until-next-rotation`, or a time such as `12h` or `3d`.",
+        description="How long the previous secret keeps working: `until-next-rotation`; a time such as `12h` or `3d`; "
+        "`until-consumers-switched`, or with a longest wait `until-consumers-switched:7d`; `until-unused`, or with a grace time "
+        "`until-unused:3d`.",
         examples=[UNTIL_NEXT_ROTATION],
     ),
 ]
@@ -149,7 +151,7 @@ class HandOverSecret(ApiModel):
 
 
 class ReleaseSecret(ApiModel):
-    """``keyId`` of a secret that was handed over and that nobody uses any more; ``confirmed``: not even who still holds it."""
+    """``keyId`` of a secret that nobody uses any more; ``confirmed``: not even who still holds it, or is seen to use it."""
 
     key_id: Uuid
     confirmed: bool = False

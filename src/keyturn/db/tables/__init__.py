@@ -31,6 +31,7 @@ from keyturn.db.tables.alarms import (
 from keyturn.db.tables.base import metadata
 from keyturn.db.tables.connections import app_connections, oauth_flows, oauth_tokens
 from keyturn.db.tables.deletions import deleted_rows, deleted_values, deletions
+from keyturn.db.tables.evidence import observed_uses, use_reports
 from keyturn.db.tables.inventory import inventories, inventory_connections, inventory_entries, inventory_objects
 from keyturn.db.tables.records import audit_events, audit_floors, data_keys, fingerprint_keys
 from keyturn.db.tables.rotations import (
@@ -92,6 +93,7 @@ __all__ = [
     "oauth_flows",
     "oauth_tokens",
     "observed_keys",
+    "observed_uses",
     "organizations",
     "owners",
     "processes",
@@ -114,6 +116,7 @@ __all__ = [
     "setup_codes",
     "token_auths",
     "universal_auths",
+    "use_reports",
     "users",
     "webhook_attempts",
     "webhook_deliveries",

@@ -98,6 +98,7 @@ credentials = sa.Table(
     at(
         "wait_ends_at"
     ),  # of one that goes as soon as nobody holds it: how long it waits for those who announced themselves
+    at("grace_ends_at"),  # of one that goes only once it is not used any more: until when it is kept in any case
     sa.Index("ix_credentials_object_id_marker", "object_id", "marker"),
     sa.Index(
         "ix_credentials_current",

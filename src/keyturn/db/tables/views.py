@@ -52,6 +52,7 @@ rotations = _view(
 runs = _view(tables.runs, "rotation_id", "reason", "finished_at")
 run_steps = _view(tables.run_steps, "id", "rotation_id", "credential_id", "outcome", "message")
 observed_keys = _view(tables.observed_keys, "rotation_id", "key_id", "name", "hint", "ours", "first_seen_at", "gone_at")
+observed_uses = _view(tables.observed_uses, "credential_id", "rotation_id", "refused_at", "observed")
 data_keys = _view(tables.data_keys, "created_at", "retired_at")
 OF_OWN_CREDENTIAL = sa.and_(rotations.c.kind == "connection", rotations.c.retired.is_(False))
 """Of the rotations that name a connection: that of its own credential. It may sign in for the rotation of another application."""

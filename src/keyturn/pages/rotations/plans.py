@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from keyturn.kit.actor import Actor
 from keyturn.pages.rotations.urls import ONE, PageOfRotations, RotationPages
+from keyturn.ports.preflight import PolicyVerdict
 from keyturn.rotations.secret_domain import SecretRotationView
 from keyturn.rotations.secret_plan import SecretRotationPlan
 from keyturn.secrets.mapped import SecretNames
@@ -128,4 +129,7 @@ def _warnings(plan: SecretRotationPlan) -> Sequence[str]:
             "cannot sign in, and all is undone: create it before with "
             f"`az ad sp create --id {plan.application.app_id}`."
         )
+    policy = plan.policy
+    if policy and policy.verdict is not PolicyVerdict.ALLOWED:
+        texts.append(" ".join(text for text in (policy.message, policy.fix, policy.instead) if text))
     return texts

@@ -1,5 +1,8 @@
 """What a token may do, in words: each capability with what grants it, what is missing, and the exact fix. Pure."""
 
+from collections.abc import Callable, Collection
+from functools import partial
+
 from keyturn.ports.provider import AccessToken, Capability
 from keyturn.providers.azure.error_mapping import principal_of
 
@@ -8,6 +11,12 @@ WRITE_ALL = "Application.ReadWrite.All"
 WRITE_OWNED = "Application.ReadWrite.OwnedBy"
 READ_ALL = "Application.Read.All"
 DIRECTORY_WRITE = "Directory.ReadWrite.All"
+AUDIT_READ = "AuditLog.Read.All"
+POLICY_READ = "Policy.Read.All"
+ATTRIBUTES_READ = "CustomSecAttributeAssignment.Read.All"
+POLICY_READERS = frozenset(
+    {POLICY_READ, "Policy.Read.ApplicationConfiguration", "Policy.ReadWrite.ApplicationConfiguration"}
+)
 READERS = frozenset({READ_ALL, WRITE_ALL, "Directory.Read.All", DIRECTORY_WRITE})
 
 ROLE_IDS = {
@@ -15,12 +24,17 @@ ROLE_IDS = {
     WRITE_ALL: "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9",
     WRITE_OWNED: "18a4783c-866b-4cc7-a460-3d5e5662c884",
     DIRECTORY_WRITE: "19dbc75e-c2e2-444c-a770-ec69d8559fc7",
+    AUDIT_READ: "b0afded3-3588-46d8-8b3d-9842eff778da",
+    POLICY_READ: "246dd0d5-5bd0-4def-940b-0421030a5b68",
+    ATTRIBUTES_READ: "3b37c5a4-1226-493d-bec3-5d6c6b866f3f",
 }
 """Ids of Microsoft Graph's application permissions."""
 
 SCOPE_IDS = {
     WRITE_ALL: "bdfbf15f-ee85-4955-8675-146e8e5296b5",
     READ_ALL: "c79f8feb-a9db-4090-85f9-90d820caa0eb",
+    AUDIT_READ: "e4c9e354-4dc5-45b8-9e7c-e1393b0b1a20",
+    POLICY_READ: "572fea84-0151-49b2-9301-11cb16974376",
 }
 """Ids of Microsoft Graph's delegated permissions."""
 
@@ -32,6 +46,13 @@ ADMINISTRATORS = {
 """Roles of the directory whose holders may change every application."""
 
 _UNKNOWN = "The token cannot be read, so this shows only when it is tried."
+
+
+def may_hold(token: AccessToken, permissions: Collection[str]) -> bool:
+    """Whether the token has one of these permissions, as far as it tells: of one that cannot be read nothing is known."""
+    granted = token.scopes if token.on_behalf else token.roles
+    is_known = bool(token.scopes) if token.on_behalf else token.principal_id is not None
+    return not is_known or any(name in granted for name in permissions)
 
 
 def capabilities(token: AccessToken, app_id: str) -> list[Capability]:
@@ -52,7 +73,7 @@ def _of_application(token: AccessToken, app_id: str) -> list[Capability]:
             "Only applications that the connection owns are listed, which is enough to rotate them."
             if owned
             else "May not list applications.",
-            _grant(app_id, READ_ALL) if not owned else None,
+            grant(app_id, READ_ALL) if not owned else None,
         ),
         _capability(
             "read-application",
@@ -78,6 +99,38 @@ def _of_application(token: AccessToken, app_id: str) -> list[Capability]:
             "May not change applications that it does not own. That is the least privilege: nothing to do.",
             None,
             _less(token, app_id),
+        ),
+        *_evidence(roles, is_known, partial(grant, app_id)),
+    ]
+
+
+def _evidence(granted: frozenset[str], is_known: bool, how: Callable[[str], str]) -> list[Capability]:
+    """Return what opens evidence: none of it is needed to rotate. ``how`` says how a permission is granted."""
+    held = {name: name if name in granted else None for name in (AUDIT_READ, POLICY_READ, ATTRIBUTES_READ)}
+    return [
+        _capability(
+            "read-sign-ins",
+            is_known,
+            held[AUDIT_READ],
+            "Reads who still signs in with a secret that was replaced, where the tenant has Entra ID P1 or P2",
+            "May not read sign-in logs: whether a secret that was replaced is still used shows only where programs say so.",
+            how(AUDIT_READ),
+        ),
+        _capability(
+            "read-policies",
+            is_known,
+            next((name for name in sorted(POLICY_READERS) if name in granted), None),
+            "Reads before the first write whether a policy of the tenant forbids it",
+            "May not read policies: that one forbids new secrets shows only when a rotation is refused.",
+            how(POLICY_READ),
+        ),
+        _capability(
+            "read-exemptions",
+            is_known,
+            held[ATTRIBUTES_READ],
+            "Reads whether its own principal is exempted from such a policy by a custom security attribute",
+            "May not read custom security attributes. Only tenants that exempt principals from policies need this.",
+            None,
         ),
     ]
 
@@ -130,6 +183,7 @@ def _of_person(token: AccessToken, app_id: str) -> list[Capability]:
             fix,
         ),
         everything,
+        *_evidence(scopes, is_known, partial(_consent, app_id)),
     ]
 
 
@@ -158,7 +212,8 @@ def _less(token: AccessToken, app_id: str) -> str | None:
     )
 
 
-def _grant(app_id: str, permission: str) -> str:
+def grant(app_id: str, permission: str) -> str:
+    """Return how to grant an application permission to this application, in the portal and by commands."""
     return (
         f"Grant the application permission {permission}. Portal: Entra ID > App registrations > the application > "
         "API permissions > Add a permission > Microsoft Graph > Application permissions, then Grant admin consent. "
@@ -170,7 +225,7 @@ def _grant(app_id: str, permission: str) -> str:
 def _grant_owned(app_id: str, token: AccessToken) -> str:
     owner = token.principal_id or principal_of(app_id)
     return (
-        f"{_grant(app_id, WRITE_OWNED)} Make it an owner of each application it rotates. Of its own: "
+        f"{grant(app_id, WRITE_OWNED)} Make it an owner of each application it rotates. Of its own: "
         f"`az ad app owner add --id {app_id} --owner-object-id {owner}`."
     )
 

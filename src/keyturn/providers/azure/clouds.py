@@ -22,6 +22,11 @@ class Cloud:
     portal: str = "https://portal.azure.com"
     aliases: frozenset[str] = frozenset()
     """Further origins that are the same authority under another name."""
+    reports_credentials: bool = True
+    """Whether Graph's beta reports when each credential signed in last: Microsoft offers that in the global cloud alone.
+
+    https://learn.microsoft.com/graph/api/reportroot-list-appcredentialsigninactivities?view=graph-rest-beta
+    """
 
     @property
     def scope(self) -> str:
@@ -61,6 +66,7 @@ USGOV_L4 = Cloud(
     "https://login.microsoftonline.us",
     "https://graph.microsoft.us",
     "https://portal.azure.us",
+    reports_credentials=False,
 )
 USGOV_L5 = Cloud(
     "usgov-l5",
@@ -68,6 +74,7 @@ USGOV_L5 = Cloud(
     "https://login.microsoftonline.us",
     "https://dod-graph.microsoft.us",
     "https://portal.azure.us",
+    reports_credentials=False,
 )
 CHINA = Cloud(
     "china",
@@ -76,6 +83,7 @@ CHINA = Cloud(
     "https://microsoftgraph.chinacloudapi.cn",
     "https://portal.azure.cn",
     aliases=frozenset({"https://login.chinacloudapi.cn"}),
+    reports_credentials=False,
 )
 
 

@@ -1,7 +1,7 @@
 """The kinds of credentials that an application can roll by itself: client secrets and certificates."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock
+from keyturn.ports.preflight import PolicyReport
 from keyturn.ports.provider import (
     AccessToken,
     CredentialKind,
@@ -24,6 +25,7 @@ from keyturn.providers.azure.certificate import proof_of_possession
 from keyturn.providers.azure.graph import Graph, GraphContext
 from keyturn.providers.azure.key_pairs import new_pair, thumbprints
 from keyturn.providers.azure.operations import ApplicationOperations
+from keyturn.providers.azure.preflight import CERTIFICATES, SECRETS, Preflight
 
 
 class GraphContexts(Protocol):
@@ -41,12 +43,23 @@ Keys = Callable[[], RSAPrivateKey]
 class ClientSecretKind:
     """Client secrets: made by Entra ID, which returns their value once."""
 
-    def __init__(self, provider: ApplicationOperations, app_id: str | None) -> None:
+    def __init__(
+        self, provider: ApplicationOperations, graph: Graph, callers: GraphContexts, app_id: str | None
+    ) -> None:
         self._provider = provider
+        self._graph = graph
+        self._callers = callers
         self.application = partial(provider.application, client_id=app_id)
         self._app_id = app_id
         self.check_may_write = provider.check_may_write
         self.sign_in = provider.sign_in
+
+    def policy(
+        self, tenant: Tenant, token: AccessToken, application: RemoteApplication, lifetime: timedelta
+    ) -> PolicyReport:
+        """Say whether policies let a secret be added that lives so long. Repeatable."""
+        caller = self._callers(tenant, token, app_id=application.app_id, object_id=application.object_id)
+        return Preflight(self._graph, caller, application, SECRETS).report(lifetime)
 
     def make(self, marker: str, now: datetime, ends_at: datetime) -> MadeCredential | None:
         """Return None: Entra ID makes them."""
@@ -86,6 +99,13 @@ class CertificateKind:
         self._callers = callers
         self._clock = clock
         self._keys = keys
+
+    def policy(
+        self, tenant: Tenant, token: AccessToken, application: RemoteApplication, lifetime: timedelta
+    ) -> PolicyReport:
+        """Say whether policies let a certificate be added that lives so long. Repeatable."""
+        caller = self._callers(tenant, token, app_id=application.app_id, object_id=application.object_id)
+        return Preflight(self._graph, caller, application, CERTIFICATES).report(lifetime)
 
     def make(self, marker: str, now: datetime, ends_at: datetime) -> MadeCredential | None:
         """Make a key pair and a certificate whose subject is the marker."""
@@ -147,6 +167,6 @@ def kinds(
 ) -> dict[str, CredentialKind]:
     """Return the kinds by the method of the connections that sign in with them."""
     return {
-        "client-secret": ClientSecretKind(provider, app_id),
+        "client-secret": ClientSecretKind(provider, graph, callers, app_id),
         "certificate": CertificateKind(provider, graph, callers, clock, keys),
     }

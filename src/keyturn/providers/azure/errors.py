@@ -10,6 +10,7 @@ from keyturn.errors import RefusalReason
 from keyturn.providers.azure.error_row import ErrorKind, ErrorRow, ErrorSource
 from keyturn.providers.azure.federated_errors import FEDERATED_TABLE
 from keyturn.providers.azure.oauth_errors import OAUTH_TABLE
+from keyturn.providers.azure.policy_words import own_policy
 from keyturn.providers.azure.responses import Answer
 
 WAIT = "Nothing to do: it is tried again."
@@ -222,9 +223,10 @@ TABLE: tuple[ErrorRow, ...] = (
         ErrorKind.ACTION,
         "azure.lifetime_policy",
         "App management policy {policy} does not allow a credential of application {app_id} to live that long.",
-        "Choose a shorter rotation interval or secret lifetime, or change the policy: Entra ID > Enterprise "
-        "applications > Application policies. Command: `az rest --url "
-        "{graph}/v1.0/policies/defaultAppManagementPolicy` (for one application: policies/appManagementPolicies).",
+        "Choose a shorter rotation interval. Or "
+        + own_policy("passwordCredentials", "passwordLifetime")
+        + " Of a certificate: "
+        "keyCredentials and asymmetricKeyLifetime. With Policy.Read.All the test of the connection says what is allowed.",
         reason=RefusalReason.LIFETIME,
     ),
     _graph(
@@ -232,9 +234,10 @@ TABLE: tuple[ErrorRow, ...] = (
         ErrorKind.ACTION,
         "azure.type_policy",
         "App management policy {policy} forbids new client secrets on application {app_id}.",
-        "Exempt the application, or assign it an app management policy of its own that allows password addition: "
-        "Entra ID > Enterprise applications > Application policies. Command: `az rest --url "
-        "{graph}/v1.0/policies/defaultAppManagementPolicy`.",
+        "Exempt the principal {principal_id} that signs in, by the custom security attribute that the policy names: with the "
+        "permission Policy.Read.All the connection's test says which. Or "
+        + own_policy("passwordCredentials", "passwordAddition")
+        + " A certificate or a federated credential needs none of this.",
     ),
     _graph(
         "Directory_ResourceSizeExceeded",

@@ -69,26 +69,23 @@ class Graph:
 
     def application(self, caller: GraphContext, key: str) -> RemoteApplication:
         """Read one application. ``key`` is ``(appId='...')`` or ``/<object id>``. Repeatable."""
-        response = self._call(caller, "GET", f"/applications{key}?$select={_FIELDS}")
-        with suppress(_Unreadable):
-            return _application(_body(response), key, _SECRETS)
-        raise unreadable(ErrorSource.GRAPH, response.headers.get("request-id"))
+        return self._application(caller, f"/applications{key}?$select={_FIELDS}", key, _SECRETS)
 
     def application_with_keys(self, caller: GraphContext, key: str) -> RemoteApplication:
         """Read one application as :meth:`application` does, with its certificates instead of its secrets. Repeatable.
 
         The whole object is read: selecting the collection brings the bytes of all certificates and a far lower limit of calls.
         """
-        response = self._call(caller, "GET", f"/applications{key}")
-        with suppress(_Unreadable):
-            return _application(_body(response), key, _KEYS)
-        raise unreadable(ErrorSource.GRAPH, response.headers.get("request-id"))
+        return self._application(caller, f"/applications{key}", key, _KEYS)
 
     def application_with_key_bytes(self, caller: GraphContext, key: str) -> RemoteApplication:
         """Read one application with its certificates themselves, each known by its own thumbprint. Repeatable; costly."""
-        response = self._call(caller, "GET", f"/applications{key}?$select={_FIELDS_WITH_KEYS}")
+        return self._application(caller, f"/applications{key}?$select={_FIELDS_WITH_KEYS}", key, _KEYS)
+
+    def _application(self, caller: GraphContext, path: str, key: str, collection: str) -> RemoteApplication:
+        response = self._call(caller, "GET", path)
         with suppress(_Unreadable):
-            return _application(_body(response), key, _KEYS)
+            return _application(_body(response), key, collection)
         raise unreadable(ErrorSource.GRAPH, response.headers.get("request-id"))
 
     def applications(self, caller: GraphContext) -> list[ApplicationSummary]:
@@ -115,6 +112,10 @@ class Graph:
         with suppress(_Unreadable):
             return _body(response)
         raise unreadable(ErrorSource.GRAPH, response.headers.get("request-id"))
+
+    def answer(self, caller: GraphContext, path: str) -> HttpResponse:
+        """Return whatever is answered; ``path`` may be a URL of this Graph. Raises Retryable when nothing is. Repeatable."""
+        return self._send(caller, "GET", path)
 
     def owned_applications(self, caller: GraphContext, principal_id: str) -> list[ApplicationSummary]:
         """List the applications that a service principal owns. Repeatable."""

@@ -30,5 +30,17 @@ MANIFEST = Manifest(
             "For OAuth: changes what the person who signed in may change: applications that they own or, with a role such as "
             "Cloud Application Administrator, all.",
         ),
+        Permission(
+            "AuditLog.Read.All",
+            "application",
+            "Not needed to rotate. Shows who still signs in with a secret that was replaced, and who is refused after its "
+            "removal; the tenant needs Entra ID P1 or P2.",
+        ),
+        Permission(
+            "Policy.Read.All",
+            "application",
+            "Not needed to rotate. Shows before the first write whether a policy of the tenant forbids new secrets or "
+            "certificates.",
+        ),
     ),
 )

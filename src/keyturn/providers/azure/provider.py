@@ -42,6 +42,7 @@ from keyturn.providers.azure.methods.oauth import OAuthMethod
 from keyturn.providers.azure.oauth import OAuth
 from keyturn.providers.azure.reading import read_certificate
 from keyturn.providers.azure.tokens import Tokens
+from keyturn.providers.azure.use_reports import GraphUseReports
 from keyturn.providers.dated import DatedTransport
 from keyturn.providers.token_sources import TokenSources
 
@@ -78,6 +79,7 @@ class AzureProvider:
         self.directory = AzureDirectory(self._graph, self._caller)
         self._clock = clock
         self._keys = keys
+        self.use_reports = GraphUseReports(self._graph, self._caller, clock)
         self.browser = OAuthMethod(self, oauth, bare_codes=bare_codes)
         self.federated = FederatedMethod(self, sources or TokenSources({}))
         self.methods = (self.browser, ClientSecretMethod(self), CertificateMethod(self), self.federated)

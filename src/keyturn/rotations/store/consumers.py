@@ -13,6 +13,7 @@ from keyturn.db.unit import Tx
 from keyturn.delivery import use_store as uses
 from keyturn.kit.actor import ActorKind
 from keyturn.rotations.domain import RotationKind, Snapshot
+from keyturn.rotations.store import evidence
 from keyturn.rotations.store.rows import rotation as read_rotation
 
 _ROWS = journal.ENTRIES.c
@@ -78,9 +79,9 @@ def waiting_for_slots(tx: Tx, org_id: str, before: datetime, most: int) -> Seque
 
 
 def snapshots(tx: Tx, rotation_ids: Sequence[str]) -> Mapping[str, Snapshot]:
-    """Return these rotations with their living and lately removed credentials, and all that is known of who has those.
+    """Return these rotations with their living and lately removed credentials, and all that is known of who has or uses those.
 
-    Three statements. Runs are not part of it.
+    Four statements. Runs are not part of it.
     """
     policies = {
         row["id"]: read_rotation(row) for row in tx.rows(sa.select(rotations).where(rotations.c.id.in_(rotation_ids)))
@@ -88,12 +89,13 @@ def snapshots(tx: Tx, rotation_ids: Sequence[str]) -> Mapping[str, Snapshot]:
     query = sa.select(journal.ENTRIES).where(_ROWS.rotation_id.in_(rotation_ids), _ROWS.published_at.is_not(None))
     rows = [journal.read(row) for row in tx.rows(query.order_by(*journal.OLDEST_FIRST))]
     rotation_of = {row.id: row.rotation_id for row in rows}
-    known = uses.of_credentials(tx, list(rotation_of))
+    known, reported = uses.of_credentials(tx, list(rotation_of)), evidence.of_rotations(tx, rotation_ids)
     return {
         rotation_id: Snapshot(
             policy,
             tuple(row for row in rows if row.rotation_id == rotation_id),
             uses=tuple(use for use in known if rotation_of[use.credential_id] == rotation_id),
+            evidence=reported.get(rotation_id),
         )
         for rotation_id, policy in policies.items()
     }

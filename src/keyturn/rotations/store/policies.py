@@ -15,6 +15,7 @@ from keyturn.db.tables import rotations, runs
 from keyturn.db.unit import Tx
 from keyturn.delivery import use_store as uses
 from keyturn.rotations.domain import Rotation, RotationKind, RotationState, Run, Snapshot
+from keyturn.rotations.store import evidence
 from keyturn.rotations.store.rows import PLAIN
 from keyturn.rotations.store.rows import rotation as _rotation
 from keyturn.rotations.store.rows import run as _run
@@ -243,13 +244,17 @@ _SNAPSHOT = (
 
 
 def snapshot(tx: Tx, rotation_id: str) -> Snapshot | None:
-    """Return all that is decided from: one statement, and another one where a secret waits until nobody holds it."""
+    """Return all that is decided from: one statement, and two more where a secret waits until nobody holds or uses it."""
     rows = tx.rows(_SNAPSHOT, of_rotation=rotation_id)
     if not rows:
         return None
     live = tuple(journal.joined(row) for row in rows if row["credential_id"])
     snapshot = Snapshot(_rotation(rows[0]), live, _joined_run(rows[0]), signer_works_since=_works_since(rows[0]))
-    return replace(snapshot, uses=tuple(uses.of_rotation(tx, rotation_id))) if snapshot.waiting else snapshot
+    if not snapshot.waiting:
+        return snapshot
+    return replace(
+        snapshot, uses=tuple(uses.of_rotation(tx, rotation_id)), evidence=evidence.of_rotation(tx, rotation_id)
+    )
 
 
 def _works_since(row: Mapping[str, Any]) -> datetime | None:

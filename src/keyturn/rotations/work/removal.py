@@ -1,6 +1,7 @@
 """The steps that end a secret's life: finding out about a lost answer, removing a key, and confirming that it is gone."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from keyturn.audit import events
 from keyturn.connections import holders
@@ -96,10 +97,13 @@ def _kept(attempt: StepAttempt, row: Credential) -> bool:
     if waits.over(row, attempt.snapshot, now, waits.kept_until) <= now:
         return True
     until = waits.kept_until(row.revoke_after or now, row.retired_at, now)
-    wait = row.wait_ends_at and waits.kept_until(row.wait_ends_at, row.retired_at, now)
+    later: dict[str, Any] = {
+        name: at and waits.kept_until(at, row.retired_at, now)
+        for name, at in (("wait_ends_at", row.wait_ends_at), ("grace_ends_at", row.grace_ends_at))
+    }
     with attempt.write() as tx:
         given_at = row.retired_at if until == row.revoke_after else now
-        journal.move(tx, row, retired_at=given_at, revoke_after=until, wait_ends_at=wait, retry_at=None, tries=0)
+        journal.move(tx, row, retired_at=given_at, revoke_after=until, retry_at=None, tries=0, **later)
     return False
 
 

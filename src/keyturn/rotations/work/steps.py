@@ -19,10 +19,11 @@ from keyturn.rotations import clock, waits
 from keyturn.rotations.blast_radius import held_back
 from keyturn.rotations.consumers import counted_consumers, who_holds
 from keyturn.rotations.domain import ASKED_FOR, Reason, Rotation, RotationKind, Run, RunState, Snapshot, StepName
-from keyturn.rotations.overlap import promised_until, waits_until
+from keyturn.rotations.overlap import promised_until
+from keyturn.rotations.overlap import waits as waits_for
 from keyturn.rotations.protocol import MAX_AWAITING_REMOVAL
 from keyturn.rotations.run_schedule import anchor_after, guard, lifetime, next_run
-from keyturn.rotations.store import policies, runs
+from keyturn.rotations.store import evidence, policies, runs
 from keyturn.rotations.timings import proof_plan
 from keyturn.rotations.work import removal, sweep
 from keyturn.rotations.work.along import Along
@@ -293,17 +294,10 @@ def publish(attempt: StepAttempt, row: Credential) -> None:
         due = next_run(rotation.schedule, anchor, row)
         for older in attempt.snapshot.journal:
             if older.state is State.CURRENT:
-                until = _promise(rotation, run, now, due.slot, row)
-                wait = waits_until(rotation.overlap, now, due.at)
-                journal.move(
-                    tx,
-                    older,
-                    State.RETIRING,
-                    retired_at=now,
-                    retired_by=run.id,
-                    revoke_after=until,
-                    wait_ends_at=wait,
-                )
+                until = _promise(rotation, run, now, due.slot, row, older)
+                waited = waits_for(rotation.overlap, now, due.at, until)
+                journal.move(tx, older, State.RETIRING, retired_at=now, retired_by=run.id, revoke_after=until, **waited)
+                evidence.expect(tx, rotation.id, rotation.tenant, now)
             elif older.state is State.RETIRING and run.reason is Reason.LEAKED and not older.used_elsewhere:
                 journal.move(tx, older, revoke_after=older.retired_at or now)
         current = journal.move(tx, row, State.CURRENT, published_at=now, fingerprint=mark)
@@ -332,14 +326,16 @@ def publish(attempt: StepAttempt, row: Credential) -> None:
     attempt.session.forget()  # from now on the new secret does the work: it signs in for the removal of the old one
 
 
-def _promise(rotation: Rotation, run: Run, now: datetime, slot: datetime, new: Credential) -> datetime:
+def _promise(
+    rotation: Rotation, run: Run, now: datetime, slot: datetime, new: Credential, older: Credential
+) -> datetime:
     """Until when readers of the previous secret may rely on it.
 
     Where it takes the slot of the next one, never until the new one has ended: that can then not be replaced.
     """
     if run.reason is Reason.LEAKED:
         return now
-    until = promised_until(rotation.overlap, now, slot)
+    until = promised_until(rotation.overlap, now, slot, older.ends_at if rotation.slots is None else None)
     if rotation.slots is None or new.begins_at is None or new.ends_at is None:
         return until
     near_its_end = guard(new.begins_at, new.ends_at)

@@ -1,0 +1,290 @@
+"""App management policies, read before the first write: do they let the caller add a secret or a certificate, and for how long?
+
+https://learn.microsoft.com/graph/api/resources/applicationauthenticationmethodpolicy. A policy of the application takes the place
+of the tenant's. Who is exempted has a custom security attribute that a restriction names:
+https://learn.microsoft.com/graph/api/resources/appmanagementpolicyactorexemptions.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from keyturn.errors import Upstream
+from keyturn.ports.preflight import PolicyReport, PolicyVerdict
+from keyturn.ports.provider import RemoteApplication
+from keyturn.providers.azure.capabilities import ATTRIBUTES_READ, POLICY_READ, POLICY_READERS, grant, may_hold
+from keyturn.providers.azure.error_mapping import principal_of
+from keyturn.providers.azure.graph import Graph, GraphContext
+from keyturn.providers.azure.policy_words import own_policy
+
+TYPE_POLICY, LIFETIME_POLICY = "azure.type_policy", "azure.lifetime_policy"
+_DURATION = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+
+
+@dataclass(frozen=True)
+class Restricted:
+    """Which collection of a policy is about a kind of credential, and what its restrictions are called."""
+
+    noun: str
+    collection: str
+    addition: frozenset[str]
+    lifetime: str
+    instead: str
+
+
+SECRETS = Restricted(
+    "client secret",
+    "passwordCredentials",
+    frozenset({"passwordAddition"}),
+    "passwordLifetime",
+    "A certificate or a federated credential is not concerned: rotate a connection by certificate, or let the program sign in "
+    "without a secret.",
+)
+CERTIFICATES = Restricted(
+    "certificate",
+    "keyCredentials",
+    frozenset({"trustedCertificateAuthority"}),
+    "asymmetricKeyLifetime",
+    "A federated credential is not concerned: let the program sign in with a token that somebody else vouches for.",
+)
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """Reads the policies that apply to one application. Changes nothing. Raises what Graph says."""
+
+    graph: Graph
+    caller: GraphContext
+    application: RemoteApplication
+    restricted: Restricted
+
+    def report(self, lifetime: timedelta) -> PolicyReport:
+        """Say whether a credential may be added that lives so long. Never raises what Graph says. Repeatable."""
+        if not may_hold(self.caller.token, POLICY_READERS):
+            return self._unknown("the connection may not read policies", grant(self._client_id, POLICY_READ))
+        try:
+            return self._judge(lifetime)
+        except Upstream as error:
+            return self._unknown(error.message.removesuffix("."), error.fix)
+
+    def _judge(self, lifetime: timedelta) -> PolicyReport:
+        policy = self._in_force()
+        restrictions = [each for each in policy.restrictions(self.restricted.collection) if self._applies(each)]
+        noun, name = self.restricted.noun, self.application.name
+        forbidding = [each for each in restrictions if each.kind in self.restricted.addition]
+        for restriction in forbidding:
+            exempt = self._exempt(restriction)
+            if not exempt:
+                return self._forbidden(policy, restriction, unsure=exempt is None)
+        limits = [each for each in restrictions if each.kind == self.restricted.lifetime and each.longest]
+        limits = [each for each in limits if not self._exempt(each)]
+        longest = min((each.longest for each in limits if each.longest), default=None)
+        if longest is not None and longest < lifetime:
+            return PolicyReport(
+                PolicyVerdict.SHORTER,
+                f"{policy.title} lets a {noun} of {name} live for {_days(longest)} at most, and not for {_days(lifetime)}.",
+                f"Rotate more often, or allow more: {self._change(policy, self.restricted.lifetime)}",
+                longest=longest,
+                code=LIFETIME_POLICY,
+            )
+        if forbidding:
+            return PolicyReport(
+                PolicyVerdict.ALLOWED,
+                f"{policy.title} forbids a new {noun} on {name}, but exempts who signed in.",
+                longest=longest,
+            )
+        return PolicyReport(PolicyVerdict.ALLOWED, f"No policy forbids a new {noun} on {name}.", longest=longest)
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def _in_force(self) -> "_Policy":
+        """Return the application's own policy, which is in force even if it restricts nothing, or the tenant's."""
+        items, _ = self.graph.page(self.caller, f"/applications/{self.application.object_id}/appManagementPolicies")
+        for item in items:
+            return _Policy(str(item.get("id") or ""), _title(item, "The application's"), item, own=True)
+        item = self.graph.read(self.caller, "/policies/defaultAppManagementPolicy")
+        return _Policy(str(item.get("id") or ""), "The tenant's default app management policy", item, own=False)
+
+    def _applies(self, restriction: "_Restriction") -> bool:
+        if not restriction.enabled:
+            return False
+        if restriction.created_after is None:
+            return True
+        path = f"/applications/{self.application.object_id}?$select=id,createdDateTime"
+        created = _moment(self.graph.read(self.caller, path).get("createdDateTime"))
+        return created is None or created > restriction.created_after
+
+    def _exempt(self, restriction: "_Restriction") -> bool | None:
+        """Whether who signed in is exempted from it; None where that cannot be seen."""
+        if not restriction.exempting or self.caller.token.principal_id is None:
+            return False
+        kind = "users" if self.caller.token.on_behalf else "servicePrincipals"
+        path = f"/{kind}/{self.caller.token.principal_id}?$select=id,customSecurityAttributes"
+        try:
+            sets = self.graph.read(self.caller, path).get("customSecurityAttributes")
+        except Upstream:
+            return None
+        if not isinstance(sets, dict):
+            # Graph leaves out what the caller may not read, as if nothing was there.
+            return None if ATTRIBUTES_READ not in (*self.caller.token.roles, *self.caller.token.scopes) else False
+        return any(_has(sets, attribute) for attribute in restriction.exempting)
+
+    # --- words --------------------------------------------------------------------------------------------------------
+
+    @property
+    def _client_id(self) -> str:
+        return self.caller.token.client_id or self.application.app_id
+
+    def _unknown(self, why: str, fix: str | None) -> PolicyReport:
+        return PolicyReport(
+            PolicyVerdict.UNKNOWN,
+            f"Whether a policy forbids a new {self.restricted.noun} on {self.application.name} is not known: {why}.",
+            fix,
+        )
+
+    def _forbidden(self, policy: "_Policy", restriction: "_Restriction", *, unsure: bool) -> PolicyReport:
+        message = (
+            f"{policy.title} forbids a new {self.restricted.noun} on {self.application.name} ({restriction.kind})."
+        )
+        fix = self._fix(policy, restriction)
+        if unsure:
+            attribute = restriction.exempting[0]
+            return PolicyReport(
+                PolicyVerdict.UNKNOWN,
+                f"{message.removesuffix('.')}, except for who has the custom security attribute {attribute.name} = "
+                f"'{attribute.value}'; whether the connection's principal has it cannot be seen.",
+                f"{fix} To have it seen: {grant(self._client_id, ATTRIBUTES_READ)}",
+                self.restricted.instead,
+                code=TYPE_POLICY,
+            )
+        return PolicyReport(PolicyVerdict.REFUSED, message, fix, self.restricted.instead, code=TYPE_POLICY)
+
+    def _fix(self, policy: "_Policy", restriction: "_Restriction") -> str:
+        if not restriction.exempting:
+            return self._change(policy, restriction.kind)
+        attribute = restriction.exempting[0]
+        who = "users" if self.caller.token.on_behalf else "servicePrincipals"
+        principal = self.caller.token.principal_id or principal_of(self._client_id)
+        value = {
+            "@odata.type": "#Microsoft.DirectoryServices.CustomSecurityAttributeValue",
+            attribute.key: attribute.value,
+        }
+        body = json.dumps({"customSecurityAttributes": {attribute.set: value}})
+        return (
+            f"Exempt who signs in: give the custom security attribute {attribute.name} the value '{attribute.value}' on the "
+            f"principal {principal}. It takes the role Attribute Assignment Administrator: `az rest --method patch --url "
+            f"{self._url(f'/{who}/{principal}')} --headers Content-Type=application/json --body '{body}'`."
+        )
+
+    def _change(self, policy: "_Policy", restriction: str) -> str:
+        """Return how to have the restriction lifted: in the application's own policy, or by giving it one of its own."""
+        headers, path = "--headers Content-Type=application/json", "/policies/appManagementPolicies"
+        if policy.own:
+            kept = [dict(item) for item in policy.items(self.restricted.collection)]
+            changed = [
+                item | {"state": "disabled"} if item.get("restrictionType") == restriction else item for item in kept
+            ]
+            body = json.dumps({"restrictions": {self.restricted.collection: changed}})
+            return (
+                f"switch off {restriction} in the application's policy {policy.id}: `az rest --method patch --url "
+                f"{self._url(f'{path}/{policy.id}')} {headers} --body '{body}'`. It takes the role Security Administrator."
+            )
+        names = {"graph": self.caller.cloud.graph, "app_id": self.application.app_id}
+        return own_policy(self.restricted.collection, restriction).format(object_id=self.application.object_id, **names)
+
+    def _url(self, path: str) -> str:
+        return f"{self.caller.cloud.graph}/v1.0{path}"
+
+
+@dataclass(frozen=True)
+class _Attribute:
+    """A custom security attribute with the value that exempts."""
+
+    set: str
+    key: str
+    value: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.set}/{self.key}"
+
+
+@dataclass(frozen=True)
+class _Restriction:
+    kind: str
+    enabled: bool
+    longest: timedelta | None
+    created_after: datetime | None
+    exempting: Sequence[_Attribute]
+
+
+@dataclass(frozen=True)
+class _Policy:
+    id: str
+    title: str
+    item: Mapping[str, Any]
+    own: bool
+
+    def items(self, collection: str) -> Iterator[Mapping[str, Any]]:
+        found = self.item.get("restrictions" if self.own else "applicationRestrictions")
+        entries = found.get(collection) if isinstance(found, dict) else None
+        yield from (entry for entry in entries or () if isinstance(entry, dict))
+
+    def restrictions(self, collection: str) -> Iterator[_Restriction]:
+        """Yield what it restricts; nothing where it is switched off."""
+        if not self.item.get("isEnabled"):
+            return
+        for entry in self.items(collection):
+            yield _Restriction(
+                str(entry.get("restrictionType") or ""),
+                entry.get("state") != "disabled",
+                _duration(entry.get("maxLifetime")),
+                _moment(entry.get("restrictForAppsCreatedAfterDateTime")),
+                tuple(_exempting(entry.get("excludeActors"))),
+            )
+
+
+def _exempting(exempted: object) -> Iterator[_Attribute]:
+    found = exempted.get("customSecurityAttributes") if isinstance(exempted, dict) else None
+    for entry in found if isinstance(found, list) else ():
+        set_name, _, key = str(entry.get("id") or "").partition("_") if isinstance(entry, dict) else ("", "", "")
+        if set_name and key:
+            yield _Attribute(set_name, key, str(entry.get("value") or ""))
+
+
+def _has(sets: Mapping[str, Any], attribute: _Attribute) -> bool:
+    values = sets.get(attribute.set)
+    value = values.get(attribute.key) if isinstance(values, dict) else None
+    return attribute.value in value if isinstance(value, list) else value == attribute.value
+
+
+def _title(item: Mapping[str, Any], whose: str) -> str:
+    name = item.get("displayName")
+    return f"{whose} app management policy '{name}'" if name else f"{whose} app management policy"
+
+
+def _duration(text: object) -> timedelta | None:
+    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        return None
+    years, months, weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    days += 365 * years + 30 * months + 7 * weeks
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+def _moment(text: object) -> datetime | None:
+    if not isinstance(text, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _days(length: timedelta) -> str:
+    days = length / timedelta(days=1)
+    return f"{days:.0f} days" if days >= 2 else f"{length / timedelta(hours=1):.0f} hours"

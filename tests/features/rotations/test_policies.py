@@ -1,0 +1,76 @@
+"""App management policies of the tenant are found before anything is written, with the way out."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from keyturn.db.unit import Database
+from tests.features.rotations.secret_desk import WRITE_ALL, Json, RotationClient, desk
+
+READS_POLICIES = (*WRITE_ALL, "Policy.Read.All")
+
+
+@contextmanager
+def opened(database: Database, folder: Path, *permissions: str) -> Iterator[RotationClient]:
+    with desk(database, folder, permissions=permissions) as web:
+        yield web
+
+
+@pytest.fixture
+def web(database: Database, tmp_path: Path) -> Iterator[RotationClient]:
+    with opened(database, tmp_path, *READS_POLICIES) as client:
+        yield client
+
+
+def restrict(web: RotationClient, kind: str, **more: object) -> None:
+    rule = {"restrictionType": kind, "state": "enabled", **more}
+    web.world.emulator.admin.set_policy(web.world.tenant_id, passwordCredentials=[rule])
+
+
+def plan(web: RotationClient, **changes: object) -> Json:
+    shown: Json = web.ask("POST", "plan", web.body(**changes))["plan"]
+    return shown
+
+
+def test_what_a_policy_forbids_is_refused_before_anything_is_written(web: RotationClient) -> None:
+    assert plan(web)["policy"]["verdict"] == "allowed"
+    restrict(web, "passwordAddition")
+    for url in ("plan", ""):
+        answer = web.refused(web.body(), url=url)
+        assert answer["code"] == "azure.type_policy"
+        assert "The tenant's default app management policy forbids a new client secret on Billing" in answer["message"]
+        assert f"/applications/{web.application.object_id}/appManagementPolicies/$ref" in answer["fix"]
+        assert "A certificate or a federated credential is not concerned" in answer["fix"]
+    restrict(web, "passwordAddition", restrictForAppsCreatedAfterDateTime="2099-01-01T00:00:00Z")
+    assert plan(web)["policy"]["verdict"] == "allowed", "the application is older than what the policy is about"
+
+
+def test_a_lifetime_is_told_and_only_one_that_no_run_could_keep_is_refused(web: RotationClient) -> None:
+    restrict(web, "passwordLifetime", maxLifetime="P40D")
+    policy = plan(web)["policy"]
+    assert policy["verdict"] == "shorter-lifetime"
+    assert "live for 40 days at most, and not for 63 days" in policy["message"]
+    assert plan(web, rotationInterval=10)["policy"]["verdict"] == "allowed"
+    refused = web.refused(web.body(rotationInterval=60))
+    assert refused["code"] == "azure.lifetime_policy"
+    assert "Rotate more often" in refused["fix"]
+
+
+def test_what_may_not_be_read_is_unknown_and_refuses_nothing(database: Database, tmp_path: Path) -> None:
+    with opened(database, tmp_path, *WRITE_ALL) as web:
+        policy = plan(web)["policy"]
+        assert (policy["verdict"], "246dd0d5-5bd0-4def-940b-0421030a5b68=Role" in policy["fix"]) == ("unknown", True)
+        assert "is not known: the connection may not read policies" in policy["message"]
+        rotation = web.create()
+        web.forbid_new_secrets()
+        assert web.ask("GET", f"{rotation['id']}/plan")["plan"]["policy"]["verdict"] == "unknown"
+
+
+def test_the_plan_of_what_rotates_warns_and_does_not_refuse(web: RotationClient) -> None:
+    rotation = web.create()
+    web.forbid_new_secrets()
+    policy = web.ask("GET", f"{rotation['id']}/plan")["plan"]["policy"]
+    assert policy["verdict"] == "refused"
+    assert policy["instead"]
