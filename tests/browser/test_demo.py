@@ -61,7 +61,7 @@ def page(chromium: Browser, guide: Guide) -> Iterator[Page]:
     page.get_by_label("E-mail address").fill("admin@example.com")
     page.get_by_label("Password").fill(guide.find(r"admin@example.com / (.+)"))
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("link", name="orders-entra")).to_be_visible()
+    expect(page.get_by_role("link", name="orders-entra", exact=True)).to_be_visible()
     yield page
     context.close()
 
@@ -85,6 +85,14 @@ def test_the_story_ends_well(guide: Guide) -> None:
     assert re.search(r"Payments API +owned by prod-entra", guide.text)
     assert int(guide.find(r"read and signed in (\d+) times during the rotation: 0 refused")) > 5
     guide.find(r"refused +the connection's own application: (The application .* signs in with)")
+
+
+def test_the_overview_has_something_to_say(page: Page, guide: Guide) -> None:
+    page.goto(guide.find(r"Overview +(http://\S+)"))
+    for group, name in (("Ending", "billing-entra"), ("Failing", "reports-entra"), ("removed", "orders-worker")):
+        lines = page.get_by_role("region", name=group)
+        expect(lines.get_by_role("link", name=name, exact=True)).to_be_visible()
+    expect(page.get_by_text(re.compile(r"ends in [45] hours")).first).to_be_visible()
 
 
 def test_by_oauth(page: Page, guide: Guide) -> None:

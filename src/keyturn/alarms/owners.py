@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from keyturn.alarms.leavers import SUBJECTS
 from keyturn.audit import alarm_events as events
-from keyturn.audit.domain import Subject, SubjectKind
+from keyturn.audit.domain import Subject
 from keyturn.audit.record import record
 from keyturn.authz.domain import Action
 from keyturn.connections.access import connection_for
@@ -16,7 +17,6 @@ from keyturn.rotations import secret_access
 
 _READ = {Owned.CONNECTION: Action.READ_CONNECTIONS, Owned.SECRET_ROTATION: Action.READ_ROTATIONS}
 _EDIT = {Owned.CONNECTION: Action.EDIT_CONNECTIONS, Owned.SECRET_ROTATION: Action.EDIT_ROTATIONS}
-_SUBJECTS = {Owned.CONNECTION: SubjectKind.CONNECTION, Owned.SECRET_ROTATION: SubjectKind.SECRET_ROTATION}
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Owners:
                 return after
             now = self._clock.now()
             store.put(tx, actor.org_id, kind, owned_id, after, now)
-            subject = Subject(_SUBJECTS[kind], owned_id, thing.project_id)
-            facts = {"name": thing.name, "before": _facts(before), "after": _facts(after)}
+            subject = Subject(SUBJECTS[kind], owned_id, thing.project_id)
+            facts = {"name": thing.name, "before": before.facts(), "after": after.facts()}
             record(tx, actor, events.OWNER_CHANGED, subject, now, **facts)
             return after
 
@@ -65,7 +65,3 @@ def _found(tx: Tx, actor: Actor, kind: Owned, owned_id: str, action: Action) -> 
         return _Thing(connection.name, connection.project_id)
     each = secret_access.found(tx, actor, action, owned_id).secret_rotation
     return _Thing(each.name, each.project_id)
-
-
-def _facts(owner: Owner) -> dict[str, str | None]:
-    return {"owner": owner.email or None, "contact": owner.contact}

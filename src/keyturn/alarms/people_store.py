@@ -8,7 +8,7 @@ from keyturn.kit.actor import Role
 
 _OF_ORGANIZATION = (
     sa.select(users.c.email)
-    .where(users.c.org_id == sa.bindparam("org"), users.c.role == Role.ADMIN.value)
+    .where(users.c.org_id == sa.bindparam("org"), users.c.role == Role.ADMIN.value, users.c.disabled_at.is_(None))
     .order_by(users.c.email)
 )
 _OF_PROJECTS = (
@@ -19,6 +19,7 @@ _OF_PROJECTS = (
         users.c.org_id == sa.bindparam("org"),
         project_member_roles.c.role == Role.ADMIN.value,
         project_member_roles.c.ends_at.is_(None),
+        users.c.disabled_at.is_(None),
     )
     .order_by(users.c.email)
 )

@@ -8,15 +8,17 @@ from functools import partial
 
 from keyturn.accounts.service import Access
 from keyturn.alarms.channel_service import Channels
-from keyturn.alarms.channels.email import Email
+from keyturn.alarms.channels.apprise.channel import Apprise
+from keyturn.alarms.channels.email.channel import Email
 from keyturn.alarms.channels.kind import ChannelKind
-from keyturn.alarms.channels.slack import Slack
-from keyturn.alarms.channels.teams import Teams
-from keyturn.alarms.channels.webhook import Webhook
+from keyturn.alarms.channels.slack.channel import Slack
+from keyturn.alarms.channels.teams.channel import Teams
+from keyturn.alarms.channels.webhook.channel import Webhook
 from keyturn.alarms.conditions.domain import Condition
 from keyturn.alarms.conditions.finder import ConditionFinder
 from keyturn.alarms.delivery import Delivery, DueMessages, Sender
 from keyturn.alarms.evaluation import Evaluation, Evaluations
+from keyturn.alarms.leavers import Leavers
 from keyturn.alarms.owners import Owners
 from keyturn.alarms.service import Alarms
 from keyturn.alarms.watch import AlarmWatch
@@ -26,6 +28,8 @@ from keyturn.kit.bulkhead import Bulkhead
 from keyturn.pages.alarms import alarms as alarms_pages
 from keyturn.pages.alarms import channels as channel_pages
 from keyturn.pages.alarms import owners as owner_pages
+from keyturn.pages.owner_choice import OwnerChoice
+from keyturn.pages.people import person as person_pages
 from keyturn.providers.pinned import PinnedTransport
 from keyturn.providers.transport import read_certificates, trust
 from keyturn.web.pages import Pages
@@ -36,6 +40,7 @@ class AlarmServices:
     alarms: Alarms
     channels: Channels
     owners: Owners
+    leavers: Leavers
 
 
 def site(core: Core) -> str:
@@ -50,7 +55,18 @@ def alarm_services(core: Core) -> AlarmServices:
         Alarms(core.database, core.clock),
         Channels(core.database, core.sealer, core.clock, core.ids, channel_kinds(core), site(core)),
         Owners(core.database, core.clock),
+        Leavers(core.database, core.clock),
     )
+
+
+def alarm_pages(core: Core, alarms: AlarmServices, access: Access) -> list[Pages]:
+    """Return the pages of alarms, of channels, and of who answers for what."""
+    return [
+        alarms_pages.router(alarms.alarms, core.clock),
+        channel_pages.router(alarms.channels, has_mail_server=core.settings.mail is not None),
+        owner_pages.router(OwnerChoice(alarms.owners, access)),
+        person_pages.router(alarms.leavers, access),
+    ]
 
 
 def channel_kinds(core: Core) -> dict[str, ChannelKind]:
@@ -72,6 +88,7 @@ def channel_kinds(core: Core) -> dict[str, ChannelKind]:
         Teams(transport),
         Slack(transport),
         Webhook(transport, core.clock),
+        Apprise(settings.alarm_networks, settings.ca_file, guard),
     )
     return {kind.key: kind for kind in kinds}
 
@@ -92,11 +109,3 @@ def alarm_watch(core: Core) -> AlarmWatch:
     sender = Sender(core.sealer, channel_kinds(core), core.clock)
     messages = Delivery(core.database, sender, core.clock, core.ids, site(core))
     return AlarmWatch(core.database, core.clock, [Evaluations(alarm_evaluation(core)), DueMessages(messages)])
-
-
-def alarm_pages(core: Core, alarms: AlarmServices, access: Access) -> list[Pages]:
-    return [
-        alarms_pages.router(alarms.alarms, core.clock),
-        channel_pages.router(alarms.channels, has_mail_server=core.settings.mail is not None),
-        owner_pages.router(alarms.owners, access),
-    ]

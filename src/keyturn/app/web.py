@@ -72,6 +72,7 @@ from keyturn.pages import overview as overview_pages
 from keyturn.pages import rotations as rotations_pages
 from keyturn.pages import secrets as secrets_pages
 from keyturn.pages import webhooks as webhook_pages
+from keyturn.pages.owner_choice import OwnerChoice
 from keyturn.pages.people import members as members_pages
 from keyturn.pages.people import settings as settings_pages
 from keyturn.pages.people import sign_in as sign_in_pages
@@ -89,6 +90,7 @@ from keyturn.providers.pinned import PinnedTransport
 from keyturn.rotations import guards
 from keyturn.rotations.promises import Promise
 from keyturn.rotations.secret_consumers import SecretConsumers
+from keyturn.rotations.secret_search import SecretRotationSearch
 from keyturn.secrets.comparison import Comparisons
 from keyturn.secrets.dotenv_files import DotenvFiles
 from keyturn.secrets.listing import SecretListing
@@ -174,7 +176,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
     watch = ChangeWatch(core.database, core.clock, counters, most=settings.max_waiters)
     routers = [
         people_api.login_router(access, limiter, per_identity),
-        people_api.users_router(access, limiter),
+        people_api.users_router(access, limiter, alarms.leavers),
         identities_api.identities_router(access),
         identities_api.universal_router(access),
         *token_auth_api.method_routers(access),
@@ -294,6 +296,7 @@ def page_routes(
         heads,
         core.clock,
         core.providers,
+        OwnerChoice(alarms.owners, access),
         oauth=oauth_app(settings) is not None,
         site_url=settings.site_url,
     )
@@ -304,7 +307,7 @@ def page_routes(
         identities_pages.router(
             access, projects, core.clock, settings.site_url or f"http://{settings.host}:{settings.port}"
         ),
-        audit_pages.router(trail),
+        audit_pages.router(trail, access),
         overview_pages.router(open_conditions(core), heads),
         *alarm_pages(core, alarms, access),
         find_pages.router(find_pages.Finders.of(core.database, projects, use_cases.search)),
@@ -319,7 +322,7 @@ def page_routes(
         project_members.router(projects, access, heads, core.clock),
         help_pages.router(installation, sign_in_as),
         connections_pages.router(pages),
-        rotations_pages.router(rotation_pages(core, use_cases, projects, trail, heads)),
+        rotations_pages.router(rotation_pages(core, use_cases, projects, trail, heads, pages.owner)),
         inventory_page_routes(core, heads),
         secrets_pages.router(secret_pages(core, secrets, projects, use_cases.secret_consumers, heads)),
     ]
@@ -349,7 +352,7 @@ def secret_pages(
 
 
 def rotation_pages(
-    core: Core, use_cases: Services, projects: Projects, trail: AuditTrail, heads: ProjectHeaders
+    core: Core, use_cases: Services, projects: Projects, trail: AuditTrail, heads: ProjectHeaders, owner: OwnerChoice
 ) -> rotations_pages.RotationPages:
     return rotations_pages.RotationPages(
         use_cases.secret_rotations,
@@ -364,6 +367,8 @@ def rotation_pages(
         heads,
         core.clock,
         core.providers,
+        SecretRotationSearch(core.database, core.clock),
+        owner,
     )
 
 

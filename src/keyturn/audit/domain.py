@@ -1,5 +1,6 @@
 """What is recorded: facts about who did what to what, never a secret."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -107,3 +108,8 @@ class Filter:
     actor_id: str | None = None
     before: int | None = None
     tenures: tuple[Tenure, ...] | None = None
+    subjects: Collection[str] | None = None
+    actors: Collection[str] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    """``subjects`` and ``actors`` are ids, of which one has to fit. ``until`` itself does not count."""

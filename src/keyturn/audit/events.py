@@ -344,6 +344,10 @@ TOKEN_REVOKED = AuditEvent("revoke-access-token", _ACCESS, _SOMEBODY, "An access
 USER_CREATED = AuditEvent("create-user", _ACCESS, _USER, "A user was added.", ("email", "role"))
 USER_ROLE_CHANGED = AuditEvent("update-user-role", _ACCESS, _USER, "A user got another role.", ("before", "role"))
 USER_DELETED = AuditEvent("delete-user", _ACCESS, _USER, "A user was removed, with tokens and memberships.", ("email",))
+USER_DISABLED = AuditEvent(
+    "disable-user", _ACCESS, _USER, "A user can not sign in any more; sessions and access tokens ended.", ("email",)
+)
+USER_ENABLED = AuditEvent("enable-user", _ACCESS, _USER, "A disabled user can sign in again.", ("email",))
 USER_UNLOCKED = AuditEvent("unlock-user", _ACCESS, _USER, "The operator ended a sign-in lock on the command line.")
 PASSWORD_CHANGED = AuditEvent("change-user-password", _ACCESS, _USER, "A user changed the own password.")
 PASSWORD_RESET = AuditEvent(

@@ -1,7 +1,9 @@
 """Reading the audit trail. Writing it is part of each use case that changes something."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypedDict, Unpack
 
 from keyturn.audit import store
 from keyturn.audit.domain import Filter, StoredEvent, SubjectKind
@@ -11,6 +13,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 
+MOST_EXPORTED, _AT_ONCE_EXPORTED = 10_000, 1000
 _AT_ONCE, _PARTS = 200, 50
 """Events that are looked at together, and how often, for those who may read some of them only."""
 _ABOUT = (Action.DESCRIBE_SECRETS, Action.READ_CONNECTIONS, Action.READ_ROTATIONS)
@@ -29,6 +32,26 @@ class AuditEvents:
 
     events: tuple[StoredEvent, ...]
     cursor: str | None
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Names of what the events are about and of connections in their facts, by id, as they are now."""
+
+
+class AuditSearch(TypedDict, total=False):
+    """Which events are wanted; what is absent or None does not matter.
+
+    ``about`` is the id or the name of a thing: events of a connection's rotation are about the connection, too. ``by`` is the id
+    or the name of who did it. ``until`` is the first moment that does not count any more.
+    """
+
+    project_id: str | None
+    event: str | None
+    subject_id: str | None
+    actor_id: str | None
+    about: str | None
+    by: str | None
+    since: datetime | None
+    until: datetime | None
+    project_slug: str | None
 
 
 class AuditTrail:
@@ -38,16 +61,7 @@ class AuditTrail:
         self._database = database
 
     def page(
-        self,
-        actor: Actor,
-        *,
-        limit: int = 100,
-        cursor: str | None = None,
-        project_id: str | None = None,
-        event: str | None = None,
-        subject_id: str | None = None,
-        actor_id: str | None = None,
-        project_slug: str | None = None,
+        self, actor: Actor, *, limit: int = 100, cursor: str | None = None, **search: Unpack[AuditSearch]
     ) -> AuditEvents:
         """Return one page of the events of a project, or (None) of the whole organization.
 
@@ -55,17 +69,53 @@ class AuditTrail:
         meanwhile do not shift the following pages. Raises Refused for a bad cursor, and as :func:`require` for
         an actor who may not read them. Events about what the reader may not know of are left out.
         """
-        criteria = Filter(actor.org_id, project_id, event, subject_id, actor_id, _position(cursor))
+        before, project_id = _position(cursor), search.get("project_id")
         with self._database.read() as tx:
             scope = Scope(actor.org_id, project_id)
             grants = granted(tx, actor, scope)
             require_in(grants, actor, Action.READ_AUDIT_LOGS, scope)
-            if project_slug is not None:
-                criteria = replace(criteria, tenures=store.tenures(tx, actor.org_id, project_slug))
+            criteria = replace(_criteria(tx, actor.org_id, search), before=before)
             if project_id is None or all(grants.everywhere(action) for action in _ABOUT):
                 found = store.newest(tx, criteria, limit + 1)
-                return _page(found, found[limit - 1].id if len(found) > limit else None, limit)
-            return _readable(tx, criteria, grants, limit)
+                page = _page(found, found[limit - 1].id if len(found) > limit else None, limit)
+            else:
+                page = _readable(tx, criteria, grants, limit)
+            return replace(page, names=store.names(tx, _ids_in(page.events)))
+
+    def export(self, actor: Actor, **search: Unpack[AuditSearch]) -> AuditEvents:
+        """Return the newest matching events, ten thousand at most; a ``cursor`` says that there are older ones."""
+        found: list[StoredEvent] = []
+        names: dict[str, str] = {}
+        cursor: str | None = None
+        while len(found) < MOST_EXPORTED:
+            page = self.page(actor, limit=_AT_ONCE_EXPORTED, cursor=cursor, **search)
+            found.extend(page.events)
+            names.update(page.names)
+            cursor = page.cursor
+            if cursor is None:
+                break
+        return AuditEvents(tuple(found[:MOST_EXPORTED]), cursor, names)
+
+
+def _criteria(tx: Tx, org_id: str, search: AuditSearch) -> Filter:
+    about, by, slug = search.get("about"), search.get("by"), search.get("project_slug")
+    return Filter(
+        org_id,
+        search.get("project_id"),
+        search.get("event"),
+        search.get("subject_id"),
+        search.get("actor_id"),
+        subjects=store.with_rotations(tx, store.ids_named(tx, org_id, about)) if about else None,
+        actors=store.ids_named(tx, org_id, by) if by else None,
+        since=search.get("since"),
+        until=search.get("until"),
+        tenures=None if slug is None else store.tenures(tx, org_id, slug),
+    )
+
+
+def _ids_in(events: Sequence[StoredEvent]) -> set[str]:
+    connections = (event.data.get("connectionId") for event in events)
+    return {event.subject_id for event in events} | {one for one in connections if isinstance(one, str)}
 
 
 def newest(tx: Tx, conditions: Filter, limit: int) -> list[StoredEvent]:

@@ -1,6 +1,6 @@
 """The append-only table of audit events. The database refuses to change a row, and to delete one above the floor."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,10 +10,12 @@ from keyturn.audit.domain import Event, Filter, StoredEvent, Tenure
 from keyturn.audit.project_events import PROJECT_CREATED, PROJECT_DELETED, PROJECT_RESTORED, PROJECT_UPDATED
 from keyturn.db import unread
 from keyturn.db.tables import audit_events, audit_floors
-from keyturn.db.tables.views import projects
+from keyturn.db.tables.views import app_connections, identities, organizations, projects, rotations, users
+from keyturn.db.tables.views import secret_rotations as named_rotations
 from keyturn.db.unit import Tx
 from keyturn.kit.moments import FIRST
 
+_MOST_NAMED = 500
 _RENAMING = [each.name for each in (PROJECT_CREATED, PROJECT_UPDATED, PROJECT_DELETED, PROJECT_RESTORED)]
 _WITH_KEY = sa.select(audit_events.c.id).where(audit_events.c.once == sa.bindparam("once"))
 
@@ -59,6 +61,10 @@ def newest(tx: Tx, criteria: Filter, limit: int) -> list[StoredEvent]:
     where += [column == value for column, value in choices if value]
     if criteria.tenures is not None:
         where.append(sa.or_(sa.false(), *(_within(each) for each in criteria.tenures)))
+    among = ((column.subject_id, criteria.subjects), (column.actor_id, criteria.actors))
+    where += [column.in_(values) for column, values in among if values is not None]
+    where += [column.at >= criteria.since] if criteria.since else []
+    where += [column.at < criteria.until] if criteria.until else []
     query = sa.select(audit_events).where(*where).order_by(column.id.desc()).limit(limit)
     return [_recorded(row) for row in tx.rows(query)]
 
@@ -89,6 +95,47 @@ def tenures(tx: Tx, org_id: str, slug: str) -> tuple[Tenure, ...]:
     present = tx.rows(sa.select(projects.c.id).where(projects.c.org_id == org_id, projects.c.slug == slug))
     found += [Tenure(row["id"], since.pop(row["id"], 0), None) for row in present]
     return tuple(found)
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+_NAMED = (
+    (app_connections, app_connections.c.name, app_connections.c.org_id),
+    (rotations, rotations.c.name, rotations.c.org_id),
+    (named_rotations, named_rotations.c.name, named_rotations.c.org_id),
+    (identities, identities.c.name, identities.c.org_id),
+    (users, users.c.email, users.c.org_id),
+    (projects, projects.c.name, projects.c.org_id),
+    (organizations, organizations.c.name, organizations.c.id),
+)
+"""Tables of what has a name, with it and with its organization."""
+_OF_CONNECTION = sa.select(rotations.c.id).where(rotations.c.connection_id.in_(sa.bindparam("ids", expanding=True)))
+_OF_MAPPING = sa.select(named_rotations.c.rotation_id).where(
+    named_rotations.c.id.in_(sa.bindparam("ids", expanding=True))
+)
+_BELOW = sa.union(_OF_CONNECTION, _OF_MAPPING)
+
+
+def names(tx: Tx, ids: Collection[str]) -> dict[str, str]:
+    """Return the names of connections, rotations, identities, users, projects and organizations by id: those that are there."""
+    if not ids:
+        return {}
+    queries = (sa.select(table.c.id, name.label("name")).where(table.c.id.in_(list(ids))) for table, name, _ in _NAMED)
+    return {row["id"]: row["name"] for row in tx.rows(sa.union_all(*queries))}
+
+
+def ids_named(tx: Tx, org_id: str, text: str) -> list[str]:
+    """Return the ids of what has this name in the organization; the text itself, as it may be an id, too."""
+    queries = (
+        sa.select(table.c.id).where(of == org_id, sa.func.lower(name) == text.lower()).limit(_MOST_NAMED).subquery()
+        for table, name, of in _NAMED
+    )
+    return [text, *(row["id"] for row in tx.rows(sa.union_all(*(sa.select(query.c.id) for query in queries))))]
+
+
+def with_rotations(tx: Tx, ids: Collection[str]) -> list[str]:
+    """Return the ids, and those of the rotations of the connections and secret rotations among them."""
+    return [*ids, *(row["id"] for row in tx.rows(_BELOW, ids=list(ids)))]
 
 
 def _recorded(row: Mapping[str, Any]) -> StoredEvent:

@@ -2,7 +2,7 @@
 
 import getpass
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Annotated, Protocol
 
@@ -12,12 +12,14 @@ from keyturn.app.startup import open_keyring, prepare_database
 from keyturn.cli.context import CommandContext, command_context, opened, tell
 from keyturn.db.unit import Database
 from keyturn.errors import Refused
+from keyturn.kit.actor import platform
 from keyturn.kit.ids import SystemIds
 from keyturn.kit.secret import Plaintext
 from keyturn.settings.model import Settings
 
 if TYPE_CHECKING:
     from keyturn.accounts.service import Access
+    from keyturn.alarms.leavers import Held, Leavers
     from keyturn.crypto.keyring import KeyringDigests
 
 
@@ -36,7 +38,9 @@ FromStdin = Annotated[
 def commands(open_access: OpenAccess) -> typer.Typer:
     """Return the commands; ``open_access`` opens the accounts on the server's database for one of them."""
     app = typer.Typer(
-        no_args_is_help=True, rich_markup_mode=None, help="Create the first user, unlock users, reset passwords."
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        help="Create the first user, unlock and disable users, reset passwords.",
     )
 
     @app.command()
@@ -77,7 +81,37 @@ def commands(open_access: OpenAccess) -> typer.Typer:
             user = access.users.unlock(email)
         tell(f"{user.email} may try to sign in again.")
 
+    @app.command()
+    def disable(
+        ctx: typer.Context,
+        email: Email,
+        new_owner: Annotated[
+            str,
+            typer.Option("--new-owner", help="Who answers from then on for what they answered for: an e-mail address."),
+        ] = "",
+    ) -> None:
+        """End all that a person can do: sessions, access tokens, sign-ins. `enable` takes it back."""
+        with open_access(ctx) as access, _open_leavers(ctx) as leavers:
+            user = access.users.by_email(email)
+            heir = access.users.by_email(new_owner).id if new_owner else None
+            left = leavers.disable(platform(user.org_id), user.id, heir)
+        tell(f"{user.email} is disabled. Handed over to {new_owner or 'nobody'}: {_names(left.owned)}.")
+        if left.signed_in:
+            tell(f"Sign in again as somebody who stays, for the connections: {_names(left.signed_in)}.")
+
+    @app.command()
+    def enable(ctx: typer.Context, email: Email) -> None:
+        """Let a disabled person sign in again."""
+        with open_access(ctx) as access, _open_leavers(ctx) as leavers:
+            user = access.users.by_email(email)
+            leavers.enable(platform(user.org_id), user.id)
+        tell(f"{user.email} can sign in again.")
+
     return app
+
+
+def _names(things: Sequence["Held"]) -> str:
+    return ", ".join(one.name for one in things) or "nothing"
 
 
 def _password(*, from_stdin: bool) -> Plaintext:
@@ -108,6 +142,15 @@ def _open_access(ctx: typer.Context, *, keys: bool = False) -> Iterator["Access"
         yield Access(
             database, around.clock, SystemIds(), digests=_digests(settings, database, around) if keys else None
         )
+
+
+@contextmanager
+def _open_leavers(ctx: typer.Context) -> Iterator["Leavers"]:
+    from keyturn.alarms.leavers import Leavers  # noqa: PLC0415 - only two of these commands need it
+
+    around = command_context(ctx)
+    with opened(around.settings()) as database:
+        yield Leavers(database, around.clock)
 
 
 def _digests(settings: Settings, database: Database, around: CommandContext) -> "KeyringDigests":

@@ -5,6 +5,7 @@ import signal
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -26,20 +27,24 @@ def demo(
     _require_an_entra()
     from rich.console import Console  # noqa: PLC0415 - the start-up time of the other commands
 
+    from keyturn.demo.mail_box import MailBox, mail_shown  # noqa: PLC0415
     from keyturn.demo.processes import DemoStage  # noqa: PLC0415
     from keyturn.demo.story import EMAIL, Story  # noqa: PLC0415
     from keyturn.demo.visit import DemoTour  # noqa: PLC0415
 
     began = time.monotonic()
     console = Console(soft_wrap=True)
-    with tempfile.TemporaryDirectory(prefix="keyturn-demo-") as folder:
+    with tempfile.TemporaryDirectory(prefix="keyturn-demo-") as folder, ExitStack() as around:
         stage = DemoStage(Path(folder), command_context(ctx).environ, port)
         story = Story(stage, console)
         try:
+            if stay:
+                box = around.enter_context(MailBox(lambda mail: console.print(mail_shown(mail), markup=False)))
+                stage.mail = box.settings
             story.play()
             console.print(f"\nEverything above happened in {time.monotonic() - began:.0f} s.", highlight=False)
             if stay and stage.server:
-                visit = DemoTour(story.line)
+                visit = DemoTour(story.line, story.connection_id)
                 visit.furnish()
                 over = _interrupted()  # before anything invites to end it
                 console.print(visit.guide(EMAIL, story.password), highlight=False, markup=False)

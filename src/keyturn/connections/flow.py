@@ -16,6 +16,7 @@ from keyturn.connections.domain import Connection
 from keyturn.errors import KeyturnError, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
+from keyturn.ownership.domain import OwnerChoice
 
 FLOW_LIFE = timedelta(minutes=10)
 FLOW_KEPT = timedelta(days=1)
@@ -39,6 +40,12 @@ class SignInRequest:
     project_id: str | None = None
     connection_id: str | None = None
     return_to: str | None = None
+    owner_id: str | None = None
+    owner_contact: str | None = None
+
+    @property
+    def owner(self) -> OwnerChoice:
+        return OwnerChoice(self.owner_id, self.owner_contact)
 
 
 @dataclass(frozen=True)

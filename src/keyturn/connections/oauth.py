@@ -155,7 +155,7 @@ class SignIns:
         verified = self._verifier.verify(code, cloud)
         with self._database.write() as tx:
             if form.connection_id is None:
-                draft = NewConnection(form.name or "", code, form.description, form.project_id)
+                draft = NewConnection(form.name or "", code, form.description, form.project_id, form.owner)
                 return self._writer.insert(tx, actor, draft, verified)
             connection = connection_for(tx, actor, form.connection_id, Action.EDIT_CONNECTIONS, lock=True)
             return self._writer.replace_credentials(tx, actor, connection, verified)

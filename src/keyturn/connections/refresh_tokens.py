@@ -14,7 +14,7 @@ from keyturn.connections.recording import record_connection_event
 from keyturn.connections.store import REFRESH_EVERY, RefreshToken
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotYet, SignInAgain
-from keyturn.kit.actor import platform
+from keyturn.kit.actor import Actor, ActorKind, platform
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock
 from keyturn.ports.provider import AccessToken, Grant
@@ -110,12 +110,13 @@ class Grants:
             store.forget_flows(tx, self._clock.now() - FLOW_KEPT)
 
 
-def keep(tx: Tx, sealer: Sealer, connection_id: str, refresh_token: Plaintext, now: datetime) -> None:
-    """Store the refresh token of a new sign-in, in place of the one before."""
+def keep(tx: Tx, sealer: Sealer, connection_id: str, refresh_token: Plaintext, actor: Actor, now: datetime) -> None:
+    """Store the refresh token of a new sign-in, in place of the one before, and who signed in."""
     before = store.refresh_token(tx, connection_id)
     version = before.refresh_token_version + 1 if before else 1
     token = sealer.seal(refresh_token, store.refresh_place(connection_id, version))
-    row = RefreshToken(connection_id, token, version, now, now + REFRESH_EVERY)
+    by, email = (actor.id, actor.name) if actor.kind is ActorKind.USER else (None, None)
+    row = RefreshToken(connection_id, token, version, now, now + REFRESH_EVERY, by, email)
     if before is None:
         store.insert_refresh_token(tx, row)
     else:

@@ -330,13 +330,18 @@ def forget_fingerprints(tx: Tx) -> None:
 
 @dataclass(frozen=True)
 class RefreshToken:
-    """The refresh token of a connection. ``refresh_due_at`` is None when only a person can help."""
+    """The refresh token of a connection. ``refresh_due_at`` is None when only a person can help.
+
+    ``signed_in_by`` and ``signed_in_email`` are of the user of this server who signed in, None where it is not known.
+    """
 
     connection_id: str
     refresh_token: Sealed
     refresh_token_version: int
     refreshed_at: datetime
     refresh_due_at: datetime | None
+    signed_in_by: str | None = None
+    signed_in_email: str | None = None
 
     @property
     def seal_context(self) -> SealContext:

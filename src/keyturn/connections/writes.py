@@ -100,7 +100,7 @@ class ConnectionWriter:
             raise _name_taken(new.name) from error
         owners.begin(tx, actor, Owned.CONNECTION, new_id, now, new.owner)
         if method.browser:
-            refresh_tokens.keep(tx, self.sealer, new_id, method.value(credentials), now)
+            refresh_tokens.keep(tx, self.sealer, new_id, method.value(credentials), actor, now)
         facts = {"method": connection.method, "credentialsUpdated": True} | (connection.facts or {})
         record_connection_event(tx, actor, events.CONNECTION_CREATED, connection, now, **facts)
         return connection
@@ -167,7 +167,7 @@ class ConnectionWriter:
         )
         self._change(tx, connection, **{name: getattr(after, name) for name in _CREDENTIAL_FIELDS})
         if method.browser:
-            refresh_tokens.keep(tx, self.sealer, connection.id, method.value(credentials), now)
+            refresh_tokens.keep(tx, self.sealer, connection.id, method.value(credentials), actor, now)
         facts = {"credentialsUpdated": True} | (after.facts or {})
         record_connection_event(tx, actor, events.CONNECTION_UPDATED, after, now, **facts)
         health.record_recovery(tx, connection, now)

@@ -70,9 +70,13 @@ def replace_secret(tx: Tx, webhook_id: str, secret: Sealed, previous: Sealed, un
 
 
 def owner(tx: Tx, kind: ActorKind, actor_id: str, now: datetime) -> Actor | None:
-    """Return whom a webhook acts for, as they are now; None when they are gone."""
+    """Return whom a webhook acts for, as they are now; None when they are gone or disabled."""
     if kind is ActorKind.USER:
-        row = tx.one(sa.select(users.c.email, users.c.org_id, users.c.role).where(users.c.id == actor_id))
+        row = tx.one(
+            sa.select(users.c.email, users.c.org_id, users.c.role).where(
+                users.c.id == actor_id, users.c.disabled_at.is_(None)
+            )
+        )
         name = row["email"] if row else ""
     else:
         columns = (identities.c.name, identities.c.org_id, identities.c.role)

@@ -10,7 +10,6 @@ from keyturn.demo.workload import WorkloadStory
 from keyturn.errors import Permanent
 
 ROTATIONS = "/api/v2/secret-rotations/azure-client-secret"
-UNIVERSAL = "/api/v1/auth/universal-auth/identities"
 MAPPING = {"clientId": "AZURE_CLIENT_ID", "clientSecret": "AZURE_CLIENT_SECRET"}
 WEBSHOP = "webshop"
 PATH = "/payments"
@@ -113,16 +112,8 @@ class ApplicationStory:
         project_id: str = self.line.api("POST", "/api/v1/projects", new)["project"]["id"]
         where = {"projectId": project_id, "environment": "prod", "path": "/", "name": PATH.strip("/")}
         self.line.api("POST", "/api/v2/folders", where)
-        identity = self.line.api("POST", "/api/v1/identities", {"name": "payments-program", "role": "no-access"})[
-            "identity"
-        ]["id"]
-        client_id = self.line.api("POST", f"{UNIVERSAL}/{identity}", {})["identityUniversalAuth"]["clientId"]
-        secret = self.line.api("POST", f"{UNIVERSAL}/{identity}/client-secrets", {})["clientSecret"]
-        member = f"/api/v2/workspace/{project_id}/identity-memberships/{identity}"
-        self.line.api("POST", member, {"role": "viewer"})
-        login = {"clientId": client_id, "clientSecret": secret}
-        self._identity = login
-        token = self.line.api("POST", "/api/v1/auth/universal-auth/login", login)["accessToken"]
+        self._identity = self.line.machine("payments-program", project_id)
+        secret, token = self._identity["clientSecret"], self._identity["accessToken"]
         self.values |= {secret, token}
         self.program = DemoProgram(DemoClient(self.line.stage, token), project_id)
         return project_id

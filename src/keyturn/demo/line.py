@@ -11,6 +11,7 @@ from keyturn.errors import Permanent
 
 Json = dict[str, Any]
 CONNECTIONS = "/api/v1/app-connections/azure-client-secrets"
+UNIVERSAL = "/api/v1/auth/universal-auth/identities"
 
 
 @dataclass
@@ -34,6 +35,18 @@ class DemoClient:
         if answer.status_code != expect:
             raise Permanent(f"{method} {path} was answered {answer.status_code}: {answer.text}", code="demo.api")
         return dict(answer.json())
+
+    def machine(self, name: str, project_id: str) -> Json:
+        """Make a machine identity that may read a project; return what it signs in with, and its access token."""
+        new = {"name": name, "role": "no-access"}
+        identity = self.api("POST", "/api/v1/identities", new)["identity"]["id"]
+        client_id = self.api("POST", f"{UNIVERSAL}/{identity}", {})["identityUniversalAuth"]["clientId"]
+        secret = self.api("POST", f"{UNIVERSAL}/{identity}/client-secrets", {})["clientSecret"]
+        member = f"/api/v2/workspace/{project_id}/identity-memberships/{identity}"
+        self.api("POST", member, {"role": "viewer"})
+        login = {"clientId": client_id, "clientSecret": secret}
+        token = self.api("POST", "/api/v1/auth/universal-auth/login", login)["accessToken"]
+        return login | {"accessToken": token}
 
     def entra(self, method: str, path: str, body: Json | None = None) -> Json:
         """Ask the local Entra ID's administration."""

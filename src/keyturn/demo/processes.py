@@ -87,6 +87,8 @@ class DemoStage:
         self.url = f"http://localhost:{self._port}"
         self.starts = 0
         self.setup_code = SystemIds().new()
+        self.mail: Mapping[str, str] = {}
+        """The settings of a mail server, where the demonstration has one."""
 
     @property
     def plain_environ(self) -> Mapping[str, str]:
@@ -128,6 +130,7 @@ class DemoStage:
                 "KEYTURN_SETUP_CODE": self.setup_code,
                 "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_ID": sign_in["app_id"],
                 "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_SECRET": sign_in["secrets"][0]["value"],
+                **self.mail,
                 "KEYTURN_LOG_LEVEL": "DEBUG",
                 "KEYTURN_LOG_FORMAT": "json",
             }

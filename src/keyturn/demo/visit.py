@@ -6,6 +6,7 @@ from typing import Any
 
 from keyturn.demo.application import PATH, WEBSHOP
 from keyturn.demo.line import CONNECTIONS, DemoClient
+from keyturn.demo.trouble import HOURS_LEFT, READER, DemoTrouble
 from keyturn.kit.clock import SystemClock
 from keyturn.providers.azure.key_pairs import new_key, new_pair
 
@@ -16,8 +17,10 @@ FILES = ("certificate.pem", "private-key.pem")
 class DemoTour:
     """``furnish`` once, then ``guide`` says what there is."""
 
-    def __init__(self, line: DemoClient) -> None:
+    def __init__(self, line: DemoClient, connection_id: str) -> None:
+        """``connection_id`` is that of ``prod-entra``."""
         self._line = line
+        self._connection_id = connection_id
         self._demo: dict[str, Any] = line.stage.entra["demo"]
         self._project = ""
 
@@ -36,6 +39,7 @@ class DemoTour:
         }
         self._line.api("POST", CONNECTIONS, body)
         self._upload()
+        DemoTrouble(self._line, self._connection_id, self._project).furnish()
 
     def _upload(self) -> None:
         now, app = SystemClock().now(), self._demo["batch"]
@@ -63,9 +67,10 @@ class DemoTour:
         webshop = self._line.api("GET", f"/api/v1/projects/slug/{WEBSHOP}")["id"]
         wide, (certificate, private_key) = self._secret(demo["wide"]), self._files()
         return f"""
-Still running (Ctrl-C ends it). Sign in:
-  Keyturn        {stage.url}/projects/{self._project}/integrations/app-connections
+Still running (Ctrl-C ends it). Alarms come by e-mail within a minute, and are printed here. Sign in:
+  Overview       {stage.url}/overview   a secret ends in {HOURS_LEFT} hours, another was deleted, {READER} holds up a removal
                  {email} / {password}
+  Keyturn        {stage.url}/projects/{self._project}/integrations/app-connections
   A rotation     {stage.url}/projects/{webshop}/integrations/secret-rotations   its two secrets are in prod, {PATH}
   API reference  {stage.url}/api/docs   token {self._line.token}
   Entra ID       {stage.entra["authority"]}   trust {stage.ca_file}; a browser warns once

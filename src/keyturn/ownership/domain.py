@@ -18,13 +18,17 @@ class Owner:
     """``user_id`` and ``email`` are of a person; None and empty where nobody was named.
 
     ``contact`` is an e-mail address or the name of a channel, for those who look for somebody. ``left``: the person is no
-    longer a user of the organization, so its administrators and those of the project answer instead.
+    longer a user of the organization, or is disabled, so its administrators and those of the project answer instead.
     """
 
     user_id: str | None = None
     email: str = ""
     contact: str | None = None
     left: bool = False
+
+    def facts(self) -> dict[str, str | None]:
+        """Return what the audit trail tells of it."""
+        return {"owner": self.email or None, "contact": self.contact}
 
 
 NOBODY = Owner()
@@ -41,10 +45,10 @@ class OwnerChoice:
 WHO_MAKES_IT = OwnerChoice()
 
 
-def unknown_user() -> Refused:
+def unknown_user(field: str = "userId") -> Refused:
     return Refused(
-        "The owner is no user of this organization.",
+        "The owner is no user of this organization who can sign in.",
         code="owners.unknown_user",
         fix="Choose one of its members, or write somebody outside of it as the contact.",
-        field="userId",
+        field=field,
     )

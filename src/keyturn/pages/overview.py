@@ -59,6 +59,7 @@ LINES: Mapping[ConditionKind, tuple[Group, str]] = {
     K.CREDENTIAL_APPEARED: (Group.CHANGED, "Look"),
     K.CREDENTIAL_VANISHED: (Group.FAILING, "Repair"),
     K.IDENTITY_LOCKED: (Group.FAILING, "Clear the lock"),
+    K.SIGN_IN_OF_LEAVER: (Group.ENDING, "Sign in again"),
     K.OWNER_LEFT: (Group.CHANGED, "Name another"),
     K.NO_WORKER: (Group.FAILING, "See the server"),
     K.DATA_KEY_OVERDUE: (Group.FAILING, "See the server"),

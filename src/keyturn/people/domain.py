@@ -23,6 +23,8 @@ class User:
     updated_at: datetime
     first_password: bool = False
     """Somebody else knows the password: it has to be changed at the next sign-in."""
+    disabled_at: datetime | None = None
+    """Since when the user can not sign in; None: they can."""
     fault: str = ""
     """What of the stored user cannot be read."""
 

@@ -142,7 +142,7 @@ class Sessions:
         with self._database.read() as tx:
             session = self._living(tx, token, pending=False)
             user = store.user_by_id(tx, session.user_id)
-        if user is None:
+        if user is None or user.disabled_at is not None:
             raise _ended()
         if user.first_password:
             raise password_needed()

@@ -17,7 +17,7 @@ from keyturn.errors import KeyturnError, Refused, Unauthenticated
 from keyturn.kit.secret import Plaintext
 from keyturn.lockout.domain import PEOPLE, Attempts
 from keyturn.lockout.failures import failed, invalid_credentials, locked, wrong_code
-from keyturn.people import store
+from keyturn.people import leaving, store
 from keyturn.people.domain import User, person_actor
 from keyturn.people.second_factor import SecondFactors
 from keyturn.people.users import Users
@@ -61,7 +61,8 @@ class SignIn:
 
         ``new_password`` takes the place of a first password, and is given only then. Raises Unauthenticated, with the same
         words for an unknown address and a wrong password, others when locked, when the code is missing or wrong, and when
-        the first password has to be changed; Refused for a new one that is weak, or that nobody asked for.
+        the first password has to be changed; Refused for a new one that is weak, or that nobody asked for; Forbidden for
+        somebody who is disabled.
         """
 
         def issue(tx: Tx, user: User) -> IssuedToken | User | KeyturnError:
@@ -78,7 +79,15 @@ class SignIn:
             return proven
         self._users.choose_password(proven, password, new_password or Plaintext(""))
         with self._database.write() as tx:
+            self._require_enabled(tx, proven)
             return self._issuer.issue(tx, person_actor(proven), self._person_rules, self._clock.now())
+
+    @staticmethod
+    def _require_enabled(tx: Tx, user: User) -> None:
+        """Raise Forbidden for somebody who was disabled since they have proven who they are."""
+        now = store.user_by_id(tx, user.id, lock=True)
+        if now is not None and (disabled := leaving.refusal(now)):
+            raise disabled
 
     def prove_person(
         self,
@@ -140,7 +149,7 @@ class SignIn:
             return wrong_code() if right else invalid_credentials()
         if user.attempts != Attempts():
             store.set_user_attempts(tx, user.id, Attempts())
-        outcome = whole(tx, user)
+        outcome = leaving.refusal(user) or whole(tx, user)
         if not isinstance(outcome, KeyturnError):
             record(tx, owner, events.PERSON_SIGNED_IN, subject_of(owner), now, ip=origin.ip)
         return outcome

@@ -47,7 +47,7 @@ def user(tx: Tx, org_id: str, user_id: str) -> User | None:
 
 
 def users_of(tx: Tx, org_id: str) -> list[User]:
-    """Return the users, by e-mail address."""
+    """Return the users, by e-mail address, those who are disabled as well."""
     return [_user(row) for row in tx.rows(sa.select(users).where(users.c.org_id == org_id).order_by(users.c.email))]
 
 
@@ -57,7 +57,10 @@ def count_users(tx: Tx, org_id: str) -> int:
 
 
 def count_admin_users(tx: Tx, org_id: str) -> int:
-    query = sa.select(sa.func.count()).where(users.c.org_id == org_id, users.c.role == Role.ADMIN.value)
+    """Count the admins who can sign in."""
+    query = sa.select(sa.func.count()).where(
+        users.c.org_id == org_id, users.c.role == Role.ADMIN.value, users.c.disabled_at.is_(None)
+    )
     return int(tx.connection.execute(query).scalar_one())
 
 
@@ -89,6 +92,7 @@ def _user(row: Mapping[str, Any]) -> User:
         row["created_at"],
         row["updated_at"],
         row["first_password"],
+        row["disabled_at"],
         unread.sentence("user", faults),
     )
 

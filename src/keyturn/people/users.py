@@ -7,7 +7,7 @@ from dataclasses import replace
 import sqlalchemy.exc
 
 from keyturn.audit import events
-from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
+from keyturn.audit.domain import AuditEvent
 from keyturn.audit.record import record
 from keyturn.authz.authorize import Scope, require
 from keyturn.authz.domain import Action, require_at_most
@@ -17,9 +17,8 @@ from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor, ActorKind, Role, platform
 from keyturn.kit.secret import Plaintext
 from keyturn.lockout.domain import Attempts
-from keyturn.organizations import store as organization_store
 from keyturn.organizations.quotas import require_room
-from keyturn.people import store
+from keyturn.people import leaving, store
 from keyturn.people.domain import NewUser, User, person_actor
 from keyturn.people.passwords import check_password
 from keyturn.people.proofs import Proofs
@@ -69,7 +68,7 @@ class Users:
             except sqlalchemy.exc.IntegrityError as error:  # another server added the same address just now
                 raise _email_taken(user.email) from error
             facts = {"email": user.email, "role": new.role.value}
-            record(tx, actor, events.USER_CREATED, _subject(user), self._clock.now(), **facts)
+            record(tx, actor, events.USER_CREATED, leaving.subject(user), self._clock.now(), **facts)
         return user
 
     def _require_room(self, tx: Tx, actor: Actor) -> None:
@@ -113,7 +112,7 @@ class Users:
     def me(self, actor: Actor) -> User:
         """Return the caller. Raises NotFound when the caller is no person."""
         with self._database.read() as tx:
-            return _found(tx, actor, actor.id if actor.kind is ActorKind.USER and actor.id else "me")
+            return leaving.found(tx, actor, actor.id if actor.kind is ActorKind.USER and actor.id else "me")
 
     def change_role(self, actor: Actor, user_id: str, role: Role) -> User:
         """Give another role; the user signs in anew.
@@ -121,24 +120,15 @@ class Users:
         Raises Refused for the last admin, Forbidden for a role above the caller's.
         """
         with self._database.write() as tx:
-            user = self._managed(tx, actor, user_id)
+            user = leaving.managed(tx, actor, user_id)
             require_at_most(actor.role, role)
             if role is not Role.ADMIN:
-                _keep_an_admin(tx, user)
+                leaving.keep_an_admin(tx, user)
             store.change_user(tx, user.id, self._clock.now(), role=role.value)
             store.end_sessions_of_user(tx, user.id)  # whoever gains or loses something signs in anew
             facts = {"before": user.role.value, "role": role.value}
-            record(tx, actor, events.USER_ROLE_CHANGED, _subject(user), self._clock.now(), **facts)
-            return _found(tx, actor, user_id)
-
-    def delete(self, actor: Actor, user_id: str) -> User:
-        """Remove the user with tokens and memberships. Raises Refused for the last admin."""
-        with self._database.write() as tx:
-            user = self._managed(tx, actor, user_id)
-            _keep_an_admin(tx, user)
-            store.remove_user(tx, user.id)
-            record(tx, actor, events.USER_DELETED, _subject(user), self._clock.now(), email=user.email)
-        return user
+            record(tx, actor, events.USER_ROLE_CHANGED, leaving.subject(user), self._clock.now(), **facts)
+            return leaving.found(tx, actor, user_id)
 
     def change_password(self, actor: Actor, old: Plaintext, new: Plaintext) -> None:
         """Change the caller's own password; all the caller's tokens and sessions end, also the one in use.
@@ -183,7 +173,7 @@ class Users:
         user = self.by_email(email)
         with self._database.write() as tx:
             store.set_user_attempts(tx, user.id, Attempts())
-            record(tx, platform(user.org_id), events.USER_UNLOCKED, _subject(user), self._clock.now())
+            record(tx, platform(user.org_id), events.USER_UNLOCKED, leaving.subject(user), self._clock.now())
         return user
 
     # --- parts --------------------------------------------------------------------------------------------------------
@@ -199,15 +189,7 @@ class Users:
             store.set_user_attempts(tx, user.id, Attempts())
             token_store.revoke_tokens_of_user(tx, user.id, now)
             store.end_sessions_of_user(tx, user.id)
-            record(tx, actor, event, _subject(user), now)
-
-    def _managed(self, tx: Tx, actor: Actor, user_id: str) -> User:
-        require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
-        # Two admins that remove each other at the same time must not both succeed.
-        organization_store.organization(tx, actor.org_id, lock=True)
-        user = _found(tx, actor, user_id)
-        require_at_most(actor.role, user.role)
-        return user
+            record(tx, actor, event, leaving.subject(user), now)
 
 
 def checked_email(text: str) -> str:
@@ -216,26 +198,6 @@ def checked_email(text: str) -> str:
     if not _EMAIL.fullmatch(email):
         raise Refused(f"'{text}' is not an e-mail address.", code="access.email_invalid")
     return email
-
-
-def _subject(user: User) -> Subject:
-    return Subject(SubjectKind.USER, user.id)
-
-
-def _found(tx: Tx, actor: Actor, user_id: str) -> User:
-    user = store.user(tx, actor.org_id, user_id)
-    if user is None:
-        raise NotFound(f"There is no user '{user_id}'.", code="access.user_not_found")
-    return user
-
-
-def _keep_an_admin(tx: Tx, user: User) -> None:
-    if user.role is Role.ADMIN and store.count_admin_users(tx, user.org_id) <= 1:
-        raise Refused(
-            f"'{user.email}' is the last admin of the organization.",
-            code="access.last_admin",
-            fix="Make somebody else an admin first.",
-        )
 
 
 def _email_taken(email: str) -> Refused:

@@ -1,7 +1,8 @@
 """Browsing secrets: a page of a folder or of a search without values, and the values that somebody asks to see one by one."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from keyturn.authz.authorize import Grants, Scope, granted, require_in
 from keyturn.authz.domain import Action
@@ -39,6 +40,8 @@ class SecretPage:
     """The ids of those whose values the reader may see."""
     can: frozenset[str]
     """What the reader may do in this folder."""
+    ends: Mapping[str, datetime] = field(default_factory=dict)
+    """When they stop working by themselves, by id: those of which it is known."""
 
     @property
     def missing(self) -> bool:
@@ -87,6 +90,7 @@ class SecretListing:
                 sees = folder is not None and grants.allow(Action.DESCRIBE_SECRETS, access.scope_of(actor, place))
                 rows, total = listing.page_of_folder(tx, folder.id, limit, offset) if folder and sees else ([], 0)
             shown = self._shown(tx, [(replace(place, path=path), row) for path, row in rows])
+            ends = listing.ends(tx, [row for _, row in rows])
         readable = {one.stored.id for one in shown if _reads(actor, grants, one.place)}
         return SecretPage(
             place,
@@ -97,6 +101,7 @@ class SecretListing:
             total,
             frozenset(readable),
             _can(actor, grants, place),
+            ends,
         )
 
     def names_at(self, actor: Actor, places: Sequence[Place]) -> Sequence[NamesOfFolder]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keyturn.accounts.service import Access
+from keyturn.alarms.leavers import Leavers
 from keyturn.api.audit.routes import router as audit_router
 from keyturn.api.identities.routes import identities_router, universal_router
 from keyturn.api.people.routes import login_router, users_router
@@ -70,7 +71,7 @@ def site(
         login_router(access, limiter, identities),
         token_auths.login_router(access, limiter, identities),
         *token_auths.method_routers(access),
-        users_router(access, limiter),
+        users_router(access, limiter, Leavers(database, clock)),
         identities_router(access),
         universal_router(access),
         projects_router(projects),

@@ -88,7 +88,7 @@ def tab(database: Database, clock: MovableClock, access: Access, tmp_path: Path)
             sign_in_pages.router(access, limiter, cookie),
             settings_pages.router(access, limiter, cookie, lambda _actor: SERVER),
             members_pages.router(access),
-            audit_pages.router(AuditTrail(database)),
+            audit_pages.router(AuditTrail(database), access),
             project_pages.router(projects, heads),
         ],
         authenticate=access.authenticate,

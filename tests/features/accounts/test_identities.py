@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from keyturn.alarms.leavers import Leavers
 from keyturn.audit.service import AuditTrail
 from keyturn.errors import Forbidden, KeyturnError, NotFound, Refused, Unauthenticated
 from keyturn.identities.domain import IdentityChange, NewClientSecret, NewIdentity, UniversalAuthChanges
@@ -128,7 +129,7 @@ def _changes(house: AccessFixture, actor: Actor, target: str) -> list[Callable[[
         lambda: universal.clear_lockouts(actor, target),
         lambda: users.create(actor, NewUser(email="evil@acme.test", password=NEW_PASSWORD, role=Role.ADMIN)),
         lambda: users.change_role(actor, house.first.user.id, Role.VIEWER),
-        lambda: users.delete(actor, house.first.user.id),
+        lambda: Leavers(house.database, house.clock).delete(actor, house.first.user.id),
     ]
 
 
@@ -155,25 +156,27 @@ def test_an_admin_of_another_organization_finds_nothing(house: AccessFixture) ->
     with pytest.raises(NotFound):
         house.access.identities.create(stranger, NewIdentity(name="spy", role=Role.ADMIN, org_id=house.admin.org_id))
     with pytest.raises(NotFound):
-        house.access.users.delete(stranger, house.first.user.id)
+        Leavers(house.database, house.clock).delete(stranger, house.first.user.id)
 
 
 # --- users ------------------------------------------------------------------------------------------------------------
 
 
 def test_the_last_admin_can_be_neither_removed_nor_demoted(house: AccessFixture) -> None:
-    users = house.access.users
+    users, leavers = house.access.users, Leavers(house.database, house.clock)
     ann = house.first.user
     for change in (
-        lambda: users.delete(house.admin, ann.id),
+        lambda: leavers.delete(house.admin, ann.id),
+        lambda: leavers.disable(house.admin, ann.id),
         lambda: users.change_role(house.admin, ann.id, Role.MEMBER),
     ):
         with pytest.raises(Refused, match="last admin"):
             change()
     bob = users.create(house.admin, NewUser(email="bob@acme.test", password=NEW_PASSWORD, role=Role.ADMIN))
     assert users.change_role(house.admin, ann.id, Role.MEMBER).role is Role.MEMBER
-    with pytest.raises(Refused, match="last admin"):
-        users.delete(house.admin, bob.id)
+    for leave in (leavers.delete, leavers.disable):
+        with pytest.raises(Refused, match="last admin"):
+            leave(house.admin, bob.id)
 
 
 def test_two_admins_who_demote_each_other_at_once_do_not_both_succeed(house: AccessFixture) -> None:

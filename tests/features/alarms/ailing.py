@@ -124,6 +124,7 @@ class Ailing:
     def _granted(self, tx: Tx) -> None:
         used = self.now - 85 * DAY
         row = {"connection_id": self.connection(tx, method="oauth"), "refresh_token": _SEALED}
+        row |= {"signed_in_by": IDS.new(), "signed_in_email": "gone@acme.test"}
         tx.run(sa.insert(tables.oauth_tokens).values(row | {"refreshed_at": used, "refresh_due_at": used + 30 * DAY}))
 
     def _leaked(self, tx: Tx) -> None:

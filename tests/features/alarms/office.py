@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from keyturn.alarms.channel_service import ChannelDraft, Channels
 from keyturn.alarms.channels.kind import ChannelKind
-from keyturn.alarms.channels.slack import Slack
-from keyturn.alarms.channels.teams import Teams
-from keyturn.alarms.channels.webhook import Webhook
+from keyturn.alarms.channels.slack.channel import Slack
+from keyturn.alarms.channels.teams.channel import Teams
+from keyturn.alarms.channels.webhook.channel import Webhook
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, ConditionSubject, Severity
 from keyturn.alarms.delivery import Delivery, DueMessages, Sender
 from keyturn.alarms.evaluation import Evaluation, Evaluations

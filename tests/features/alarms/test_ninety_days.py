@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from keyturn.alarms.channel_service import ChannelDraft, Channels
-from keyturn.alarms.channels.webhook import Webhook
+from keyturn.alarms.channels.webhook.channel import Webhook
 from keyturn.alarms.conditions.domain import Condition
 from keyturn.alarms.conditions.finder import ConditionFinder
 from keyturn.alarms.delivery import Delivery, DueMessages, Sender

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from keyturn.accounts.service import Access
+from keyturn.alarms.owners import Owners
 from keyturn.api.deletions import routes as deletion_routes
 from keyturn.api.rotations import routes as rotation_routes
 from keyturn.audit.service import AuditTrail
@@ -15,11 +16,13 @@ from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.kit.actor import Actor
 from keyturn.pages import TEMPLATES, connections, rotations
 from keyturn.pages.connections.urls import ConnectionPages
+from keyturn.pages.owner_choice import OwnerChoice
 from keyturn.pages.project_header import ProjectHeaders
 from keyturn.pages.projects import deletions
 from keyturn.pages.rotations import RotationPages
 from keyturn.projects.service import Projects
 from keyturn.rotations import guards
+from keyturn.rotations.secret_search import SecretRotationSearch
 from keyturn.secrets.restoring import Restoring
 from keyturn.settings.model import Settings
 from keyturn.web.cookies import SessionCookie
@@ -77,7 +80,8 @@ def page_desk(scene: Applications, folder: Path) -> Iterator[PageClient]:
         AuditTrail(database),
     )
     folders = scene.secrets.folders
-    heads = ProjectHeaders(Access(database, clock, ids, sealer=world.sealer, digests=digests), projects)
+    access = Access(database, clock, ids, sealer=world.sealer, digests=digests)
+    heads, owner = ProjectHeaders(access, projects), OwnerChoice(Owners(database, clock), access)
     of_rotations = RotationPages(
         use_cases.secret_rotations,
         use_cases.secret_values,
@@ -91,6 +95,8 @@ def page_desk(scene: Applications, folder: Path) -> Iterator[PageClient]:
         heads,
         clock,
         use_cases.providers,
+        SecretRotationSearch(database, clock),
+        owner,
     )
     of_connections = ConnectionPages(
         use_cases.connections,
@@ -105,6 +111,7 @@ def page_desk(scene: Applications, folder: Path) -> Iterator[PageClient]:
         heads,
         clock,
         use_cases.providers,
+        owner,
         oauth=True,
     )
     api = rotation_routes.router(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from keyturn.accounts.service import Access
+from keyturn.alarms.leavers import Leavers
 from keyturn.api.identities import routes as identity_routes
 from keyturn.api.people import routes as people_routes
 from keyturn.api.projects import members as member_routes
@@ -195,7 +196,7 @@ def _server(database: Database, counters: Counters, clock: MovableClock, folder:
     watch = ChangeWatch(database, clock, counters, later=timers.later)
     routes = [
         people_routes.login_router(access, limiter, limiter),
-        people_routes.users_router(access, limiter),
+        people_routes.users_router(access, limiter, Leavers(database, clock)),
         identity_routes.identities_router(access),
         identity_routes.universal_router(access),
         *token_auth_routes.method_routers(access),

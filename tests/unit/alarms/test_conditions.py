@@ -30,7 +30,7 @@ from keyturn.alarms.conditions.server_rules import (
     ServerState,
     of_client_secret,
     of_identity,
-    of_lost_owner,
+    of_leaver,
     of_server,
 )
 from keyturn.alarms.conditions.use_rules import of_slot_wait, of_use
@@ -85,7 +85,7 @@ WHERE = CredentialPlace(
 )
 OLD = replace(CURRENT, id="k0", key_id="key-0", state=State.RETIRING, retired_at=NOW - 3 * DAY)
 SEEN = ForeignCredential("key-9", "by hand", "3pl", NOW - DAY, None, is_current=False)
-LOST = LostOwner("bob@contoso.test", WHERE.subject, WHERE.place, WHERE.path)
+LOST = LostOwner("bob@contoso.test", False, WHERE.subject, WHERE.place, WHERE.path)
 LOCKED = Attempts(0, NOW - timedelta(seconds=9), NOW + timedelta(seconds=291))
 IDENTITY = IdentityState("org", "i1", "ci", Attempts())
 
@@ -209,7 +209,9 @@ CASES = [
     Case(lambda: refused(certain=True), K.REMOVED_CREDENTIAL_USED, C, "203.0.113.9 still signs in to Graph as"),
     Case(lambda: refused(certain=False), K.REMOVED_CREDENTIAL_USED, C, "as far as its address tells"),
     Case(lambda: [of_slot_wait(APPLICATION, OLD, NOW + DAY)], K.REMOVAL_BLOCKS_ROTATION, W, "finds no room", MAPPED),
-    Case(lambda: [of_lost_owner(LOST)], K.OWNER_LEFT, W, "bob@contoso.test, who answered for 'billing', is no user"),
+    Case(lambda: [of_leaver(LOST)], K.OWNER_LEFT, W, "bob@contoso.test, who answered for 'billing', is no user"),
+    Case(lambda: [of_leaver(replace(LOST, disabled=True))], K.OWNER_LEFT, W, "'billing', is disabled here"),
+    Case(lambda: [of_leaver(replace(LOST, signed_in=True))], K.SIGN_IN_OF_LEAVER, C, "stops when their account at Entra ID"),
     Case(lambda: server(seen=NOW - HOUR), K.NO_WORKER, C, "since 2026-11-30 11:00", SERVER),
     Case(lambda: server(seen=None), K.NO_WORKER, C, "since this server was set up", SERVER),
     Case(lambda: channels(("ops", NOW - HOUR), ("mail", None)), K.CHANNEL_FAILING, C, "through the channel 'ops': No.", CHANNELS),

@@ -39,6 +39,7 @@ class ConditionKind(StrEnum):
     CREDENTIAL_ENDS = "credential-ends"
     PAUSED_CREDENTIAL_ENDS = "paused-credential-ends"
     SIGN_IN_ENDS = "sign-in-ends"
+    SIGN_IN_OF_LEAVER = "sign-in-of-leaver"
     IDENTITY_SECRET_ENDS = "identity-secret-ends"
     REMOVAL_UNCONFIRMED = "removal-unconfirmed"
     REMOVAL_LATE = "removal-late"

@@ -9,6 +9,7 @@ from keyturn.alarms.conditions import (
     channel_rules,
     credential_rules,
     inventory_rules,
+    leaver_store,
     rules,
     server_rules,
     store,
@@ -53,7 +54,8 @@ class ConditionFinder:
         """Return the conditions of what may have an owner, with that."""
         found = [*self._rotating(tx, org_id, now), *self._credentials(tx, org_id, now)]
         found.extend(self._tenants(tx, org_id, now))
-        found.extend(map(server_rules.of_lost_owner, store.lost_owners(tx, org_id)))
+        leavers = [*leaver_store.lost_owners(tx, org_id), *leaver_store.sign_ins_of_leavers(tx, org_id)]
+        found.extend(map(server_rules.of_leaver, leavers))
         owners = ownership.of(tx, list({one.subject.id for one in found}))
         return [replace(one, owner=owners[one.subject.id].user_id) for one in found]
 

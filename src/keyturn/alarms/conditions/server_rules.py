@@ -45,12 +45,17 @@ class EndingClientSecret:
 
 @dataclass(frozen=True)
 class LostOwner:
-    """Somebody who was named to answer for something, and is no user any more."""
+    """Somebody who was named to answer for something and is no user any more, or (``disabled``) can not sign in.
+
+    ``signed_in``: the subject is a connection that works by what they granted with a browser.
+    """
 
     email: str
+    disabled: bool
     subject: ConditionSubject
     place: Scope
     path: str
+    signed_in: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,17 +97,28 @@ def of_client_secret(identity: IdentityState, secret: EndingClientSecret, now: d
     )
 
 
-def of_lost_owner(lost: LostOwner) -> Condition:
-    """Return that nobody answers for something any more."""
-    kind, subject = ConditionKind.OWNER_LEFT, lost.subject
+def of_leaver(lost: LostOwner) -> Condition:
+    """Return that nobody answers for something any more, or that what they granted will end with their account."""
+    subject = lost.subject
+    kind = ConditionKind.SIGN_IN_OF_LEAVER if lost.signed_in else ConditionKind.OWNER_LEFT
+    state = "is disabled here" if lost.disabled else "is no user any more"
+    if lost.signed_in:
+        cause = (
+            f"'{subject.name}' works by what {lost.email} granted at a sign-in, who {state}: it stops when their account"
+            " at Entra ID is closed."
+        )
+        fix = "Sign in again as somebody who stays."
+    else:
+        cause = f"{lost.email}, who answered for '{subject.name}', {state}."
+        fix = "Name another owner."
     return Condition(
         kind,
         f"{kind.value}:{subject.kind.value}:{subject.id}",
-        Severity.WARNING,
+        Severity.CRITICAL if lost.signed_in else Severity.WARNING,
         subject,
         lost.place,
-        f"{lost.email}, who answered for '{subject.name}', is no user any more.",
-        "Name another owner. If it works by what they granted with a browser, sign in again as somebody who stays.",
+        cause,
+        fix,
         lost.path,
     )
 

@@ -19,7 +19,7 @@ from keyturn.alarms.conditions.credential_rules import (
 )
 from keyturn.alarms.conditions.domain import DAYS_BEFORE_END, ConditionSubject
 from keyturn.alarms.conditions.rules import DUE_WITHIN, SLACK, UNCHECKED_AFTER
-from keyturn.alarms.conditions.server_rules import EndingClientSecret, IdentityState, LostOwner, ServerState
+from keyturn.alarms.conditions.server_rules import EndingClientSecret, IdentityState, ServerState
 from keyturn.audit.domain import SubjectKind
 from keyturn.authz.permissions import Scope
 from keyturn.credentials import store as journal
@@ -35,7 +35,6 @@ from keyturn.db.tables.views import (
     oauth_tokens,
     observed_keys,
     observed_uses,
-    owners,
     processes,
     rotations,
     run_steps,
@@ -43,7 +42,6 @@ from keyturn.db.tables.views import (
     secret_folders,
     secret_rotations,
     universal_auths,
-    users,
 )
 from keyturn.db.unit import Tx
 from keyturn.kit.moments import FIRST, moved
@@ -351,39 +349,6 @@ def ending_client_secrets(tx: Tx, org_id: str) -> Iterator[tuple[IdentityState, 
     for row in tx.rows(_ENDING, org=org_id):
         ends_at = moved(row["secret_created_at"], timedelta(seconds=row["secret_ttl"]))
         yield _identity(row, org_id), EndingClientSecret(row["secret_id"], row["secret_description"], ends_at)
-
-
-_LOST = (
-    sa.select(
-        owners.c.email,
-        owners.c.org_id,
-        *(app_connections.c[name].label(f"connection_{name}") for name in ("id", "name", "project_id")),
-        *(secret_rotations.c[name].label(f"mapping_{name}") for name in ("id", "name", "project_id", "connection_id")),
-        environments.c.slug,
-        secret_folders.c.path,
-    )
-    .select_from(
-        owners.outerjoin(users, users.c.id == owners.c.user_id)
-        .outerjoin(app_connections, app_connections.c.id == owners.c.connection_id)
-        .outerjoin(secret_rotations, secret_rotations.c.id == owners.c.secret_rotation_id)
-        .outerjoin(secret_folders, secret_folders.c.id == secret_rotations.c.folder_id)
-        .outerjoin(environments, environments.c.id == secret_rotations.c.environment_id)
-    )
-    .where(owners.c.org_id == _param("org"), owners.c.user_id.is_not(None), users.c.id.is_(None))
-)
-
-
-def lost_owners(tx: Tx, org_id: str) -> Iterator[LostOwner]:
-    """Yield what was given to somebody to answer for who is no user any more."""
-    for row in tx.rows(_LOST, org=org_id):
-        if row["mapping_id"]:
-            subject = ConditionSubject(SubjectKind.SECRET_ROTATION, row["mapping_id"], row["mapping_name"])
-            place = Scope(org_id, row["mapping_project_id"], row["slug"], row["path"], row["mapping_connection_id"])
-            yield LostOwner(row["email"], subject, place, f"/owners/secret-rotations/{subject.id}")
-        else:
-            subject = ConditionSubject(SubjectKind.CONNECTION, row["connection_id"], row["connection_name"])
-            place = Scope(org_id, row["connection_project_id"], connection_id=subject.id)
-            yield LostOwner(row["email"], subject, place, f"/owners/app-connections/{subject.id}")
 
 
 _LAST_SEEN = sa.select(sa.func.max(processes.c.seen_at).label("at"))

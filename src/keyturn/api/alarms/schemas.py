@@ -16,7 +16,7 @@ from keyturn.web.schema.wire import ApiModel, Timestamp
 
 Reason = Annotated[NonEmpty, printable, Meta(max_length=500)]
 Name = Annotated[NonEmpty, printable, Meta(max_length=64)]
-Kind = Literal["webhook", "email", "slack", "teams"]
+Kind = Literal["webhook", "email", "slack", "teams", "apprise"]
 Moment = Annotated[datetime, Meta(tz=True)]
 Address = Annotated[str, trimmed, Meta(max_length=2000)]
 
@@ -52,7 +52,8 @@ class AlarmRules(ApiModel):
 
 
 class ChannelSettings(ApiModel):
-    """Of a webhook: ``url``. Of e-mail: the others; without ``host`` the mail server of the settings is used.
+    """Of a webhook: ``url``. Of Slack, Teams and apprise: nothing, since their address is the secret. Of e-mail: the others;
+    without ``host`` the mail server of the settings is used.
 
     ``to`` are receivers in place of the administrators; ``owners``: whether owners are written to.
     """

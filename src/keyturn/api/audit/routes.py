@@ -17,7 +17,8 @@ def router(trail: AuditTrail) -> Routes:
 
         Admins of the organization see all events, admins of a project those with its `projectId`. `projectSlug` names projects
         by what they were called then: one that was renamed or deleted is found by its former slug. `nextCursor`, given
-        back as `cursor`, continues with older events; it is null on the last page.
+        back as `cursor`, continues with older events; it is null on the last page. `about` finds all of an app connection or
+        a secret rotation, with the rotation of its application.
         """
         page = trail.page(
             actor,
@@ -28,6 +29,10 @@ def router(trail: AuditTrail) -> Routes:
             subject_id=query.subject_id,
             actor_id=query.actor_id,
             project_slug=query.project_slug or None,
+            about=query.about,
+            by=query.by,
+            since=query.start_date,
+            until=query.end_date,
         )
         return AuditPage([_shown(event) for event in page.events], page.cursor)
 

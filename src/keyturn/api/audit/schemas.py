@@ -1,15 +1,19 @@
 """JSON of the audit trail."""
 
+from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta
 
-from keyturn.web.schema.validate import coerced
+from keyturn.web.schema.validate import coerced, trimmed
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
 
 class AuditQuery(ApiModel):
-    """``projectSlug``: of each project that had this slug, what happened while it did."""
+    """``projectSlug``: of each project that had this slug, what happened while it did.
+
+    `about` and `by` are the id or the name of a thing, and of who did something to it. `endDate` itself does not count.
+    """
 
     limit: Annotated[int, coerced, Meta(ge=1, le=1000)] = 100
     cursor: str | None = None
@@ -18,6 +22,10 @@ class AuditQuery(ApiModel):
     actor_id: str | None = None
     project_id: str | None = None
     project_slug: Annotated[str, Meta(max_length=255)] | None = None
+    about: Annotated[str, trimmed, Meta(max_length=256)] | None = None
+    by: Annotated[str, trimmed, Meta(max_length=256)] | None = None
+    start_date: Annotated[datetime, Meta(tz=True)] | None = None
+    end_date: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 class EventShown(ApiModel):

@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from keyturn.api.connections.schemas import Description
+from keyturn.api.owners.schemas import FirstOwner
 from keyturn.connections.flow import SignInRequest, UnverifiedCallback
 from keyturn.kit.secret import Plaintext
 from keyturn.web.schema.validate import Fault, NonEmpty, Slug, Uuid
@@ -21,6 +22,7 @@ class StartSignIn(ApiModel):
     project_id: Uuid | None = None
     connection_id: Uuid | None = None
     return_to: NonEmpty | None = None
+    owner: FirstOwner | None = None
 
     def check(self) -> Iterator[Fault]:
         if self.connection_id is None and self.name is None:
@@ -36,6 +38,8 @@ class StartSignIn(ApiModel):
             self.project_id,
             self.connection_id,
             self.return_to,
+            self.owner.user_id if self.owner else None,
+            self.owner.contact if self.owner else None,
         )
 
 

@@ -1,6 +1,9 @@
 """Routes of signing in, of the first start, and of users."""
 
+from collections.abc import Sequence
+
 from keyturn.accounts.service import Access
+from keyturn.alarms.leavers import Held, Leavers, Leaving
 from keyturn.api.people.schemas import (
     Bootstrap,
     BootstrapIdentity,
@@ -10,9 +13,13 @@ from keyturn.api.people.schemas import (
     ChangeRole,
     CreateUser,
     Credentials,
+    HeldShown,
+    Leave,
+    LeaverAnswer,
     MachineLogin,
     Message,
     OrganizationShown,
+    OwnedAnswer,
     PersonLogin,
     Token,
     TokenBody,
@@ -101,7 +108,7 @@ def login_router(access: Access, limiter: Limiter, identities: Limiter | None = 
     return group("Sign-in", login_machine, login_person, renew_token, revoke_token, bootstrap)
 
 
-def users_router(access: Access, limiter: Limiter) -> Routes:
+def users_router(access: Access, limiter: Limiter, leavers: Leavers) -> Routes:
     """Routes of people."""
 
     @get("/api/v1/users", compressed=True)
@@ -131,12 +138,51 @@ def users_router(access: Access, limiter: Limiter) -> Routes:
         """Give a user another role in the organization."""
         return UserAnswer(_user(access.users.change_role(actor, user_id, data.role)))
 
-    @delete("/api/v1/users/{user_id}")
-    def delete_user(actor: Actor, user_id: str) -> UserAnswer:
-        """Remove a user, with tokens and memberships."""
-        return UserAnswer(_user(access.users.delete(actor, user_id)))
+    @get("/api/v1/users/{user_id}/owned")
+    def list_owned(actor: Actor, user_id: str) -> OwnedAnswer:
+        """Show what a user answers for, and which app connections work by what they granted with a browser."""
+        leaving = leavers.of(actor, user_id)
+        return OwnedAnswer(_held(leaving.owned), _held(leaving.signed_in))
 
-    return group("Users", list_users, create_user, get_me, change_password, change_role, delete_user)
+    @post("/api/v1/users/{user_id}/disable")
+    def disable_user(actor: Actor, user_id: str, data: Leave) -> LeaverAnswer:
+        """End all that a user can do: sessions and access tokens end at once, and no sign-in succeeds. Safe to repeat.
+
+        `newOwnerId` answers from then on for what the user answered for. Memberships stay, for the case that the user is
+        enabled again.
+        """
+        return _left(leavers.disable(actor, user_id, data.new_owner_id))
+
+    @post("/api/v1/users/{user_id}/enable")
+    def enable_user(actor: Actor, user_id: str) -> UserAnswer:
+        """Let a disabled user sign in again. Safe to repeat."""
+        return UserAnswer(_user(leavers.enable(actor, user_id)))
+
+    @delete("/api/v1/users/{user_id}")
+    def delete_user(actor: Actor, user_id: str, query: Leave) -> LeaverAnswer:
+        """Remove a user, with tokens and memberships. `newOwnerId` answers for what the user answered for."""
+        return _left(leavers.delete(actor, user_id, query.new_owner_id))
+
+    return group(
+        "Users",
+        list_users,
+        create_user,
+        get_me,
+        change_password,
+        change_role,
+        list_owned,
+        disable_user,
+        enable_user,
+        delete_user,
+    )
+
+
+def _left(leaving: Leaving) -> LeaverAnswer:
+    return LeaverAnswer(_user(leaving.user), _held(leaving.owned), _held(leaving.signed_in))
+
+
+def _held(things: Sequence[Held]) -> list[HeldShown]:
+    return [HeldShown(one.kind.value, one.id, one.name, one.project_id) for one in things]
 
 
 def _user(user: User) -> UserShown:
@@ -149,6 +195,7 @@ def _user(user: User) -> UserShown:
         role=user.role,
         super_admin=user.super_admin,
         org_id=user.org_id,
+        disabled_at=iso(user.disabled_at) if user.disabled_at else None,
         created_at=iso(user.created_at),
         updated_at=iso(user.updated_at),
     )

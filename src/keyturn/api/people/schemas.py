@@ -7,7 +7,7 @@ from msgspec import field
 from keyturn.api.fields import Email, Name, OneTimeCode, Secret, SetupCode, Text
 from keyturn.kit.actor import Role
 from keyturn.people.domain import NewUser
-from keyturn.web.schema.validate import NonEmpty
+from keyturn.web.schema.validate import NonEmpty, Uuid
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
 # --- signing in -------------------------------------------------------------------------------------------------------
@@ -103,6 +103,11 @@ class ChangeRole(ApiModel):
     role: Role
 
 
+class Leave(ApiModel):
+    new_owner_id: Uuid | None = None
+    """Who answers from then on for what the user answered for; null: nobody, so administrators are told."""
+
+
 class ChangePassword(ApiModel):
     old_password: Secret
     new_password: Secret
@@ -117,12 +122,34 @@ class UserShown(ApiModel):
     role: Role
     super_admin: bool
     org_id: str
+    disabled_at: Timestamp | None
+    """Since when the user can not sign in; null: they can."""
     created_at: Timestamp
     updated_at: Timestamp
 
 
 class UserAnswer(ApiModel):
     user: UserShown
+
+
+class HeldShown(ApiModel):
+    type: Literal["app-connection", "secret-rotation"]
+    id: str
+    name: str
+    project_id: str | None
+
+
+class LeaverAnswer(ApiModel):
+    user: UserShown
+    handed_over: list[HeldShown]
+    """What the new owner answers for."""
+    signed_in: list[HeldShown]
+    """App connections that work by what the user granted with a browser: sign in again as somebody who stays."""
+
+
+class OwnedAnswer(ApiModel):
+    owned: list[HeldShown]
+    signed_in: list[HeldShown]
 
 
 class UserList(ApiModel):

@@ -44,6 +44,7 @@ users = sa.Table(
     at_or_first("created_at", null=False),
     at_or_first("updated_at", null=False),
     flag("first_password"),  # somebody else knows it: it has to be changed at the next sign-in
+    at_or_first("disabled_at"),  # since when they can not sign in; none: they can
 )
 
 identities = sa.Table(

@@ -81,6 +81,9 @@ oauth_tokens = sa.Table(
     whole("refresh_token_version", 1),
     at_or_first("refreshed_at", null=False),
     at_or_first("refresh_due_at", index=True),  # none: only a person can help
+    # Who signed in, by id and address: they may have left meanwhile. None: not known, or no person.
+    sa.Column("signed_in_by", sa.String(36), index=True),
+    text("signed_in_email", null=True),
 )
 
 oauth_flows = sa.Table(

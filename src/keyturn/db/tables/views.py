@@ -23,17 +23,20 @@ app_connections = _view(
     "id", "org_id", "project_id", "name", "checked_at", "check_result", "created_at", "ends_at", "look_at", "refused_at",
     "secret_ends_at",
 )  # fmt: skip
-oauth_tokens = _view(tables.oauth_tokens, "connection_id", "refreshed_at", "refresh_due_at")
+oauth_tokens = _view(
+    tables.oauth_tokens, "connection_id", "refreshed_at", "refresh_due_at", "signed_in_by", "signed_in_email"
+)
 secret_folders = _view(tables.secret_folders, "id", "path")
 secret_rotations = _view(
-    tables.secret_rotations, "id", "rotation_id", "project_id", "environment_id", "folder_id", "connection_id", "name"
-)
+    tables.secret_rotations,
+    "id", "rotation_id", "org_id", "project_id", "environment_id", "folder_id", "connection_id", "name",
+)  # fmt: skip
 mapped_secrets = _view(tables.mapped_secrets, "secret_rotation_id", "name", "which")
 owners = _view(tables.owners, "org_id", "user_id", "email", "connection_id", "secret_rotation_id")
 secrets = _view(tables.secrets, "id", "folder_id")
 secret_versions = _view(tables.secret_versions, "secret_id", "credential_id")
 journal_entries = _view(tables.credentials, "id", "rotation_id", "org_id", "key_id", "state")
-users = _view(tables.users, "id", "email", "first_name", "last_name", "org_id", "role")
+users = _view(tables.users, "id", "email", "first_name", "last_name", "org_id", "role", "disabled_at")
 identities = _view(tables.identities, "id", "name", "org_id", "role")
 universal_auths = _view(
     tables.universal_auths,

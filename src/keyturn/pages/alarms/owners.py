@@ -6,11 +6,9 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from keyturn.accounts.service import Access
-from keyturn.alarms.owners import Owners
-from keyturn.authz.domain import ORGANIZATION_ROLES, Action, permits
-from keyturn.kit.actor import Actor, ActorKind
+from keyturn.kit.actor import Actor
 from keyturn.ownership.domain import Owned, Owner
+from keyturn.pages.owner_choice import OwnerChoice
 from keyturn.web.pages import FormState, Page, Pages, Redirect, get, group, post
 from keyturn.web.schema.validate import Trimmed, printable
 from keyturn.web.schema.wire import ApiModel
@@ -36,8 +34,9 @@ class OwnerForm(ApiModel, rename=None):
     contact: Annotated[Trimmed, printable, Meta(max_length=200)] = ""
 
 
-def router(owners: Owners, access: Access) -> Pages:
+def router(choice: OwnerChoice) -> Pages:
     """Return the pages of owners."""
+    owners = choice.owners
 
     def page(actor: Actor, kind: Owned, owned_id: str, form_state: FormState) -> OwnerPage:
         owner = owners.of(actor, kind, owned_id)
@@ -46,7 +45,7 @@ def router(owners: Owners, access: Access) -> Pages:
             if kind is Owned.CONNECTION
             else ("secret rotation", f"/secret-rotations/{owned_id}")
         )
-        people = _people(actor, owner, access)
+        people = choice.people(actor, owner)
         return OwnerPage(thing, f"/owners/{kind.value}s/{owned_id}", back, owner, people, form_state)
 
     def change(actor: Actor, kind: Owned, owned_id: str, form: OwnerForm) -> Redirect:
@@ -71,12 +70,3 @@ def router(owners: Owners, access: Access) -> Pages:
         return change(actor, Owned.SECRET_ROTATION, rotation_id, form)
 
     return group(show_connection_owner, change_connection_owner, show_rotation_owner, change_rotation_owner)
-
-
-def _people(actor: Actor, owner: Owner, access: Access) -> list[tuple[str, str]]:
-    if permits(ORGANIZATION_ROLES, actor.role, Action.READ_USERS):
-        return [(user.id, user.email) for user in access.users.list(actor)]
-    known = {actor.id: actor.name} if actor.kind is ActorKind.USER else {}
-    if owner.user_id and not owner.left:
-        known[owner.user_id] = owner.email
-    return [(user_id, email) for user_id, email in known.items() if user_id]

@@ -62,6 +62,9 @@ class NewPage(PageOfPlace):
     zone: str
     zones: Sequence[str]
     candidates: Sequence[Mapping[str, Any]]
+    people: Sequence[tuple[str, str]]
+    """Who may answer for it; ``viewer`` does, unless somebody else is chosen."""
+    viewer: str
 
 
 def routes(pages: ConnectionPages) -> list[PageRoute]:
@@ -124,6 +127,8 @@ def new_page(
         zone=zone.key,
         zones=sorted(zones.names()),
         candidates=candidates,
+        people=pages.owner.people(actor),
+        viewer=actor.id or "",
     )
 
 
@@ -204,6 +209,7 @@ def _authorize_url(
             "tenantId": tenant_id or None,
             "projectId": scope.project_id,
             "returnTo": scope.list_path,
+            "owner": {"userId": form.owner_id} if form.owner_id else None,
         },
     )
     return pages.sign_ins.begin(actor, session, request.command()).url

@@ -142,10 +142,5 @@ def _events(
     """Return the newest audit events of the connection and of its rotation; None for who may not read them."""
     if "read-audit-logs" not in scope.can:
         return None
-    subjects = [rotation_history.connection.id, *([rotation_history.rotation.id] if rotation_history.rotation else [])]
-    events = [
-        event
-        for subject in subjects
-        for event in pages.trail.page(actor, limit=SHOWN_EVENTS, project_id=scope.project_id, subject_id=subject).events
-    ]
-    return sorted(events, key=lambda event: event.id, reverse=True)[:SHOWN_EVENTS]
+    about = rotation_history.connection.id
+    return list(pages.trail.page(actor, limit=SHOWN_EVENTS, project_id=scope.project_id, about=about).events)

@@ -41,6 +41,7 @@ class ConnectionForm(ScheduleForm):
     name: str = ""
     description: str = ""
     method: str = ""
+    owner_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def _with_fields(base: type[Any], fields: Iterable[Field]) -> type[Any]:
 
 # --- to the use case --------------------------------------------------------------------------------------------------
 
-_NAMES = {"time": "rotateAt"}
+_NAMES = {"time": "rotateAt", "userId": "ownerId"}
 
 
 def read(kind: type[Any], raw: Json) -> Any:
@@ -103,6 +104,8 @@ def creation_of(form: ConnectionForm, types: AppTypes, project_id: str | None) -
         "credentials": _values_for(form, method, AskedWhere.CREDENTIALS),
         "isAutoRotationEnabled": form.is_auto_rotation_enabled,
     }
+    if form.owner_id:
+        raw["owner"] = {"userId": form.owner_id}
     if form.is_auto_rotation_enabled:
         raw["rotation"] = schedule_json(form, method)
     request: AppConnectionDraft = read(types.drafts[method.key], raw)
@@ -172,7 +175,7 @@ def form_state_of(
         return FormState(path, values, errors, "Some fields need another look.", None, left_out)
     of_credential = method.credential_field if method and error.code in AT_CREDENTIAL else None
     field = (
-        error.field
+        (_NAMES.get(error.field, error.field) if error.field else None)
         or of_credential
         or AT_FIELD.get(error.code)
         or next((_field(detail) for detail in error.details if "path" in detail), "")

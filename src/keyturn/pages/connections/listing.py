@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
-from urllib.parse import urlencode
 
 from msgspec import Meta
 
@@ -21,6 +20,7 @@ from keyturn.pages.connections.urls import (
     PageOfPlace,
     PageScope,
 )
+from keyturn.pages.list_address import Column, ListAddress, Pager
 from keyturn.ports.manifest import Manifest
 from keyturn.ports.sign_in import AppProvider, SignInMethod
 from keyturn.rotations.domain import Rotation
@@ -55,15 +55,7 @@ class ConnectionRow:
     rotation: Rotation | None
     ends_at: datetime | None
     can: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Column:
-    key: str
-    label: str
-    href: str
-    sorted: str
-    """``ascending``, ``descending`` or empty, as ``aria-sort`` says it."""
+    busy: bool
 
 
 @dataclass(frozen=True)
@@ -78,13 +70,10 @@ class ListPage(PageOfPlace):
     apps: Sequence[AppProvider]
     chips: Sequence[tuple[str, str, bool]]
     """Label and address of each status, and whether the list shows that alone."""
-    earlier: str | None
-    later: str | None
-    end: str | None
-    """The last page, where it is not this one or the next."""
-    first: int
-    last: int
+    pager: Pager
     here: str
+    busy: bool
+    """Whether a rotation on the page is under way: then the list asks for itself again."""
     scopes: Sequence[tuple[str, str, str]]
     removals: Sequence[RemovalLink]
     """Of connections that were deleted from here, as long as credentials are being removed."""
@@ -117,35 +106,38 @@ def _page(pages: ConnectionPages, actor: Actor, project_id: str | None, query: L
         query.q, query.app, query.status, query.sort, query.order == "desc", query.page, query.size, everywhere
     )
     matches = pages.catalog.page(actor, project_id, search)
-    first = (matches.page - 1) * query.size
+    address, rows = ListAddress(scope.list_path, query, _PLAIN), _rows(pages, matches)
     return ListPage(
         place=scope,
         query=query,
         found=matches,
-        rows=_rows(pages, matches),
+        rows=rows,
         removals=links(pages, actor, project_id, everywhere=everywhere),
-        columns=[_column(scope, query, *column) for column in _columns(scope, everywhere=everywhere)],
+        columns=[address.column(*column) for column in _columns(scope, everywhere=everywhere)],
         apps=pages.providers.all,
-        chips=[_chip(scope, query, status, label) for status, label in STATUS_LABELS.items()],
-        end=_address(scope, query, page=matches.pages) if matches.page + 1 < matches.pages else None,
-        earlier=_address(scope, query, page=matches.page - 1) if matches.page > 1 else None,
-        later=_address(scope, query, page=matches.page + 1) if matches.page < matches.pages else None,
-        first=first + 1,
-        last=first + len(matches.connections),
-        here=_address(scope, query, page=matches.page),
+        chips=address.chips(STATUS_LABELS),
+        pager=address.pager(matches.page, matches.pages, query.size, len(matches.connections), matches.total),
+        here=address.at(page=matches.page),
+        busy=any(row.busy for row in rows),
         scopes=[]
         if project_id
         else [
-            ("organization", "Organization", _address(scope, query, scope="organization")),
-            ("all", "All", _address(scope, query, scope="all")),
+            ("organization", "Organization", address.at(scope="organization")),
+            ("all", "All", address.at(scope="all")),
         ],
     )
 
 
 def _columns(scope: PageScope, *, everywhere: bool) -> list[tuple[str, str]]:
     managed = [("home", "Managed By")] if scope.project is None and everywhere else []
-    named = [("app", "App"), ("name", "Name"), ("method", "Method")]
-    return [*named, *managed, ("ends", "Secret ends"), ("rotation", "Rotation")]
+    return [
+        ("name", "Name"),
+        ("", "Client ID"),
+        *managed,
+        ("ends", "Secret ends"),
+        ("", "Last rotated"),
+        ("rotation", "Rotation"),
+    ]
 
 
 STATUS_LABELS = {
@@ -156,19 +148,6 @@ STATUS_LABELS = {
     "not-rotated": "Not rotated",
     "mine": "Mine",
 }
-
-
-def _chip(scope: PageScope, query: ListQuery, status: str, label: str) -> tuple[str, str, bool]:
-    """A chip that is on leads to the list without it."""
-    is_on = query.status == status
-    return label, _address(scope, query, status=None if is_on else status), is_on
-
-
-def _column(scope: PageScope, query: ListQuery, key: str, label: str) -> Column:
-    is_sorted = query.sort == key
-    next_order = "desc" if is_sorted and query.order == "asc" else "asc"
-    aria_sort = ("ascending" if query.order == "asc" else "descending") if is_sorted else ""
-    return Column(key, label, _address(scope, query, sort=key, order=next_order), aria_sort)
 
 
 def _rows(pages: ConnectionPages, matches: ConnectionMatches) -> list[ConnectionRow]:
@@ -190,16 +169,10 @@ def _rows(pages: ConnectionPages, matches: ConnectionMatches) -> list[Connection
                 rotation,
                 ends_at if rotation else connection.credential_ends_at,
                 matches.can_in[connection.project_id] if connection.project_id else matches.can,
+                run is not None,
             )
         )
     return rows
 
 
 _PLAIN = ListQuery()
-
-
-def _address(page_scope: PageScope, query: ListQuery, **changes: object) -> str:
-    """Return the list's address with these changes. What is as usual is left out; a change begins at page one."""
-    values = {name: getattr(query, name) for name in ListQuery.__struct_fields__} | {"page": 1} | changes
-    parameters = {name: value for name, value in values.items() if value != getattr(_PLAIN, name)}
-    return f"{page_scope.list_path}?{urlencode(parameters)}" if parameters else page_scope.list_path

@@ -12,6 +12,7 @@ from keyturn.connections.service import Connections
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.pages.connections.forms import FormTypes
+from keyturn.pages.owner_choice import OwnerChoice
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.ports.clock import Clock
 from keyturn.providers.registry import Providers
@@ -56,6 +57,7 @@ class PageOfPlace(Page):
     """Base of the pages of a place: they stand in its project, or under the organization's connections."""
 
     tab: ClassVar[str] = "integrations"
+    titled: ClassVar[bool] = True
 
     place: PageScope
 
@@ -84,6 +86,7 @@ class ConnectionPages:
     heads: ProjectHeaders
     clock: Clock
     providers: Providers
+    owner: OwnerChoice
     oauth: bool
     site_url: str | None = None
 

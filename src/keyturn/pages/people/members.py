@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 from keyturn.accounts.service import Access
@@ -9,9 +10,7 @@ from keyturn.api.fields import Email, Secret, Text
 from keyturn.authz.domain import ORGANIZATION_ROLES, Action, at_most, permits
 from keyturn.kit.actor import Actor, Role
 from keyturn.people.domain import NewUser
-from keyturn.web.html.forms import require_typed
 from keyturn.web.pages import FormState, Page, Pages, Redirect, get, group, post
-from keyturn.web.schema.validate import Trimmed
 from keyturn.web.schema.wire import ApiModel
 
 HERE = "/organization/members"
@@ -28,6 +27,7 @@ class UserRow:
     two_step: bool
     own: bool
     manageable: bool
+    disabled_at: datetime | None
     fault: str
 
 
@@ -58,10 +58,6 @@ class UserRoleForm(ApiModel, rename=None):
     role: Role
 
 
-class DeleteUserForm(ApiModel, rename=None):
-    confirm: Trimmed = ""
-
-
 def router(access: Access) -> Pages:
     """Return the page of the organization's users, and what can be done on it."""
 
@@ -78,6 +74,7 @@ def router(access: Access) -> Pages:
                 user.id in holders,
                 user.id == actor.id,
                 may and at_most(actor.role, user.role),
+                user.disabled_at,
                 user.fault,
             )
             for user in access.users.list(actor)
@@ -99,10 +96,4 @@ def router(access: Access) -> Pages:
         changed = access.factors.remove_of(actor, user_id)
         return Redirect(HERE, toast=f"Two-step sign-in of {changed.email} is off.")
 
-    @post(f"{HERE}/{{user_id}}/delete", form_page=show_users)
-    def delete_user(actor: Actor, user_id: str, form: DeleteUserForm) -> Redirect:
-        require_typed(form.confirm, next((each.email for each in access.users.list(actor) if each.id == user_id), ""))
-        user = access.users.delete(actor, user_id)
-        return Redirect(HERE, toast=f"{user.email} was deleted.")
-
-    return group(show_users, add_user, change_role, remove_second_factor, delete_user)
+    return group(show_users, add_user, change_role, remove_second_factor)

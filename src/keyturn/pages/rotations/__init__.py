@@ -1,6 +1,6 @@
 """Pages of secret rotations: the list of a project, setting one up, its own page and everything that can be done with it."""
 
-from keyturn.pages.rotations import actions, applications, change, create, detail, listing, plans
+from keyturn.pages.rotations import actions, applications, change, create, detail, listing, plans, several
 from keyturn.pages.rotations.urls import RotationPages
 from keyturn.web.pages import Pages, group
 
@@ -18,4 +18,5 @@ def router(pages: RotationPages) -> Pages:
         *change.routes(pages),
         *plans.routes(pages),
         *applications.routes(pages),
+        *several.routes(pages),
     )

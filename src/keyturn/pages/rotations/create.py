@@ -99,6 +99,8 @@ class DetailsStep(PageOfStep):
     application: ApplicationListing
     environments: Sequence[Environment]
     zones: Sequence[str]
+    people: Sequence[tuple[str, str]]
+    """Who may answer for it."""
     form_state: FormState
 
 
@@ -129,7 +131,7 @@ def routes(pages: RotationPages) -> list[PageRoute]:
         connection = pages.connections.get(actor, query.connection)
         if query.application is None or query.client is None:
             return _applications(pages, actor, project, connection, query)
-        usual = _usual(pages, connection, query.application, query.client, visitor.zone)
+        usual = _usual(pages, actor, connection, query.application, query.client, visitor.zone)
         shown_form = form_state if form_state.sent else FormState(_path(project_id), values_of(usual))
         return _details(pages, actor, project, connection, query.application, query.client, shown_form)
 
@@ -196,7 +198,7 @@ def _listed(listing: ApplicationListing, path: str, connection: Connection, now:
 
 
 def _usual(
-    pages: RotationPages, connection: Connection, object_id: str, client_id: str, zone: ZoneInfo
+    pages: RotationPages, actor: Actor, connection: Connection, object_id: str, client_id: str, zone: ZoneInfo
 ) -> NewRotationForm:
     return NewRotationForm(
         is_auto_rotation_enabled=True,
@@ -210,6 +212,7 @@ def _usual(
         object_id=object_id,
         client_id=client_id,
         secret_path="/",  # noqa: S106 - a folder
+        owner_id=actor.id or "",
     )
 
 
@@ -230,6 +233,7 @@ def _details(
         application=listing or ApplicationListing(object_id, client_id, client_id, ()),
         environments=pages.projects.get(actor, project.id).environments,
         zones=sorted(zones.names()),
+        people=pages.owner.people(actor),
         form_state=form_state,
     )
 

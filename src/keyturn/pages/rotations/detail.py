@@ -119,9 +119,5 @@ def _events(
     """Return the newest audit events of it and of the application's rotation; None for who may not read them."""
     if "read-audit-logs" not in project.can:
         return None
-    events = [
-        event
-        for subject in (view.secret_rotation.id, view.rotation.id)
-        for event in pages.trail.page(actor, limit=SHOWN_EVENTS, project_id=project.id, subject_id=subject).events
-    ]
-    return sorted(events, key=lambda event: event.id, reverse=True)[:SHOWN_EVENTS]
+    about = view.secret_rotation.id
+    return list(pages.trail.page(actor, limit=SHOWN_EVENTS, project_id=project.id, about=about).events)

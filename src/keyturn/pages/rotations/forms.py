@@ -43,6 +43,7 @@ class NewRotationForm(RotationForm):
     client_id: str = ""
     environment: str = ""
     secret_path: str = ""
+    owner_id: str = ""
 
 
 _FIELDS: Mapping[tuple[str, ...], str] = {
@@ -52,6 +53,8 @@ _FIELDS: Mapping[tuple[str, ...], str] = {
     ("parameters", "clientId"): "clientId",
     ("rotateAt", "time"): "rotateAt",
     ("rotateAt", "timeZone"): "timeZone",
+    ("owner", "userId"): "ownerId",
+    ("userId",): "ownerId",
 }
 """The field of the form for what the API calls by a path."""
 
@@ -67,6 +70,7 @@ def new_rotation(form: NewRotationForm, project_id: str) -> CreateSecretRotation
         "environment": form.environment,
         "secretPath": form.secret_path or "/",
         "parameters": {"objectId": form.object_id, "clientId": form.client_id},
+        "owner": {"userId": form.owner_id} if form.owner_id else None,
     }
     request: CreateSecretRotation = _read(CreateSecretRotation, body)
     return request

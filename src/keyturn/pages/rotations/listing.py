@@ -1,28 +1,33 @@
-"""The list of the secret rotations of a project: search and pages, on the server."""
+"""The list of the secret rotations of a project: search, filter, sort and pages, all on the server."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, ClassVar
-from urllib.parse import urlencode
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
 from keyturn.kit.actor import Actor
 from keyturn.pages.connections.badges import Badge, distance, rotation_badges
+from keyturn.pages.list_address import Column, ListAddress, Pager
 from keyturn.pages.rotations.urls import OF_PROJECT, PageOfRotations, RotationPages
 from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.rotations.secret_search import SecretRotationMatches, SecretRotationQuery
 from keyturn.rotations.signer_health import signer_health
 from keyturn.web.pages import PageRoute, get
 from keyturn.web.schema.validate import Trimmed
 from keyturn.web.schema.wire import ApiModel
 
-SIZE = 50
-
 
 class ListQuery(ApiModel, rename=None):
+    """What the address of a list says."""
+
     q: Annotated[Trimmed, Meta(max_length=200)] = ""
+    status: Literal["failed", "refused", "ending", "paused", "mine"] | None = None
+    sort: Literal["name", "application", "ends", "rotation"] = "name"
+    order: Literal["asc", "desc"] = "asc"
     page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    size: Annotated[int, Meta(ge=1, le=100)] = 20
 
 
 @dataclass(frozen=True)
@@ -37,37 +42,50 @@ class RotationsPage(PageOfRotations):
     compressed: ClassVar[bool] = True
 
     query: ListQuery
+    found: SecretRotationMatches
     rows: Sequence[RotationRow]
-    some: bool
-    """Whether the project has any, whatever is searched for."""
-    first: int
-    total: int
-    earlier: str | None
-    later: str | None
+    columns: Sequence[Column]
+    chips: Sequence[tuple[str, str, bool]]
+    """Label and address of each status, and whether the list shows that alone."""
+    pager: Pager
+    here: str
+    busy: bool
+    """Whether a rotation on the page is under way: then the list asks for itself again."""
+
+
+STATUS_LABELS = {"failed": "Failed", "refused": "Refused", "ending": "Ending", "paused": "Paused", "mine": "Mine"}
+_COLUMNS = (
+    ("name", "Name"),
+    ("application", "Application"),
+    ("", "Secrets"),
+    ("ends", "Secret ends"),
+    ("rotation", "Rotation"),
+)
 
 
 def routes(pages: RotationPages) -> list[PageRoute]:
     @get(OF_PROJECT)
     def list_rotations(actor: Actor, project_id: str, query: ListQuery) -> RotationsPage:
-        project = pages.project(actor, project_id)
-        views, now = pages.rotations.list(actor, project_id), pages.clock.now()
-        matches = [view for view in views if _matches(view, query.q.lower().split())]
-        number = min(query.page, max(1, -(-len(matches) // SIZE)))
-        first = (number - 1) * SIZE
-        shown = matches[first : first + SIZE]
-        base = OF_PROJECT.format(project_id=project_id)
+        project, now = pages.project(actor, project_id), pages.clock.now()
+        wanted = SecretRotationQuery(query.q, query.status, query.sort, query.order == "desc", query.page, query.size)
+        found = pages.search.page(actor, project_id, wanted)
+        address = ListAddress(OF_PROJECT.format(project_id=project_id), query, _PLAIN)
         return RotationsPage(
             project=project,
             query=query,
-            rows=[RotationRow(view, badges_of(view, now)) for view in shown],
-            some=bool(views),
-            first=first + 1,
-            total=len(matches),
-            earlier=_address(base, query.q, number - 1) if number > 1 else None,
-            later=_address(base, query.q, number + 1) if first + SIZE < len(matches) else None,
+            found=found,
+            rows=[RotationRow(view, badges_of(view, now)) for view in found.views],
+            columns=[address.column(key, label) for key, label in _COLUMNS],
+            chips=address.chips(STATUS_LABELS),
+            pager=address.pager(found.page, found.pages, query.size, len(found.views), found.total),
+            here=address.at(page=found.page),
+            busy=any(view.last_run is not None and view.last_run.finished_at is None for view in found.views),
         )
 
     return [list_rotations]
+
+
+_PLAIN = ListQuery()
 
 
 def badges_of(view: SecretRotationView, now: datetime) -> list[Badge]:
@@ -95,15 +113,3 @@ def _signer_badges(view: SecretRotationView, now: datetime) -> Iterator[Badge]:
         left = "ended" if health.grant_ends_at <= now else f"ends {distance(health.grant_ends_at, now)}"
         reason = f"What a person granted to the connection '{name}' could not be used for long."
         yield Badge(f"Sign-in {left}", "warn", "plug", reason, health.grant_ends_at, "Forgotten")
-
-
-def _matches(view: SecretRotationView, words: Sequence[str]) -> bool:
-    each, rotation = view.secret_rotation, view.rotation
-    names = (each.name, each.description or "", rotation.application_name, rotation.app_id, view.place.path)
-    ids = (rotation.tenant.tenant_id, rotation.object_id, (view.current.key_id if view.current else None) or "")
-    text = " ".join([*names, *ids, view.names.client_id, view.names.client_secret, view.connection.name]).lower()
-    return all(word in text for word in words)
-
-
-def _address(base: str, text: str, page: int) -> str:
-    return f"{base}?{urlencode({'q': text, 'page': page} if text else {'page': page})}"

@@ -7,6 +7,7 @@ from keyturn.audit.service import AuditTrail
 from keyturn.connections.allowed import RotatableApplications
 from keyturn.connections.service import Connections
 from keyturn.kit.actor import Actor
+from keyturn.pages.owner_choice import OwnerChoice
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.ports.clock import Clock
 from keyturn.projects.service import Projects
@@ -15,6 +16,7 @@ from keyturn.rotations.secret_consumers import SecretConsumers
 from keyturn.rotations.secret_history import SecretRotationHistory
 from keyturn.rotations.secret_plan import SecretRotationPlans
 from keyturn.rotations.secret_rotation import SecretRotations
+from keyturn.rotations.secret_search import SecretRotationSearch
 from keyturn.rotations.secret_values import SecretRotationValues
 from keyturn.web.pages import Page
 
@@ -28,6 +30,7 @@ class PageOfRotations(Page):
 
     section: ClassVar[str] = "projects"
     tab: ClassVar[str] = "integrations"
+    titled: ClassVar[bool] = True
 
     project: ProjectHeader
 
@@ -52,6 +55,8 @@ class RotationPages:
     heads: ProjectHeaders
     clock: Clock
     providers: Providers
+    search: SecretRotationSearch
+    owner: OwnerChoice
 
     def project(self, actor: Actor, project_id: str) -> ProjectHeader:
         """Return the project as the actor sees it. Raises NotFound or Forbidden."""

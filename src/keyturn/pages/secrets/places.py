@@ -85,6 +85,7 @@ class SecretPlace:
 class PageOfSecrets(Page):
     section: ClassVar[str] = "projects"
     tab: ClassVar[str] = "secrets"
+    titled: ClassVar[bool] = True
 
     place: SecretPlace
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from keyturn.credentials import store as journal
 from keyturn.db.tables import secret_folders, secret_versions, secrets
 from keyturn.db.tables.views import projects
 from keyturn.db.unit import Tx
@@ -39,6 +41,17 @@ class NamesOfFolder:
     total: int
     names: Sequence[tuple[str, str]]
     """Pairs of id and name."""
+
+
+def ends(tx: Tx, rows: Sequence[StoredSecret]) -> dict[str, datetime]:
+    """Return by id when those of these secrets end whose value is a credential of an application with an end."""
+    of_credentials = {row.credential_id: row.id for row in rows if row.credential_id}
+    entries = journal.ENTRIES
+    queries = [
+        sa.select(entries.c.id, entries.c.ends_at).where(entries.c.id.in_(part), entries.c.ends_at.is_not(None))
+        for part in chunks(list(of_credentials))
+    ]
+    return {of_credentials[row["id"]]: row["ends_at"] for query in queries for row in tx.rows(query)}
 
 
 def page_of_folder(tx: Tx, folder_id: str, limit: int, offset: int) -> tuple[list[tuple[str, StoredSecret]], int]:

@@ -45,6 +45,8 @@ class Page:
     leaves_by: ClassVar[tuple[str, ...]] = ()
     compressed: ClassVar[bool] = False
     """May be compressed, see ``compression.py``: it never shows a secret, a token or a code, nor an input again."""
+    titled: ClassVar[bool] = False
+    """It has a heading of its own, so that of its project, where it has one, is among the crumbs only."""
 
     @property
     def section(self) -> str:

@@ -98,6 +98,13 @@ document.addEventListener("htmx:afterSettle", follow);
 addEventListener("pagehide", stop);
 addEventListener("pageshow", follow);
 
+// --- a list with work under way asks for itself again, unless somebody is about to do something in it -----------------
+
+setInterval(() => {
+  const list = document.querySelector("[data-refreshes]");
+  if (list && !document.hidden && !list.querySelector(":checked, :focus, details[open]")) htmx.trigger(list, "news");
+}, 2000);
+
 // --- several at once ------------------------------------------------------------------------------------------------
 
 document.addEventListener("change", (event) => {

@@ -1,6 +1,5 @@
-"""Each kind of channel against a receiver that keeps what it took."""
+"""E-mail, against a mail server that takes it after STARTTLS and a login only."""
 
-import json
 import ssl
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,27 +10,17 @@ import pytest
 import trustme
 
 from keyturn.alarms.channel_service import ChannelDraft
-from keyturn.alarms.channels.email import Email
-from keyturn.alarms.channels.webhook import Webhook
+from keyturn.alarms.channels.email.channel import Email
 from keyturn.db.unit import Database
 from keyturn.errors import Refused
 from keyturn.kit.actor import Role
 from keyturn.kit.secret import Plaintext
-from keyturn.providers.pinned import PinnedTransport
 from keyturn.settings.model import MailServer
-from tests.databases import sqlite_database
 from tests.features.accounts.people import person
 from tests.features.alarms.mail_server import PASSWORD, MailBox, mail_server
 from tests.features.alarms.office import Office
 
 LOCAL = [ip_network("127.0.0.0/8")]
-HOOK = Plaintext("https://hooks.example.test/services/T0/B0/very-secret-part")
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with sqlite_database(tmp_path) as opened:
-        yield opened
 
 
 class Post:
@@ -128,47 +117,3 @@ def test_what_is_wrong_with_a_mail_server_is_said(post: Post) -> None:
             office.channels.create(office.boss, ChannelDraft("other", "email", config))
         assert fix in (refusal.value.fix or "")
     assert len(office.channels.list(office.boss)) == 1
-
-
-def markup(document: object) -> Iterator[str]:
-    """Yield the texts of a message in which signs mean something."""
-    if isinstance(document, list):
-        for each in document:
-            yield from markup(each)
-    elif isinstance(document, dict):
-        if document.get("type") in {"mrkdwn", "TextBlock"}:
-            yield document["text"]
-        for each in document.values():
-            yield from markup(each)
-
-
-@pytest.mark.parametrize("kind", ["slack", "teams"])
-def test_chats_show_cause_fix_and_link_and_nothing_that_names_can_do(database: Database, kind: str) -> None:
-    office = Office(database)
-    channel = office.channels.create(office.boss, ChannelDraft("chat", kind, {}, HOOK))
-    assert channel.config == {"host": "hooks.example.test"}
-    office.happens("<!channel> [click](https://evil.test)")
-    office.work(rounds=3)
-    (request,) = office.receiver.requests
-    assert request.url == HOOK.reveal()
-    text = request.body.decode()
-    for part in (
-        "does not work.",
-        "Make it work.",
-        "https://keyturn.example.test/c/",
-        "https://keyturn.example.test/alarms",
-    ):
-        assert part in text
-    for read_as_markup in markup(json.loads(text)):
-        assert "<!channel>" not in read_as_markup if kind == "slack" else "](" not in read_as_markup
-    assert "very-secret-part" not in str([each.attempts for each in office.channels.messages(office.boss, channel.id)])
-
-
-def test_an_address_that_people_type_is_judged(database: Database) -> None:
-    transport = PinnedTransport(setting="KEYTURN_ALARM_NETWORKS", resolve=lambda _host, _port: ["169.254.169.254"])
-    office = Office(database)
-    office.kinds["webhook"] = Webhook(transport, office.clock)
-    channel = office.webhook()
-    (attempt,) = office.channels.test(office.boss, channel)
-    assert "169.254.169.254, which is not one of the public internet" in attempt.outcome
-    assert "KEYTURN_ALARM_NETWORKS" in attempt.outcome

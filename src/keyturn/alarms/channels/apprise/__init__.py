@@ -1,0 +1,1 @@
+"""Everything that apprise knows how to tell, over HTTPS and by mail."""

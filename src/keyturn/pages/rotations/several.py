@@ -1,0 +1,67 @@
+"""Something done with several secret rotations of a list."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+from keyturn.connections.flow import check_return_path
+from keyturn.kit.actor import Actor
+from keyturn.ownership.domain import Owned
+from keyturn.pages.rotations.urls import OF_PROJECT, PageOfRotations, RotationPages, rotation_path
+from keyturn.pages.several import Outcome, Several, SeveralForm, done_with
+from keyturn.rotations.commands import SecretRotationChange
+from keyturn.web.pages import PageRoute, get, post
+
+SEVERAL = f"{OF_PROJECT}/several"
+
+
+@dataclass(frozen=True)
+class SeveralRotationsPage(PageOfRotations):
+    template: ClassVar[str] = "rotations/several.html"
+
+    several: Several
+
+
+def routes(pages: RotationPages) -> list[PageRoute]:
+    @get(SEVERAL)
+    def confirm_several(actor: Actor, project_id: str, query: SeveralForm) -> SeveralRotationsPage:
+        people = pages.owner.people(actor) if query.act == "owner" else ()
+        return _page(pages, actor, project_id, query, _named(pages, actor, query), asked=True, people=people)
+
+    @post(SEVERAL)
+    def act_on_several(actor: Actor, project_id: str, form: SeveralForm) -> SeveralRotationsPage:
+        named = _named(pages, actor, form)  # all or none are looked at
+        outcomes = [done_with(one, form.act, partial(_do, pages, actor, form, one.id)) for one in named]
+        return _page(pages, actor, project_id, form, outcomes, asked=False)
+
+    return [confirm_several, act_on_several]
+
+
+def _named(pages: RotationPages, actor: Actor, form: SeveralForm) -> list[Outcome]:
+    check_return_path(form.back)
+    views = [pages.rotations.get(actor, one).secret_rotation for one in form.id]
+    return [Outcome(one.id, one.name, rotation_path(one.id)) for one in views]
+
+
+def _do(pages: RotationPages, actor: Actor, form: SeveralForm, rotation_id: str) -> None:
+    if form.act == "rotate":
+        pages.rotations.rotate(actor, rotation_id)
+    elif form.act == "owner":
+        pages.owner.change(actor, Owned.SECRET_ROTATION, rotation_id, form.owner)
+    else:
+        pages.rotations.update(actor, rotation_id, SecretRotationChange(enabled=form.act == "resume"))
+
+
+def _page(
+    pages: RotationPages,
+    actor: Actor,
+    project_id: str,
+    form: SeveralForm,
+    outcomes: list[Outcome],
+    *,
+    asked: bool,
+    people: Sequence[tuple[str, str]] = (),
+) -> SeveralRotationsPage:
+    several = Several(form.act, "rotation", SEVERAL.format(project_id=project_id), form.back, outcomes, asked, people)
+    return SeveralRotationsPage(pages.project(actor, project_id), several)

@@ -1,0 +1,72 @@
+"""Something done with several things of a list: first a page that names them, then how it went for each."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from keyturn.errors import KeyturnError
+from keyturn.web.schema.validate import Trimmed
+from keyturn.web.schema.wire import ApiModel
+
+MOST = 100
+"""As many as a page of a list has."""
+_WORDS = {
+    "rotate": ("Rotate now", "Each gets a new credential; what was used so far goes.", "The rotation has begun."),
+    "pause": ("Pause rotation", "Nothing of these is rotated until it is resumed. Their secrets end when they end.", "Paused."),
+    "resume": ("Resume rotation", "They rotate on their schedules again, at once what is due.", "Resumed."),
+    "owner": ("Name the owner", "Who answers for them is told first of what needs somebody.", "Named."),
+}  # fmt: skip
+
+
+class SeveralForm(ApiModel, rename=None):
+    """``act`` is what is to be done with those of these ids; ``back`` is the list, a path of this server."""
+
+    act: Literal["rotate", "pause", "resume", "owner"] = "rotate"
+    id: Annotated[list[Annotated[Trimmed, Meta(max_length=36)]], Meta(max_length=MOST)] = []  # noqa: RUF012 - a default of msgspec, copied
+    back: Annotated[Trimmed, Meta(max_length=2000)] = "/overview"
+    owner: Annotated[Trimmed, Meta(max_length=36)] = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it went for one; nothing yet while ``done`` is None."""
+
+    id: str
+    name: str
+    path: str
+    done: bool | None = None
+    message: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Several:
+    """``noun`` is what they are, ``action`` where the form goes; ``people`` are owners to choose from."""
+
+    act: str
+    noun: str
+    action: str
+    back: str
+    outcomes: Sequence[Outcome]
+    asked: bool
+    """Whether it is still to be confirmed."""
+    people: Sequence[tuple[str, str]] = ()
+
+    @property
+    def title(self) -> str:
+        return _WORDS[self.act][0]
+
+    @property
+    def text(self) -> str:
+        return _WORDS[self.act][1]
+
+
+def done_with(one: Outcome, act: str, do: Callable[[], object]) -> Outcome:
+    """Do it with one. What is refused is told, and the others are done all the same."""
+    try:
+        do()
+    except KeyturnError as error:
+        return Outcome(one.id, one.name, one.path, done=False, message=error.message, fix=error.fix or "")
+    return Outcome(one.id, one.name, one.path, done=True, message=_WORDS[act][2])

@@ -1,0 +1,100 @@
+"""What becomes of the account of somebody who leaves: functions with the caller's transaction.
+
+A disabled person can do nothing here: sessions and access tokens end at once, and no sign-in succeeds. Memberships, role,
+password and second factor stay, so that enabling takes it back. What they answered for is handed over by ``alarms.leavers``.
+"""
+
+from datetime import datetime
+
+from keyturn.audit import events
+from keyturn.audit.domain import Subject, SubjectKind
+from keyturn.audit.record import record
+from keyturn.authz.authorize import Scope, require
+from keyturn.authz.domain import Action, require_at_most
+from keyturn.db.unit import Tx
+from keyturn.errors import Forbidden, NotFound, Refused
+from keyturn.kit.actor import Actor, Role
+from keyturn.organizations import store as organization_store
+from keyturn.people import store
+from keyturn.people.domain import User
+from keyturn.tokens import store as token_store
+
+
+def disable(tx: Tx, actor: Actor, user_id: str, now: datetime) -> User:
+    """End all that the user can do, and return them as they are then. Safe to repeat.
+
+    Raises NotFound, Forbidden for a role above the caller's, Refused for the last admin who can sign in.
+    """
+    user = managed(tx, actor, user_id)
+    if user.disabled_at is not None:
+        return user
+    keep_an_admin(tx, user)
+    store.change_user(tx, user.id, now, disabled_at=now)
+    store.end_sessions_of_user(tx, user.id)
+    token_store.revoke_tokens_of_user(tx, user.id, now)
+    record(tx, actor, events.USER_DISABLED, subject(user), now, email=user.email)
+    return found(tx, actor, user_id)
+
+
+def enable(tx: Tx, actor: Actor, user_id: str, now: datetime) -> User:
+    """Let the user sign in again, and return them. Safe to repeat. Raises NotFound, and Forbidden as :func:`disable`."""
+    user = managed(tx, actor, user_id)
+    if user.disabled_at is None:
+        return user
+    store.change_user(tx, user.id, now, disabled_at=None)
+    token_store.revoke_tokens_of_user(tx, user.id, now)
+    record(tx, actor, events.USER_ENABLED, subject(user), now, email=user.email)
+    return found(tx, actor, user_id)
+
+
+def delete(tx: Tx, actor: Actor, user_id: str, now: datetime) -> User:
+    """Remove the user with tokens and memberships. Raises as :func:`disable`."""
+    user = managed(tx, actor, user_id)
+    keep_an_admin(tx, user)
+    store.remove_user(tx, user.id)
+    record(tx, actor, events.USER_DELETED, subject(user), now, email=user.email)
+    return user
+
+
+def managed(tx: Tx, actor: Actor, user_id: str) -> User:
+    """Return a user whom the caller may manage, locked against others who do. Raises NotFound and Forbidden."""
+    require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
+    # Two admins that remove each other at the same time must not both succeed.
+    organization_store.organization(tx, actor.org_id, lock=True)
+    user = found(tx, actor, user_id)
+    require_at_most(actor.role, user.role)
+    return user
+
+
+def keep_an_admin(tx: Tx, user: User) -> None:
+    """Raise Refused for the last admin who can sign in."""
+    is_one = user.role is Role.ADMIN and user.disabled_at is None
+    if is_one and store.count_admin_users(tx, user.org_id) <= 1:
+        raise Refused(
+            f"'{user.email}' is the last admin of the organization.",
+            code="access.last_admin",
+            fix="Make somebody else an admin first.",
+        )
+
+
+def found(tx: Tx, actor: Actor, user_id: str) -> User:
+    """Return a user of the caller's organization. Raises NotFound."""
+    user = store.user(tx, actor.org_id, user_id)
+    if user is None:
+        raise NotFound(f"There is no user '{user_id}'.", code="access.user_not_found")
+    return user
+
+
+def subject(user: User) -> Subject:
+    return Subject(SubjectKind.USER, user.id)
+
+
+def refusal(user: User) -> Forbidden | None:
+    """Return why somebody who has proven who they are can not sign in all the same; None: they can."""
+    if user.disabled_at is None:
+        return None
+    return Forbidden(
+        f"'{user.email}' is disabled here.",
+        code="access.user_disabled",
+        fix="An admin of the organization can enable the user again, under Members.",
+    )

@@ -1,0 +1,75 @@
+"""A person who is disabled can do nothing from that moment on, and everything as before once enabled again.
+
+POST /api/v1/users/{id}/disable {"newOwnerId": null}   {"user": {"disabledAt": "..."}, "handedOver": [], "signedIn": []}
+POST /api/v1/users/{id}/enable                         {"user": {"disabledAt": null}}
+"""
+
+from pathlib import Path
+
+import pytest
+
+from keyturn.alarms.leavers import Leavers
+from keyturn.errors import Unauthenticated
+from keyturn.kit.actor import Role
+from keyturn.kit.secret import Plaintext
+from keyturn.people.domain import NewUser
+from keyturn.people.sessions import BrowserInfo
+from keyturn.tokens.domain import Origin
+from tests.features.accounts.conftest import GOOD_PASSWORD, AccessFixture
+from tests.features.accounts.site import site
+from tests.features.accounts.test_admin_command import BOOTSTRAP, Shell, shell
+
+__all__ = ["shell"]
+
+BOB = "bob@acme.test"
+OWN = "thermal-quince-lantern-7"
+
+
+def test_a_disabled_person_is_out_at_once_and_comes_back_as_they_were(house: AccessFixture, tmp_path: Path) -> None:
+    access = house.access
+    bob = access.users.create(house.admin, NewUser(BOB, Plaintext(GOOD_PASSWORD), Role.ADMIN)).id
+    with site(house.database, house.clock, access, tmp_path) as web:
+        password = {"email": BOB, "password": GOOD_PASSWORD}
+        token = web.ask("POST", "/api/v1/auth/login", password | {"newPassword": OWN})["accessToken"]
+        login = {"email": BOB, "password": OWN}
+        session = access.sessions.sign_in(BOB, Plaintext(OWN), BrowserInfo(Origin("192.0.2.1", None))).token
+        web.token = house.first.token.reveal()
+
+        left = web.ask("POST", f"/api/v1/users/{bob}/disable", {})
+        since = left["user"]["disabledAt"]
+        assert since
+        assert (
+            web.ask("POST", f"/api/v1/users/{bob}/disable", {})["user"]["disabledAt"] == since
+        )  # a repeat changes nothing
+        assert web.ask("GET", "/api/v1/users/me", token=token, expect=401)["message"]
+        with pytest.raises(Unauthenticated):
+            access.sessions.recall(session, "192.0.2.1")
+        refused = web.ask("POST", "/api/v1/auth/login", login, expect=403)
+        assert "is disabled here" in refused["message"]
+        assert "admin of the organization can enable" in refused["message"] + refused.get("fix", "")
+        wrong = web.ask("POST", "/api/v1/auth/login", login | {"password": "not the password"}, expect=401)
+        assert "disabled" not in str(wrong)  # nobody learns of it without the password
+        shown = {user["email"]: user["disabledAt"] for user in web.ask("GET", "/api/v1/users")["users"]}
+        assert shown[BOB] == since
+
+        assert web.ask("POST", f"/api/v1/users/{bob}/enable")["user"]["disabledAt"] is None
+        assert web.ask("GET", "/api/v1/users/me", token=token, expect=401)  # what ended stays ended
+        fresh = web.ask("POST", "/api/v1/auth/login", login)["accessToken"]
+        assert web.ask("GET", "/api/v1/users/me", token=fresh)["user"]["role"] == "admin"
+        told = web.ask("GET", f"/api/v1/organization/audit-logs?subjectId={bob}")["auditLogs"]
+        assert {"disable-user", "enable-user"} <= {each["event"]["type"] for each in told}
+
+        nobody = web.ask("POST", f"/api/v1/users/{bob}/disable", {"newOwnerId": bob}, expect=400)
+        assert "who leaves" in nobody["message"]
+        assert web.ask("POST", "/api/v1/auth/login", login)  # nothing half done
+        assert Leavers(house.database, house.clock).of(house.admin, bob).owned == []
+
+
+def test_the_operator_disables_and_enables(shell: Shell) -> None:
+    shell.run(*BOOTSTRAP, "--password-stdin", stdin=f"{GOOD_PASSWORD}\n")
+    assert shell.run("admin", "disable", "--email", "ann@acme.test") == 1
+    assert "last admin" in shell.err
+    assert shell.run("admin", "disable", "--email", "nobody@acme.test") == 1
+    assert "There is no user" in shell.err
+    assert shell.run("admin", "enable", "--email", "ann@acme.test") == 0
+    assert "can sign in again" in shell.err
