@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from entra_emulator.admin.admin import Admin
 from entra_emulator.admin.changes import Misfit, changed, fault_as_json, read_fault, settings_as_json
+from entra_emulator.admin.snapshot import put, take
 from entra_emulator.core.clock import checked_time, graph_time, parse_time
 from entra_emulator.core.wire import Request, Response, json_body
 from entra_emulator.directory.directory import Application
@@ -99,6 +100,8 @@ class AdminApi:
     def _table(self) -> dict[str, dict[str, Work]]:
         admin, world = self._admin, self._world
         return {
+            "export": {"GET": lambda _: take(world, getattr(world.clock, "ahead", 0.0), None)},
+            "import": {"POST": lambda ask: self._import(ask.body)},
             "health": {"GET": lambda _: {"status": "ok"}},
             "clock": {"GET": lambda _: self._time(), "POST": lambda ask: self._advance(ask.body)},
             "reset": {"POST": lambda _: admin.reset()},
@@ -148,6 +151,9 @@ class AdminApi:
             },
             "principals/{}/grants": {"PUT": lambda ask: self._grants(ask.names[0], ask.body)},
         }
+
+    def _import(self, body: Body) -> None:
+        put(self._world, body)
 
     def _time(self) -> Body:
         now = self._world.clock.now()

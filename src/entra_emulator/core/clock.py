@@ -26,6 +26,8 @@ class Clock(Protocol):
 class VirtualClock:
     """A clock that stands still until it is moved."""
 
+    ahead = 0.0
+
     def __init__(self, start: float = 1_795_392_000.0) -> None:
         self._now = float(start)
 
@@ -44,6 +46,11 @@ class SystemClock:
     def __init__(self) -> None:
         self._ahead = 0.0
         self._lock = threading.Lock()
+
+    @property
+    def ahead(self) -> float:
+        """By how many seconds it was moved."""
+        return self._ahead
 
     def now(self) -> float:
         """Seconds since 1970-01-01T00:00:00Z."""

@@ -34,10 +34,26 @@ class AuditLog:
 
     def __init__(self) -> None:
         self._records: dict[str, deque[AuditRecord]] = {}
+        self._fresh: deque[tuple[str, AuditRecord]] = deque(maxlen=1000)
 
     def add(self, tenant_id: str, record: AuditRecord) -> None:
         """Notes a change that took effect."""
+        self.take_over(tenant_id, record)
+        self._fresh.append((tenant_id, record))
+
+    def take_over(self, tenant_id: str, record: AuditRecord) -> None:
+        """Adds a change from before this log began."""
         self._records.setdefault(tenant_id, deque(maxlen=_MOST)).append(record)
+
+    def drain(self) -> list[tuple[str, AuditRecord]]:
+        """What was added since this was last asked, a thousand at most; each with its tenant."""
+        fresh = list(self._fresh)
+        self._fresh.clear()
+        return fresh
+
+    def every(self) -> list[tuple[str, AuditRecord]]:
+        """All changes of all tenants, those of each tenant oldest first."""
+        return [(tenant_id, record) for tenant_id, records in self._records.items() for record in records]
 
     def visible(self, tenant_id: str, settings: Settings, now: float) -> Iterator[AuditRecord]:
         """What the tenant's audit shows now, oldest first."""

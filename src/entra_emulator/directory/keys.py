@@ -12,7 +12,12 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import NameOID
 
 
@@ -33,25 +38,21 @@ class SigningKey:
     Half of the usual ``bits`` sign a token in a fifth of the time, where nobody checks the signature but the emulator itself.
     """
 
-    def __init__(self, bits: int = 2048) -> None:
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "entra-emulator signing")])
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(self._key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
-            .not_valid_after(datetime(2049, 12, 31, tzinfo=UTC))
-            .sign(self._key, hashes.SHA256())
-        )
+    def __init__(self, bits: int = 2048, *, pem: bytes | None = None) -> None:
+        """With ``pem``, as the method `pem` gave it, the same key again. Raises ValueError for another text."""
+        self._key = rsa.generate_private_key(public_exponent=65537, key_size=bits) if pem is None else _private(pem)
+        certificate = _certificate(self._key) if pem is None else x509.load_pem_x509_certificate(pem)
         self._der = certificate.public_bytes(Encoding.DER)
         self.kid = b64url(hashlib.sha1(self._der, usedforsecurity=False).digest())
         self._headers = {
             version: b64url(json.dumps({"typ": "JWT", "alg": "RS256", **extra, "kid": self.kid}).encode())
             for version, extra in (("1.0", {"x5t": self.kid}), ("2.0", {}))
         }
+
+    def pem(self) -> bytes:
+        """The private key and its certificate."""
+        key = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return key + x509.load_der_x509_certificate(self._der).public_bytes(Encoding.PEM)
 
     def sign(self, claims: dict[str, Any], nonce: str = "") -> str:
         """A signed JWT with these claims; `ver` chooses the header.
@@ -110,6 +111,27 @@ class SigningKey:
             "x5c": [base64.b64encode(self._der).decode("ascii")],
             "issuer": issuer,
         }
+
+
+def _private(pem: bytes) -> rsa.RSAPrivateKey:
+    key = load_pem_private_key(pem, None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise ValueError("not an RSA key")  # noqa: TRY004 - bad input, like a text that is no key
+    return key
+
+
+def _certificate(key: rsa.RSAPrivateKey) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "entra-emulator signing")])
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2049, 12, 31, tzinfo=UTC))
+        .sign(key, hashes.SHA256())
+    )
 
 
 def _digest(nonce: str) -> str:

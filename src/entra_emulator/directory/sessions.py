@@ -110,6 +110,14 @@ class Sessions:
         """The refresh token of that text."""
         return self._refresh_tokens.get(text)
 
+    def refresh_tokens(self) -> dict[str, RefreshToken]:
+        """All refresh tokens by their text, the oldest first."""
+        return dict(self._refresh_tokens)
+
+    def keep_refresh_tokens(self, tokens: dict[str, RefreshToken]) -> None:
+        """Takes these over."""
+        self._refresh_tokens = OrderedDict(tokens)
+
 
 def well_formed(text: str) -> bool:
     """Whether this could be a code or a refresh token at all."""

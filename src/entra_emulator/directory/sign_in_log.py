@@ -68,6 +68,15 @@ class SignInLog:
             if entry.outcome == "0" and entry.at + delay <= now and luck.third >= settings.sign_in_drops:
                 yield SignIn(entry)
 
+    def every(self, ledger: Ledger) -> list[Entry]:
+        """All sign-ins of all tenants, those of each tenant oldest first."""
+        self._of(ledger, "")
+        return [entry for entries in self._entries.values() for entry in entries]
+
+    def take_over(self, entry: Entry) -> None:
+        """Adds a sign-in from before this log began."""
+        self._entries.setdefault(entry.tenant, deque(maxlen=_MOST)).append(entry)
+
     def _of(self, ledger: Ledger, tenant_id: str) -> deque[Entry]:
         for entry in ledger.after(self._read):
             self._read = entry.sequence

@@ -104,6 +104,11 @@ class Ledger:
             index = sequence - self._entries[0].sequence if self._entries else -1
             return self._entries[index] if 0 <= index < len(self._entries) else None
 
+    @property
+    def last(self) -> int:
+        """The number of the newest entry; 0 before the first."""
+        return self._next - 1
+
     def after(self, sequence: int) -> list[Entry]:
         """The entries that are held with a greater number, oldest first; quick where there are few."""
         with self._lock:

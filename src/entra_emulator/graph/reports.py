@@ -141,7 +141,7 @@ def _principal_rows(call: Call) -> Iterator[dict[str, Any]]:
             for side in ("Client", "Resource"):
                 name = f"{context}{side}SignInActivity"
                 row[name] = _activity(uses[app_id][name]) if name in uses[app_id] else None
-        yield row | {"lastSignInActivity": _activity(max(uses[app_id].values(), key=lambda item: item.entry.sequence))}
+        yield row | {"lastSignInActivity": _activity(max(uses[app_id].values(), key=lambda item: item.entry.at))}
 
 
 def _activity(sign_in: SignIn) -> dict[str, Any]:

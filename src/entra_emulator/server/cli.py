@@ -13,10 +13,12 @@ import typer
 import uvloop
 
 from entra_emulator.admin.demo import Demo
+from entra_emulator.admin.seed_file import plant
 from entra_emulator.core.clock import SystemClock
 from entra_emulator.server.emulator import Emulator
 from entra_emulator.server.outside import Network
 from entra_emulator.server.server import Running, Server
+from entra_emulator.server.state import StateFolder
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A local Entra ID and Microsoft Graph for tests.")
 
@@ -50,19 +52,46 @@ def serve(
         Path | None, typer.Option(help="A certificate to believe of issuers, besides the machine's.")
     ] = None,
     latency_ms: Annotated[float, typer.Option(min=0, help="Milliseconds added to every answer.")] = 0.0,
+    state: Annotated[
+        Path | None, typer.Option(help="Folder that keeps certificate, signing key, directory and logs.")
+    ] = None,
+    seed_file: Annotated[Path | None, typer.Option(help="Tenants to begin with (JSON); not what was kept.")] = None,
+    host_name: Annotated[list[str] | None, typer.Option(help="One more name in its certificate; repeatable.")] = None,
 ) -> None:
     """Serves an emulator over TLS until it is interrupted."""
-    outside = Network(challenge_folder=challenge_dir, ca_file=issuer_ca_file)
-    emulator = Emulator(SystemClock(), seed, outside=outside)
     if redirect_uri and not demo:
         raise typer.BadParameter("a redirect URI belongs to the demo tenant: add --demo", param_hint="--redirect-uri")
+    outside = Network(challenge_folder=challenge_dir, ca_file=issuer_ca_file)
     try:
-        demo_tenant = emulator.seed_demo(tuple(redirect_uri or ())) if demo else None
+        folder = StateFolder(state) if state else None
+        clock, key = SystemClock(), folder.signing_key() if folder else None
+        emulator = Emulator(clock, seed, signing_key=key, outside=outside)
+        kept = folder.load(emulator) if folder else None
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(str(error), param_hint="--state") from error
+    if kept is not None:
+        clock.advance(kept.ahead)
+    if seed_file is not None and kept is None:
+        _plant(emulator, seed_file)
+    demo_tenant = kept.demo if kept else None
+    try:
+        if demo and demo_tenant is None:
+            demo_tenant = emulator.seed_demo(tuple(redirect_uri or ()))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--redirect-uri") from error
+    if folder is not None:
+        folder.begin(emulator, demo_tenant)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        server = Server(emulator, latency=latency_ms / 1000)
+        server = Server(emulator, latency=latency_ms / 1000, state=folder)
+        server.host_names = tuple(host_name or ())
         runner.run(_serve(server, (host, port, metadata_port), ca_file, ready_file, demo_tenant))
+
+
+def _plant(emulator: Emulator, seed_file: Path) -> None:
+    try:
+        plant(emulator.handle, seed_file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(str(error), param_hint="--seed-file") from error
 
 
 async def _serve(

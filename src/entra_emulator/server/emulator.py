@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import random
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from email.utils import formatdate
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from entra_emulator.admin import snapshot as snapshots
 from entra_emulator.admin.admin import Admin
 from entra_emulator.admin.demo import Demo, seed_demo
 from entra_emulator.admin.http import AdminApi
@@ -111,6 +114,23 @@ class Emulator:
         """
         with self._lock:
             return seed_demo(self.admin, self.clock.now(), redirect_uris)
+
+    def snapshot(self, demo: Demo | None = None) -> dict[str, Any]:
+        """All that is known of the tenants, as JSON knows it: with every secret, without logs and faults."""
+        with self._lock:
+            return snapshots.take(self._world, getattr(self.clock, "ahead", 0.0), demo)
+
+    def restore(self, value: Any, log: Sequence[Any] = ()) -> snapshots.Snapshot:
+        """Begins anew with what `snapshot` gave, and with kept lines of the logs. Raises ValueError for anything else."""
+        with self._lock:
+            kept = snapshots.put(self._world, value)
+            snapshots.take_over_log(self._world, list(log))
+            return kept
+
+    def log_lines(self, after: int | None = None) -> list[dict[str, Any]]:
+        """The logs of sign-ins and changes as lines to keep: all, or what is new after that number of the ledger."""
+        with self._lock:
+            return snapshots.all_log_lines(self._world) if after is None else snapshots.log_lines(self._world, after)
 
     def served(self, sequence: int, started: float, ended: float) -> None:
         """Notes between which real times (POSIX seconds) a request was worked on; unknown numbers are ignored."""

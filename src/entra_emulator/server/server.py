@@ -25,6 +25,7 @@ import uvloop
 
 from entra_emulator.core.wire import Request, Response
 from entra_emulator.server.emulator import Emulator
+from entra_emulator.server.state import StateFolder
 from entra_emulator.sign_in import managed_identity
 
 _BODY_LIMIT = 8_000_000
@@ -154,6 +155,8 @@ class _Connection(asyncio.Protocol):
             self._answer(request, emulator.handle(request), started, keep)
 
     def _answer(self, request: Request, response: Response, started: float, keep: bool) -> None:
+        if self._server.state is not None:
+            self._server.state.after(self._server.emulator, request, response)
         if request.method == "HEAD":
             response = replace(response, body=b"")
         delay = response.delay + self._server.latency
@@ -238,8 +241,11 @@ def _one_line(text: str) -> str:
 class Server:
     """An emulator behind a TLS socket. `latency` seconds are added to every answer, without blocking the others."""
 
-    def __init__(self, emulator: Emulator, *, latency: float = 0.0) -> None:
+    def __init__(self, emulator: Emulator, *, latency: float = 0.0, state: StateFolder | None = None) -> None:
         self.emulator = emulator
+        self.state = state
+        self.host_names: tuple[str, ...] = ()
+        """More names that its certificate covers."""
         self.latency = latency
         self.address = ""
         self.callers = ThreadPoolExecutor(8, "entra-emulator-issuers")
@@ -247,11 +253,12 @@ class Server:
         self._listeners: list[asyncio.Server] = []
 
     async def start(self, host: str, port: int, ca_file: Path, metadata_port: int | None = None) -> Running:
-        """Listens, and writes the certificate of a new authority to `ca_file`. Raises OSError if it cannot.
+        """Listens, and writes the certificate of its authority to `ca_file`. Raises OSError if it cannot.
 
         With a `metadata_port` (0 takes a free one) it serves managed identity's endpoints there, without TLS, and nothing else.
         """
-        context = _tls(host, ca_file)
+        authority = self.state.authority() if self.state else trustme.CA(organization_name="entra-emulator")
+        context = _tls(authority, host, self.host_names, ca_file)
         loop = asyncio.get_running_loop()
         listener = await loop.create_server(lambda: _Connection(self), host, port, ssl=context, backlog=1024)
         self._listeners.append(listener)
@@ -275,9 +282,8 @@ class Server:
         await asyncio.sleep(0)
 
 
-def _tls(host: str, ca_file: Path) -> ssl.SSLContext:
-    authority = trustme.CA(organization_name="entra-emulator")
-    names = dict.fromkeys(("localhost", "127.0.0.1", "::1", *_REAL_NAMES, *([host] if host else [])))
+def _tls(authority: trustme.CA, host: str, host_names: tuple[str, ...], ca_file: Path) -> ssl.SSLContext:
+    names = dict.fromkeys(("localhost", "127.0.0.1", "::1", *_REAL_NAMES, *host_names, *([host] if host else [])))
     leaf = authority.issue_cert(*(name for name in names if name not in {"0.0.0.0", "::"}))
     authority.cert_pem.write_to_path(str(ca_file))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

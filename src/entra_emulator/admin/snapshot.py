@@ -1,0 +1,102 @@
+"""Everything that an emulator knows of its tenants, as one JSON value: to keep it, to hand it on, and to begin with it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from entra_emulator.admin.demo import Demo
+from entra_emulator.directory.audit_log import AuditRecord
+from entra_emulator.directory.codec import Unreadable, decode, encode
+from entra_emulator.directory.directory import Directory, ManagedIdentity, Tenant
+from entra_emulator.directory.sessions import RefreshToken
+from entra_emulator.directory.world import World
+from entra_emulator.faults.ledger import Entry
+
+VERSION = 1
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """What is kept of an emulator. `ahead`: by how many seconds its clock was moved; `randomness`: where its generator stands."""
+
+    version: int = VERSION
+    ahead: float = 0.0
+    randomness: list[Any] = field(default_factory=list)
+    tenants: list[Tenant] = field(default_factory=list)
+    machine: list[ManagedIdentity] = field(default_factory=list)
+    refresh_tokens: dict[str, RefreshToken] = field(default_factory=dict)
+    demo: Demo | None = None
+
+
+def take(world: World, ahead: float, demo: Demo | None) -> dict[str, Any]:
+    """The state of this emulator as JSON knows it. Holds secrets: the values of all client secrets and refresh tokens."""
+    version, numbers, gauss = world.rng.getstate()
+    snapshot = Snapshot(
+        ahead=ahead,
+        randomness=[version, list(numbers), gauss],
+        tenants=list(world.directory.tenants.values()),
+        machine=world.machine,
+        refresh_tokens=world.sessions.refresh_tokens(),
+    )
+    encoded: dict[str, Any] = encode(snapshot)
+    return encoded | {"demo": asdict(demo) if demo else None}
+
+
+def put(world: World, value: Any) -> Snapshot:
+    """Makes this the state of the emulator, in place of all it knew. Raises ValueError, changing nothing, if it does not fit."""
+    if not isinstance(value, dict) or value.get("version") != VERSION:
+        raise Unreadable(f"not a snapshot of version {VERSION}")
+    snapshot = decode(Snapshot, value)
+    directory = _directory(snapshot.tenants)
+    world.clear(world.rng)
+    if snapshot.randomness:
+        version, numbers, gauss = snapshot.randomness
+        world.rng.setstate((version, tuple(numbers), gauss))
+    world.directory, world.machine = directory, snapshot.machine
+    world.sessions.keep_refresh_tokens(snapshot.refresh_tokens)
+    return snapshot
+
+
+def log_lines(world: World, after: int) -> list[dict[str, Any]]:
+    """What came to the logs of sign-ins and changes after that number of the ledger, and since this was last asked."""
+    sign_ins = [{"sign_in": entry.as_dict()} for entry in world.ledger.after(after) if entry.outcome and entry.tenant]
+    return [*sign_ins, *(_audit_line(*item) for item in world.audits.drain())]
+
+
+def all_log_lines(world: World) -> list[dict[str, Any]]:
+    """All that is in these logs."""
+    sign_ins = [{"sign_in": entry.as_dict()} for entry in world.sign_ins.every(world.ledger)]
+    return [*sign_ins, *(_audit_line(*item) for item in world.audits.every())]
+
+
+def _audit_line(tenant_id: str, record: AuditRecord) -> dict[str, Any]:
+    return {"tenant": tenant_id, "audit": encode(record)}
+
+
+def take_over_log(world: World, lines: list[Any]) -> None:
+    """Puts kept lines into the logs, without what no tenant shows any more. Raises ValueError for a line of another form."""
+    now, tenants = world.clock.now(), world.directory.tenants
+    for line in lines:
+        if "sign_in" in line:
+            entry = decode(Entry, line["sign_in"])
+            if entry.tenant in tenants and entry.at >= now - tenants[entry.tenant].settings.log_retention:
+                world.sign_ins.take_over(entry)
+        else:
+            record, tenant = decode(AuditRecord, line["audit"]), tenants.get(line["tenant"])
+            if tenant is not None and record.at >= now - tenant.settings.log_retention:
+                world.audits.take_over(tenant.id, record)
+
+
+def _directory(tenants: list[Tenant]) -> Directory:
+    """The tenants with everything by which it is found."""
+    directory = Directory()
+    for tenant in tenants:
+        applications, principals = tenant.applications, tenant.principals
+        tenant.applications, tenant.principals = {}, {}
+        directory.add_tenant(tenant)
+        for application in applications.values():
+            directory.add_application(application)
+        for principal in principals.values():
+            directory.add_principal(principal)
+    return directory

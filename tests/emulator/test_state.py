@@ -1,0 +1,185 @@
+"""A place of its own: `entra-emulator serve --state DIR`, a seed file, an export."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from entra_emulator import Emulator, Settings, SigningKey, VirtualClock
+from entra_emulator.admin.seed_file import plant
+from tests.emulator.certificates import Certificate
+from tests.emulator.people import people_in
+from tests.emulator.scene import EmulatorFixture
+from tests.emulator.test_admin_api import admin
+
+DAY = 86_400.0
+
+
+def test_an_export_is_everything_and_an_import_begins_with_it(
+    scene: EmulatorFixture, certificate: Certificate, signing_key: SigningKey
+) -> None:
+    people = people_in(scene)
+    scene.emulator.admin.configure(scene.tenant, replicas=3, graph_appear=(1, 30), reports_budget=None)
+    permissions = ("AuditLog.Read.All", "Directory.Read.All", "Application.ReadWrite.All", "Policy.Read.All")
+    reader, app = scene.application("reader", permissions=permissions), scene.application()
+    scene.emulator.admin.add_certificate(app.object_id, certificate.pem)
+    scene.add_password(reader, app)
+    fic = {"name": "ci-1", "issuer": "https://ci.example", "subject": "s", "audiences": ["api://AzureADTokenExchange"]}
+    assert scene.graph(reader, "POST", f"applications/{app.object_id}/federatedIdentityCredentials", fic).status == 201
+    scene.emulator.admin.create_group(scene.tenant, "group", members=(people.ada,))
+    scene.emulator.admin.set_policy(scene.tenant, passwordCredentials=[{"restrictionType": "passwordAddition"}])
+    scene.emulator.admin.create_subscription(scene.tenant, "sub", owners=(app.principal_id,))
+    deleted = scene.application("deleted")
+    scene.graph(reader, "DELETE", f"applications/{deleted.object_id}")
+    refresh = people.tokens()["refresh_token"]
+    scene.token(app)
+    scene.clock.advance(900)
+    kept = json.loads(json.dumps(scene.emulator.snapshot()))
+    log = json.loads(json.dumps(scene.emulator.log_lines()))
+    paths = (
+        "applications", "servicePrincipals", "users", "groups", "policies/defaultAppManagementPolicy",
+        "directory/deletedItems/microsoft.graph.application", "auditLogs/directoryAudits",
+        f"applications/{app.object_id}/federatedIdentityCredentials",
+        "https://graph.microsoft.com/beta/auditLogs/signIns?$filter=signInEventTypes/any(t:%20t%20eq%20'servicePrincipal')",
+        "https://graph.microsoft.com/beta/reports/appCredentialSignInActivities",
+    )  # fmt: skip
+
+    def answers() -> list[Any]:
+        clock = VirtualClock(scene.clock.now())
+        other = Emulator(clock, seed=99, signing_key=signing_key)
+        other.restore(kept, log)
+        copy = EmulatorFixture(other, clock, scene.tenant)
+        bodies = [copy.graph(reader, "GET", path).body for path in paths]
+        assert b"servicePrincipalCredentialKeyId" in b"".join(bodies)
+        refreshed = people_copy(people, copy).refresh(refresh).json()
+        return [*bodies, set(refreshed), copy.token(app).json()["expires_in"]]
+
+    assert answers() == answers(), "the same state and the same time give the same answers"
+    other = Emulator(VirtualClock(scene.clock.now()), signing_key=signing_key)
+    other.restore(kept)
+    assert json.loads(json.dumps(other.snapshot())) == kept
+    for wrong in ({}, {"version": 2}, kept | {"nonsense": 1}, kept | {"tenants": [{"id": 1}]}, kept | {"tenants": 7}):
+        with pytest.raises(ValueError, match=r"not|no nonsense"):
+            other.restore(wrong)
+    assert json.loads(json.dumps(other.snapshot())) == kept, "what does not fit changes nothing"
+    assert admin(scene, "GET", "export")["tenants"][0]["id"] == scene.tenant
+    admin(scene, "POST", "import", kept)
+
+
+def people_copy(people: Any, scene: EmulatorFixture) -> Any:
+    return type(people)(scene, people.web, people.ada, people.uri)
+
+
+SEED = {
+    "tenants": [
+        {
+            "name": "Fabrikam",
+            "settings": {"replicas": 2},
+            "users": [{"name": "Ada Admin", "roles": ["Global Administrator"]}],
+            "applications": [
+                {"name": "rotator", "permissions": ["Application.ReadWrite.OwnedBy"], "owns_itself": True},
+                {
+                    "name": "payments",
+                    "owners": ["rotator", "Ada Admin"],
+                    "secrets": 0,
+                    "credentials": [
+                        {"display_name": "old", "end": "2020-01-01T00:00:00Z", "start": "2019-01-01T00:00:00Z"}
+                    ],
+                },
+            ],
+            "subscriptions": [{"name": "Works", "owners": ["rotator"]}],
+        }
+    ]
+}
+
+
+def test_a_seed_file_makes_tenants_and_says_where_it_does_not_fit() -> None:
+    emulator = Emulator(VirtualClock())
+    plant(emulator.handle, json.dumps(SEED).encode())
+    [tenant] = emulator.snapshot()["tenants"]
+    names = {item["display_name"]: item for item in tenant["applications"].values()}
+    assert len(names["payments"]["owners"]) == 2
+    assert [item["display_name"] for item in names["payments"]["passwords"]] == ["old"]
+    assert emulator.admin.settings("fabrikam.onmicrosoft.com") == Settings(replicas=2)
+    for wrong, place in (
+        (b"junk", "not JSON"),
+        (b"[]", "one member"),
+        (b'{"tenants": [7]}', r"tenants\[0\]"),
+        (
+            b'{"tenants": [{"name": "x", "applications": [{"nonsense": 1, "name": "y"}]}]}',
+            r"applications\[0\].*nonsense",
+        ),
+        (b'{"tenants": [{"name": "z", "users": [{"name": "a", "roles": ["x"]}]}]}', r"users\[0\].*directory role"),
+    ):
+        with pytest.raises(ValueError, match=place):
+            plant(Emulator(VirtualClock()).handle, wrong)
+
+
+def served(folder: Path, *options: str) -> tuple[subprocess.Popen[bytes], dict[str, Any], ssl.SSLContext]:
+    ready = folder / "ready.json"
+    ready.unlink(missing_ok=True)
+    command = [
+        sys.executable,
+        "-m",
+        "entra_emulator",
+        "serve",
+        "--state",
+        str(folder / "state"),
+        "--ca-file",
+        str(folder / "ca.pem"),
+    ]
+    process = subprocess.Popen([*command, "--ready-file", str(ready), *options], stdout=subprocess.DEVNULL)
+    for _ in range(600):
+        if ready.exists():
+            break
+        time.sleep(0.05)
+    content = json.loads(ready.read_text())
+    return process, content, ssl.create_default_context(cafile=content["ca_file"])
+
+
+def test_what_was_answered_is_there_after_a_kill(tmp_path: Path) -> None:
+    first, at, trusted = served(tmp_path, "--demo")
+    try:
+        app = at["demo"]["connection"]
+        url = f"{at['admin']}/applications/{app['object_id']}/secrets"
+        request = urllib.request.Request(url, b'{"display_name": "kept"}', {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, context=trusted) as response:
+            made = json.load(response)
+        url = f"{at['authority']}/{at['demo']['tenant_id']}/discovery/v2.0/keys"
+        with urllib.request.urlopen(url, context=trusted) as response:
+            keys = json.load(response)["keys"]
+    finally:
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    certificate = (tmp_path / "ca.pem").read_bytes()
+    shutil.copytree(tmp_path / "state", tmp_path / "copy")
+    second, again, _ = served(tmp_path, "--demo", "--seed-file", "nothing is planted over what was kept")
+    try:
+        assert again["demo"] == at["demo"]
+        assert (tmp_path / "ca.pem").read_bytes() == certificate, "clients that trusted it still do"
+        with urllib.request.urlopen(f"{again['admin']}/applications/{app['object_id']}", context=trusted) as response:
+            assert made["value"] in {item["value"] for item in json.load(response)["secrets"]}
+        url = f"{again['authority']}/{again['demo']['tenant_id']}/discovery/v2.0/keys"
+        with urllib.request.urlopen(url, context=trusted) as response:
+            assert [item["kid"] for item in json.load(response)["keys"]] == [item["kid"] for item in keys]
+    finally:
+        second.terminate()
+        second.wait()
+    (tmp_path / "state" / "directory.json").write_text("{")
+    broken = subprocess.run(
+        [sys.executable, "-m", "entra_emulator", "serve", "--state", str(tmp_path / "state")],
+        capture_output=True,
+        check=False,
+    )
+    assert broken.returncode == 2
+    assert b"cannot be read" in broken.stderr
