@@ -21,6 +21,7 @@ DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "audit-events.md": pages.audit_events,
     "permissions.md": pages.permissions,
     "openapi.json": pages.openapi,
+    "emulator.md": pages.emulator,
 }
 SHOWN = 20
 

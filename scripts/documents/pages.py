@@ -248,3 +248,59 @@ def openapi() -> str:
         finally:
             core.close()
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+# --- the emulator -----------------------------------------------------------------------------------------------------
+
+
+def emulator() -> str:
+    """Return what of Graph's and Entra ID's documented behaviour the emulator has, refuses, and does not have."""
+    service = importlib.import_module("entra_emulator.graph.service")
+    documented = importlib.import_module("entra_emulator.graph.documented")
+    routes = {version: service.routes(version) for version in ("v1.0", "beta")}
+    known: set[tuple[str, str]] = set()
+    text = _EMULATOR.format(note=NOTE)
+    for resource, operations in documented.DOCUMENTED.items():
+        rows = []
+        for suffix, methods in operations.items():
+            path = f"{resource}/{suffix}".rstrip("/")
+            for method, what in (part.split(": ", 1) for part in methods.split("|")):
+                known.add((path.lower(), method))
+                rows.append(
+                    (f"`{method} /{path.replace('{}', '{id}')}`", what, _modelled(routes, path.lower(), method))
+                )
+        text += f"## {resource}\n\n" + table(("request", "documented", "here"), rows)
+        refused = [(what, answer) for about, what, answer in documented.REFUSED if about == resource]
+        text += "\nRefused aloud:\n\n" + table(("what", "answer"), refused) if refused else ""
+        text += "\n"
+    more = sorted(
+        (f"`{method} /{path.replace('{}', '{id}')}`", f"`{name}`")
+        for path, methods in routes["beta"].items()
+        for method, name in methods.items()
+        if (path, method) not in known
+    )
+    return text + "## More\n\n" + table(("request", "in the ledger"), more) + _token_endpoint()
+
+
+def _modelled(routes: dict[str, dict[str, dict[str, str]]], path: str, method: str) -> str:
+    name = routes["beta"].get(path, {}).get(method)
+    if name is None:
+        return "absent: refused with an OData error"
+    return f"`{name}`" + ("" if method in routes["v1.0"].get(path, {}) else ", beta only")
+
+
+def _token_endpoint() -> str:
+    codes = importlib.import_module("entra_emulator.tokens.sts_codes").CODES
+    rows = [
+        (f"AADSTS{code}", row.error, str(row.status), row.source, row.assumed) for code, row in sorted(codes.items())
+    ]
+    return "\n## Codes of the token endpoint\n\n" + table(("code", "error", "status", "source", "assumed of it"), rows)
+
+
+_EMULATOR = """# What the emulator has of Entra ID and Graph
+
+{note}Each operation that Microsoft documents of the resources here, and its name in the ledger and in faults where the
+emulator has it. What it does not have is refused, never answered with a made-up success: an unknown path is a 400, an
+unknown method a 405. How true the rest is, and what is assumed: [the emulator's README](../../src/entra_emulator/README.md).
+
+"""

@@ -115,6 +115,14 @@ _TABLES = {
 }
 
 
+def routes(version: str) -> dict[str, dict[str, str]]:
+    """The operations of `v1.0` or `beta`: path pattern in lower case (`{}` for a key) -> method -> name in the ledger."""
+    return {
+        pattern: {method: route.operation for method, route in methods.items()}
+        for pattern, methods in _TABLES[version].items()
+    }
+
+
 def handle(call: Call) -> Response:
     """Answers one request to Graph."""
     pattern, keys = _parse(call.path)

@@ -1,0 +1,172 @@
+"""What Microsoft documents of the resources that this directory holds, so that it can say what of it is here.
+
+Source: the pages of each resource at https://learn.microsoft.com/graph/api/resources/ (v1.0 where it says no other version). An
+operation without a route is refused with an OData error; `REFUSED` is what a route that exists refuses although it is documented.
+"""
+
+from __future__ import annotations
+
+_COLLECTION = "GET: list|POST: create"
+_ONE = "GET: read|PATCH: change|DELETE: delete"
+_KEYS = {
+    "addPassword": "POST: add a client secret",
+    "removePassword": "POST: remove a client secret",
+    "addKey": "POST: add a certificate with proof",
+    "removeKey": "POST: remove a certificate with proof",
+}
+_MEMBERSHIP = {
+    "memberOf": "GET: groups and roles",
+    "transitiveMemberOf": "GET: groups and roles, of groups too",
+    "checkMemberGroups": "POST: check groups",
+    "checkMemberObjects": "POST: check groups and roles",
+    "getMemberGroups": "POST: ids of groups",
+    "getMemberObjects": "POST: ids of groups and roles",
+}
+_REFERENCES = {"": "GET: list", "/$ref": "POST: add", "/{}/$ref": "DELETE: remove"}
+
+
+def _linked(name: str) -> dict[str, str]:
+    return {f"{name}{suffix}": f"{what} {name}" for suffix, what in _REFERENCES.items()}
+
+
+DOCUMENTED: dict[str, dict[str, str]] = {
+    "applications": {
+        "": _COLLECTION,
+        "$count": "GET: count",
+        "delta": "GET: changes",
+        "agentIdentityBlueprint": "GET: list blueprints",
+        "{}": _ONE,
+        **{f"{{}}/{name}": what for name, what in _KEYS.items()},
+        **{f"{{}}/{name}": what for name, what in _linked("owners").items()},
+        "{}/owners/$count": "GET: count owners",
+        **{f"{{}}/{name}": what for name, what in _linked("appManagementPolicies").items()},
+        **{f"{{}}/{name}": what for name, what in _linked("tokenLifetimePolicies").items()},
+        **{f"{{}}/{name}": what for name, what in _linked("tokenIssuancePolicies").items()},
+        "{}/federatedIdentityCredentials": _COLLECTION,
+        "{}/federatedIdentityCredentials/{}": _ONE,
+        "{}/extensionProperties": _COLLECTION,
+        "{}/extensionProperties/{}": "GET: read|DELETE: delete",
+        "{}/logo": "GET: read|PUT: change",
+        "{}/setVerifiedPublisher": "POST: verify the publisher",
+        "{}/unsetVerifiedPublisher": "POST: take that back",
+        "{}/synchronization/jobs": _COLLECTION,
+    },
+    "servicePrincipals": {
+        "": _COLLECTION,
+        "$count": "GET: count",
+        "delta": "GET: changes",
+        "{}": _ONE,
+        **{f"{{}}/{name}": what for name, what in _KEYS.items()},
+        "{}/addTokenSigningCertificate": "POST: make a certificate for SAML",
+        **{f"{{}}/{name}": what for name, what in _linked("owners").items()},
+        **{f"{{}}/{name}": what for name, what in _linked("appManagementPolicies").items()},
+        **{f"{{}}/{name}": what for name, what in _linked("claimsMappingPolicies").items()},
+        **{f"{{}}/{name}": what for name, what in _linked("homeRealmDiscoveryPolicies").items()},
+        "{}/appRoleAssignments": _COLLECTION,
+        "{}/appRoleAssignments/{}": "GET: read|DELETE: delete",
+        "{}/appRoleAssignedTo": _COLLECTION,
+        "{}/appRoleAssignedTo/{}": "GET: read|DELETE: delete",
+        "{}/oauth2PermissionGrants": "GET: list",
+        "{}/delegatedPermissionClassifications": _COLLECTION,
+        "{}/ownedObjects": "GET: list",
+        "{}/createdObjects": "GET: list",
+        **{f"{{}}/{name}": what for name, what in _MEMBERSHIP.items()},
+        "{}/synchronization/jobs": _COLLECTION,
+    },
+    "users": {
+        "": _COLLECTION,
+        "$count": "GET: count",
+        "delta": "GET: changes",
+        "{}": _ONE,
+        "{}/ownedObjects": "GET: list",
+        "{}/manager": "GET: read",
+        "{}/directReports": "GET: list",
+        "{}/appRoleAssignments": _COLLECTION,
+        "{}/oauth2PermissionGrants": "GET: list",
+        "{}/licenseDetails": "GET: list",
+        "{}/revokeSignInSessions": "POST: end all sessions",
+        "{}/changePassword": "POST: change",
+        **{f"{{}}/{name}": what for name, what in _MEMBERSHIP.items()},
+    },
+    "groups": {
+        "": _COLLECTION,
+        "$count": "GET: count",
+        "delta": "GET: changes",
+        "{}": _ONE,
+        **{f"{{}}/{name}": what for name, what in _linked("members").items()},
+        **{f"{{}}/{name}": what for name, what in _linked("owners").items()},
+        "{}/transitiveMembers": "GET: list",
+        "{}/appRoleAssignments": _COLLECTION,
+        **{f"{{}}/{name}": what for name, what in _MEMBERSHIP.items()},
+    },
+    "directoryObjects": {
+        "{}": "GET: read|DELETE: delete",
+        "getByIds": "POST: read many",
+        "delta": "GET: changes",
+        "validateProperties": "POST: check names",
+    },
+    "directory/deletedItems": {
+        "application": "GET: list",
+        "servicePrincipal": "GET: list",
+        "user": "GET: list",
+        "group": "GET: list",
+        "{}": "GET: read|DELETE: delete for good",
+        "{}/restore": "POST: restore",
+    },
+    "oauth2PermissionGrants": {"": _COLLECTION, "delta": "GET: changes", "{}": _ONE},
+    "policies": {
+        "defaultAppManagementPolicy": "GET: read|PATCH: change",
+        "appManagementPolicies": _COLLECTION,
+        "appManagementPolicies/{}": _ONE,
+        "appManagementPolicies/{}/appliesTo": "GET: list",
+        "claimsMappingPolicies": _COLLECTION,
+        "homeRealmDiscoveryPolicies": _COLLECTION,
+        "tokenIssuancePolicies": _COLLECTION,
+        "tokenLifetimePolicies": _COLLECTION,
+        "authorizationPolicy": "GET: read|PATCH: change",
+        "conditionalAccessPolicies": _COLLECTION,
+    },
+    "auditLogs": {
+        "signIns": "GET: list",
+        "signIns/{}": "GET: read",
+        "directoryAudits": "GET: list",
+        "directoryAudits/{}": "GET: read",
+        "provisioning": "GET: list",
+    },
+    "reports": {
+        "appCredentialSignInActivities": "GET: list (beta)",
+        "appCredentialSignInActivities/{}": "GET: read (beta)",
+        "servicePrincipalSignInActivities": "GET: list (beta)",
+        "servicePrincipalSignInActivities/{}": "GET: read (beta)",
+    },
+    "me": {"": "GET: read", "ownedObjects": "GET: list", "memberOf": "GET: list", "transitiveMemberOf": "GET: list"},
+    "organization": {"": "GET: list", "{}": "GET: read"},
+    "domains": {"": "GET: list", "{}": "GET: read"},
+    "$batch": {"": "POST: many at once"},
+}
+"""Resource -> what follows it in the path (`{}` for a key) -> its methods, each with what it does."""
+
+REFUSED: tuple[tuple[str, str, str], ...] = (
+    ("applications", "a password credential chosen by the client", "400 Request_BadRequest"),
+    (
+        "applications",
+        "keyCredentials but of type AsymmetricX509Cert and usage Verify",
+        "400 Request_BadRequest",
+    ),
+    ("applications", "claimsMatchingExpression of a federated identity credential", "400 Request_BadRequest"),
+    (
+        "applications",
+        "an unknown member at any depth, or name in $select, $filter, $expand, $orderby",
+        "400",
+    ),
+    ("servicePrincipals", "a role assignment of a user or a group", "404 Request_ResourceNotFound"),
+    (
+        "policies",
+        "restrictions trustedCertificateAuthority, of identifier URIs and of audiences",
+        "400 Request_BadRequest",
+    ),
+    ("auditLogs", "a $filter by the key id of a credential", "400 Request_BadRequest"),
+    ("auditLogs", "signInEventTypes in v1.0", "400 Request_BadRequest"),
+    ("reports", "everything in v1.0", "400 BadRequest"),
+)
+"""What is documented, or could be hoped for, and is refused aloud: resource, what, with which answer."""
