@@ -48,12 +48,17 @@ class LazyGroup(TyperGroup):
             if importlib.util.find_spec(module.partition(".")[0]) is not None:
                 self.add_command(TyperCommand(name, help=summary))
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        take_plain_values(self, ctx)
+        return super().parse_args(ctx, args)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
         if name is not None and name in COMMANDS:
             command = typer.main.get_command(importlib.import_module(COMMANDS[name][0]).app)
             command.name = name
-            take_plain_values(command)
+            for each in (command, *getattr(command, "commands", {}).values()):
+                take_plain_values(each, ctx)
         return name, command, rest
 
 

@@ -11,11 +11,9 @@ from typing import Any, get_args, get_origin
 _JUDGE = "_runtime_param"
 
 
-def take_plain_values(command: Any) -> None:
-    """Let a command, and those below it, take plain values as they are."""
-    for below in getattr(command, "commands", {}).values():
-        take_plain_values(below)
-    for parameter in command.params:
+def take_plain_values(command: Any, ctx: Any) -> None:
+    """Let a command take plain values as they are."""
+    for parameter in command.get_params(ctx):
         if getattr(parameter, _JUDGE, False) is None:
             setattr(parameter, _JUDGE, _Plain(parameter))
 

@@ -181,7 +181,8 @@ def test_no_secret_of_the_environment_is_ever_printed(shell: Shell) -> None:
 
 
 def test_a_command_imports_only_what_it_needs(tmp_path: Path) -> None:
-    code = "import sys; from keyturn.cli import main; main.main(['--version'], {}); print(*sorted(sys.modules))"
+    run = "['run', '--env', 'dev', '--on-change', 'none', '--interval', '5', '--', 'true']"
+    code = f"import sys; from keyturn.cli import main; main.main({run}, {{}}); print(*sorted(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ)
     )
@@ -193,6 +194,7 @@ def test_a_command_imports_only_what_it_needs(tmp_path: Path) -> None:
         "dbos",
         "httpx2",
         "cryptography",
+        "pydantic",
         "rich",
         "argon2",
     }
