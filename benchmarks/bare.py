@@ -41,7 +41,7 @@ def serving() -> Iterator[tuple[str, int]]:
         assert child.stdout is not None
         yield child.stdout.readline().strip().removeprefix(_READY), child.pid
     finally:
-        child.terminate()
+        child.kill()  # what it serves is nobody's
         child.wait()
 
 
