@@ -224,11 +224,14 @@ class Teams:
             )
 
     def delete(self, process: Process, view: SecretRotationView) -> None:
-        flags = {name: self._rng.random() < 0.5 for name in ("delete_secrets", "revoke")}
+        delete_secrets, revoke = self._rng.random() < 0.5, self._rng.random() < 0.5
+        flags = {"delete_secrets": delete_secrets, "revoke": revoke}
         self._sim.request(
             process,
             f"delete {view.secret_rotation.name}, {flags}",
-            lambda _rotations: self._use_cases(process).delete(self._actor, view.secret_rotation.id, **flags),
+            lambda _rotations: self._use_cases(process).delete(
+                self._actor, view.secret_rotation.id, delete_secrets=delete_secrets, revoke=revoke
+            ),
         )
 
     def connect_to_target(self) -> None:

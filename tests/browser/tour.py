@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 
 from playwright.sync_api import Page, expect
 
@@ -10,6 +11,7 @@ from keyturn.alarms.channel_service import ChannelDraft
 from keyturn.app.alarms import alarm_evaluation, alarm_services
 from keyturn.app.web import webhooks
 from keyturn.app.worker import webhook_sender
+from keyturn.approvals.service import Approvals
 from keyturn.connections.domain import Connection, NewConnection
 from keyturn.delivery import use
 from keyturn.delivery.domain import Read
@@ -21,6 +23,8 @@ from keyturn.kit.secret import Plaintext
 from keyturn.projects.domain import NewProject, Project
 from keyturn.providers.azure.methods.certificate import CertificateFiles
 from keyturn.rotations.commands import NewSecretRotation
+from keyturn.rotations.freeze_service import Freezes, NewFreeze
+from keyturn.rotations.proposals import deletion_of_connection
 from keyturn.rotations.schedule import Schedule
 from keyturn.secrets.domain import Address, Details, Metadata, NewSecret, ReadValue, SecretChange
 from keyturn.secrets.mapped import SecretNames
@@ -64,6 +68,7 @@ class Furniture:
     """Through which an application of another is rotated."""
     channel_id: str
     webhook_id: str
+    request_id: str
 
 
 TOKEN_AUTHS: dict[str, dict[str, object]] = {
@@ -108,7 +113,9 @@ def furnish(estate: BrowserServer) -> Furniture:
         writer=writer,
         channel_id=_channel(estate),
         webhook_id=_webhook(estate, project),
+        request_id="",
     )
+    furniture = replace(furniture, request_id=_guards(estate, furniture.resting))
     estate.connect("organization-wide", estate.application("Directory Sync"))
     return furniture
 
@@ -135,6 +142,18 @@ def _secrets(estate: BrowserServer, project: Project) -> str:
         secrets.create(actor, Address(project.id, None, "prod", "/shared"), NewSecret(name, Plaintext("prod")))
     secrets.imports.create(actor, here, "prod", "/shared")
     return secret_id
+
+
+def _guards(estate: BrowserServer, connection: Connection) -> str:
+    """Have a freeze to come, and return the id of a request that waits for another person."""
+    core, actor = estate.core, estate.actor
+    year_end = NewFreeze(
+        "Year end", "Nobody is here.", date(2040, 12, 20), date(2041, 1, 6), "Europe/Oslo", yearly=True
+    )
+    Freezes(core.database, core.clock, core.ids).create(actor, year_end)
+    approvals = Approvals(core.database, core.clock, core.ids, core.sealer)
+    change = deletion_of_connection(connection, None, revoke=True)
+    return approvals.submit(actor, change, "Billing moved to the new tenant.").id
 
 
 def _channel(estate: BrowserServer) -> str:
@@ -216,7 +235,7 @@ def _use_secret(estate: BrowserServer, rotation_id: str) -> None:
 def addresses(estate: BrowserServer, furniture: Furniture) -> Iterator[tuple[str, str]]:
     """Yield a name and the path of every page of the server that needs a session; fails for a page with unknown parameters."""
     values = {"project_id": furniture.project.id, "identity_id": furniture.identity_id, "tag": "users"}
-    values["webhook_id"] = furniture.webhook_id
+    values |= {"webhook_id": furniture.webhook_id, "request_id": furniture.request_id}
     for path in sorted(set(estate.pages) - NO_PAGES):
         if not any(
             each in path for each in ("{connection_id}", "{rotation_id}", "{secret_id}", "{alarm_id}", "{channel_id}")

@@ -19,6 +19,7 @@ HOME = {
         "project_events.py",
         "secret_rotation_events.py",
         "alarm_events.py",
+        "approval_events.py",
         "webhook_events.py",
         "inventory_events.py",
     )

@@ -49,6 +49,9 @@ LATER_TABLES = (
     "owners",
     "credential_uses",
     *("observed_uses", "use_reports"),
+    "approval_requests",
+    "approval_settings",
+    "freeze_windows",
     "deleted_values",
     "deleted_rows",
     "deletions",
@@ -187,6 +190,8 @@ _WITHOUT_LATER_COLUMNS = (
     "ALTER TABLE oauth_tokens DROP COLUMN signed_in_by",
     "ALTER TABLE oauth_tokens DROP COLUMN signed_in_email",
     "ALTER TABLE users DROP COLUMN disabled_at",
+    "ALTER TABLE rotations DROP COLUMN weekdays",
+    "ALTER TABLE rotations DROP COLUMN moved_days",
 )
 """What later migrations bring."""
 

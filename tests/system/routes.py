@@ -326,7 +326,25 @@ _API |= {
 }
 
 _NO_HOOK = {"webhook_id": "nothing"}
+_NO_REQUEST = {"request_id": "nothing"}
+_NO_FREEZE = {"freeze_id": "nothing"}
+_FREEZE_FORM = {"name": "Sale", "fromDay": "2027-01-01", "toDay": "2027-01-03", "timeZone": "UTC"}
 _API |= {
+    "GET /api/v1/approval-requests": SELF,
+    "GET /api/v1/approval-requests/{request_id}": _self(None, 404, fill=_NO_REQUEST),
+    "POST /api/v1/approval-requests/{request_id}/approve": _self({}, 404, fill=_NO_REQUEST),
+    "POST /api/v1/approval-requests/{request_id}/reject": _self({}, 404, fill=_NO_REQUEST),
+    "POST /api/v1/approval-requests/{request_id}/withdraw": _self({}, 404, fill=_NO_REQUEST),
+    "GET /api/v1/approval-rules": _in(Action.READ_PROJECT, query="?projectId={project_id}"),
+    "PUT /api/v1/approval-rules": _in(Action.EDIT_PROJECT, {"isRequired": False}, query="?projectId={project_id}"),
+    "GET /api/v1/freeze-windows": _in(Action.READ_PROJECT, query="?projectId={project_id}"),
+    "POST /api/v1/freeze-windows": _in(
+        Action.EDIT_PROJECT, {"name": "Sale", "from": "2027-01-01", "to": "2027-01-03", "projectId": "{project_id}"}
+    ),
+    "PUT /api/v1/freeze-windows/{freeze_id}": _self(
+        {"name": "Sale", "from": "2027-01-01", "to": "2027-01-03"}, 404, fill=_NO_FREEZE
+    ),
+    "DELETE /api/v1/freeze-windows/{freeze_id}": _self(None, 404, fill=_NO_FREEZE),
     "GET /api/v1/webhooks": _in(Action.EDIT_PROJECT, query="?projectId={project_id}"),
     "POST /api/v1/webhooks": _in(
         Action.EDIT_PROJECT, {"projectId": "{project_id}", "webhookUrl": "https://hooks.example.com"}
@@ -579,6 +597,21 @@ _PAGES: dict[str, Rule] = {
     f"POST {_PROJECT}/roles": _in(Action.CREATE_ROLES, {"name": "New", "slug": "new-role"}),
     f"POST {_PROJECT}/roles/{{role_id}}": _in(Action.EDIT_ROLES, {"name": "Renamed", "slug": "renamed"}),
     f"POST {_PROJECT}/roles/{{role_id}}/delete": _in(Action.DELETE_ROLES, {"confirm": "Quiet"}),
+    "GET /approvals": SELF,
+    "GET /approvals/{request_id}": _self(None, 404, fill=_NO_REQUEST),
+    "POST /approvals/{request_id}/approve": _self({}, 404, fill=_NO_REQUEST),
+    "POST /approvals/{request_id}/reject": _self({}, 404, fill=_NO_REQUEST),
+    "POST /approvals/{request_id}/withdraw": _self({}, 404, fill=_NO_REQUEST),
+    "GET /organization/approval-rules": Rule(Place.SERVER),
+    "POST /organization/approval-rules": Rule(Place.SERVER, None, {"hours": "24"}),
+    f"GET {_PROJECT}/approval-rules": _in(Action.EDIT_PROJECT),
+    f"POST {_PROJECT}/approval-rules": _in(Action.EDIT_PROJECT, {"hours": "24"}),
+    "GET /organization/freezes": SELF,
+    "POST /organization/freezes": Rule(Place.SERVER, None, _FREEZE_FORM),
+    "POST /organization/freezes/{freeze_id}/delete": _self({}, 404, fill=_NO_FREEZE),
+    f"GET {_PROJECT}/freezes": _in(Action.READ_PROJECT),
+    f"POST {_PROJECT}/freezes": _in(Action.EDIT_PROJECT, _FREEZE_FORM),
+    f"POST {_PROJECT}/freezes/{{freeze_id}}/delete": _self({}, 403, 404, fill=_NO_FREEZE),
     f"GET {_PROJECT}/webhooks": _in(Action.EDIT_PROJECT),
     f"POST {_PROJECT}/webhooks": _in(Action.EDIT_PROJECT, {"url": "https://hooks.example.com"}),
     f"GET {_PROJECT}/webhooks/{{webhook_id}}": _self(None, 404, fill=_NO_HOOK),

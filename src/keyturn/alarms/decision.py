@@ -11,8 +11,18 @@ from keyturn.alarms.domain import Alarm, Audience, Event, Notice, Rules, Silence
 from keyturn.kit.moments import moved, not_after
 from keyturn.ownership.domain import NOBODY, Owner
 
-AT_ONCE = frozenset({ConditionKind.CREDENTIAL_APPEARED, ConditionKind.CREDENTIAL_VANISHED, ConditionKind.OWNER_LEFT})
-"""Told at once however severe: somebody else changed what this server keeps, or nobody is left who would be told."""
+AT_ONCE = frozenset(
+    {
+        ConditionKind.CREDENTIAL_APPEARED,
+        ConditionKind.CREDENTIAL_VANISHED,
+        ConditionKind.OWNER_LEFT,
+        ConditionKind.APPROVAL_WAITS,
+        ConditionKind.APPROVAL_BYPASSED,
+    }
+)
+"""Told at once however severe: somebody else changed what this server keeps, nobody is left who would be told, or a request
+waits that expires.
+"""
 DAILY = frozenset({ConditionKind.TENANT_CREDENTIAL_ENDS})
 """Told in the daily message however near: of what this server only reads, and does not keep."""
 DAILY_IS_TOO_LATE = timedelta(hours=50)

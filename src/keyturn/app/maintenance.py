@@ -9,6 +9,7 @@ from itertools import count
 from sqlalchemy.exc import SQLAlchemyError
 from structlog import get_logger
 
+from keyturn.approvals.store import forget as forget_requests
 from keyturn.audit.retention import remove_old_events
 from keyturn.connections import older_rows
 from keyturn.connections.refresh_tokens import Grants
@@ -72,9 +73,14 @@ class HourlyTasks:
             Task("change-retention", partial(self._attempt, "change_retention", self._remove_old_changes)),
             Task("webhook-retention", partial(self._attempt, "webhook_retention", self._remove_old_messages)),
             Task("version-retention", partial(self._attempt, "version_retention", self._remove_old_versions)),
+            Task("approvals", partial(self._attempt, "approvals", self._forget_requests)),
             Task("deletions", partial(self._attempt, "deletions", self._remove_deleted)),
             Task("fingerprints", partial(self._attempt, "fingerprints", self._complete_fingerprints), at_start=True),
         ]
+
+    def _forget_requests(self) -> None:
+        with self._database.write() as tx:
+            forget_requests(tx, self._clock.now())
 
     def stop(self) -> None:
         """Let a removal that is under way end after its current part."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from keyturn.approvals.service import Approvals
 from keyturn.connections.allowed import RotatableApplications
 from keyturn.connections.connection_test import ConnectionTests
 from keyturn.connections.daily_check import DailyCheck
@@ -20,8 +21,10 @@ from keyturn.ports.sealing import Sealer
 from keyturn.projects.service import Projects
 from keyturn.providers.registry import Providers
 from keyturn.rotations.application_check import ApplicationCheck
+from keyturn.rotations.approved_changes import ApprovedChanges
 from keyturn.rotations.domain import RotationKind
 from keyturn.rotations.edit_lock import EditLock
+from keyturn.rotations.freeze_service import Freezes
 from keyturn.rotations.history import RotationHistory
 from keyturn.rotations.mapped_target import MappedSecrets
 from keyturn.rotations.overviews import Overviews
@@ -69,6 +72,9 @@ class Services:
     secret_consumers: SecretConsumers
     targets: Mapping[RotationKind, RotationTarget]
     place_deletions: Callable[[Projects, Folders], PlaceDeletions]
+    freezes: Freezes
+    approvals: Approvals
+    approved_changes: ApprovedChanges
 
 
 def build(
@@ -98,13 +104,7 @@ def build(
     writer = ConnectionWriter(clock, ids, sealer, providers, cloud, most)
     tests = ConnectionTests(database, providers, clock, ids, stored)
     rotations = SelfRotation(
-        database,
-        sealer,
-        providers,
-        clock,
-        ids,
-        verifier,
-        writer,
+        *(database, sealer, providers, clock, ids, verifier, writer),
         nudge=nudge,
         pause=await_lease,
         process_id=process_id,
@@ -125,6 +125,9 @@ def build(
         RotationKind.CONNECTION: ConnectionCredential(database, sealer, providers),
         RotationKind.APPLICATION: MappedSecrets(database, sealer, ids, stored, permitted),
     }
+    approvals = Approvals(database, clock, ids, sealer)
+    secret_rotations = SecretRotations(database, clock, applications, secret_writer, edits, nudge)
+    secret_values = SecretRotationValues(database, sealer, clock, ids, providers, stored, secret_writer, edits, nudge)
     return Services(
         providers,
         connections,
@@ -139,11 +142,14 @@ def build(
         grants,
         stored,
         RotatableApplications(database, connections, clock),
-        SecretRotations(database, clock, applications, secret_writer, edits, nudge),
-        SecretRotationValues(database, sealer, clock, ids, providers, stored, secret_writer, edits, nudge),
+        secret_rotations,
+        secret_values,
         SecretRotationPlans(database, clock, applications),
         SecretRotationHistory(database),
         SecretConsumers(database, clock),
         targets,
         partial(PlaceDeletions, database, clock, writer=secret_writer, edits=edits, nudge=nudge),
+        Freezes(database, clock, ids),
+        approvals,
+        ApprovedChanges(database, clock, sealer, approvals, rotations, secret_rotations, secret_values),
     )

@@ -22,8 +22,6 @@ from keyturn.api.people import routes as people_api
 from keyturn.api.projects import members as members_api
 from keyturn.api.projects import roles as roles_api
 from keyturn.api.projects import routes as projects_api
-from keyturn.api.rotations import application_routes
-from keyturn.api.rotations import routes as rotations_api
 from keyturn.api.secret_imports import routes as imports_api
 from keyturn.api.secrets import past_routes as past_api
 from keyturn.api.secrets import routes as secrets_api
@@ -35,6 +33,7 @@ from keyturn.api.webhooks import routes as webhooks_api
 from keyturn.app.alarms import AlarmServices, alarm_pages, alarm_services
 from keyturn.app.core import Core, before_call, clouds, oauth_app, services
 from keyturn.app.inventory import inventory_page_routes, inventory_routes
+from keyturn.app.rotation_faces import guard_pages, rotation_pages, rotation_routers, secret_pages
 from keyturn.app.services import Services
 from keyturn.app.worker import Worker
 from keyturn.audit.service import AuditTrail
@@ -89,11 +88,6 @@ from keyturn.providers.azure.tenant_keys import TenantKeys
 from keyturn.providers.pinned import PinnedTransport
 from keyturn.rotations import guards
 from keyturn.rotations.promises import Promise
-from keyturn.rotations.secret_consumers import SecretConsumers
-from keyturn.rotations.secret_search import SecretRotationSearch
-from keyturn.secrets.comparison import Comparisons
-from keyturn.secrets.dotenv_files import DotenvFiles
-from keyturn.secrets.listing import SecretListing
 from keyturn.secrets.restoring import Restoring
 from keyturn.secrets.service import Secrets
 from keyturn.web import unbuilt
@@ -199,10 +193,11 @@ def web_application(core: Core, worker: Worker | None) -> Application:
             use_cases.removals,
             use_cases.overviews,
             core.providers,
+            use_cases.approvals,
             oauth_client_id=oauth.client_id if oauth else None,
             clock=core.clock,
         ),
-        *_rotation_routers(core, use_cases),
+        *rotation_routers(core, use_cases),
         use_routes.router(Acknowledgements(core.database, core.clock)),
         read_routes.router(secrets.reader, KeyringDigests(core.keyring), promises, core.clock),
         owners_api.router(alarms.owners),
@@ -250,18 +245,6 @@ def webhooks(core: Core) -> Webhooks:
     return Webhooks(core.database, core.sealer, core.clock, core.ids)
 
 
-def _rotation_routers(core: Core, use_cases: Services) -> list[Routes]:
-    of_secrets = rotations_api.router(
-        use_cases.secret_rotations,
-        use_cases.secret_values,
-        use_cases.secret_history,
-        use_cases.secret_plans,
-        use_cases.secret_consumers,
-        core.clock,
-    )
-    return [of_secrets, application_routes.router(use_cases.applications, core.clock)]
-
-
 def page_routes(
     core: Core,
     access: Access,
@@ -273,7 +256,10 @@ def page_routes(
     alarms: AlarmServices,
 ) -> tuple[list[Pages], Site]:
     """Return the routes of all pages, and what they need of this server."""
-    settings, heads = core.settings, ProjectHeaders(access, projects, alarms.alarms.count)
+    settings, heads = (
+        core.settings,
+        ProjectHeaders(access, projects, alarms.alarms.count, use_cases.approvals.to_decide),
+    )
     below = SubPath.of(settings.site_url)
     cookie = SessionCookie((settings.site_url or "").startswith("https://"), shared_host=bool(below.base))
     installation = help_pages.Installation(
@@ -297,6 +283,7 @@ def page_routes(
         core.clock,
         core.providers,
         OwnerChoice(alarms.owners, access),
+        use_cases.approvals,
         oauth=oauth_app(settings) is not None,
         site_url=settings.site_url,
     )
@@ -312,6 +299,7 @@ def page_routes(
         *alarm_pages(core, alarms, access),
         find_pages.router(find_pages.Finders.of(core.database, projects, use_cases.search)),
         project_pages.router(projects, heads),
+        *guard_pages(core, use_cases, heads),
         deletion_pages.router(
             use_cases.place_deletions(projects, secrets.folders),
             Restoring(core.database, core.clock, secrets.folders, settings.quotas),
@@ -334,41 +322,6 @@ def page_routes(
         cookie,
         settings.site_url,
         keeper,
-    )
-
-
-def secret_pages(
-    core: Core, secrets: Secrets, projects: Projects, consumers: SecretConsumers, heads: ProjectHeaders
-) -> secrets_pages.SecretPages:
-    return secrets_pages.SecretPages(
-        secrets,
-        SecretListing(core.database, core.sealer, core.clock),
-        Comparisons(core.database, core.sealer),
-        DotenvFiles(core.database, core.sealer, core.clock, secrets),
-        projects,
-        consumers,
-        heads,
-    )
-
-
-def rotation_pages(
-    core: Core, use_cases: Services, projects: Projects, trail: AuditTrail, heads: ProjectHeaders, owner: OwnerChoice
-) -> rotations_pages.RotationPages:
-    return rotations_pages.RotationPages(
-        use_cases.secret_rotations,
-        use_cases.secret_values,
-        use_cases.secret_history,
-        use_cases.secret_plans,
-        use_cases.secret_consumers,
-        use_cases.connections,
-        use_cases.applications,
-        projects,
-        trail,
-        heads,
-        core.clock,
-        core.providers,
-        SecretRotationSearch(core.database, core.clock),
-        owner,
     )
 
 

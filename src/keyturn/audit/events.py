@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from keyturn.audit import (
     alarm_events,
+    approval_events,
     identity_events,
     inventory_events,
     project_events,
@@ -131,7 +132,7 @@ ROTATION_ENABLED = AuditEvent(
     _ROTATIONS,
     _ROTATION,
     "Automatic rotation was set up: the secret with `adoptedKeyId` was taken over.",
-    (*_OF_ROTATION, "adoptedKeyId", "rotationInterval", "rotateAt", "timeZone"),
+    (*_OF_ROTATION, "adoptedKeyId", "rotationInterval", "rotateAt", "timeZone", "weekdays"),
 )
 ROTATION_CREDENTIALS_REPLACED = AuditEvent(
     "rotation-credentials-replaced",
@@ -172,19 +173,30 @@ ROTATION_HANDED_OVER = AuditEvent(
     "holds the same secret.",
     (*_OF_ROTATION, "holders"),
 )
+_OF_FREEZE = ("freezeId", "name", "freezeReason", "firstDay", "lastDay", "timeZone", "yearly")
+_PLACE = (SubjectKind.ORGANIZATION, SubjectKind.PROJECT)
+FREEZE_CREATED = AuditEvent(
+    "create-freeze-window",
+    _ROTATIONS,
+    _PLACE,
+    "On these days nothing is rotated, unless a secret would end.",
+    _OF_FREEZE,
+)
+FREEZE_UPDATED = AuditEvent("update-freeze-window", _ROTATIONS, _PLACE, "A freeze window was changed.", _OF_FREEZE)
+FREEZE_DELETED = AuditEvent("delete-freeze-window", _ROTATIONS, _PLACE, "A freeze window was removed.", _OF_FREEZE)
 RUN_REQUESTED = AuditEvent(
     "rotation-run-requested",
     _ROTATIONS,
     _ROTATION,
-    "Somebody asked for a rotation now, or enabled it; `reason` says which.",
-    _OF_RUN,
+    "Somebody asked for a rotation now, or enabled it; `reason` says which. Within a `freeze`, `freezeReason` says why.",
+    (*_OF_RUN, "freeze", "freezeReason"),
 )
 RUN_JOINED = AuditEvent(
     "rotation-run-joined",
     _ROTATIONS,
     _ROTATION,
     "Somebody asked for a rotation while a run was under way, which counts as asked for from then on.",
-    _OF_RUN,
+    (*_OF_RUN, "freeze", "freezeReason"),
 )
 RUN_STARTED = AuditEvent(
     "rotation-run-started",
@@ -362,6 +374,7 @@ CATALOGUE: Mapping[str, AuditEvent] = {
         *vars(identity_events).items(),
         *vars(project_events).items(),
         *vars(alarm_events).items(),
+        *vars(approval_events).items(),
         *vars(webhook_events).items(),
         *vars(inventory_events).items(),
     )

@@ -23,7 +23,7 @@ SECRET_ROTATION_CREATED = AuditEvent(
     _SECRET_ROTATION,
     "The secret of an application is to be rotated into secrets of a project; its first run has begun, or what is current "
     "was published there.",
-    (*_OF_SECRET_ROTATION, "rotationInterval", "rotateAt", "timeZone"),
+    (*_OF_SECRET_ROTATION, "rotationInterval", "rotateAt", "timeZone", "weekdays"),
 )
 SECRET_ROTATION_UPDATED = AuditEvent(
     "update-secret-rotation",

@@ -34,6 +34,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "uses": ("keyturn.cli.uses", "Say who still uses secrets that were replaced."),
     "overview": ("keyturn.cli.overview", "Say what needs somebody: for cron and monitoring."),
     "inventory": ("keyturn.cli.inventory", "Show the credentials of the tenants that are read."),
+    "freezes": ("keyturn.cli.freezes", "List the days on which nothing is rotated."),
+    "approvals": ("keyturn.cli.approvals", "Show what waits for a second person; switch that off."),
     "doctor": ("keyturn.cli.doctor", "Check the configuration, the database and the network."),
     "simulate": ("keyturn_simulation.command", "Run the rotation protocol against a simulated world."),
 }

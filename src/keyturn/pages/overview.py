@@ -24,6 +24,7 @@ class Group(StrEnum):
     """A part of the page. The text stands in its address."""
 
     FAILING = "failing"
+    APPROVALS = "approvals"
     ENDING = "ending"
     REMOVALS = "removals"
     CHANGED = "changed"
@@ -32,6 +33,7 @@ class Group(StrEnum):
 
 _TITLES: Mapping[Group, tuple[str, str]] = {
     Group.FAILING: ("Failing", "Something does not work now, or nobody sees whether it does."),
+    Group.APPROVALS: ("Approvals", "Waits for a second person, or was done without one."),
     Group.ENDING: ("Ending", "It stops working by itself, unless somebody replaces it before."),
     Group.REMOVALS: ("Waiting to be removed", "A credential that was replaced still signs in."),
     Group.CHANGED: ("Changed by others", "Somebody did something that this server did not."),
@@ -46,6 +48,7 @@ LINES: Mapping[ConditionKind, tuple[Group, str]] = {
     K.ROTATION_HALTED: (Group.FAILING, "Repair"),
     K.ROTATION_OVERDUE: (Group.FAILING, "Rotate now"),
     K.ROTATION_DUE: (Group.DUE, "Look"),
+    K.FREEZE_OVERRIDDEN: (Group.ENDING, "Rotate before"),
     K.LEAK_OPEN: (Group.FAILING, "Watch the rotation"),
     K.CREDENTIAL_ENDS: (Group.ENDING, "Replace it"),
     K.PAUSED_CREDENTIAL_ENDS: (Group.ENDING, "Resume"),
@@ -63,6 +66,8 @@ LINES: Mapping[ConditionKind, tuple[Group, str]] = {
     K.OWNER_LEFT: (Group.CHANGED, "Name another"),
     K.NO_WORKER: (Group.FAILING, "See the server"),
     K.DATA_KEY_OVERDUE: (Group.FAILING, "See the server"),
+    K.APPROVAL_WAITS: (Group.APPROVALS, "Decide"),
+    K.APPROVAL_BYPASSED: (Group.APPROVALS, "See"),
     K.CHANNEL_FAILING: (Group.FAILING, "Repair"),
     K.NOBODY_TOLD: (Group.FAILING, "Add a channel"),
     K.INVENTORY_STALE: (Group.FAILING, "See why"),

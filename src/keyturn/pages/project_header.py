@@ -26,11 +26,15 @@ class ProjectHeader:
 
 @dataclass(frozen=True)
 class ProjectHeaders:
-    """Makes the surroundings of pages. ``alarms`` counts the open alarms of what somebody may see."""
+    """Makes the surroundings of pages.
+
+    ``alarms`` counts the open alarms of what somebody may see, ``approvals`` the requests that wait for them.
+    """
 
     access: Access
     projects: Projects
     alarms: Callable[[Actor], int] = lambda _actor: 0
+    approvals: Callable[[Actor], int] = lambda _actor: 0
 
     def shell(self, actor: Actor) -> Navigation:
         """Return what surrounds each page of this user."""
@@ -43,6 +47,7 @@ class ProjectHeaders:
             project_count=count,
             can=_granted(ORGANIZATION_ROLES[actor.role]),
             alarms=self.alarms(actor),
+            approvals=self.approvals(actor),
         )
 
     def project(self, actor: Actor, project_id: str) -> ProjectHeader:

@@ -11,7 +11,7 @@ from keyturn.ownership.domain import WHO_MAKES_IT, OwnerChoice
 from keyturn.ports.provider import RemoteApplication, RemoteCredential
 from keyturn.ports.sign_in import Credentials
 from keyturn.rotations.overlap import UNTIL_NEXT_ROTATION
-from keyturn.rotations.schedule import Schedule
+from keyturn.rotations.schedule import Schedule, weekday_names
 from keyturn.secrets.mapped import SecretNames
 
 
@@ -38,6 +38,7 @@ class ScheduleChange:
     time_zone: str | None = None
     key_id: str | None = None
     key_confirmed: bool = False
+    weekdays: frozenset[int] | None = None
 
     def on(self, schedule: Schedule | None) -> Schedule:
         """Return the schedule after this change. Raises Refused when the first schedule is incomplete."""
@@ -53,6 +54,7 @@ class ScheduleChange:
             base.hour if self.hour is None else self.hour,
             base.minute if self.minute is None else self.minute,
             self.time_zone or base.time_zone,
+            self.weekdays or base.weekdays,
         )
 
 
@@ -137,4 +139,5 @@ def schedule_facts(schedule: Schedule) -> dict[str, Any]:
         "rotationInterval": schedule.interval_days,
         "rotateAt": f"{schedule.hour:02}:{schedule.minute:02}",
         "timeZone": schedule.time_zone,
+        "weekdays": weekday_names(schedule.weekdays),
     }

@@ -9,6 +9,7 @@ from keyturn.credentials.domain import Credential, State
 from keyturn.delivery.use_domain import Use
 from keyturn.ports.provider import Tenant
 from keyturn.rotations.evidence.domain import Evidence
+from keyturn.rotations.freezes import FreezeWindows
 from keyturn.rotations.schedule import Anchor, Schedule
 
 
@@ -80,6 +81,8 @@ class Rotation:
     generation: int = 0
     anchor: Anchor | None = None
     next_run_at: datetime | None = None
+    moved_days: int = 0
+    """By how many days at most it is later than the schedule asks for, since nothing is rotated then."""
     wake_at: datetime | None = None
     wake_set_at: datetime | None = None
     sweep_at: datetime | None = None
@@ -155,6 +158,8 @@ class Snapshot:
     """What the provider reported of their use, likewise."""
     seen_at: datetime | None = None
     """When it was read, by the provider's clock."""
+    windows: FreezeWindows = ()
+    """When nothing is changed, where something waits for its removal; else nothing."""
     signer_works_since: datetime | None = None
     """When the connection that signs in for another application last got its credentials, or was last seen to work."""
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+from keyturn.approvals import gate
 from keyturn.authz.authorize import Scope, allowed_of
 from keyturn.authz.domain import Action
 from keyturn.connections.domain import Connection
+from keyturn.connections.store import in_place as count_connections
 from keyturn.db.unit import Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
@@ -28,6 +30,8 @@ def refuse_project(tx: Tx, actor: Actor, project_id: str) -> None:
             code="projects.secret_rotations",
             fix=_FIX,
         )
+    if count_connections(tx, actor.org_id, project_id) and gate.needed(tx, actor.org_id, project_id):
+        raise needs_approval("connections")
     rotating = policies.rotating_in(tx, project_id)
     if rotating:
         scopes = [Scope(actor.org_id, project_id, connection_id=connection_id) for connection_id, _ in rotating]
@@ -38,6 +42,15 @@ def refuse_project(tx: Tx, actor: Actor, project_id: str) -> None:
             code="projects.rotating",
             fix="Delete these connections first, choosing whether their secrets are revoked or kept.",
         )
+
+
+def needs_approval(of: str) -> Refused:
+    """Build the refusal of a deletion that would take along what only two persons delete."""
+    return Refused(
+        f"There are {of} in it, and deleting these needs the approval of another person.",
+        code="approvals.in_place",
+        fix=f"Ask for the deletion of each of the {of} first; once they are gone, delete this.",
+    )
 
 
 def refuse_environment(tx: Tx, actor: Actor, environment_id: str) -> None:

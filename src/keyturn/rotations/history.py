@@ -14,10 +14,11 @@ from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor
 from keyturn.rotations import access, waits
-from keyturn.rotations.domain import Reason, Rotation, Run
-from keyturn.rotations.run_schedule import coming_runs, next_run
-from keyturn.rotations.schedule import Anchor, Schedule, next_slot, upcoming
-from keyturn.rotations.store import observed, policies
+from keyturn.rotations.domain import Rotation, Run
+from keyturn.rotations.freezes import FreezeWindows
+from keyturn.rotations.run_schedule import ComingRun, coming_runs, next_run, runs_from
+from keyturn.rotations.schedule import Anchor, Schedule
+from keyturn.rotations.store import freezes, observed, policies
 from keyturn.rotations.store import runs as run_store
 from keyturn.rotations.store.observed import ObservedKey
 from keyturn.rotations.store.runs import StepRecord
@@ -36,6 +37,7 @@ class History:
     foreign: Sequence[ObservedKey] = ()
     runs: Sequence[tuple[Run, Sequence[StepRecord]]] = ()
     drift: Sequence[StoredEvent] = ()
+    windows: FreezeWindows = ()
 
     @property
     def active(self) -> Run | None:
@@ -50,8 +52,9 @@ class History:
         """Whether there is work under way: something to watch."""
         return _busy([run for run, _ in self.runs], self.credentials)
 
-    def coming(self, count: int, now: datetime) -> Sequence[datetime]:
-        return coming_runs(self.rotation, count, now) if self.rotation else ()
+    def coming(self, count: int, now: datetime) -> Sequence[ComingRun]:
+        ends_at = self.current.ends_at if self.current else None
+        return coming_runs(self.rotation, count, now, self.windows, ends_at) if self.rotation else ()
 
 
 class RotationHistory:
@@ -107,6 +110,7 @@ def history_of(tx: Tx, connection: Connection, rotation: Rotation) -> History:
         [observed_key for observed_key in keys if not observed_key.ours],
         runs_with_steps(tx, rotation, SHOWN_RUNS, None),
         newest(tx, drift, SHOWN_DRIFT),
+        freezes.of_rotation(tx, rotation),
     )
 
 
@@ -134,24 +138,18 @@ def _busy(runs: Iterable[Run], rows: Iterable[Credential]) -> bool:
     return any(run.finished_at is None for run in runs) or any(row.being_removed for row in rows)
 
 
-def preview_runs(rotation_history: History, schedule: Schedule, now: datetime, count: int) -> Sequence[datetime]:
+def preview_runs(rotation_history: History, schedule: Schedule, now: datetime, count: int) -> Sequence[ComingRun]:
     """Return when the runs would be after a change to this schedule; the first run of a new rotation is at once."""
-    rotation = rotation_history.rotation
+    rotation, windows = rotation_history.rotation, rotation_history.windows
     if rotation is None or rotation.anchor is None:
-        return (now, *_after(schedule, Anchor(now, scheduled=False), count - 1))
-    at = next_run(schedule, waits.known(rotation.anchor, now), rotation_history.current).at
-    changed = replace(rotation, schedule=schedule, enabled=True, next_run_at=max(at, now), paused_until=None)
-    return coming_runs(changed, count, now)
-
-
-def early_end(rotation_history: History, schedule: Schedule, now: datetime) -> datetime | None:
-    """Return the end of the current secret where it makes the next run earlier than this schedule says; None elsewhere."""
-    rotation, current = rotation_history.rotation, rotation_history.current
-    if rotation is None or rotation.anchor is None or current is None or rotation.paused_until:
-        return None
-    due = next_run(schedule, waits.known(rotation.anchor, now), current)
-    return current.ends_at if due.reason is Reason.EXPIRY else None
-
-
-def _after(schedule: Schedule, anchor: Anchor, count: int) -> Sequence[datetime]:
-    return upcoming(schedule, next_slot(schedule, anchor), Anchor(next_slot(schedule, anchor), scheduled=True), count)
+        return runs_from(schedule, ComingRun(now), Anchor(now, scheduled=False), count, windows)
+    due = next_run(schedule, waits.known(rotation.anchor, now), rotation_history.current, windows)
+    changed = replace(
+        rotation,
+        schedule=schedule,
+        enabled=True,
+        next_run_at=max(due.at, now),
+        moved_days=due.moved_days,
+        paused_until=None,
+    )
+    return replace(rotation_history, rotation=changed).coming(count, now)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+from keyturn.approvals import gate
 from keyturn.audit import secret_rotation_events as events
 from keyturn.authz.authorize import Scope, require
 from keyturn.authz.domain import Action
@@ -22,6 +23,7 @@ from keyturn.projects.deletions import KEPT, Deletion
 from keyturn.projects.service import Projects
 from keyturn.rotations import secret_access
 from keyturn.rotations.edit_lock import EditLock
+from keyturn.rotations.guards import needs_approval
 from keyturn.rotations.secret_consumers import ConsumedSecret, consumed
 from keyturn.rotations.secret_domain import SecretRotationView
 from keyturn.rotations.secret_events import record_secret_rotation_event
@@ -168,6 +170,8 @@ class PlaceDeletions:
                 policies.get(
                     tx, rotation_id, lock=True
                 )  # all rotations before the project, which others lock after theirs
+            if views and gate.needed(tx, actor.org_id, project_id):
+                raise needs_approval("secret rotations")
             for view in views:
                 self._end(tx, actor, view.secret_rotation.id)
             yield tx

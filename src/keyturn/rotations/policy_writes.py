@@ -22,9 +22,10 @@ from keyturn.providers.registry import Providers
 from keyturn.rotations import waits
 from keyturn.rotations.commands import Adoption, ConnectionChange, schedule_facts
 from keyturn.rotations.domain import Reason, Rotation, RotationKind, Run, RunState, Snapshot
+from keyturn.rotations.freezes import Freeze, freeze_at
 from keyturn.rotations.run_schedule import next_run
 from keyturn.rotations.schedule import Schedule
-from keyturn.rotations.store import policies, runs
+from keyturn.rotations.store import freezes, policies, runs
 from keyturn.rotations.work.along import Along
 from keyturn.rotations.work.run_outcome import credential_facts, end_run, record_rotation_event, set_aside
 
@@ -245,14 +246,21 @@ class PolicyWriter:
             return
         now = self.clock.now()
         current = Snapshot(rotation, journal.live(tx, rotation.id)).current
-        at = rotation.next_run_at
+        at, moved_days = rotation.next_run_at, rotation.moved_days
         if rotation.anchor:
-            at = next_run(schedule, waits.known(rotation.anchor, now), current).at
+            due = next_run(schedule, waits.known(rotation.anchor, now), current, freezes.of_rotation(tx, rotation))
+            at, moved_days = due.at, due.moved_days
         # What a person asked for and failed is not forgotten for a change of schedule.
         failed = runs.runs_of(tx, rotation.id, 1) if rotation.paused_until else []
         again = now if any(run.asked_for for run in failed) else None
         changed = replace(
-            rotation, schedule=schedule, enabled=enabled, next_run_at=at, paused_until=again, updated_at=now
+            rotation,
+            schedule=schedule,
+            enabled=enabled,
+            next_run_at=at,
+            moved_days=moved_days,
+            paused_until=again,
+            updated_at=now,
         )
         policies.save(tx, replace(changed, wake_at=now, wake_set_at=now))
         event = events.ROTATION_SCHEDULE_CHANGED
@@ -261,9 +269,16 @@ class PolicyWriter:
         before, after = schedule_facts(rotation.schedule), schedule_facts(schedule)
         record_rotation_event(tx, actor, event, rotation, now, before=before, after=after)
 
-    def start(self, tx: Tx, actor: Actor, rotation: Rotation, reason: Reason) -> Run:
-        """Ask for a run. While one is under way it is joined: it counts as asked for, and a leak makes it more urgent."""
+    def start(self, tx: Tx, actor: Actor, rotation: Rotation, reason: Reason, freeze_reason: str | None = None) -> Run:
+        """Ask for a run. While one is under way it is joined: it counts as asked for, and a leak makes it more urgent.
+
+        Raises Refused for a manual one within a freeze, unless ``freeze_reason`` says why it cannot wait.
+        """
         now, asker = self.clock.now(), {"kind": actor.kind.value, "id": actor.id, "name": actor.name}
+        frozen = freeze_at(freezes.of_rotation(tx, rotation), now) if reason is Reason.MANUAL else None
+        if frozen and not freeze_reason:
+            raise in_freeze(frozen)
+        spite = {"freeze": frozen.name, "freezeReason": freeze_reason} if frozen else {}
         active = runs.active_run(tx, rotation.id)
         if active:
             # Whatever a run replaces because of a leak must not be relied on any longer.
@@ -271,7 +286,8 @@ class PolicyWriter:
             by = active.requested_by or asker
             runs.change_run(tx, active.id, reason=urgent.value, requested_by=by)
             policies.wake(tx, rotation.id, now)
-            record_rotation_event(tx, actor, events.RUN_JOINED, rotation, now, runId=active.id, reason=reason.value)
+            joined = {"runId": active.id, "reason": reason.value}
+            record_rotation_event(tx, actor, events.RUN_JOINED, rotation, now, **joined, **spite)
             return replace(active, reason=urgent, requested_by=by)
         run = Run(
             id=self.ids.new(),
@@ -284,7 +300,8 @@ class PolicyWriter:
         )
         runs.insert_run(tx, run)
         policies.save(tx, replace(rotation, last_attempt_at=now, wake_at=now, wake_set_at=now, updated_at=now))
-        record_rotation_event(tx, actor, events.RUN_REQUESTED, rotation, now, runId=run.id, reason=reason.value)
+        requested = {"runId": run.id, "reason": reason.value}
+        record_rotation_event(tx, actor, events.RUN_REQUESTED, rotation, now, **requested, **spite)
         return run
 
     def cancel(self, tx: Tx, actor: Actor, rotation: Rotation, why: str) -> None:
@@ -322,6 +339,17 @@ class PolicyWriter:
             tx, actor, events.ROTATION_ENDED, rotation, now, staysValid=[credential_facts(row) for row in rows]
         )
         return rows
+
+
+def in_freeze(freeze: Freeze) -> Refused:
+    """Build the refusal of a rotation that somebody asks for in a freeze."""
+    return Refused(
+        f"Nothing is to be changed now: {freeze.told()}. {freeze.window.reason}".rstrip(),
+        code="rotation.frozen",
+        fix=f"Wait until {freeze.ends:%Y-%m-%d %H:%M} UTC, or say why it cannot wait (freezeReason). A secret that leaked is "
+        "replaced at any time, with the reason leaked.",
+        field="freezeReason",
+    )
 
 
 def rotates_already(what: str, owner: Holder | None) -> Refused:

@@ -5,10 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyturn.credentials.domain import Credential
-from keyturn.kit.moments import moved
+from keyturn.kit import zones
+from keyturn.kit.moments import in_zone, moved
 from keyturn.rotations import waits
 from keyturn.rotations.domain import Reason, Rotation
-from keyturn.rotations.schedule import Anchor, Schedule, last_slot, next_slot, upcoming
+from keyturn.rotations.freezes import (
+    FreezeWindow,
+    FreezeWindows,
+    PermittedSlot,
+    freeze_at,
+    last_permitted,
+    obstacle_at,
+    permitted,
+)
+from keyturn.rotations.schedule import EVERY_DAY, Anchor, Schedule, first_slot, last_slot, next_slot, upcoming
 
 USUAL_INTERVALS = 2
 
@@ -31,9 +41,24 @@ def guard(starts_at: datetime, ends_at: datetime) -> datetime:
 
 @dataclass(frozen=True)
 class NextRun:
+    """``slot`` is when the schedule asks for it, ``at`` when it starts."""
+
     at: datetime
     reason: Reason
     slot: datetime
+
+    @property
+    def moved_days(self) -> int:
+        """By how many days at most it starts after its slot."""
+        return (self.at - self.slot).days + 1 if self.at > self.slot else 0
+
+
+@dataclass(frozen=True)
+class ComingRun:
+    """When a run starts, and why not when the schedule asks for it."""
+
+    at: datetime
+    note: str = ""
 
 
 def anchor_after(schedule: Schedule, slot: datetime | None, now: datetime) -> Anchor:
@@ -46,27 +71,117 @@ def anchor_after(schedule: Schedule, slot: datetime | None, now: datetime) -> An
     return anchor if next_slot(schedule, anchor) > now else Anchor(now, scheduled=False)
 
 
-def next_run(schedule: Schedule, anchor: Anchor, current: Credential | None) -> NextRun:
-    """When the next run is due: the slot, or earlier if the current secret would not live that long.
+def next_run(
+    schedule: Schedule, anchor: Anchor, current: Credential | None, windows: Sequence[FreezeWindow] = ()
+) -> NextRun:
+    """When the next run is due: the slot or, where nothing is rotated then, the next one that is permitted; earlier if the
+    current secret would not live that long.
 
-    Earlier means at the same time of day, unless the secret is so short-lived that a day of its life counts.
+    Earlier means at the same time of day, unless the secret is so short-lived that a day of its life counts, and on a permitted
+    day: before a freeze rather than in it. Where there is none the freeze gives way: no secret ends because of one.
     """
     slot = next_slot(schedule, anchor)
+    planned = permitted(schedule, windows, slot)
     if current and current.begins_at and current.ends_at:
         limit = guard(current.begins_at, current.ends_at)
-        if limit < slot:
-            at_time_of_day = last_slot(schedule, limit)
-            early_enough = at_time_of_day - current.begins_at >= (limit - current.begins_at) / 2
-            return NextRun(at_time_of_day if early_enough else limit, Reason.EXPIRY, slot)
-    return NextRun(slot, Reason.SCHEDULED, slot)
+        if limit < planned.at:
+            return NextRun(_before(schedule, windows, limit, current.begins_at), Reason.EXPIRY, slot)
+    return NextRun(planned.at, Reason.SCHEDULED, slot)
 
 
-def coming_runs(rotation: Rotation, count: int, now: datetime) -> Sequence[datetime]:
-    """Return when the next runs will be if each succeeds at once: none while the rotation is paused."""
+def _before(schedule: Schedule, windows: Sequence[FreezeWindow], limit: datetime, begins_at: datetime) -> datetime:
+    at_time_of_day = last_slot(schedule, limit)
+    early_enough = at_time_of_day - begins_at >= (limit - begins_at) / 2
+    at = at_time_of_day if early_enough else limit
+    if obstacle_at(schedule, windows, at) is None:
+        return at
+    # Not within a day of the last run: what is new then lives no longer than what it replaces.
+    return last_permitted(schedule, windows, at, moved(begins_at, timedelta(days=1))) or at
+
+
+def put_off(
+    schedule: Schedule, windows: Sequence[FreezeWindow], now: datetime, current: Credential | None
+) -> PermittedSlot | None:
+    """Return until when a run that is due now waits, since nothing is rotated now; None: it starts.
+
+    It never waits for longer than the current secret can be replaced in time.
+    """
+    obstacle = obstacle_at(schedule, windows, now)
+    later = permitted(schedule, windows, first_slot(schedule, obstacle.until)) if obstacle else None
+    if obstacle is None or later is None or later.at <= now:
+        return None
+    until = later.at
+    if current and current.begins_at and current.ends_at:
+        until = min(until, guard(current.begins_at, current.ends_at))
+    return PermittedSlot(until, now, obstacle.why) if until > now else None
+
+
+def coming_runs(
+    rotation: Rotation,
+    count: int,
+    now: datetime,
+    windows: FreezeWindows = (),
+    ends_at: datetime | None = None,
+) -> Sequence[ComingRun]:
+    """Return when the next runs will be if each succeeds at once: none while the rotation is paused.
+
+    ``ends_at`` is the end of the current secret, which may be why the first one comes early.
+    """
     first = waits.due(rotation, now)
     if first is None:
         return ()
-    anchor = Anchor(first, scheduled=False)
-    if rotation.anchor and (slot := next_slot(rotation.schedule, waits.known(rotation.anchor, now))) <= first:
-        anchor = anchor_after(rotation.schedule, slot, first)  # a run that starts late still counts from its slot
-    return upcoming(rotation.schedule, first, anchor, count)
+    anchor, note = Anchor(first, scheduled=False), ""
+    if rotation.anchor:
+        slot = next_slot(rotation.schedule, waits.known(rotation.anchor, now))
+        if not rotation.paused_until:
+            note = _note(rotation.schedule, windows, slot, first, ends_at)
+        if slot <= first:
+            # A run that starts late still counts from its slot.
+            anchor = anchor_after(rotation.schedule, slot, first)
+    return runs_from(rotation.schedule, ComingRun(first, note), anchor, count, windows)
+
+
+def _note(schedule: Schedule, windows: FreezeWindows, slot: datetime, at: datetime, ends_at: datetime | None) -> str:
+    """Say why a run starts at this moment, and not in its slot."""
+    planned = permitted(schedule, windows, slot)
+    if at >= planned.at or ends_at is None:
+        return _moved(planned, schedule) if at == planned.at else ""
+    end = f"the secret ends {_day(ends_at, schedule)}"
+    if obstacle := obstacle_at(schedule, windows, at):
+        return f"although there are {obstacle.why}: {end}"
+    freeze = freeze_at(windows, planned.moved_from) if planned.moved_from else None
+    return f"before {freeze.told()}: {end}" if freeze else f"earlier than scheduled: {end}"
+
+
+def run_of_slot(schedule: Schedule, slot: datetime, windows: FreezeWindows) -> ComingRun:
+    """Return when the run of a slot starts."""
+    moved_slot = permitted(schedule, windows, slot)
+    return ComingRun(moved_slot.at, _moved(moved_slot, schedule))
+
+
+def runs_from(
+    schedule: Schedule, first: ComingRun, anchor: Anchor, count: int, windows: FreezeWindows = ()
+) -> Sequence[ComingRun]:
+    """Return ``first`` and the runs after it, counted from the anchor; fewer than ``count`` where the calendar ends."""
+    if not windows and schedule.weekdays == EVERY_DAY:
+        return (first, *(ComingRun(at) for at in upcoming(schedule, first.at, anchor, count)[1:]))
+    runs, wanted = [first], count
+    while len(runs) < count and wanted <= count * _LOOKED_AT:
+        wanted *= 2
+        found = [run_of_slot(schedule, slot, windows) for slot in upcoming(schedule, first.at, anchor, wanted)[1:]]
+        by_moment = {run.at: run for run in reversed(found) if run.at > first.at}  # several may move to one day
+        runs = [first, *(by_moment[at] for at in sorted(by_moment))]
+    return tuple(runs[:count])
+
+
+_LOOKED_AT = 32
+"""So many slots for each run that is shown: with a daily schedule all of a freeze move to its end."""
+
+
+def _moved(slot: PermittedSlot, schedule: Schedule) -> str:
+    return f"moved from {_day(slot.moved_from, schedule, weekday=True)}: {slot.why}" if slot.moved_from else ""
+
+
+def _day(at: datetime, schedule: Schedule, *, weekday: bool = False) -> str:
+    local = in_zone(at, zones.shown(schedule.time_zone))
+    return f"{local:%a} {local.day} {local:%b}" if weekday else f"{local.day} {local:%b}"

@@ -14,16 +14,36 @@ from keyturn.kit.moments import moved
 
 MIN_INTERVAL_DAYS = 1
 MAX_INTERVAL_DAYS = 365
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+EVERY_DAY = frozenset(range(7))
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Every ``interval_days`` at ``hour:minute`` on the clocks of ``time_zone``."""
+    """Every ``interval_days`` at ``hour:minute`` on the clocks of ``time_zone``.
+
+    A slot on another day than ``weekdays`` (0 is Monday) moves to the next of these.
+    """
 
     interval_days: int
     hour: int
     minute: int
     time_zone: str = "UTC"
+    weekdays: frozenset[int] = EVERY_DAY
+
+
+def weekdays_of(mask: int) -> frozenset[int]:
+    """Read a set of weekdays from a number, of which Monday is the lowest bit."""
+    return frozenset(day for day in range(7) if mask >> day & 1)
+
+
+def weekday_names(weekdays: frozenset[int]) -> list[str]:
+    """Return the days in the order of the week, by the names that the API has for them."""
+    return [WEEKDAYS[day] for day in sorted(weekdays)]
+
+
+def weekday_mask(weekdays: frozenset[int]) -> int:
+    return sum(1 << day for day in weekdays)
 
 
 @dataclass(frozen=True)
@@ -43,6 +63,8 @@ def schedule_fault(schedule: Schedule) -> str | None:
             "Choose another one under Edit Schedule (rotateAt.timeZone), for example Europe/Oslo or UTC."
         )
     days, hour, minute = schedule.interval_days, schedule.hour, schedule.minute
+    if not schedule.weekdays:
+        return "The schedule permits no day of the week. Save it again under Edit Schedule, with one at least."
     if MIN_INTERVAL_DAYS <= days <= MAX_INTERVAL_DAYS and 0 <= hour <= 23 and 0 <= minute <= 59:
         return None
     return (
@@ -116,6 +138,17 @@ def last_slot(schedule: Schedule, limit: datetime) -> datetime:
         return slot if slot <= limit else local_instant(day - timedelta(days=1), schedule)
     except (OverflowError, ValueError):
         return limit
+
+
+def first_slot(schedule: Schedule, since: datetime) -> datetime:
+    """Return the first moment at the wall time that is not before ``since``; ``since`` itself at the ends of the calendar."""
+    try:
+        local = since.astimezone(zones.shown(schedule.time_zone))
+        day = local.replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)
+        slot = local_instant(day, schedule)
+        return slot if slot >= since else local_instant(day + timedelta(days=1), schedule)
+    except (OverflowError, ValueError):
+        return since
 
 
 @lru_cache(maxsize=4096)

@@ -12,6 +12,7 @@ from keyturn.connections.domain import Connection
 from keyturn.credentials.domain import Credential
 from keyturn.kit.secret import Plaintext
 from keyturn.rotations.domain import Reason, Rotation, Run
+from keyturn.rotations.freezes import FreezeWindows
 from keyturn.rotations.schedule import Schedule
 from keyturn.secrets.domain import Place
 from keyturn.secrets.mapped import SecretNames
@@ -61,6 +62,8 @@ class SecretRotationView:
     last_run: Run | None = None
     current: Credential | None = None
     grant: GrantUse | None = None
+    windows: FreezeWindows = ()
+    """When nothing is rotated."""
 
     @property
     def active_index(self) -> int:

@@ -17,14 +17,15 @@ from keyturn.rotations import secret_access
 from keyturn.rotations.application_check import ApplicationCheck, CheckedApplication
 from keyturn.rotations.commands import NewSecretRotation
 from keyturn.rotations.domain import Rotation, RotationKind
+from keyturn.rotations.freezes import Freeze, FreezeWindows, freeze_at
 from keyturn.rotations.other_writers import OtherWriter, probable_writer
 from keyturn.rotations.overlap import promised_until
 from keyturn.rotations.policy_check import require_allowed
-from keyturn.rotations.run_schedule import anchor_after, lifetime
-from keyturn.rotations.schedule import Anchor, next_slot, upcoming
+from keyturn.rotations.run_schedule import ComingRun, anchor_after, coming_runs, lifetime, run_of_slot, runs_from
+from keyturn.rotations.schedule import Anchor, next_slot
 from keyturn.rotations.secret_checks import require_new
 from keyturn.rotations.secret_writes import require_listable, require_same_connection
-from keyturn.rotations.store import policies
+from keyturn.rotations.store import freezes, policies
 
 SHOWN_RUNS = 3
 
@@ -51,7 +52,8 @@ class SecretRotationPlan:
     ``ends_at`` is the end of the new secret, and ``shorter_ends_at`` what is asked for when the tenant's policy refuses that;
     ``free_slots`` how many more secrets the application may hold then (None: no small limit); ``listed``: the application is on
     the connection's list already; ``runs`` are the coming ones; ``principal_unseen``: it could not be seen whether anybody can
-    sign in as the application; ``policy``: whether the tenant lets the new secret be added.
+    sign in as the application; ``policy``: whether the tenant lets the new secret be added; ``windows`` are when nothing is
+    rotated, ``frozen`` is the freeze that it would be in.
     """
 
     application: RemoteApplication
@@ -62,9 +64,11 @@ class SecretRotationPlan:
     shorter_ends_at: datetime
     secrets: Sequence[PlannedSecret]
     free_slots: int | None
-    runs: Sequence[datetime]
+    runs: Sequence[ComingRun]
     principal_unseen: bool = False
     policy: PolicyReport | None = None
+    windows: FreezeWindows = ()
+    frozen: Freeze | None = None
 
 
 class SecretRotationPlans:
@@ -109,6 +113,7 @@ class SecretRotationPlans:
         first = (
             next_slot(rotation.schedule, anchor) if adds else rotation.due_at or next_slot(rotation.schedule, anchor)
         )
+        windows = freezes.of_rotation(tx, rotation)
         rows = {row.key_id: row for row in journal.live(tx, rotation.id)}
         slots = application.slots
         return SecretRotationPlan(
@@ -134,9 +139,20 @@ class SecretRotationPlans:
                 for key in application.credentials
             ],
             None if slots is None else slots - len(application.credentials) - (1 if adds else 0),
-            upcoming(rotation.schedule, first, Anchor(first, scheduled=True), SHOWN_RUNS),
+            _coming(rotation, first, windows, now, adds=adds),
             policy=checked.policy if adds else None,
+            windows=windows,
+            frozen=freeze_at(windows, now),
         )
+
+
+def _coming(
+    rotation: Rotation, first: datetime, windows: FreezeWindows, now: datetime, *, adds: bool
+) -> Sequence[ComingRun]:
+    if not adds and rotation.due_at:
+        return coming_runs(rotation, SHOWN_RUNS, now, windows)
+    run, after = run_of_slot(rotation.schedule, first, windows), Anchor(first, scheduled=True)
+    return runs_from(rotation.schedule, run, after, SHOWN_RUNS, windows)
 
 
 def _until(row: Credential | None, replaced_until: datetime, *, adds: bool) -> datetime | None:

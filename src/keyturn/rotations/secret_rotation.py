@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from keyturn.approvals import gate
+from keyturn.approvals.domain import NO_CONSENT, Consent
 from keyturn.audit import secret_rotation_events as events
 from keyturn.authz import authorize
 from keyturn.authz.domain import Action
@@ -17,7 +19,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, NotFound, Refused, RunFailed, TimedOut
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock
-from keyturn.rotations import secret_access
+from keyturn.rotations import proposals, secret_access
 from keyturn.rotations.application_check import ApplicationCheck
 from keyturn.rotations.commands import NewSecretRotation, SecretRotationChange
 from keyturn.rotations.domain import Reason, Run, RunState
@@ -201,11 +203,21 @@ class SecretRotations:
 
     # --- rotating now -------------------------------------------------------------------------------------------------
 
-    def rotate(self, actor: Actor, secret_rotation_id: str, *, leaked: bool = False) -> Awaited:
+    def rotate(
+        self,
+        actor: Actor,
+        secret_rotation_id: str,
+        *,
+        leaked: bool = False,
+        freeze_reason: str | None = None,
+        consent: Consent = NO_CONSENT,
+    ) -> Awaited:
         """Ask for a rotation at once; while one is under way, join it. Ask :meth:`rotated` for the end of it.
 
         ``leaked`` ends all promises to readers: once the new secret is published, all older ones are removed. Raises Refused
         where that ends promises of a secret rotation that the actor may not rotate; :meth:`shared_with` tells of them before.
+        Within a freeze anything else is refused without a ``freeze_reason``. Raises ApprovalNeeded where what leaked is replaced
+        by two persons.
         """
         with self._database.write() as tx:
             view, rotation = secret_access.locked(tx, actor, Action.ROTATE_SECRETS, secret_rotation_id)
@@ -217,7 +229,11 @@ class SecretRotations:
                     store.views_of_rotation(tx, view.rotation.id),
                     fix="Ask an administrator of the organization to do it. A rotation by hand keeps what was promised.",
                 )
-            run = self._policies.start(tx, actor, rotation, Reason.LEAKED if leaked else Reason.MANUAL)
+            if leaked:
+                change = proposals.leak_of_rotation(view)
+                gate.require(tx, actor, change, consent, self._clock.now(), self._policies.ids)
+            reason = Reason.LEAKED if leaked else Reason.MANUAL
+            run = self._policies.start(tx, actor, rotation, reason, freeze_reason)
             awaited = self._awaited(secret_rotation_id, rotation.id, run)
         self._nudge()
         return awaited
@@ -298,18 +314,27 @@ class SecretRotations:
     # --- deleting -----------------------------------------------------------------------------------------------------
 
     def delete(
-        self, actor: Actor, secret_rotation_id: str, *, delete_secrets: bool = False, revoke: bool = False
+        self,
+        actor: Actor,
+        secret_rotation_id: str,
+        *,
+        delete_secrets: bool = False,
+        revoke: bool = False,
+        consent: Consent = NO_CONSENT,
     ) -> DeletedSecretRotation:
         """Delete it. The mapped secrets stay as ordinary ones, unless ``delete_secrets``.
 
         With ``revoke`` what was made at the provider is removed, after this returns; else what was published stays there. The
-        application's rotation goes on for its other mappings, and then none of its secrets is removed because of this.
+        application's rotation goes on for its other mappings, and then none of its secrets is removed because of this. Raises
+        ApprovalNeeded where that needs two persons.
         """
         with self._database.read() as tx:
             object_id = secret_access.found(tx, actor, Action.DELETE_ROTATIONS, secret_rotation_id).rotation.object_id
         with self._edits.write(object_id) as tx:
             view, rotation = secret_access.locked(tx, actor, Action.DELETE_ROTATIONS, secret_rotation_id)
             now = self._clock.now()
+            change = proposals.deletion_of_rotation(view, delete_secrets=delete_secrets, revoke=revoke)
+            gate.require(tx, actor, change, consent, now, self._policies.ids)
             used = consumed(tx, actor, view, now)
             stay = self._writer.end(tx, actor, view, rotation, delete_secrets=delete_secrets, revoke=revoke)
             record_secret_rotation_event(

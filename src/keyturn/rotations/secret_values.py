@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
+from keyturn.approvals import gate
+from keyturn.approvals.domain import NO_CONSENT, Consent
 from keyturn.audit import secret_rotation_events as events
 from keyturn.authz.domain import Action
 from keyturn.connections.stored import Stored, final
@@ -23,7 +25,7 @@ from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.provider import RemoteCredential
 from keyturn.ports.sealing import Sealer
 from keyturn.providers.registry import Providers
-from keyturn.rotations import secret_access, waits
+from keyturn.rotations import proposals, secret_access, waits
 from keyturn.rotations.commands import HandedOver
 from keyturn.rotations.domain import CLIENT_SECRET, Rotation
 from keyturn.rotations.edit_lock import EditLock
@@ -36,7 +38,7 @@ from keyturn.rotations.secret_consumers import require_unused
 from keyturn.rotations.secret_domain import GeneratedCredential, GeneratedCredentials, SecretRotationView, slot_of
 from keyturn.rotations.secret_events import record_secret_rotation_event
 from keyturn.rotations.secret_writes import SecretRotationWriter
-from keyturn.rotations.store import evidence, policies, runs
+from keyturn.rotations.store import evidence, freezes, policies, runs
 from keyturn.rotations.store import secret_rotations as store
 from keyturn.rotations.work.along import Along
 from keyturn.rotations.work.run_outcome import credential_facts
@@ -132,27 +134,32 @@ class SecretRotationValues:
     ) -> None:
         now = self._clock.now()
         anchor = waits.known(rotation.anchor, now) if rotation.anchor else Anchor(now, scheduled=False)
-        slot, due = max(next_slot(rotation.schedule, anchor), now), next_run(rotation.schedule, anchor, row).at
+        due = next_run(rotation.schedule, anchor, row, freezes.of_rotation(tx, rotation))
+        slot = max(next_slot(rotation.schedule, anchor), now)
         for current in journal.live(tx, rotation.id):
             if current.state is State.CURRENT:
                 ends_at = current.ends_at if rotation.slots is None else None
                 until = promised_until(rotation.overlap, now, slot, ends_at)
-                waited = waits_for(rotation.overlap, now, max(due, now), until)
+                waited = waits_for(rotation.overlap, now, max(due.at, now), until)
                 journal.move(tx, current, State.RETIRING, retired_at=now, revoke_after=until, **waited)
                 evidence.expect(tx, rotation.id, rotation.tenant, now)
         nothing = dict.fromkeys(("retired_at", "retired_by", "revoke_after", "wait_ends_at", "grace_ends_at", "note"))
         again = journal.move(tx, row, State.CURRENT, published_at=now, **nothing)
-        policies.save(tx, replace(rotation, next_run_at=due, wake_at=now, wake_set_at=now, updated_at=now))
+        again_due = replace(rotation, next_run_at=due.at, moved_days=due.moved_days)
+        policies.save(tx, replace(again_due, wake_at=now, wake_set_at=now, updated_at=now))
         publish_everywhere(tx, self._writer.mappings(actor), rotation, again)
         event = events.SECRET_ROTATION_PREVIOUS_RESTORED
         record_secret_rotation_event(tx, actor, event, view, now, **credential_facts(again))
 
     # --- handed over --------------------------------------------------------------------------------------------------
 
-    def hand_over(self, actor: Actor, secret_rotation_id: str, secret: HandedOver) -> SecretRotationView:
+    def hand_over(
+        self, actor: Actor, secret_rotation_id: str, secret: HandedOver, consent: Consent = NO_CONSENT
+    ) -> SecretRotationView:
         """Keep a secret that was made by hand as a previous one: it is removed only after :meth:`release`.
 
-        Raises Refused unless it is a secret of the application, unexpired, and signs in; or what the provider says.
+        Raises Refused unless it is a secret of the application, unexpired, and signs in; or what the provider says; and
+        ApprovalNeeded where that needs two persons.
         """
         action = Action.EDIT_ROTATIONS
         with self._database.read() as tx:
@@ -168,6 +175,7 @@ class SecretRotationValues:
                     code="rotation.run_under_way",
                     fix="Hand it over once the first run has succeeded.",
                 )
+            gate.require(tx, actor, proposals.hand_over(view, secret), consent, self._clock.now(), self._ids)
             known = journal.of_application(tx, rotation.object_id, [key.key_id], [])
             if any(row.state not in ENDED and not row.kept for row in known):
                 raise Refused(

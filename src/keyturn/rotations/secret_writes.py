@@ -268,5 +268,10 @@ def name_taken(name: str) -> Refused:
 
 
 def strictest(sharing: list[SecretRotation]) -> Schedule:
-    """Return the schedule with the shortest interval; of several the one of the oldest."""
-    return min(sharing, key=lambda each: (each.schedule.interval_days, each.created_at, each.id)).schedule
+    """Return the schedule with the shortest interval, of several that of the oldest, on the weekdays that all of them permit.
+
+    Where they have no day in common its own days count.
+    """
+    schedule = min(sharing, key=lambda each: (each.schedule.interval_days, each.created_at, each.id)).schedule
+    common = frozenset.intersection(*(each.schedule.weekdays for each in sharing))
+    return replace(schedule, weekdays=common or schedule.weekdays)

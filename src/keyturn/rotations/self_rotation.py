@@ -7,6 +7,8 @@ workflow, never inside a user's request.
 from collections.abc import Callable
 from dataclasses import replace
 
+from keyturn.approvals import gate
+from keyturn.approvals.domain import NO_CONSENT, Consent, ProposedChange
 from keyturn.authz.domain import Action
 from keyturn.connections import older_rows
 from keyturn.connections.domain import (
@@ -18,14 +20,14 @@ from keyturn.connections.verification import Verifier
 from keyturn.connections.writes import ConnectionWriter, require_may_set_up
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import SHARED, Credential, State
-from keyturn.db.unit import Database
+from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer
 from keyturn.ports.sign_in import Credentials
 from keyturn.providers.registry import Providers
-from keyturn.rotations import access, guards
+from keyturn.rotations import access, guards, proposals
 from keyturn.rotations.adoption_check import AdoptionCheck
 from keyturn.rotations.commands import Adoption, ConnectionChange, ScheduleChange
 from keyturn.rotations.domain import Reason, Rotation, Run
@@ -133,26 +135,41 @@ class SelfRotation:
 
     # --- rotating now -----------------------------------------------------------------------------------------------
 
-    def rotate_now(self, actor: Actor, connection_id: str, *, leaked: bool = False) -> tuple[Connection, Run]:
-        """Ask for a rotation at once; while one is under way, join it. Returns before it is done."""
+    def rotate_now(
+        self,
+        actor: Actor,
+        connection_id: str,
+        *,
+        leaked: bool = False,
+        freeze_reason: str | None = None,
+        consent: Consent = NO_CONSENT,
+    ) -> tuple[Connection, Run]:
+        """Ask for a rotation at once; while one is under way, join it. Returns before it is done.
+
+        Raises Refused within a freeze, unless it leaked or ``freeze_reason`` says why it cannot wait; ApprovalNeeded where what
+        leaked is replaced by two persons.
+        """
         reason = Reason.LEAKED if leaked else Reason.MANUAL
         with self._database.write() as tx:
             connection, rotation = access.require(tx, actor, connection_id, Action.ROTATE_CREDENTIALS, lock=True)
-            run = self._policies.start(tx, actor, rotation, reason)
+            if leaked:
+                self._require_consent(tx, actor, proposals.leak_of_connection(connection, rotation), consent)
+            run = self._policies.start(tx, actor, rotation, reason, freeze_reason)
         self._nudge()
         return connection, run
 
     # --- deleting ---------------------------------------------------------------------------------------------------
 
     def delete(
-        self, actor: Actor, connection_id: str, *, revoke: bool | None = None
+        self, actor: Actor, connection_id: str, *, revoke: bool | None = None, consent: Consent = NO_CONSENT
     ) -> tuple[Connection, list[Credential]]:
         """Delete a connection. Returns it and the secrets that stay valid at the provider.
 
         ``revoke`` True removes every secret of its rotation from Entra, False keeps them all; by default those that this
         server asked for are removed, since nobody else has them, and one that a user supplied is kept. The removal is
         done by the workflow, after this returns. Where other connections hold the current secret, the rotation goes on for them
-        and none of its secrets is removed because of this. Raises Refused while applications are rotated through it.
+        and none of its secrets is removed because of this. Raises Refused while applications are rotated through it, and
+        ApprovalNeeded where that needs two persons.
         """
         with self._database.read() as tx:
             _, before = access.find(tx, actor, connection_id, Action.DELETE_CONNECTIONS)
@@ -160,6 +177,8 @@ class SelfRotation:
         with self._edits.write(*_touched(before, None)) as tx:
             connection, rotation = access.lock(tx, actor, connection_id, Action.DELETE_CONNECTIONS, before)
             guards.refuse_while_signing_for_others(tx, actor, connection)
+            deletion = proposals.deletion_of_connection(connection, rotation, revoke=revoke)
+            self._require_consent(tx, actor, deletion, consent)
             rows: list[Credential] = []
             if rotation and self._policies.hand_over(tx, actor, rotation):
                 rows = [
@@ -173,6 +192,9 @@ class SelfRotation:
             self._connections.delete(tx, actor, connection, staysValid=[credential_facts(row) for row in rows])
         self._nudge()
         return connection, rows
+
+    def _require_consent(self, tx: Tx, actor: Actor, change: ProposedChange, consent: Consent) -> None:
+        gate.require(tx, actor, change, consent, self._clock.now(), self._policies.ids)
 
 
 def _schedule_after(rotation: Rotation | None, change: ConnectionChange) -> Schedule | None:

@@ -10,6 +10,7 @@ from keyturn.kit.clock_difference import WRONG
 from keyturn.kit.moments import bounded, moved
 from keyturn.rotations.domain import Snapshot
 from keyturn.rotations.evidence.domain import NOTHING_KNOWN, Verdict, judge
+from keyturn.rotations.freezes import LONGEST_MOVE, FreezeWindows, freeze_at
 from keyturn.rotations.schedule import Anchor, Schedule
 
 LONGEST_RETRY = timedelta(hours=7)
@@ -28,6 +29,8 @@ class Planned(Protocol):
     def schedule(self) -> Schedule: ...
     @property
     def next_run_at(self) -> datetime | None: ...
+    @property
+    def moved_days(self) -> int: ...
     @property
     def paused_until(self) -> datetime | None: ...
     @property
@@ -114,8 +117,26 @@ def retry_at(row: Credential, snapshot: Snapshot, now: datetime) -> datetime:
 
 
 def retirement(row: Credential, snapshot: Snapshot, now: datetime) -> datetime:
-    """Return when a secret that was replaced is taken up for its removal, or again when that failed."""
-    return max(over(row, snapshot, now), retry_at(row, snapshot, now))
+    """Return when a secret that was replaced is taken up for its removal, or again when that failed.
+
+    In a freeze one that was promised to its readers waits for the end of it, unless a run is under way, which may need its
+    place. What leaked, and what is left of a rotation that has ended, never waits.
+    """
+    at = max(over(row, snapshot, now), retry_at(row, snapshot, now))
+    if snapshot.run or snapshot.rotation.retired or not row.promised:
+        return at
+    return unfrozen(snapshot.windows, at, now)
+
+
+def unfrozen(windows: FreezeWindows, at: datetime, now: datetime) -> datetime:
+    """Return the moment, or if nothing is changed then, the end of that freeze and of those that follow it at once."""
+    until = max(at, now)
+    for _ in range(len(windows)):
+        freeze = freeze_at(windows, until)
+        if freeze is None:
+            break
+        until = freeze.ends
+    return at if until == max(at, now) else until
 
 
 def swept(sweep_at: datetime, now: datetime) -> datetime:
@@ -158,4 +179,5 @@ def known(anchor: Anchor, now: datetime) -> Anchor:
 
 
 def _furthest(planned: Planned) -> timedelta:
-    return timedelta(days=min(max(planned.schedule.interval_days, 1), 400)) + _SHIFT
+    days = min(max(planned.schedule.interval_days, 1), 400) + min(max(planned.moved_days, 0), LONGEST_MOVE.days + 1)
+    return timedelta(days=days) + _SHIFT

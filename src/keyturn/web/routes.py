@@ -96,6 +96,14 @@ class Operation:
         return "\n".join((inspect.getdoc(self.function) or "").split("\n")[1:]).strip()
 
 
+class Accepted(Exception):
+    """Raised by a handler that did nothing yet, but took note of what was asked: the answer is 202 with this."""
+
+    def __init__(self, answer: object) -> None:
+        super().__init__("accepted")
+        self.answer = answer
+
+
 Routes = tuple[Operation, ...]
 Decorator = Callable[[Callable[..., object]], Operation]
 
@@ -230,7 +238,10 @@ def perform(
     if "caller" in operation.signature.names:
         arguments["caller"] = _caller(request, token)
     arguments |= _parsed(operation, request)
-    result = operation.function(**arguments)
+    try:
+        result = operation.function(**arguments)
+    except Accepted as accepted:
+        return Response(encode(accepted.answer), 202)
     if isinstance(result, Waiting | UntilNews):
         return result
     answer = _answered(operation, result)

@@ -136,6 +136,7 @@ def connection_routes(world: World, oauth_client_id: str | None = None) -> Route
         use_cases.removals,
         use_cases.overviews,
         use_cases.providers,
+        use_cases.approvals,
         oauth_client_id=oauth_client_id,
         clock=world.clock,
     )

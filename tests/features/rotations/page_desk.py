@@ -14,7 +14,7 @@ from keyturn.audit.service import AuditTrail
 from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.kit.actor import Actor
-from keyturn.pages import TEMPLATES, connections, rotations
+from keyturn.pages import TEMPLATES, approvals, connections, freezes, rotations
 from keyturn.pages.connections.urls import ConnectionPages
 from keyturn.pages.owner_choice import OwnerChoice
 from keyturn.pages.project_header import ProjectHeaders
@@ -97,6 +97,7 @@ def page_desk(scene: Applications, folder: Path) -> Iterator[PageClient]:
         use_cases.providers,
         SecretRotationSearch(database, clock),
         owner,
+        use_cases.approvals,
     )
     of_connections = ConnectionPages(
         use_cases.connections,
@@ -112,6 +113,7 @@ def page_desk(scene: Applications, folder: Path) -> Iterator[PageClient]:
         clock,
         use_cases.providers,
         owner,
+        use_cases.approvals,
         oauth=True,
     )
     api = rotation_routes.router(
@@ -120,6 +122,7 @@ def page_desk(scene: Applications, folder: Path) -> Iterator[PageClient]:
         use_cases.secret_history,
         use_cases.secret_plans,
         use_cases.secret_consumers,
+        use_cases.approvals,
         clock,
     )
     site = Site(
@@ -134,6 +137,8 @@ def page_desk(scene: Applications, folder: Path) -> Iterator[PageClient]:
         [
             rotations.router(of_rotations),
             connections.router(of_connections),
+            approvals.router(use_cases.approvals, use_cases.approved_changes, heads, clock),
+            freezes.router(use_cases.freezes, heads, clock),
             deletions.router(use_cases.place_deletions(projects, folders), Restoring(database, clock, folders), heads),
             api,
             deletion_routes.router(use_cases.place_deletions(projects, folders), Restoring(database, clock, folders)),

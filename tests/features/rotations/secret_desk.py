@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from entra_emulator.admin.admin import ApplicationHandle
+from keyturn.api.approvals import routes as approval_routes
 from keyturn.api.deletions import routes as deletion_routes
 from keyturn.api.delivery import read_routes, use_routes
 from keyturn.api.folders import routes as folder_routes
+from keyturn.api.freezes import routes as freeze_routes
 from keyturn.api.projects import routes as project_routes
 from keyturn.api.rotations import routes as rotation_routes
 from keyturn.api.secrets import routes as secret_routes
@@ -214,10 +216,13 @@ def desk(database: Database, folder: Path, **of_world: Any) -> Iterator[Rotation
             use_cases.secret_history,
             use_cases.secret_plans,
             use_cases.secret_consumers,
+            use_cases.approvals,
             world.clock,
         ),
         use_routes.router(Acknowledgements(database, world.clock)),
         read_routes.router(secrets.reader, digests, promises, world.clock),
+        approval_routes.router(use_cases.approvals, use_cases.approved_changes, world.clock),
+        freeze_routes.router(use_cases.freezes, world.clock),
         connection_routes(world),
         secret_routes.router(
             secrets,

@@ -236,7 +236,7 @@ def test_a_plan_says_what_would_be_done_and_does_nothing(scene: Applications) ->
     current = view.current
     assert current is not None
     plan = plans.of(scene.actor, view.secret_rotation.id)
-    assert plan.runs[0] == view.next_rotation_at
+    assert plan.runs[0].at == view.next_rotation_at
     scene.rotate(view)
     planned = {each.key_id: each.until for each in plan.secrets}
     done = {row.key_id: row.revoke_after for row in scene.journal() if row.state is State.RETIRING}

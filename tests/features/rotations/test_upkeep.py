@@ -32,7 +32,7 @@ pytestmark = pytest.mark.alternates
 DAY = timedelta(days=1)
 KEPT = RetentionSettings(audit_days=3, step_days=1, run_days=1, gone_key_days=1)
 MOST_INSTANTS = 60
-EVERY_TASK = {"data-keys", "sign-ins", "audit-retention", "history-retention", "deletions", "fingerprints"}
+EVERY_TASK = {"approvals", "data-keys", "sign-ins", "audit-retention", "history-retention", "deletions", "fingerprints"}
 
 
 class DiskFull(Fuse):

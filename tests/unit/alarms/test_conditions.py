@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from keyturn.alarms.conditions.approval_rules import of_request
 from keyturn.alarms.conditions.channel_rules import ChannelState, of_channels
 from keyturn.alarms.conditions.credential_rules import (
     CredentialPlace,
@@ -16,9 +17,11 @@ from keyturn.alarms.conditions.credential_rules import (
     of_removal,
 )
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, ConditionSubject, Severity, days_before_end
+from keyturn.alarms.conditions.freeze_rules import of_freeze
 from keyturn.alarms.conditions.inventory_rules import InventoryState, of_inventory
 from keyturn.alarms.conditions.rules import (
     ConnectionState,
+    about_connection,
     about_secret_rotation,
     of_connection,
     of_secret_rotation,
@@ -34,21 +37,25 @@ from keyturn.alarms.conditions.server_rules import (
     of_server,
 )
 from keyturn.alarms.conditions.use_rules import of_slot_wait, of_use
+from keyturn.approvals.domain import ApprovalRequest, ChangeKind, RequestState
 from keyturn.audit.domain import SubjectKind
+from keyturn.authz.domain import Action
 from keyturn.authz.permissions import Scope
 from keyturn.connections.domain import Connection
 from keyturn.credentials.domain import USED_ELSEWHERE, Credential, State
 from keyturn.inventory.domain import Ending
 from keyturn.inventory.plan import Inventory
+from keyturn.kit.actor import ActorKind
 from keyturn.kit.secret import Sealed
 from keyturn.lockout.domain import Attempts
-from keyturn.pages import identities, inventory, overview
+from keyturn.pages import approvals, identities, inventory, overview
 from keyturn.pages.alarms import channels as channel_pages
 from keyturn.pages.connections import urls as connections
 from keyturn.pages.rotations import urls as rotations
 from keyturn.ports.provider import Tenant
 from keyturn.rotations.domain import Reason, Rotation, RotationKind, RotationState, Run, RunState
 from keyturn.rotations.evidence.domain import ObservedUse, RefusedUser
+from keyturn.rotations.freezes import FreezeWindow
 from keyturn.rotations.schedule import Schedule
 from keyturn.rotations.secret_domain import SecretRotation, SecretRotationView
 from keyturn.secrets.domain import Place
@@ -174,6 +181,29 @@ class Case:
 CHANNELS = channel_pages.HERE
 TENANT = inventory.ONE.format(inventory_id="i1")
 ENDING = f"{TENANT}?within=60&rotated=no"
+SALE = FreezeWindow("f", "Sale", "", date(2026, 12, 1), date(2026, 12, 7))
+ASKED = ApprovalRequest(
+    *(
+        "q1",
+        "org",
+        ChangeKind.CONNECTION_LEAKED,
+        "c1",
+        "billing",
+        Action.ROTATE_CREDENTIALS,
+        Scope("org"),
+        {},
+        "",
+        "It leaked.",
+    ),
+    *(RequestState.PENDING, ActorKind.USER, "u1", "eve@contoso.test", NOW, NOW + DAY),
+)
+BYPASSED = replace(ASKED, state=RequestState.BYPASSED)
+
+
+def frozen(current: Credential) -> list[Condition]:
+    state = RotationState(replace(ROTATION, next_run_at=NOW + 2 * DAY), current)
+    return list(of_freeze(about_connection(CONNECTION, "client secret"), state, (SALE,), NOW))
+
 
 CASES = [
     Case(lambda: connection(**REFUSED), K.CONNECTION_REFUSED, C, "does not accept app-1"),
@@ -220,6 +250,9 @@ CASES = [
     Case(lambda: tenant(None), K.INVENTORY_STALE, W, "of tenant tenant-1 was never read to its end", TENANT),
     Case(lambda: tenant(ending=Ending(9, NOW + 3 * DAY)), K.TENANT_CREDENTIAL_ENDS, C, "9 credentials of tenant", ENDING),
     Case(lambda: tenant(ending=Ending(1, NOW + 50 * DAY)), K.TENANT_CREDENTIAL_ENDS, N, "A credential of tenant", ENDING),
+    Case(lambda: frozen(CURRENT), K.FREEZE_OVERRIDDEN, W, "on 2026-12-02 at 12:00 UTC, within the freeze Sale (1 Dec to 7 Dec)"),
+    Case(lambda: [of_request(ASKED)], K.APPROVAL_WAITS, C, "another person than eve@contoso.test: It leaked.", "/approvals/q1"),
+    Case(lambda: [of_request(BYPASSED)], K.APPROVAL_BYPASSED, W, "at once by eve@contoso.test", "/approvals/q1"),
     Case(lambda: server(key=NOW - 100 * DAY), K.DATA_KEY_OVERDUE, C, "made on 2026-08-22", SERVER),
 ]  # fmt: skip
 
@@ -243,6 +276,7 @@ def test_there_is_a_case_of_each_kind() -> None:
 def test_each_kind_has_its_place_on_the_overview_and_leads_to_a_page() -> None:
     assert set(overview.LINES) == set(ConditionKind)
     pages = [connections.ONE.format(connection_id="c1"), rotations.ONE.format(rotation_id="s1")]
+    pages += [approvals.ONE.format(request_id="q1")]
     pages += [identities.ONE.format(identity_id="i1"), "/settings/server", channel_pages.HERE, TENANT, ENDING]
     assert {case.path for case in CASES} == set(pages)
 

@@ -9,6 +9,8 @@ from keyturn.authz.permissions import Scope
 from keyturn.credentials.domain import Credential, State
 from keyturn.kit.moments import moved
 from keyturn.rotations.evidence.domain import ObservedUse
+from keyturn.rotations.freezes import FreezeWindows
+from keyturn.rotations.waits import unfrozen
 
 REMOVED_IN_TIME = timedelta(days=1)
 """A removal that is under way for longer is told to somebody; usually it takes minutes."""
@@ -62,8 +64,14 @@ def of_refused(row: Credential, where: CredentialPlace, use: ObservedUse, now: d
     )
 
 
-def of_removal(row: Credential, where: CredentialPlace, refusal: str, now: datetime) -> Iterator[Condition]:
-    """Yield that a credential which was replaced still signs in longer than it should. ``refusal`` is why, where it was said."""
+def of_removal(
+    row: Credential, where: CredentialPlace, refusal: str, now: datetime, windows: FreezeWindows = ()
+) -> Iterator[Condition]:
+    """Yield that a credential which was replaced still signs in longer than it should. ``refusal`` is why, where it was said.
+
+    ``windows`` are those of the organization: within its own a removal waits.
+    """
+    held = tuple(window for window in windows if window.project_id in {None, where.place.project_id})
     which = (
         f"The previous credential of {where.application}, Key ID {row.key_id}," if row.key_id else _unnamed(row, where)
     )
@@ -88,7 +96,8 @@ def of_removal(row: Credential, where: CredentialPlace, refusal: str, now: datet
             row.retired_at,
         )
     elif row.being_removed or (row.state is State.RETIRING and row.promised):
-        due = row.revoke_after if row.promised else row.retired_at
+        promised = row.revoke_after if row.promised else None
+        due = unfrozen(held, promised, promised) if promised else row.retired_at
         if due and moved(due, REMOVED_IN_TIME) < now:
             yield _condition(
                 ConditionKind.REMOVAL_LATE,

@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 
 from keyturn.alarms.channel_store import switched_on as channels_switched_on
 from keyturn.alarms.conditions import (
+    approval_rules,
     channel_rules,
     credential_rules,
+    freeze_rules,
     inventory_rules,
     leaver_store,
     rules,
@@ -16,6 +18,7 @@ from keyturn.alarms.conditions import (
     use_rules,
 )
 from keyturn.alarms.conditions.domain import DAYS_BEFORE_END, Condition, in_order
+from keyturn.approvals import store as requests
 from keyturn.connections import store as connections
 from keyturn.db.unit import Tx
 from keyturn.errors import NeedsAction
@@ -24,8 +27,9 @@ from keyturn.inventory import store as inventories
 from keyturn.kit.moments import moved
 from keyturn.ownership import store as ownership
 from keyturn.providers.registry import Providers
+from keyturn.rotations.domain import RotationState
 from keyturn.rotations.secret_consumers import SlotWait, UseOfEnding, in_use_and_ending, slots_waited_for
-from keyturn.rotations.store import policies
+from keyturn.rotations.store import freezes, policies
 from keyturn.rotations.store import secret_rotations as mappings
 
 
@@ -40,6 +44,7 @@ class ConditionFinder:
         return in_order(
             [
                 *self._owned(tx, org_id, now),
+                *self._approvals(tx, org_id, now),
                 *self._machines(tx, org_id, now),
                 *server_rules.of_server(org_id, store.server(tx), now),
                 *channel_rules.of_channels(org_id, channels_switched_on(tx, org_id), now),
@@ -48,7 +53,8 @@ class ConditionFinder:
 
     def of_project(self, tx: Tx, org_id: str, project_id: str, now: datetime) -> list[Condition]:
         """Return the conditions of what lives in the project, the most severe first."""
-        return in_order([one for one in self._owned(tx, org_id, now) if one.project == project_id])
+        found = [*self._owned(tx, org_id, now), *self._approvals(tx, org_id, now)]
+        return in_order([one for one in found if one.project == project_id])
 
     def _owned(self, tx: Tx, org_id: str, now: datetime) -> list[Condition]:
         """Return the conditions of what may have an owner, with that."""
@@ -71,23 +77,35 @@ class ConditionFinder:
         rotating, of_others = store.rotations_to_judge(tx, org_id, now)
         ids = list({*rotating, *store.connections_to_judge(tx, org_id, now)})
         states, refreshed = policies.states(tx, ids), store.refreshed_at(tx, ids)
+        frozen = freezes.of_organization(tx, org_id)
         for connection in connections.with_ids(tx, ids):
             noun, used = self._noun(connection.method), refreshed.get(connection.id)
             state = rules.ConnectionState(connection, noun, states.get(connection.id), used)
             yield from rules.of_connection(state, now)
+            if state.rotating:
+                about = rules.about_connection(connection, noun)
+                yield from freeze_rules.of_freeze(about, state.rotating, frozen.of(state.rotating.rotation), now)
         uses = _Uses(in_use_and_ending(tx, org_id, now), slots_waited_for(tx, org_id, now))
         for view in mappings.views_among(tx, store.mappings_of(tx, list({*of_others, *uses.rotation_ids}))):
             noun = self._noun(view.rotation.credential_kind)
             yield from rules.of_secret_rotation(view, noun, now)
+            rotation_state = RotationState(view.rotation, view.current, view.last_run)
+            about = rules.about_secret_rotation(view, noun)
+            yield from freeze_rules.of_freeze(about, rotation_state, view.windows, now)
             yield from uses.conditions(view.rotation.id, rules.about_secret_rotation(view, noun), now)
 
     def _credentials(self, tx: Tx, org_id: str, now: datetime) -> Iterator[Condition]:
+        windows = freezes.listed(tx, org_id)
         for row, where, refusal in store.removals(tx, org_id, now):
-            yield from credential_rules.of_removal(row, where, refusal, now)
+            yield from credential_rules.of_removal(row, where, refusal, now, windows)
         for row, where, use in store.refused(tx, org_id, now):
             yield from credential_rules.of_refused(row, where, use, now)
         for seen, where in store.foreign(tx, org_id, now):
             yield from credential_rules.of_foreign(seen, where, now)
+
+    def _approvals(self, tx: Tx, org_id: str, now: datetime) -> Iterator[Condition]:
+        yield from map(approval_rules.of_request, requests.pending(tx, org_id, now))
+        yield from map(approval_rules.of_request, requests.bypassed_since(tx, org_id, approval_rules.told_since(now)))
 
     def _machines(self, tx: Tx, org_id: str, now: datetime) -> Iterator[Condition]:
         for identity in store.locked_identities(tx, org_id, now):

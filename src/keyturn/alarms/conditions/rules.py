@@ -75,13 +75,7 @@ class About:
 def of_connection(state: ConnectionState, now: datetime) -> Iterator[Condition]:
     """Yield the conditions of a connection and of the rotation of its own credential."""
     connection = state.connection
-    about = About(
-        ConditionSubject(SubjectKind.CONNECTION, connection.id, connection.name),
-        Scope(connection.org_id, connection.project_id, connection_id=connection.id),
-        f"/app-connections/{connection.id}",
-        f"application {connection.client_id}",
-        state.noun,
-    )
+    about = about_connection(connection, state.noun)
     yield from _signs_in(about, connection, now)
     if state.rotating:
         yield from _of_rotation(about, state.rotating, now, told=_told(connection))
@@ -98,6 +92,16 @@ def of_connection(state: ConnectionState, now: datetime) -> Iterator[Condition]:
                 "Test the connection, which uses it; or sign in again.",
                 ends_at=ends_at,
             )
+
+
+def about_connection(connection: Connection, noun: str) -> About:
+    return About(
+        ConditionSubject(SubjectKind.CONNECTION, connection.id, connection.name),
+        Scope(connection.org_id, connection.project_id, connection_id=connection.id),
+        f"/app-connections/{connection.id}",
+        f"application {connection.client_id}",
+        noun,
+    )
 
 
 def about_secret_rotation(view: SecretRotationView, noun: str) -> About:
@@ -206,7 +210,8 @@ def _when(about: About, state: RotationState, now: datetime) -> Iterator[Conditi
     if due is None:
         return
     began = current.published_at if current else rotation.created_at
-    oldest = moved(began, timedelta(days=rotation.schedule.interval_days) + SLACK) if began else None
+    days = timedelta(days=rotation.schedule.interval_days + rotation.moved_days)
+    oldest = moved(began, days + SLACK) if began else None
     if moved(due, OVERDUE_AFTER) < now or (oldest and oldest < now):
         age = f", its {about.noun} is {(now - began).days} days old" if began else ""
         yield about.condition(

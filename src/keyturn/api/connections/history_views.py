@@ -6,7 +6,7 @@ from typing import Any
 from keyturn.credentials.domain import Credential, State
 from keyturn.kit.clock import iso, iso_or_none
 from keyturn.rotations.domain import Run
-from keyturn.rotations.store.runs import StepRecord
+from keyturn.rotations.store.runs import NOT_YET, StepRecord
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
 
@@ -54,6 +54,8 @@ class RunFailure(ApiModel):
 
 
 class RunStep(ApiModel):
+    """``isNotEverywhereYet``: what failed is explained by replicas that do not know of the change yet, and is tried again."""
+
     step: str
     outcome: str
     started_at: Timestamp
@@ -61,6 +63,7 @@ class RunStep(ApiModel):
     duration_ms: int
     repeats: int
     message: str | None
+    is_not_everywhere_yet: bool = False
 
 
 class RunShown(ApiModel):
@@ -145,10 +148,11 @@ def _step(step: StepRecord) -> RunStep:
     took = step.finished_at - step.started_at
     return RunStep(
         step.step,
-        step.outcome,
+        "failed" if step.outcome == NOT_YET else step.outcome,
         iso(step.started_at),
         iso(step.finished_at),
         round(took.total_seconds() * 1000),
         step.repeats,
         step.message,
+        step.outcome == NOT_YET,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from keyturn.api.approvals.asking import ALSO_APPROVED, Asking
 from keyturn.api.connections import history_views, method_views, removal_views, views
 from keyturn.api.connections.app_types import AppTypes, types_of
 from keyturn.api.connections.schemas import (
@@ -14,6 +15,7 @@ from keyturn.api.connections.schemas import (
     UpdateAppConnection,
 )
 from keyturn.api.connections.sign_in_schemas import FinishSignIn, StartSignIn
+from keyturn.approvals.service import Approvals
 from keyturn.connections.connection_test import ConnectionTests
 from keyturn.connections.domain import Connection
 from keyturn.connections.health import readable
@@ -43,20 +45,21 @@ def router(
     removals: Removals,
     overviews: Overviews,
     providers: Providers,
+    approvals: Approvals,
     *,
     oauth_client_id: str | None,
     clock: Clock,
 ) -> Routes:
     """Return the routes. ``oauth_client_id`` is shown to browsers that start a sign-in; without it they cannot."""
-    shelf = _Shelf(overviews, providers, clock)
+    shelf, asking = _Shelf(overviews, providers, clock), Asking(approvals, clock)
     operations = _lists_of_all(connections, shelf, providers, oauth_client_id)
     for provider in providers.all:
         types, root = types_of(provider), f"{ALL}/{provider.manifest.app}"
         operations += [
             *_lists(connections, shelf, provider.manifest.app),
             *_single(connections, tests, shelf, root),
-            *_changing(rotations, shelf, root, types),
-            *_rotating(rotations, shelf, root),
+            *_changing(rotations, shelf, root, types, asking),
+            *_rotating(rotations, shelf, root, asking),
             *_history(history, removals, root),
         ]
         if types.sign_in:
@@ -170,7 +173,7 @@ def _single(connections: Connections, tests: ConnectionTests, shelf: _Shelf, roo
 # --- changing ---------------------------------------------------------------------------------------------------------
 
 
-def _changing(rotations: SelfRotation, shelf: _Shelf, root: str, types: AppTypes) -> list[Operation]:
+def _changing(rotations: SelfRotation, shelf: _Shelf, root: str, types: AppTypes, asking: Asking) -> list[Operation]:
     one = f"{root}/{{connection_id}}"
 
     @post(root, types={"data": types.draft})
@@ -194,12 +197,16 @@ def _changing(rotations: SelfRotation, shelf: _Shelf, root: str, types: AppTypes
         """
         return shelf.answer(actor, rotations.update(actor, connection_id, data.command(types.read)))
 
-    @delete(one)
+    @delete(one, also=ALSO_APPROVED)
     def delete_app_connection(
         actor: Actor, connection_id: Uuid, query: DeleteAppConnection
     ) -> views.DeletedAppConnection:
         """Delete an app connection. ``staysValid`` lists the secrets that will still sign in."""
-        connection, rows = rotations.delete(actor, connection_id, revoke=query.revoke_credentials)
+        connection, rows = asking.done(
+            actor,
+            lambda consent: rotations.delete(actor, connection_id, revoke=query.revoke_credentials, consent=consent),
+            reason=query.approval_reason,
+        )
         return views.DeletedAppConnection(shelf.show(actor, connection), [views.valid_secret(row) for row in rows])
 
     return [create_app_connection, update_app_connection, delete_app_connection]
@@ -232,14 +239,23 @@ def _signing_in(sign_ins: SignIns, shelf: _Shelf, root: str, start: type[StartSi
 # --- rotating ---------------------------------------------------------------------------------------------------------
 
 
-def _rotating(rotations: SelfRotation, shelf: _Shelf, root: str) -> list[Operation]:
-    @post(f"{root}/{{connection_id}}/rotate-credentials")
+def _rotating(rotations: SelfRotation, shelf: _Shelf, root: str, asking: Asking) -> list[Operation]:
+    @post(f"{root}/{{connection_id}}/rotate-credentials", also=ALSO_APPROVED)
     def rotate_app_connection_credentials(
         actor: Actor, connection_id: Uuid, query: RotateCredentials, data: RotateCredentials | None
     ) -> views.AppConnectionAnswer:
         """Rotate the connection's secret now. Answers before it is done; a rotation under way is joined."""
         leaked = Reason.LEAKED.value in {query.reason, data.reason if data else None}
-        connection, _ = rotations.rotate_now(actor, connection_id, leaked=leaked)
+        said = data or query
+        why = query.freeze_reason or said.freeze_reason
+        connection, _ = asking.done(
+            actor,
+            lambda consent: rotations.rotate_now(
+                actor, connection_id, leaked=leaked, freeze_reason=why, consent=consent
+            ),
+            reason=query.approval_reason or said.approval_reason,
+            emergency=query.emergency_reason or said.emergency_reason,
+        )
         return shelf.answer(actor, connection)
 
     return [rotate_app_connection_credentials]

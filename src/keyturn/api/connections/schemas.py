@@ -1,7 +1,7 @@
 """JSON of app connections: what is asked about those of any app. The rest is in ``app_types``; what is answered in ``views``."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from keyturn.api.approvals.schemas import ApprovalReason, EmergencyReason
 from keyturn.api.owners.schemas import FirstOwner
 from keyturn.connections.domain import NewConnection
 from keyturn.kit import zones
@@ -16,7 +17,7 @@ from keyturn.kit.secret import Plaintext
 from keyturn.ownership.domain import WHO_MAKES_IT
 from keyturn.ports.sign_in import Credentials, SignInMethod
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
-from keyturn.rotations.schedule import MAX_INTERVAL_DAYS, MIN_INTERVAL_DAYS
+from keyturn.rotations.schedule import MAX_INTERVAL_DAYS, MIN_INTERVAL_DAYS, WEEKDAYS
 from keyturn.web.schema.paging import Window
 from keyturn.web.schema.validate import (
     Fault,
@@ -39,6 +40,26 @@ WallTime = Annotated[
     Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$"),
     Sentence("Write the time as HH:MM, from 00:00 to 23:59"),
 ]
+
+Weekdays = Annotated[
+    list[Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]],
+    Meta(
+        min_length=1,
+        max_length=7,
+        description="The days on which it may run; a run on another day moves to the next of them. All when never said.",
+        examples=[["tuesday", "wednesday", "thursday"]],
+    ),
+]
+FreezeReason = Annotated[
+    str,
+    trimmed,
+    Meta(min_length=1, max_length=500, description="Why a rotation cannot wait for the end of a freeze."),
+]
+
+
+def weekday_set(names: Sequence[str] | None) -> frozenset[int] | None:
+    return None if names is None else frozenset(WEEKDAYS.index(name) for name in names)
+
 
 # --- rotation ---------------------------------------------------------------------------------------------------------
 
@@ -73,6 +94,7 @@ class RotationSettings(ApiModel):
     rotate_at: RotateAt | None = None
     confirm_key_id: bool = False
     move_others_along: bool = True
+    weekdays: Weekdays | None = None
 
     def check(self) -> Iterator[Fault]:
         if self.rotate_at_utc is None and self.rotate_at is None:
@@ -90,6 +112,7 @@ class RotationChange(ApiModel):
     rotate_at: RotateAt | None = None
     confirm_key_id: bool = False
     move_others_along: bool = True
+    weekdays: Weekdays | None = None
 
     def command(self) -> ScheduleChange:
         return _schedule_change(self)
@@ -97,7 +120,10 @@ class RotationChange(ApiModel):
 
 def _schedule_change(rotation: RotationSettings | RotationChange) -> ScheduleChange:
     change = ScheduleChange(
-        rotation.rotation_interval, key_id=_key_id_of(rotation), key_confirmed=rotation.confirm_key_id
+        rotation.rotation_interval,
+        key_id=_key_id_of(rotation),
+        key_confirmed=rotation.confirm_key_id,
+        weekdays=weekday_set(rotation.weekdays),
     )
     if rotation.rotate_at:
         hour, _, minute = rotation.rotate_at.time.partition(":")
@@ -192,9 +218,15 @@ class UpdateAppConnection(ApiModel):
 
 
 class RotateCredentials(ApiModel):
-    """``leaked``: the current secret and all that still overlap it are removed as soon as the new one works."""
+    """``leaked``: the current secret and all that still overlap it are removed as soon as the new one works.
+
+    ``freezeReason`` is asked for within a freeze, unless it leaked.
+    """
 
     reason: Literal["manual", "leaked"] | None = None
+    freeze_reason: FreezeReason | None = None
+    approval_reason: ApprovalReason | None = None
+    emergency_reason: EmergencyReason | None = None
 
 
 # --- queries ----------------------------------------------------------------------------------------------------------
@@ -212,6 +244,7 @@ class DeleteAppConnection(ApiModel):
     """``true`` removes all secrets of the rotation at the provider, ``false`` none; else those that this server made."""
 
     revoke_credentials: bool | None = None
+    approval_reason: ApprovalReason | None = None
 
 
 class RunsPage(ApiModel):

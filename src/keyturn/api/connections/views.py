@@ -27,8 +27,9 @@ from keyturn.projects.domain import ProjectRef
 from keyturn.providers.registry import Providers
 from keyturn.rotations import waits
 from keyturn.rotations.domain import Rotation, Run
+from keyturn.rotations.freezes import FreezeWindows
 from keyturn.rotations.run_schedule import coming_runs
-from keyturn.rotations.schedule import Schedule, local_instant
+from keyturn.rotations.schedule import Schedule, local_instant, weekday_names
 from keyturn.rotations.store.policies import Overview
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
@@ -58,8 +59,11 @@ class ClockTime(ApiModel):
 
 
 class ComingRun(ApiModel):
+    """``note`` says why a run is not when the schedule asks for it; null: it is."""
+
     at: Timestamp
     local: str
+    note: str | None = None
 
 
 class ActiveRun(ApiModel):
@@ -82,6 +86,7 @@ class RotationShown(ApiModel):
     active_run: ActiveRun | None
     expires_at: Timestamp | None
     consecutive_failures: int
+    weekdays: list[str]
 
 
 class AppConnectionProject(ApiModel):
@@ -246,18 +251,21 @@ def _rotation(overview: Overview, now: datetime) -> RotationShown:
         next_rotation_at=iso_or_none(rotation.due_at),
         last_rotation_message=rotation.last_message or waits.doubt(rotation, now),
         rotate_at=clock_time(schedule),
-        next_runs=next_runs(rotation, now),
+        next_runs=next_runs(rotation, now, overview.windows, overview.current_ends_at),
         is_paused=not rotation.enabled,
         active_run=active_run(run),
         expires_at=iso_or_none(overview.current_ends_at),
         consecutive_failures=rotation.failures,
+        weekdays=weekday_names(schedule.weekdays),
     )
 
 
-def next_runs(rotation: Rotation, now: datetime) -> list[ComingRun]:
+def next_runs(rotation: Rotation, now: datetime, windows: FreezeWindows, ends_at: datetime | None) -> list[ComingRun]:
     zone = zones.shown(rotation.schedule.time_zone)
-    coming = coming_runs(rotation, SHOWN_RUNS, now)
-    return [ComingRun(iso(at), in_zone(at, zone).isoformat(timespec="minutes")) for at in coming]
+    coming = coming_runs(rotation, SHOWN_RUNS, now, windows, ends_at)
+    return [
+        ComingRun(iso(run.at), in_zone(run.at, zone).isoformat(timespec="minutes"), run.note or None) for run in coming
+    ]
 
 
 def active_run(run: Run | None) -> ActiveRun | None:

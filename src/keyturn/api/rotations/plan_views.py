@@ -37,6 +37,8 @@ class PlanShown(ApiModel):
     the connection's list already; else it is put there. ``isServicePrincipalUnseen``: the connection's permissions do not show
     whether the application has a service principal; without one its first secret cannot sign in, and nothing is left.
     ``policy`` is null where no secret is added.
+    ``nextRunNotes`` say of each of ``nextRuns`` why it is not when the schedule asks for it. ``freeze``: now nothing is changed,
+    and a rotation asks for ``freezeReason``.
     """
 
     application_name: str
@@ -52,6 +54,8 @@ class PlanShown(ApiModel):
     next_runs: list[Timestamp]
     is_service_principal_unseen: bool
     policy: PolicyShown | None
+    next_run_notes: list[str | None]
+    freeze: str | None
 
 
 class PlanAnswer(ApiModel):
@@ -83,8 +87,10 @@ def answer(plan: SecretRotationPlan) -> PlanAnswer:
             shorter_ends_at=iso(plan.shorter_ends_at),
             secrets=secrets,
             free_slots=plan.free_slots,
-            next_runs=[iso(at) for at in plan.runs],
+            next_runs=[iso(run.at) for run in plan.runs],
             is_service_principal_unseen=plan.principal_unseen,
             policy=PolicyShown(policy.verdict.value, policy.message, policy.fix, policy.instead) if policy else None,
+            next_run_notes=[run.note or None for run in plan.runs],
+            freeze=plan.frozen.told() if plan.frozen else None,
         )
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from keyturn.api.approvals.asking import ALSO_APPROVED, Asking
 from keyturn.api.connections import history_views
 from keyturn.api.connections.schemas import RunsPage
 from keyturn.api.rotations import consumer_views, plan_views, views
@@ -15,6 +16,7 @@ from keyturn.api.rotations.schemas import (
     RotateSecrets,
     UpdateSecretRotation,
 )
+from keyturn.approvals.service import Approvals
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock
 from keyturn.rotations.domain import Reason
@@ -40,17 +42,19 @@ def router(
     history: SecretRotationHistory,
     plans: SecretRotationPlans,
     consumers: SecretConsumers,
+    approvals: Approvals,
     clock: Clock,
 ) -> Routes:
     """Return the routes."""
+    asking = Asking(approvals, clock)
     return group(
         "Secret rotations",
         *_lists(rotations, clock),
         *_single(rotations, clock),
-        *_changing(rotations, clock),
-        *_rotating(rotations, clock),
+        *_changing(rotations, clock, asking),
+        *_rotating(rotations, clock, asking),
         *_planning(plans),
-        *_made(values, clock),
+        *_made(values, clock, asking),
         *_values(values, clock),
         *_history(history, clock),
         *_consumers(consumers, clock),
@@ -105,7 +109,7 @@ def _single(rotations: SecretRotations, clock: Clock) -> list[Operation]:
 # --- changing ---------------------------------------------------------------------------------------------------------
 
 
-def _changing(rotations: SecretRotations, clock: Clock) -> list[Operation]:
+def _changing(rotations: SecretRotations, clock: Clock, asking: Asking) -> list[Operation]:
     @post(ROOT, also=_ALSO)
     def create_secret_rotation(actor: Actor, data: CreateSecretRotation) -> Waiting[views.SecretRotationAnswer]:
         """Rotate an application's client secret into two secrets of a folder.
@@ -127,16 +131,21 @@ def _changing(rotations: SecretRotations, clock: Clock) -> list[Operation]:
         """
         return views.answer(rotations.update(actor, rotation_id, data.command()), clock.now())
 
-    @delete(ONE)
+    @delete(ONE, also=ALSO_APPROVED)
     def delete_secret_rotation(
         actor: Actor, rotation_id: Uuid, query: DeleteSecretRotation
     ) -> views.DeletedSecretRotationAnswer:
         """Delete a secret rotation. ``staysValid`` lists the secrets that will still sign in to Entra ID."""
-        result = rotations.delete(
+        result = asking.done(
             actor,
-            rotation_id,
-            delete_secrets=query.delete_secrets,
-            revoke=query.revoke_generated_credentials,
+            lambda consent: rotations.delete(
+                actor,
+                rotation_id,
+                delete_secrets=query.delete_secrets,
+                revoke=query.revoke_generated_credentials,
+                consent=consent,
+            ),
+            reason=query.approval_reason,
         )
         return views.deleted(result, clock.now())
 
@@ -146,8 +155,8 @@ def _changing(rotations: SecretRotations, clock: Clock) -> list[Operation]:
 # --- rotating ---------------------------------------------------------------------------------------------------------
 
 
-def _rotating(rotations: SecretRotations, clock: Clock) -> list[Operation]:
-    @post(f"{ONE}/rotate-secrets", also={500: "The rotation failed at Entra ID"})
+def _rotating(rotations: SecretRotations, clock: Clock, asking: Asking) -> list[Operation]:
+    @post(f"{ONE}/rotate-secrets", also={500: "The rotation failed at Entra ID"} | ALSO_APPROVED)
     def rotate_secrets(
         actor: Actor, rotation_id: Uuid, query: RotateSecrets, data: RotateSecrets | None
     ) -> Waiting[views.SecretRotationAnswer]:
@@ -157,7 +166,14 @@ def _rotating(rotations: SecretRotations, clock: Clock) -> list[Operation]:
         whoever may not rotate all that ``/shared-with`` lists.
         """
         leaked = Reason.LEAKED.value in {query.reason, data.reason if data else None}
-        awaited = rotations.rotate(actor, rotation_id, leaked=leaked)
+        said = data or query
+        why = query.freeze_reason or said.freeze_reason
+        awaited = asking.done(
+            actor,
+            lambda consent: rotations.rotate(actor, rotation_id, leaked=leaked, freeze_reason=why, consent=consent),
+            reason=query.approval_reason or said.approval_reason,
+            emergency=query.emergency_reason or said.emergency_reason,
+        )
         return _until(lambda: rotations.rotated(actor, awaited), clock)
 
     return [rotate_secrets]
@@ -193,16 +209,21 @@ def _planning(plans: SecretRotationPlans) -> list[Operation]:
 # --- secrets that were made before ------------------------------------------------------------------------------------
 
 
-def _made(values: SecretRotationValues, clock: Clock) -> list[Operation]:
+def _made(values: SecretRotationValues, clock: Clock, asking: Asking) -> list[Operation]:
     @post(f"{ONE}/make-previous-current")
     def make_previous_secret_current(actor: Actor, rotation_id: Uuid) -> views.SecretRotationAnswer:
         """Publish the newest previous secret again, once it has signed in. For when a program does not work with the new one."""
         return views.answer(values.make_previous_current(actor, rotation_id), clock.now())
 
-    @post(f"{ONE}/hand-over")
+    @post(f"{ONE}/hand-over", also=ALSO_APPROVED)
     def hand_over_secret(actor: Actor, rotation_id: Uuid, data: HandOverSecret) -> views.SecretRotationAnswer:
         """Hand over a secret that was made by hand: it is kept until somebody confirms that nobody uses it."""
-        return views.answer(values.hand_over(actor, rotation_id, data.command()), clock.now())
+        view = asking.done(
+            actor,
+            lambda consent: values.hand_over(actor, rotation_id, data.command(), consent),
+            reason=data.approval_reason,
+        )
+        return views.answer(view, clock.now())
 
     @post(f"{ONE}/release")
     def release_secret(actor: Actor, rotation_id: Uuid, data: ReleaseSecret) -> views.SecretRotationAnswer:

@@ -1,11 +1,21 @@
 """JSON of secret rotations: what is asked. What is answered is in ``views``."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from keyturn.api.connections.schemas import Description, Interval, RotateAt, RotateAtUtc
+from keyturn.api.approvals.schemas import ApprovalReason, EmergencyReason
+from keyturn.api.connections.schemas import (
+    Description,
+    FreezeReason,
+    Interval,
+    RotateAt,
+    RotateAtUtc,
+    Weekdays,
+    weekday_set,
+)
 from keyturn.api.owners.schemas import FirstOwner
 from keyturn.api.secrets.schemas import Path, SecretName
 from keyturn.kit.secret import Plaintext
@@ -69,6 +79,7 @@ class CreateSecretRotation(ApiModel):
     rotate_at: RotateAt | None = None
     overlap: Overlap = UNTIL_NEXT_ROTATION
     owner: FirstOwner | None = None
+    weekdays: Weekdays | None = None
 
     def command(self) -> NewSecretRotation:
         return NewSecretRotation(
@@ -106,6 +117,7 @@ class UpdateSecretRotation(ApiModel):
     secrets_mapping: SecretsMapping | None = None
     is_auto_rotation_enabled: bool | None = None
     overlap: Overlap | None = None
+    weekdays: Weekdays | None = None
 
     def command(self) -> SecretRotationChange:
         schedule = _change(self)
@@ -126,18 +138,25 @@ class UpdateSecretRotation(ApiModel):
 
 
 def _change(sent: CreateSecretRotation | UpdateSecretRotation) -> ScheduleChange:
+    change = ScheduleChange(sent.rotation_interval, weekdays=weekday_set(sent.weekdays))
     if sent.rotate_at:
         hour, _, minute = sent.rotate_at.time.partition(":")
-        return ScheduleChange(sent.rotation_interval, int(hour), int(minute), sent.rotate_at.time_zone)
+        return replace(change, hour=int(hour), minute=int(minute), time_zone=sent.rotate_at.time_zone)
     if sent.rotate_at_utc:
-        return ScheduleChange(sent.rotation_interval, sent.rotate_at_utc.hours, sent.rotate_at_utc.minutes, "UTC")
-    return ScheduleChange(sent.rotation_interval)
+        return replace(change, hour=sent.rotate_at_utc.hours, minute=sent.rotate_at_utc.minutes, time_zone="UTC")
+    return change
 
 
 class RotateSecrets(ApiModel):
-    """``leaked``: the current secret and all that still overlap it are removed as soon as the new one works."""
+    """``leaked``: the current secret and all that still overlap it are removed as soon as the new one works.
+
+    ``freezeReason`` is asked for within a freeze, unless it leaked.
+    """
 
     reason: Literal["manual", "leaked"] | None = None
+    freeze_reason: FreezeReason | None = None
+    approval_reason: ApprovalReason | None = None
+    emergency_reason: EmergencyReason | None = None
 
 
 class HandOverSecret(ApiModel):
@@ -145,6 +164,7 @@ class HandOverSecret(ApiModel):
 
     key_id: Uuid
     client_secret: Annotated[Plaintext, Meta(min_length=1, max_length=200)]
+    approval_reason: ApprovalReason | None = None
 
     def command(self) -> HandedOver:
         return HandedOver(self.key_id, self.client_secret)
@@ -179,3 +199,4 @@ class DeleteSecretRotation(ApiModel):
 
     delete_secrets: bool = False
     revoke_generated_credentials: bool = False
+    approval_reason: ApprovalReason | None = None

@@ -21,6 +21,7 @@ from keyturn.credentials.domain import Credential
 from keyturn.kit.clock import iso, iso_or_none
 from keyturn.rotations import waits
 from keyturn.rotations.domain import Rotation
+from keyturn.rotations.schedule import weekday_names
 from keyturn.rotations.secret_domain import GeneratedCredentials, SecretRotationView, SharedWith
 from keyturn.rotations.secret_history import usable_until
 from keyturn.rotations.secret_rotation import DeletedSecretRotation
@@ -81,6 +82,7 @@ class AppliedSchedule(ApiModel):
 
     rotation_interval: int
     rotate_at: ClockTime
+    weekdays: list[str]
 
 
 class SignerShown(ApiModel):
@@ -136,6 +138,7 @@ class SecretRotationShown(ApiModel):
     expires_at: Timestamp | None
     consecutive_failures: int
     signer: SignerShown
+    weekdays: list[str]
     last_rotation_job_id: str | None = None
 
 
@@ -233,8 +236,13 @@ def shown(view: SecretRotationView, now: datetime) -> SecretRotationShown:
         updated_at=iso(each.updated_at),
         rotate_at=clock_time(each.schedule),
         overlap=each.overlap,
-        applied_schedule=AppliedSchedule(rotation.schedule.interval_days, clock_time(rotation.schedule)),
-        next_runs=next_runs(rotation, now),
+        applied_schedule=AppliedSchedule(
+            rotation.schedule.interval_days,
+            clock_time(rotation.schedule),
+            weekday_names(rotation.schedule.weekdays),
+        ),
+        weekdays=weekday_names(each.schedule.weekdays),
+        next_runs=next_runs(rotation, now, view.windows, view.current.ends_at if view.current else None),
         active_run=active_run(run if run and run.finished_at is None else None),
         expires_at=iso_or_none(view.current.ends_at if view.current else None),
         consecutive_failures=rotation.failures,

@@ -28,6 +28,7 @@ from keyturn.db.tables.alarms import (
     alarms,
     owners,
 )
+from keyturn.db.tables.approvals import approval_requests, approval_settings
 from keyturn.db.tables.base import metadata
 from keyturn.db.tables.connections import app_connections, oauth_flows, oauth_tokens
 from keyturn.db.tables.deletions import deleted_rows, deleted_values, deletions
@@ -37,6 +38,7 @@ from keyturn.db.tables.records import audit_events, audit_floors, data_keys, fin
 from keyturn.db.tables.rotations import (
     credential_uses,
     credentials,
+    freeze_windows,
     leases,
     observed_keys,
     processes,
@@ -69,6 +71,8 @@ __all__ = [
     "alarms",
     "app_connections",
     "application_claims",
+    "approval_requests",
+    "approval_settings",
     "audit_events",
     "audit_floors",
     "changes",
@@ -82,6 +86,7 @@ __all__ = [
     "deletions",
     "environments",
     "fingerprint_keys",
+    "freeze_windows",
     "identities",
     "inventories",
     "inventory_connections",

@@ -45,6 +45,8 @@ rotations = sa.Table(
     at("updated_at", null=False),
     at("wake_set_at", index=True),  # when wake_at was written, by the clock of who wrote it
     sa.Column("slots", sa.Integer),  # how many secrets the application may hold, as last seen; none: no small limit
+    whole("weekdays", 127),  # on which days it may run: Monday is the lowest bit
+    whole("moved_days"),  # by so many days at most the next run is later than its slot
     # What needs somebody is found among many rotations that do not.
     sa.Index(
         "ix_rotations_failed",
@@ -53,6 +55,23 @@ rotations = sa.Table(
         postgresql_where=sa.text("status = 'failed'"),
     ),
     sa.Index("ix_rotations_next_run", "org_id", "next_run_at", "interval_days", "last_rotated_at", "enabled", "id"),
+)
+
+# On these days nothing is rotated: both included, on the clocks of the time zone.
+freeze_windows = sa.Table(
+    "freeze_windows",
+    metadata,
+    key(),
+    ref("org_id", "organizations"),
+    ref("project_id", "projects", null=True, cascade=True),
+    text("name"),
+    text("reason"),
+    sa.Column("first_day", sa.String(10), nullable=False),
+    sa.Column("last_day", sa.String(10), nullable=False),
+    text("time_zone"),
+    flag("yearly"),
+    at("created_at", null=False),
+    at("updated_at", null=False),
 )
 
 credentials = sa.Table(

@@ -26,6 +26,7 @@ secret_rotations = sa.Table(
     text("overlap"),
     at_or_first("created_at", null=False),
     at_or_first("updated_at", null=False),
+    whole("weekdays", 127),
     sa.UniqueConstraint("folder_id", "name"),
 )
 

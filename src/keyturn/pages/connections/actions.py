@@ -5,8 +5,11 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from keyturn.api.connections.schemas import Description
+from keyturn.approvals.domain import Consent
 from keyturn.connections.flow import SignInRequest, check_return_path
+from keyturn.credentials.domain import Credential
 from keyturn.kit.actor import Actor
+from keyturn.pages.approval_forms import ApprovalFields, asked_instead
 from keyturn.pages.connections.detail import show
 from keyturn.pages.connections.removed import left_to_remove, removal_path
 from keyturn.pages.connections.urls import ONE, ConnectionPages, connection_path
@@ -28,11 +31,12 @@ class Back(ApiModel, rename=None):
     back: Annotated[Trimmed, Meta(max_length=2000)] = ""
 
 
-class RotateForm(ApiModel, rename=None):
+class RotateForm(ApprovalFields):
     reason: Literal["manual", "leaked"] = "manual"
+    freeze_reason: Annotated[Trimmed, Meta(max_length=500)] = ""
 
 
-class DeleteForm(ApiModel, rename=None):
+class DeleteForm(ApprovalFields):
     """``secrets``: what becomes of those that still sign in."""
 
     confirm: Trimmed = ""
@@ -59,14 +63,21 @@ def _editing(pages: ConnectionPages, page: PageRoute) -> list[PageRoute]:
         connection = pages.connections.get(actor, connection_id)
         require_typed(form.confirm, connection.name)
         rotation = pages.history.rotations([connection]).get(connection_id)
-        _, rows = pages.rotations.delete(actor, connection_id, revoke=_REVOKE[form.secrets])
+        revoke = _REVOKE[form.secrets]
+        kept: list[Credential] = []
+
+        def delete(consent: Consent) -> None:
+            kept.extend(pages.rotations.delete(actor, connection_id, revoke=revoke, consent=consent)[1])
+
+        if asked := asked_instead(pages.approvals, actor, form, delete):
+            return asked
         scope = pages.place(actor, connection.project_id)
         service = pages.providers.for_display(connection)[0].manifest.service
-        still = f" {len(rows)} of its secrets stay valid at {service}." if rows else ""
+        still = f" {len(kept)} of its secrets stay valid at {service}." if kept else ""
         to = scope.list_path
         if rotation and left_to_remove(pages, actor, rotation.id):
             to = removal_path(rotation.id)
-            still += f" {'The others' if rows else 'Its secrets'} are being removed from {service}: watch it here."
+            still += f" {'The others' if kept else 'Its secrets'} are being removed from {service}: watch it here."
         return Redirect(to, toast=f"{connection.name} was deleted.{still}")
 
     return [change_details, delete_connection]
@@ -75,8 +86,17 @@ def _editing(pages: ConnectionPages, page: PageRoute) -> list[PageRoute]:
 def _rotating(pages: ConnectionPages, page: PageRoute) -> list[PageRoute]:
     @post(ONE + "/rotate", form_page=page)
     def rotate_now(actor: Actor, connection_id: str, form: RotateForm) -> Redirect:
-        pages.rotations.rotate_now(actor, connection_id, leaked=form.reason == "leaked")
-        return Redirect(connection_path(connection_id), toast="The rotation has begun.")
+        why = form.freeze_reason or None
+        leaked = form.reason == "leaked"
+        asked = asked_instead(
+            pages.approvals,
+            actor,
+            form,
+            lambda consent: pages.rotations.rotate_now(
+                actor, connection_id, leaked=leaked, freeze_reason=why, consent=consent
+            ),
+        )
+        return asked or Redirect(connection_path(connection_id), toast="The rotation has begun.")
 
     @post(ONE + "/pause", form_page=page)
     def pause_rotation(actor: Actor, connection_id: str, form: Back) -> Redirect:

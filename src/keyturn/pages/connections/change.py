@@ -26,8 +26,9 @@ from keyturn.ports.fields import AskedWhere, Field
 from keyturn.ports.manifest import Manifest
 from keyturn.ports.sign_in import SignInMethod
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
-from keyturn.rotations.history import History, early_end, preview_runs
-from keyturn.rotations.schedule import Schedule
+from keyturn.rotations.history import History, preview_runs
+from keyturn.rotations.run_schedule import ComingRun
+from keyturn.rotations.schedule import WEEKDAYS, Schedule
 from keyturn.web.html.forms import EMPTY
 from keyturn.web.pages import BrowserContext, FormState, Outcome, PageResponse, PageRoute, Redirect, get, post
 
@@ -62,8 +63,7 @@ class SchedulePage(PageOfPlace):
     schedule: Schedule
     at: str
     zones: Sequence[str]
-    coming: Sequence[datetime]
-    early: datetime | None
+    coming: Sequence[ComingRun]
     coming_zone: ZoneInfo
     form_state: FormState
     candidates: Sequence[Mapping[str, Any]]
@@ -235,7 +235,6 @@ def _schedule_page(
         at=f"{base.hour:02}:{base.minute:02}",
         zones=sorted(zones.names()),
         coming=preview_runs(rotation_history, preview, now, SHOWN_COMING) if preview else (),
-        early=early_end(rotation_history, preview, now) if preview else None,
         coming_zone=zones.shown((preview or base).time_zone),
         form_state=form_state,
         candidates=candidates,
@@ -254,7 +253,9 @@ def _preview_schedule(
     if on != "true":
         return None
     try:
-        form = ScheduleForm(rotation_interval=days, rotate_at=at, time_zone=zone)
+        ticked = {day: form_state.value(day) == "true" for day in WEEKDAYS}
+        shown = form_state.value("daysShown") == "true"
+        form = ScheduleForm(rotation_interval=days, rotate_at=at, time_zone=zone, days_shown=shown, **ticked)
         return _schedule_change_of(pages, connection, form).on(base)
     except Invalid:
         return None

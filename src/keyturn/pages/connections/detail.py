@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
+from keyturn.approvals.domain import ApprovalNeed
 from keyturn.audit.domain import StoredEvent
 from keyturn.connections.connection_test import ConnectionTest
 from keyturn.connections.domain import Connection
@@ -20,7 +21,9 @@ from keyturn.pages.connections.urls import ONE, ConnectionPages, PageOfPlace, Pa
 from keyturn.ports.manifest import Manifest
 from keyturn.ports.sign_in import SignInMethod
 from keyturn.rotations.domain import Rotation
-from keyturn.rotations.history import History, early_end
+from keyturn.rotations.freezes import Freeze, freeze_at
+from keyturn.rotations.history import History
+from keyturn.rotations.run_schedule import ComingRun
 from keyturn.rotations.secret_domain import RotatedThrough
 from keyturn.web.html.forms import EMPTY
 from keyturn.web.pages import BrowserContext, FormState, PageRoute, get
@@ -43,9 +46,10 @@ class ConnectionPage(PageOfPlace):
     badges: Sequence[Badge]
     line: TimeLine
     living: Sequence[Secret]
-    coming: Sequence[datetime]
-    early: datetime | None
-    """The end of the current secret, where it makes the next rotation earlier than the schedule says."""
+    coming: Sequence[ComingRun]
+    frozen: Freeze | None
+    """The freeze that it is now."""
+    approval: ApprovalNeed
     schedule_zone: ZoneInfo
     runs: Sequence[RunLine]
     drift: Sequence[Drift]
@@ -112,7 +116,8 @@ def show(
         line=line,
         living=[secret for secret in line.secrets if secret.kind in _LIVING],
         coming=rotation_history.coming(SHOWN_COMING, now),
-        early=early_end(rotation_history, rotation.schedule, now) if rotation else None,
+        frozen=freeze_at(rotation_history.windows, now),
+        approval=pages.approvals.needed(actor, connection.project_id),
         schedule_zone=zones.shown(rotation.schedule.time_zone) if rotation else zone,
         runs=runs,
         drift=[drift(event) for event in rotation_history.drift],

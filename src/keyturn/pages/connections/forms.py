@@ -14,6 +14,7 @@ from keyturn.api.connections.app_types import AppTypes, attribute, types_of
 from keyturn.api.connections.schemas import AppConnectionDraft, CredentialsModel, values_of
 from keyturn.errors import Invalid, KeyturnError
 from keyturn.kit.secret import Plaintext
+from keyturn.pages.weekdays import WeekdayFields
 from keyturn.ports.fields import AskedWhere, Field
 from keyturn.ports.sign_in import Credentials, SignInMethod
 from keyturn.providers.registry import Providers
@@ -24,7 +25,7 @@ from keyturn.web.schema.wire import ApiModel
 Json = dict[str, object]
 
 
-class ScheduleForm(ApiModel):
+class ScheduleForm(WeekdayFields):
     """The form of a schedule, less what its method asks beside. It never asks for a secret."""
 
     is_auto_rotation_enabled: bool = False
@@ -140,7 +141,7 @@ def schedule_json(form: ScheduleForm, method: SignInMethod) -> Json:
         if values.get(field.name):
             body[field.name] = values[field.name]
             body["confirmKeyId"] = form.confirm_key_id
-    return {name: value for name, value in body.items() if value is not None}
+    return {name: value for name, value in body.items() if value is not None} | form.ticked()
 
 
 # --- back to the form -------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from keyturn.audit.domain import StoredEvent
 from keyturn.rotations.domain import Reason, Run, RunState, StepName
-from keyturn.rotations.store.runs import StepRecord
+from keyturn.rotations.store.runs import NOT_YET, StepRecord
 
 _REASONS = {
     Reason.ENABLED: "Took the secret over",
@@ -110,8 +110,8 @@ def _step(step: StepRecord, service: str) -> StepLine:
     step_label = next((label for name, label in STEPS.items() if name.value == step.step), step.step).format(
         service=service
     )
-    if step.step == StepName.PROVE.value and step.outcome == "failed":
-        # Replicas that do not know it yet are waited for: nothing has gone wrong.
+    # Of older runs it is known of proofs alone that replicas were waited for.
+    if step.outcome == NOT_YET or (step.step == StepName.PROVE.value and step.outcome == "failed"):
         tries = "1 try" if step.repeats == 1 else f"{step.repeats} tries"
         duration = took(step.finished_at - step.started_at)
         return StepLine(step_label, "not yet", "neutral", duration, 1, f"not everywhere yet, {tries}")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
+from keyturn.approvals.service import Approvals
 from keyturn.audit.service import AuditTrail
 from keyturn.connections.connection_test import ConnectionTests
 from keyturn.connections.oauth import SignIns
@@ -87,6 +88,7 @@ class ConnectionPages:
     clock: Clock
     providers: Providers
     owner: OwnerChoice
+    approvals: Approvals
     oauth: bool
     site_url: str | None = None
 

@@ -2,10 +2,14 @@
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
+from keyturn.approvals.domain import Consent
+from keyturn.credentials.domain import Credential
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
+from keyturn.pages.approval_forms import ApprovalFields, asked_instead
 from keyturn.pages.rotations.urls import ONE, RotationPages, list_path, rotation_path
 from keyturn.rotations.commands import HandedOver, SecretRotationChange
 from keyturn.web.html.forms import require_typed
@@ -14,13 +18,14 @@ from keyturn.web.schema.validate import Trimmed, Uuid
 from keyturn.web.schema.wire import ApiModel
 
 
-class RotateForm(ApiModel, rename=None):
+class RotateForm(ApprovalFields):
     reason: Literal["manual", "leaked"] = "manual"
+    freeze_reason: Annotated[Trimmed, Meta(max_length=500)] = ""
 
 
-class HandOverForm(ApiModel):
-    key_id: Annotated[Uuid, Meta(max_length=36)]
-    client_secret: Annotated[Plaintext, Meta(min_length=1, max_length=200)]
+class HandOverForm(ApprovalFields, kw_only=True):
+    key_id: Annotated[Uuid, Meta(max_length=36)] = msgspec.field(name="keyId")
+    client_secret: Annotated[Plaintext, Meta(min_length=1, max_length=200)] = msgspec.field(name="clientSecret")
 
 
 class ReleaseForm(ApiModel):
@@ -30,7 +35,7 @@ class ReleaseForm(ApiModel):
     confirmed: Literal["yes", ""] = ""
 
 
-class DeleteForm(ApiModel, rename=None):
+class DeleteForm(ApprovalFields):
     """``secrets`` and ``keys``: what becomes of the two secrets here, and of the application's secrets at Entra ID."""
 
     confirm: Trimmed = ""
@@ -46,8 +51,17 @@ def routes(pages: RotationPages, page: PageRoute) -> list[PageRoute]:
 def _rotating(pages: RotationPages, page: PageRoute) -> list[PageRoute]:
     @post(ONE + "/rotate", form_page=page)
     def rotate_now(actor: Actor, rotation_id: str, form: RotateForm) -> Redirect:
-        pages.rotations.rotate(actor, rotation_id, leaked=form.reason == "leaked")
-        return Redirect(rotation_path(rotation_id), toast="The rotation has begun.")
+        why = form.freeze_reason or None
+        leaked = form.reason == "leaked"
+        asked = asked_instead(
+            pages.approvals,
+            actor,
+            form,
+            lambda consent: pages.rotations.rotate(
+                actor, rotation_id, leaked=leaked, freeze_reason=why, consent=consent
+            ),
+        )
+        return asked or Redirect(rotation_path(rotation_id), toast="The rotation has begun.")
 
     @post(ONE + "/check", form_page=page)
     def check_credentials(actor: Actor, rotation_id: str) -> Redirect:
@@ -82,8 +96,14 @@ def _previous(pages: RotationPages, page: PageRoute) -> list[PageRoute]:
 
     @post(ONE + "/hand-over", form_page=page)
     def hand_over_secret(actor: Actor, rotation_id: str, form: HandOverForm) -> Redirect:
-        pages.values.hand_over(actor, rotation_id, HandedOver(form.key_id, form.client_secret))
-        return Redirect(
+        given = HandedOver(form.key_id, form.client_secret)
+        asked = asked_instead(
+            pages.approvals,
+            actor,
+            form,
+            lambda consent: pages.values.hand_over(actor, rotation_id, given, consent),
+        )
+        return asked or Redirect(
             rotation_path(rotation_id), toast="The secret was handed over. It is kept until it is released."
         )
 
@@ -101,8 +121,17 @@ def _deleting(pages: RotationPages, page: PageRoute) -> PageRoute:
         view = pages.rotations.get(actor, rotation_id)
         require_typed(form.confirm, view.secret_rotation.name)
         delete_secrets, revoke = form.secrets == "delete", form.keys == "remove"
-        result = pages.rotations.delete(actor, rotation_id, delete_secrets=delete_secrets, revoke=revoke)
-        count = len(result.stays_valid)
+        stay: list[Credential] = []
+
+        def delete(consent: Consent) -> None:
+            result = pages.rotations.delete(
+                actor, rotation_id, delete_secrets=delete_secrets, revoke=revoke, consent=consent
+            )
+            stay.extend(result.stays_valid)
+
+        if asked := asked_instead(pages.approvals, actor, form, delete):
+            return asked
+        count = len(stay)
         still = f" {count} of the application's secrets stay valid at Entra ID until they end." if count else ""
         name = view.secret_rotation.name
         return Redirect(list_path(view.secret_rotation.project_id), toast=f"{name} was deleted.{still}")

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+import msgspec
 from msgspec import Meta
 
 from keyturn.connections.domain import Connection
@@ -21,11 +22,13 @@ from keyturn.pages.project_header import ProjectHeader
 from keyturn.pages.rotations.forms import NewRotationForm, form_state_of, new_rotation, values_of
 from keyturn.pages.rotations.plans import PlanInWords, folder, of_new
 from keyturn.pages.rotations.urls import OF_PROJECT, PageOfRotations, RotationPages, rotation_path
+from keyturn.pages.weekdays import ticks
 from keyturn.ports.provider import ApplicationListing, ApplicationPage
 from keyturn.projects.domain import Environment
 from keyturn.rotations.commands import NewSecretRotation
 from keyturn.rotations.history import History, preview_runs
 from keyturn.rotations.overlap import UNTIL_NEXT_ROTATION
+from keyturn.rotations.run_schedule import ComingRun
 from keyturn.secrets.domain import clean_path
 from keyturn.web.pages import BrowserContext, FormState, Outcome, PageResponse, PageRoute, Redirect, get, post
 from keyturn.web.schema.validate import Trimmed, Uuid
@@ -114,7 +117,7 @@ class ReviewStep(PageOfStep):
     form: NewRotationForm
     fields: Sequence[tuple[str, str]]
     """The form again, to be sent as it was reviewed."""
-    coming: Sequence[datetime]
+    coming: Sequence[ComingRun]
     coming_zone: ZoneInfo
     form_state: FormState
 
@@ -200,7 +203,7 @@ def _listed(listing: ApplicationListing, path: str, connection: Connection, now:
 def _usual(
     pages: RotationPages, actor: Actor, connection: Connection, object_id: str, client_id: str, zone: ZoneInfo
 ) -> NewRotationForm:
-    return NewRotationForm(
+    form = NewRotationForm(
         is_auto_rotation_enabled=True,
         rotation_interval="30",
         rotate_at=midnight_utc(pages.clock.now(), zone),
@@ -214,6 +217,7 @@ def _usual(
         secret_path="/",  # noqa: S106 - a folder
         owner_id=actor.id or "",
     )
+    return msgspec.structs.replace(form, **ticks())
 
 
 def _details(
@@ -253,7 +257,9 @@ def _reviewed(pages: RotationPages, actor: Actor, project: ProjectHeader, form: 
         plan=of_new(plan, new.names, place, _again_later(new)),
         form=form,
         fields=list(values_of(form).items()),
-        coming=preview_runs(History(connection), new.schedule, now, SHOWN_COMING) if new.enabled else (now,),
+        coming=preview_runs(History(connection, windows=plan.windows), new.schedule, now, SHOWN_COMING)
+        if new.enabled
+        else (ComingRun(now),),
         coming_zone=zones.shown(new.schedule.time_zone),
         form_state=form_state_of(_path(project.id), form),
     )

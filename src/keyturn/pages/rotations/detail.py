@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
+from keyturn.approvals.domain import ApprovalNeed
 from keyturn.audit.domain import StoredEvent
 from keyturn.credentials.domain import Credential
 from keyturn.kit import zones
@@ -18,7 +19,8 @@ from keyturn.pages.consumers import UsedSecret, name_of, used_secrets
 from keyturn.pages.project_header import ProjectHeader
 from keyturn.pages.rotations.listing import badges_of
 from keyturn.pages.rotations.urls import ONE, PageOfRotations, RotationPages
-from keyturn.rotations.history import early_end
+from keyturn.rotations.freezes import Freeze, freeze_at
+from keyturn.rotations.run_schedule import ComingRun
 from keyturn.rotations.secret_consumers import LONGEST_CONTINUOUS_TOKEN, LONGEST_TOKEN
 from keyturn.rotations.secret_domain import SecretRotationView, SharedWith
 from keyturn.rotations.secret_history import usable_until
@@ -53,9 +55,10 @@ class RotationPage(PageOfRotations):
     token_ends_at: datetime
     """Until when access tokens of this moment live at most, and those of programs with continuous access evaluation."""
     continuous_token_ends_at: datetime
-    coming: Sequence[datetime]
-    early: datetime | None
-    """The end of the current secret, where it makes the next rotation earlier than the schedule says."""
+    coming: Sequence[ComingRun]
+    frozen: Freeze | None
+    """The freeze that it is now."""
+    approval: ApprovalNeed
     schedule_zone: ZoneInfo
     runs: Sequence[RunLine]
     drift: Sequence[Drift]
@@ -96,7 +99,8 @@ def _page(pages: RotationPages, actor: Actor, rotation_id: str, zone: ZoneInfo, 
         token_ends_at=now + LONGEST_TOKEN,
         continuous_token_ends_at=now + LONGEST_CONTINUOUS_TOKEN,
         coming=history.coming(SHOWN_COMING, now) if view.secret_rotation.enabled else (),
-        early=early_end(history, view.rotation.schedule, now),
+        frozen=freeze_at(view.windows, now),
+        approval=pages.approvals.needed(actor, project.id),
         schedule_zone=zones.shown(view.rotation.schedule.time_zone),
         runs=runs,
         drift=[drift(event) for event in history.drift],

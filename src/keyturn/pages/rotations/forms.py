@@ -10,13 +10,14 @@ import msgspec
 
 from keyturn.api.rotations.schemas import CreateSecretRotation, UpdateSecretRotation
 from keyturn.errors import Invalid, KeyturnError
+from keyturn.pages.weekdays import WeekdayFields, ticks
 from keyturn.rotations.secret_domain import SecretRotationView
 from keyturn.web.html.forms import FormState, sentence
 from keyturn.web.schema.validate import parse
 from keyturn.web.schema.wire import ApiModel
 
 
-class ScheduleFields(ApiModel):
+class ScheduleFields(WeekdayFields):
     """The part of a form that says when. It asks for nothing secret."""
 
     is_auto_rotation_enabled: bool = False
@@ -94,7 +95,7 @@ def _body(form: RotationForm) -> dict[str, object]:
         "secretsMapping": {"clientId": form.client_id_name, "clientSecret": form.client_secret_name},
         "isAutoRotationEnabled": form.is_auto_rotation_enabled,
     }
-    return body | ({"overlap": form.overlap} if form.overlap else {})
+    return body | form.ticked() | ({"overlap": form.overlap} if form.overlap else {})
 
 
 def _read(kind: type[Any], body: Mapping[str, object]) -> Any:
@@ -133,6 +134,7 @@ def form_of(view: SecretRotationView) -> RotationForm:
         connection_id=each.connection_id,
         client_id_name=view.names.client_id,
         client_secret_name=view.names.client_secret,
+        **ticks(schedule.weekdays),
     )
 
 

@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
+from zoneinfo import ZoneInfo
 
+from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.pages.rotations.urls import ONE, PageOfRotations, RotationPages
 from keyturn.ports.preflight import PolicyVerdict
+from keyturn.rotations.freezes import Freeze
+from keyturn.rotations.run_schedule import ComingRun
 from keyturn.rotations.secret_domain import SecretRotationView
 from keyturn.rotations.secret_plan import SecretRotationPlan
 from keyturn.secrets.mapped import SecretNames
@@ -32,7 +36,8 @@ class PlanInWords:
     steps: Sequence[str]
     keys: Sequence[KeyLine]
     warnings: Sequence[str]
-    runs: Sequence[datetime]
+    runs: Sequence[ComingRun]
+    frozen: Freeze | None
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class PlanPage(PageOfRotations):
 
     view: SecretRotationView
     plan: PlanInWords
+    schedule_zone: ZoneInfo
 
 
 def routes(pages: RotationPages) -> list[PageRoute]:
@@ -53,7 +59,8 @@ def routes(pages: RotationPages) -> list[PageRoute]:
             f"`{view.names.client_secret}` in {folder(view.place.environment_name, view.place.path)} gets the new secret.",
             "Programs that hold the previous one can go on with it until it is removed.",
         ]
-        return PlanPage(project, view, in_words(plan, steps))
+        zone = zones.shown(view.rotation.schedule.time_zone)
+        return PlanPage(project, view, in_words(plan, steps), zone)
 
     return [show_plan]
 
@@ -72,6 +79,7 @@ def in_words(plan: SecretRotationPlan, outcome: Sequence[str]) -> PlanInWords:
         [*_added(plan), *_there(plan)],
         list(_warnings(plan)),
         plan.runs,
+        plan.frozen,
     )
 
 
@@ -111,7 +119,8 @@ def _there(plan: SecretRotationPlan) -> list[KeyLine]:
 
 def _warnings(plan: SecretRotationPlan) -> Sequence[str]:
     others = [each.name or each.key_id for each in plan.secrets if not each.ours]
-    texts = [
+    frozen = [f"Nothing is to be changed now: {plan.frozen.told()}."] if plan.frozen else []
+    texts = frozen + [
         f"'{each.name or each.key_id}' was probably made by {each.writer.name}. {each.writer.danger} ".rstrip()
         + " Let one tool alone rotate this application."
         for each in plan.secrets

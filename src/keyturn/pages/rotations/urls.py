@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from keyturn.approvals.service import Approvals
 from keyturn.audit.service import AuditTrail
 from keyturn.connections.allowed import RotatableApplications
 from keyturn.connections.service import Connections
@@ -57,6 +58,7 @@ class RotationPages:
     providers: Providers
     search: SecretRotationSearch
     owner: OwnerChoice
+    approvals: Approvals
 
     def project(self, actor: Actor, project_id: str) -> ProjectHeader:
         """Return the project as the actor sees it. Raises NotFound or Forbidden."""

@@ -1,6 +1,6 @@
 """SQL of rotations: their policies, what lists show of them, and the snapshot that is decided from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -9,14 +9,15 @@ import sqlalchemy as sa
 
 from keyturn.connections.store import CONNECTIONS
 from keyturn.credentials import store as journal
-from keyturn.credentials.domain import State
+from keyturn.credentials.domain import Credential, State
 from keyturn.db import unread
 from keyturn.db.tables import rotations, runs
 from keyturn.db.unit import Tx
 from keyturn.delivery import use_store as uses
 from keyturn.rotations.domain import Rotation, RotationKind, RotationState, Run, Snapshot
-from keyturn.rotations.store import evidence
-from keyturn.rotations.store.rows import PLAIN
+from keyturn.rotations.freezes import FreezeWindows
+from keyturn.rotations.store import evidence, freezes
+from keyturn.rotations.store.rows import PLAIN, schedule_columns
 from keyturn.rotations.store.rows import rotation as _rotation
 from keyturn.rotations.store.rows import run as _run
 
@@ -27,10 +28,7 @@ def _columns(rotation: Rotation) -> dict[str, Any]:
         "kind": rotation.kind.value,
         "cloud": rotation.tenant.cloud,
         "tenant_id": rotation.tenant.tenant_id,
-        "interval_days": rotation.schedule.interval_days,
-        "at_hour": rotation.schedule.hour,
-        "at_minute": rotation.schedule.minute,
-        "time_zone": rotation.schedule.time_zone,
+        **schedule_columns(rotation.schedule),
         "anchor": {"at": anchor.at.isoformat(), "scheduled": anchor.scheduled} if anchor else None,
     }
 
@@ -96,11 +94,12 @@ def of_application(tx: Tx, object_id: str, *, lock: bool = False) -> Rotation | 
 
 @dataclass(frozen=True)
 class Overview:
-    """What a list shows of a rotation: with the run under way, and when the current secret ends."""
+    """What a list shows of a rotation: the run under way, when the current secret ends, when nothing is rotated."""
 
     rotation: Rotation
     run: Run | None
     current_ends_at: datetime | None
+    windows: FreezeWindows = ()
 
 
 _AT_ONCE = 10_000
@@ -108,11 +107,16 @@ _AT_ONCE = 10_000
 
 
 def overviews(tx: Tx, connection_ids: Sequence[str]) -> dict[str, Overview]:
-    """Return the connections' own rotations by connection id, with one statement for each 10 000. Never decrypts."""
+    """Return the connections' own rotations by connection id, with a statement for each 10 000 and few more. Never decrypts."""
     overviews_by_id: dict[str, Overview] = {}
+    frozen: freezes.OrganizationFreezes | None = None
     for start in range(0, len(connection_ids), _AT_ONCE):
         for row in tx.rows(_overviews(connection_ids[start : start + _AT_ONCE])):
-            overviews_by_id[row["connection_id"]] = Overview(_rotation(row), _joined_run(row), _ends_at(row))
+            rotation = _rotation(row)
+            frozen = frozen or freezes.of_organization(tx, rotation.org_id)  # connections of a list are of one
+            overviews_by_id[row["connection_id"]] = Overview(
+                rotation, _joined_run(row), _ends_at(row), frozen.of(rotation)
+            )
     return overviews_by_id
 
 
@@ -193,6 +197,33 @@ def removing_through(tx: Tx, connection_id: str) -> list[str]:
     return [row["name"] for row in tx.rows(query.order_by(rotations.c.name))]
 
 
+def scheduled(tx: Tx, org_id: str) -> Iterator[tuple[Rotation, Credential | None]]:
+    """Yield the rotations of the organization that have a schedule, each with its current credential: one statement."""
+    query = sa.select(rotations, *journal.JOINED).select_from(rotations.outerjoin(journal.ENTRIES, CURRENT))
+    for row in tx.rows(query.where(rotations.c.org_id == org_id, rotations.c.retired.is_(False))):
+        yield _rotation(row), journal.joined(row) if row["credential_id"] else None
+
+
+_REPLAN = (
+    sa.update(rotations)
+    .where(rotations.c.id == sa.bindparam("of_rotation"))
+    .values(next_run_at=sa.bindparam("due"), moved_days=sa.bindparam("days"), wake_at=sa.bindparam("wake"))
+)
+
+
+def replan(tx: Tx, planned: Sequence[tuple[Rotation, datetime, int]], now: datetime) -> None:
+    """Write when these run next, and by how many days that is later than the schedule asks for; at once looked at if earlier."""
+    rows = [
+        {"of_rotation": rotation.id, "due": due, "days": days, "wake": _earlier(rotation.wake_at, max(due, now))}
+        for rotation, due, days in planned
+    ]
+    tx.run_all(_REPLAN, rows)
+
+
+def _earlier(wake_at: datetime | None, due: datetime) -> datetime | None:
+    return min(wake_at, due) if wake_at else None
+
+
 def wake(tx: Tx, rotation_id: str, at: datetime) -> None:
     """Make the finder look at the rotation at this moment, which is now, or earlier."""
     tx.run(
@@ -244,12 +275,14 @@ _SNAPSHOT = (
 
 
 def snapshot(tx: Tx, rotation_id: str) -> Snapshot | None:
-    """Return all that is decided from: one statement, and two more where a secret waits until nobody holds or uses it."""
+    """Return all that is decided from: one statement, and others where a secret waits for its removal."""
     rows = tx.rows(_SNAPSHOT, of_rotation=rotation_id)
     if not rows:
         return None
     live = tuple(journal.joined(row) for row in rows if row["credential_id"])
     snapshot = Snapshot(_rotation(rows[0]), live, _joined_run(rows[0]), signer_works_since=_works_since(rows[0]))
+    if any(row.state is State.RETIRING and row.promised for row in live) and not snapshot.rotation.retired:
+        snapshot = replace(snapshot, windows=freezes.of_rotation(tx, snapshot.rotation))
     if not snapshot.waiting:
         return snapshot
     return replace(

@@ -9,16 +9,31 @@ from keyturn.db import unread
 from keyturn.kit.moments import FIRST, utc_of
 from keyturn.ports.provider import Tenant
 from keyturn.rotations.domain import Reason, Rotation, RotationKind, Run, RunState
-from keyturn.rotations.schedule import Anchor, Schedule, schedule_fault
+from keyturn.rotations.schedule import Anchor, Schedule, schedule_fault, weekday_mask, weekdays_of
 
 _SPECIAL = {"kind", "tenant", "schedule", "anchor", "unreadable"}
 PLAIN = tuple(name for name in Rotation.__dataclass_fields__ if name not in _SPECIAL)
 
 
+def read_schedule(row: Mapping[str, Any], prefix: str = "") -> Schedule:
+    days, hour, minute, zone = (row[prefix + name] for name in ("interval_days", "at_hour", "at_minute", "time_zone"))
+    return Schedule(days, hour, minute, zone, weekdays_of(row[f"{prefix}weekdays"]))
+
+
+def schedule_columns(schedule: Schedule) -> dict[str, Any]:
+    return {
+        "interval_days": schedule.interval_days,
+        "at_hour": schedule.hour,
+        "at_minute": schedule.minute,
+        "time_zone": schedule.time_zone,
+        "weekdays": weekday_mask(schedule.weekdays),
+    }
+
+
 def rotation(row: Mapping[str, Any]) -> Rotation:
     """Read a rotation. What cannot be understood makes it one that has failed and says so; it never fails a list."""
     values, faults = unread.values(row, PLAIN)
-    schedule = Schedule(row["interval_days"], row["at_hour"], row["at_minute"], row["time_zone"])
+    schedule = read_schedule(row)
     kind = unread.word(row, "kind", RotationKind.CONNECTION, faults)
     sentence = (
         f"The rotation {row['id']} cannot be read: {', '.join(faults)}. Restore it from a backup, or "

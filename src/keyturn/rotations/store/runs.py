@@ -70,6 +70,10 @@ def recent_of_applications(tx: Tx, org_id: str, now: datetime) -> Recent:
     return Recent([row["created_at"] for row in scheduled], [bool(row["unproven"]) for row in newest])
 
 
+NOT_YET = "not-yet"
+"""The outcome of an attempt that replication explains: it is made again, and nothing has gone wrong."""
+
+
 @dataclass(frozen=True)
 class StepRecord:
     """One line of a run's history. ``repeats`` counts equal attempts in a row."""

@@ -1,6 +1,7 @@
 """SQL of secret rotations: where the secrets of applications are published."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,9 +13,10 @@ from keyturn.db.tables import rotations, runs, secret_rotations
 from keyturn.db.tables.views import environments, mapped_secrets, secret_folders
 from keyturn.db.unit import Tx
 from keyturn.rotations.domain import Run
-from keyturn.rotations.schedule import Schedule
 from keyturn.rotations.secret_domain import GrantUse, SecretRotation, SecretRotationRef, SecretRotationView
+from keyturn.rotations.store import freezes
 from keyturn.rotations.store.policies import CURRENT, NEWEST_RUN
+from keyturn.rotations.store.rows import read_schedule, schedule_columns
 from keyturn.rotations.store.rows import rotation as _rotation
 from keyturn.rotations.store.rows import run as _run
 from keyturn.secrets.domain import Place
@@ -24,17 +26,11 @@ _PLAIN = tuple(name for name in SecretRotation.__dataclass_fields__ if name != "
 
 
 def read(row: Mapping[str, Any], prefix: str = "") -> SecretRotation:
-    schedule = Schedule(*(row[prefix + name] for name in ("interval_days", "at_hour", "at_minute", "time_zone")))
-    return SecretRotation(schedule=schedule, **{name: row[prefix + name] for name in _PLAIN})
+    return SecretRotation(schedule=read_schedule(row, prefix), **{name: row[prefix + name] for name in _PLAIN})
 
 
 def _columns(each: SecretRotation) -> dict[str, Any]:
-    return {name: getattr(each, name) for name in _PLAIN} | {
-        "interval_days": each.schedule.interval_days,
-        "at_hour": each.schedule.hour,
-        "at_minute": each.schedule.minute,
-        "time_zone": each.schedule.time_zone,
-    }
+    return {name: getattr(each, name) for name in _PLAIN} | schedule_columns(each.schedule)
 
 
 def insert(tx: Tx, each: SecretRotation) -> None:
@@ -177,8 +173,7 @@ _VIEW = (
 
 
 def view(tx: Tx, secret_rotation_id: str) -> SecretRotationView | None:
-    row = tx.one(_VIEW.where(secret_rotations.c.id == secret_rotation_id))
-    return _view(row) if row else None
+    return next(iter(_views(tx, secret_rotations.c.id == secret_rotation_id)), None)
 
 
 def required_view(tx: Tx, secret_rotation_id: str) -> SecretRotationView:
@@ -190,19 +185,25 @@ def required_view(tx: Tx, secret_rotation_id: str) -> SecretRotationView:
 
 
 def views(tx: Tx, project_id: str) -> Sequence[SecretRotationView]:
-    """Return those of the project by name: one statement. Never decrypts."""
-    return [_view(row) for row in tx.rows(_VIEW.where(secret_rotations.c.project_id == project_id))]
+    """Return those of the project by name: a few statements. Never decrypts."""
+    return _views(tx, secret_rotations.c.project_id == project_id)
 
 
 def views_among(tx: Tx, secret_rotation_ids: Sequence[str]) -> Sequence[SecretRotationView]:
-    """Return those with these ids, by name: a statement for each 10 000 ids."""
+    """Return those with these ids, by name: a few statements for each 10 000 ids."""
     starts = range(0, len(secret_rotation_ids), _AT_ONCE)
-    queries = [_VIEW.where(secret_rotations.c.id.in_(secret_rotation_ids[at : at + _AT_ONCE])) for at in starts]
-    return [_view(row) for query in queries for row in tx.rows(query)]
+    parts = (secret_rotation_ids[at : at + _AT_ONCE] for at in starts)
+    return [view for part in parts for view in _views(tx, secret_rotations.c.id.in_(part))]
 
 
 def views_of_rotation(tx: Tx, rotation_id: str) -> Sequence[SecretRotationView]:
-    return [_view(row) for row in tx.rows(_VIEW.where(secret_rotations.c.rotation_id == rotation_id))]
+    return _views(tx, secret_rotations.c.rotation_id == rotation_id)
+
+
+def _views(tx: Tx, where: sa.ColumnElement[bool]) -> list[SecretRotationView]:
+    found = [_view(row) for row in tx.rows(_VIEW.where(where))]
+    frozen = {org_id: freezes.of_organization(tx, org_id) for org_id in {view.rotation.org_id for view in found}}
+    return [replace(view, windows=frozen[view.rotation.org_id].of(view.rotation)) for view in found]
 
 
 def _view(row: Mapping[str, Any]) -> SecretRotationView:

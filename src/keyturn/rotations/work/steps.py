@@ -1,4 +1,4 @@
-"""The steps of a run, from opening it to publishing the new secret.
+"""The steps of a run, from the look before it to publishing the new secret; ``opening`` begins it.
 
 Each is one function: a transaction, or network calls followed by one. Each may be killed anywhere and repeated, except that
 ``issue`` asks at most once per announcement. Errors of the provider are raised before anything is written.
@@ -16,16 +16,15 @@ from keyturn.errors import NeedsAction
 from keyturn.kit.actor import platform
 from keyturn.ports.provider import CredentialRequest, RemoteApplication
 from keyturn.rotations import clock, waits
-from keyturn.rotations.blast_radius import held_back
 from keyturn.rotations.consumers import counted_consumers, who_holds
-from keyturn.rotations.domain import ASKED_FOR, Reason, Rotation, RotationKind, Run, RunState, Snapshot, StepName
+from keyturn.rotations.domain import Reason, Rotation, Run, RunState, Snapshot, StepName
 from keyturn.rotations.overlap import promised_until
 from keyturn.rotations.overlap import waits as waits_for
 from keyturn.rotations.protocol import MAX_AWAITING_REMOVAL
 from keyturn.rotations.run_schedule import anchor_after, guard, lifetime, next_run
-from keyturn.rotations.store import evidence, policies, runs
+from keyturn.rotations.store import evidence, freezes, policies, runs
 from keyturn.rotations.timings import proof_plan
-from keyturn.rotations.work import removal, sweep
+from keyturn.rotations.work import opening, removal, sweep
 from keyturn.rotations.work.along import Along
 from keyturn.rotations.work.attempt import StepAttempt
 from keyturn.rotations.work.run_outcome import credential_facts, end_run, record_rotation_event
@@ -41,66 +40,6 @@ class Deferred(Exception):
         super().__init__(why)
         self.wait = wait
         self.why = why
-
-
-def open_run(attempt: StepAttempt) -> None:
-    """The moment has come: begin a run."""
-    now, held = attempt.now(), _held_back(attempt)
-    with attempt.write("waiting" if held else "done", held[1] if held else None) as tx:
-        rotation = policies.get(tx, attempt.work.rotation_id, lock=True)
-        if (
-            rotation is None
-            or not (due := waits.due(rotation, now, attempt.snapshot.signer_works_since))
-            or due > now
-            or runs.active_run(tx, rotation.id)
-        ):
-            return
-        reason, slot = _why(rotation, attempt.snapshot.current, runs.runs_of(tx, rotation.id, 1), now)
-        if held and reason is Reason.SCHEDULED:
-            policies.save(tx, replace(rotation, paused_until=now + held[0], updated_at=now))
-            return
-        run = Run(
-            id=attempt.context.ids.new(),
-            rotation_id=rotation.id,
-            reason=reason,
-            state=RunState.ACTIVE,
-            created_at=now,
-            started_at=now,
-            slot_at=slot,
-            generation=rotation.generation + 1,
-        )
-        runs.insert_run(tx, run)
-        policies.save(tx, replace(rotation, last_attempt_at=now, updated_at=now))
-        record_rotation_event(tx, attempt.actor, events.RUN_STARTED, rotation, now, runId=run.id, reason=reason.value)
-
-
-def _held_back(attempt: StepAttempt) -> tuple[timedelta, str] | None:
-    """Return for how long a run that is due by the schedule waits for those of other applications, and why."""
-    rotation, now = attempt.snapshot.rotation, attempt.now()
-    if rotation.kind is not RotationKind.APPLICATION:
-        return None
-    with attempt.context.database.read() as tx:
-        newest = runs.runs_of(tx, rotation.id, 1)
-        if _why(rotation, attempt.snapshot.current, newest, now)[0] is not Reason.SCHEDULED:
-            return None
-        recent = runs.recent_of_applications(tx, rotation.org_id, now)
-    return held_back(recent, attempt.context.runs_per_hour, now)
-
-
-def _why(
-    rotation: Rotation, current: Credential | None, newest: list[Run], now: datetime
-) -> tuple[Reason, datetime | None]:
-    requested = bool(rotation.paused_until and newest and newest[0].asked_for)
-    if requested and newest[0].reason in ASKED_FOR:
-        return newest[0].reason, None  # what somebody asked for failed, and is tried again
-    if rotation.generation == 0 or rotation.anchor is None:
-        return Reason.ENABLED, None
-    due = next_run(rotation.schedule, waits.known(rotation.anchor, now), current)
-    if due.at > now:
-        # What somebody joined is tried again, although the schedule was put off meanwhile. Else the moment of the next run was
-        # noted by a wrong clock, and counts as now.
-        return (Reason.MANUAL if requested else Reason.SCHEDULED), None
-    return due.reason, due.slot if due.reason is Reason.SCHEDULED else None
 
 
 def inspect(attempt: StepAttempt) -> None:
@@ -291,7 +230,7 @@ def publish(attempt: StepAttempt, row: Credential) -> None:
             return
         along = replace(along, rotation=rotation)
         anchor = anchor_after(rotation.schedule, run.slot_at, now)
-        due = next_run(rotation.schedule, anchor, row)
+        due = next_run(rotation.schedule, anchor, row, freezes.of_rotation(tx, rotation))
         for older in attempt.snapshot.journal:
             if older.state is State.CURRENT:
                 until = _promise(rotation, run, now, due.slot, row, older)
@@ -310,6 +249,7 @@ def publish(attempt: StepAttempt, row: Credential) -> None:
                 generation=row.generation,
                 anchor=anchor,
                 next_run_at=due.at,
+                moved_days=due.moved_days,
                 sweep_at=now + attempt.context.pace.sweep_after,
                 paused_until=None,
                 status="success",
@@ -358,7 +298,7 @@ def perform(attempt: StepAttempt) -> None:
 
 
 WITHOUT_CREDENTIAL: dict[StepName, Callable[[StepAttempt], None]] = {
-    StepName.OPEN: open_run,
+    StepName.OPEN: opening.open_run,
     StepName.INSPECT: inspect,
     StepName.PLAN: plan,
     StepName.SWEEP: sweep.sweep,

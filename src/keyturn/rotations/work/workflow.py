@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import structlog
 
-from keyturn.errors import Misconfigured, NeedsAction, Refused, Upstream
+from keyturn.errors import Misconfigured, NeedsAction, NotYet, Refused, Upstream
 from keyturn.rotations.domain import Snapshot, StepName
 from keyturn.rotations.failure import Failure, after_failure
 from keyturn.rotations.protocol import Decision, Step, Wait, decide
@@ -126,7 +126,8 @@ class Rotator:
         )
         # A run's failure has its fix beside it; what fails after the rotation has ended is told by the step alone.
         message = error.diagnostics() if attempt.snapshot.rotation.retired else error.message
-        with attempt.write("failed", message[: run_outcome.MAX_MESSAGE]) as tx:
+        outcome = runs.NOT_YET if isinstance(error, NotYet) else "failed"
+        with attempt.write(outcome, message[: run_outcome.MAX_MESSAGE]) as tx:
             rotation = policies.get(tx, attempt.work.rotation_id, lock=True)
             if rotation is None:
                 return

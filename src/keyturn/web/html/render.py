@@ -73,6 +73,8 @@ class Navigation:
     can: frozenset[str] = frozenset()
     alarms: int = 0
     """How many alarms go on that nobody has acknowledged or snoozed."""
+    approvals: int = 0
+    """How many requests wait for this person."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,228 @@
+"""Requests for approval on pages: the list, each with what it would do, and the rules that ask for them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from msgspec import Meta
+
+from keyturn.approvals.domain import (
+    DEFAULT_HOURS,
+    LONGEST_HOURS,
+    ApprovalRequest,
+    ApprovalSettings,
+    ChangeKind,
+    RequestState,
+    told,
+)
+from keyturn.approvals.service import Approvals
+from keyturn.authz.domain import Action, require_admin
+from keyturn.errors import Forbidden
+from keyturn.kit.actor import Actor
+from keyturn.pages.approval_forms import ApprovalFields, Why, asked_instead
+from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
+from keyturn.ports.clock import Clock
+from keyturn.rotations.approved_changes import ApprovedChanges, ChangePreview
+from keyturn.web.pages import FormState, Page, PageRoute, Pages, Redirect, get, group, post
+from keyturn.web.schema.wire import ApiModel
+
+LIST = "/approvals"
+ONE = LIST + "/{request_id}"
+RULES = "/organization/approval-rules"
+PROJECT_RULES = "/projects/{project_id}/approval-rules"
+_STATES = {
+    RequestState.PENDING: ("Waiting", "info", "clock"),
+    RequestState.APPROVED: ("Approved and done", "good", "check"),
+    RequestState.REJECTED: ("Rejected", "neutral", "x"),
+    RequestState.WITHDRAWN: ("Taken back", "neutral", "x"),
+    RequestState.EXPIRED: ("Expired", "neutral", "clock"),
+    RequestState.BYPASSED: ("Done without approval", "warn", "warning"),
+}
+_PARAMETERS = {
+    ("revokeCredentials", None): "Secrets that Keyturn made are removed; one that was given is kept.",
+    ("revokeCredentials", True): "All secrets of the rotation are removed.",
+    ("revokeCredentials", False): "All secrets stay valid until they end.",
+    ("deleteSecrets", True): "The two secrets of the project are deleted.",
+    ("deleteSecrets", False): "The two secrets of the project stay, with their present values.",
+    ("revokeGeneratedCredentials", True): "The application's secrets that were made here are removed.",
+    ("revokeGeneratedCredentials", False): "The application's secrets stay valid until they end.",
+    ("required", True): "A second person is needed.",
+    ("required", False): "No second person is needed any more.",
+    ("emergency", True): "Administrators may replace what leaked at once.",
+    ("emergency", False): "Also what leaked waits for a second person.",
+}
+
+
+@dataclass(frozen=True)
+class RequestLine:
+    request: ApprovalRequest
+    summary: str
+    text: str
+    tone: str
+    symbol: str
+    own: bool
+
+
+@dataclass(frozen=True)
+class ApprovalsPage(Page):
+    template: ClassVar[str] = "approvals/list.html"
+    section: ClassVar[str] = "approvals"
+
+    waiting: Sequence[RequestLine]
+    decided: Sequence[RequestLine]
+
+
+@dataclass(frozen=True)
+class ApprovalPage(Page):
+    template: ClassVar[str] = "approvals/one.html"
+    section: ClassVar[str] = "approvals"
+
+    line: RequestLine
+    outcome: Sequence[str]
+    preview: ChangePreview
+    may_decide: bool
+    waits: bool
+    path: str
+    form_state: FormState
+
+
+@dataclass(frozen=True)
+class RulesPage(Page):
+    template: ClassVar[str] = "approvals/rules.html"
+    section: ClassVar[str] = "approvals"
+
+    here: str
+    rules: ApprovalSettings
+    longest: int
+    form_state: FormState
+
+
+@dataclass(frozen=True)
+class ProjectRulesPage(RulesPage):
+    template: ClassVar[str] = "approvals/project_rules.html"
+    section: ClassVar[str] = "projects"
+
+    project: ProjectHeader
+    tab: ClassVar[str] = "settings"
+
+
+class RejectForm(ApiModel, rename=None):
+    note: Why = ""
+
+
+class RulesForm(ApprovalFields):
+    required: bool = False
+    emergency: bool = False
+    hours: Annotated[int, Meta(ge=1, le=LONGEST_HOURS)] = DEFAULT_HOURS
+
+    def settings(self) -> ApprovalSettings:
+        return ApprovalSettings(self.required, self.emergency, self.hours)
+
+
+def router(approvals: Approvals, changes: ApprovedChanges, heads: ProjectHeaders, clock: Clock) -> Pages:
+    """Return the pages."""
+    return group(*_requests(approvals, changes, clock), *_rules(approvals), *_project_rules(approvals, heads))
+
+
+def _requests(approvals: Approvals, changes: ApprovedChanges, clock: Clock) -> list[PageRoute]:
+    def line(actor: Actor, request: ApprovalRequest) -> RequestLine:
+        text, tone, symbol = _STATES[request.state_at(clock.now())]
+        summary = told(request.kind, request.subject_name)
+        return RequestLine(request, summary, text, tone, symbol, request.asked_by(actor))
+
+    @get(LIST)
+    def show_approvals(actor: Actor) -> ApprovalsPage:
+        waiting = approvals.list(actor)
+        ids = {request.id for request in waiting}
+        decided = [request for request in approvals.list(actor, pending=False) if request.id not in ids]
+        return ApprovalsPage([line(actor, each) for each in waiting], [line(actor, each) for each in decided])
+
+    @get(ONE)
+    def show_approval(actor: Actor, request_id: str, form_state: FormState) -> ApprovalPage:
+        request = approvals.get(actor, request_id)
+        return ApprovalPage(
+            line(actor, request),
+            outcome_of(request),
+            changes.preview(actor, request),
+            approvals.may_decide(actor, request),
+            request.state_at(clock.now()) is RequestState.PENDING,
+            _subject_path(request),
+            form_state,
+        )
+
+    @post(ONE + "/approve", form_page=show_approval)
+    def approve(actor: Actor, request_id: str) -> Redirect:
+        request = changes.approve(actor, request_id)
+        return Redirect(f"{LIST}/{request.id}", toast="It was approved, and is being done.")
+
+    @post(ONE + "/reject", form_page=show_approval)
+    def reject(actor: Actor, request_id: str, form: RejectForm) -> Redirect:
+        approvals.reject(actor, request_id, form.note)
+        return Redirect(LIST, toast="The request was rejected. Nothing was done.")
+
+    @post(ONE + "/withdraw", form_page=show_approval)
+    def withdraw(actor: Actor, request_id: str) -> Redirect:
+        approvals.withdraw(actor, request_id)
+        return Redirect(LIST, toast="The request was taken back.")
+
+    return [show_approvals, show_approval, approve, reject, withdraw]
+
+
+def outcome_of(request: ApprovalRequest) -> list[str]:
+    """Say what a request asks for, a sentence for each of its parameters."""
+    if request.kind.is_leak:
+        return [
+            "A new secret is made at once; once it works, all older ones are removed without the usual time to change over."
+        ]
+    if request.kind is ChangeKind.HAND_OVER:
+        key_id = request.parameters.get("keyId")
+        return [f"The secret with the Key ID `{key_id}` is shown as a previous one, until somebody releases it."]
+    known: list[tuple[str, Any]] = list(request.parameters.items())
+    return [_PARAMETERS[name, value] for name, value in known if (name, value) in _PARAMETERS]
+
+
+def _subject_path(request: ApprovalRequest) -> str:
+    if request.kind is ChangeKind.LOOSEN:
+        return PROJECT_RULES.format(project_id=request.project_id) if request.project_id else RULES
+    return f"/{'app-connections' if request.kind.of_connection else 'secret-rotations'}/{request.subject_id}"
+
+
+def _rules(approvals: Approvals) -> list[PageRoute]:
+    @get(RULES)
+    def show_approval_rules(actor: Actor, form_state: FormState) -> RulesPage:
+        require_admin(actor)
+        return RulesPage(RULES, approvals.rules(actor, None), LONGEST_HOURS, form_state)
+
+    @post(RULES, form_page=show_approval_rules)
+    def change_approval_rules(actor: Actor, form: RulesForm) -> Redirect:
+        after = form.settings()
+        asked = asked_instead(
+            approvals, actor, form, lambda consent: approvals.change_rules(actor, None, after, consent)
+        )
+        return asked or Redirect(RULES, toast="The approval rules were saved.")
+
+    return [show_approval_rules, change_approval_rules]
+
+
+def _project_rules(approvals: Approvals, heads: ProjectHeaders) -> list[PageRoute]:
+    @get(PROJECT_RULES)
+    def show_project_rules(actor: Actor, project_id: str, form_state: FormState) -> ProjectRulesPage:
+        project = heads.project(actor, project_id)
+        if Action.EDIT_PROJECT.value not in project.can:
+            raise Forbidden(
+                f"{actor.name} may not change {project.name}.",
+                code="access.forbidden",
+                fix="Ask an admin of the project for the role that may.",
+            )
+        here, rules = PROJECT_RULES.format(project_id=project_id), approvals.rules(actor, project_id)
+        return ProjectRulesPage(here, rules, LONGEST_HOURS, form_state, project)
+
+    @post(PROJECT_RULES, form_page=show_project_rules)
+    def change_project_rules(actor: Actor, project_id: str, form: RulesForm) -> Redirect:
+        after = ApprovalSettings(form.required)
+        asked = asked_instead(
+            approvals, actor, form, lambda consent: approvals.change_rules(actor, project_id, after, consent)
+        )
+        return asked or Redirect(PROJECT_RULES.format(project_id=project_id), toast="The approval rules were saved.")
+
+    return [show_project_rules, change_project_rules]

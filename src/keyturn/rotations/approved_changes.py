@@ -1,0 +1,130 @@
+"""Carries out what another person approves: in their transaction, once."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from keyturn.approvals import gate, store
+from keyturn.approvals.domain import ApprovalRequest, ApprovalSettings, ChangeKind, Consent, RequestState
+from keyturn.approvals.service import Approvals
+from keyturn.authz import authorize
+from keyturn.credentials import store as journal
+from keyturn.credentials.domain import Credential, State
+from keyturn.db.unit import Database, Tx
+from keyturn.errors import Refused
+from keyturn.kit.actor import Actor
+from keyturn.ports.clock import Clock
+from keyturn.ports.sealing import Sealer
+from keyturn.rotations.commands import HandedOver
+from keyturn.rotations.secret_rotation import SecretRotations
+from keyturn.rotations.secret_values import SecretRotationValues
+from keyturn.rotations.self_rotation import SelfRotation
+from keyturn.rotations.store import policies
+from keyturn.rotations.store import secret_rotations as rotation_store
+
+
+@dataclass(frozen=True)
+class CredentialFate:
+    """A credential of the subject, and what becomes of it: ``removed_at`` None: it stays valid until it ends."""
+
+    credential: Credential
+    removed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ChangePreview:
+    """What a request would do if it were approved now. ``changed``: its subject is not as it was when it was asked."""
+
+    credentials: tuple[CredentialFate, ...] = ()
+    changed: bool = False
+
+
+@dataclass(frozen=True)
+class ApprovedChanges:
+    """Approves requests. The permissions of both persons are asked for again where the change is made."""
+
+    database: Database
+    clock: Clock
+    sealer: Sealer
+    approvals: Approvals
+    connections: SelfRotation
+    rotations: SecretRotations
+    values: SecretRotationValues
+
+    def approve(self, actor: Actor, request_id: str) -> ApprovalRequest:
+        """Make the change, and return the request as it is then.
+
+        Raises NotFound, Forbidden for who may not decide it, and Refused when it was decided, has expired, or is about what has
+        changed since; or as the change itself does. Then the request waits as before.
+        """
+        with self.database.read() as tx:
+            request = store.get(tx, actor.org_id, request_id)
+            if request is None:
+                raise gate.missing(request_id)
+            gate.require_decider(tx, actor, request)
+        self._carry_out(actor, request)
+        return self.approvals.get(actor, request_id)
+
+    def _carry_out(self, actor: Actor, request: ApprovalRequest) -> None:
+        consent, of, given = Consent(request.id), request.subject_id, request.parameters
+        match request.kind:
+            case ChangeKind.CONNECTION_LEAKED:
+                self.connections.rotate_now(actor, of, leaked=True, consent=consent)
+            case ChangeKind.ROTATION_LEAKED:
+                self.rotations.rotate(actor, of, leaked=True, consent=consent)
+            case ChangeKind.DELETE_CONNECTION:
+                self.connections.delete(actor, of, revoke=given["revokeCredentials"], consent=consent)
+            case ChangeKind.DELETE_ROTATION:
+                revoke, delete_secrets = given["revokeGeneratedCredentials"], given["deleteSecrets"]
+                self.rotations.delete(actor, of, delete_secrets=delete_secrets, revoke=revoke, consent=consent)
+            case ChangeKind.HAND_OVER:
+                self.values.hand_over(actor, of, self._handed_over(request), consent)
+            case ChangeKind.LOOSEN:
+                self.approvals.change_rules(actor, request.project_id, ApprovalSettings(**given), consent)
+
+    def _handed_over(self, request: ApprovalRequest) -> HandedOver:
+        if request.value is None:
+            raise Refused(
+                f"The request is {request.state_at(self.clock.now()).value}, and its secret is forgotten.",
+                code="approvals.decided",
+                fix="Ask anew if it is still wanted.",
+            )
+        return HandedOver(request.parameters["keyId"], self.sealer.open(request.value, store.place_of(request.id)))
+
+    # --- before -------------------------------------------------------------------------------------------------------
+
+    def preview(self, actor: Actor, request: ApprovalRequest) -> ChangePreview:
+        """Say what becomes of each credential. Nothing for a request that does not wait, or whose subject is gone."""
+        if request.state is not RequestState.PENDING or request.kind is ChangeKind.LOOSEN:
+            return ChangePreview()
+        with self.database.read() as tx:
+            if not authorize.allowed(tx, actor, request.action, request.scope):
+                return ChangePreview()
+            return self._preview(tx, request)
+
+    def _preview(self, tx: Tx, request: ApprovalRequest) -> ChangePreview:
+        if request.kind.of_connection:
+            rotation, goes_on = policies.of_connection(tx, request.subject_id), False
+        else:
+            view = rotation_store.view(tx, request.subject_id)
+            rotation = view.rotation if view else None
+            goes_on = bool(rotation and len(rotation_store.of_rotation(tx, rotation.id)) > 1)
+        if rotation is None:
+            return ChangePreview(changed=request.seen != "no rotation")
+        now = self.clock.now()
+        rows = [row for row in journal.live(tx, rotation.id) if row.published_at and not row.ended_at]
+        fates = tuple(CredentialFate(row, _removed_at(row, request, now, goes_on=goes_on)) for row in rows)
+        of_state = f"{rotation.id} {rotation.generation}"
+        return ChangePreview(fates, request.kind is not ChangeKind.HAND_OVER and request.seen != of_state)
+
+
+def _removed_at(row: Credential, request: ApprovalRequest, now: datetime, *, goes_on: bool) -> datetime | None:
+    waits_for = row.revoke_after if row.state is State.RETIRING else None
+    if request.kind.is_leak:
+        return waits_for if row.used_elsewhere else now
+    if request.kind is ChangeKind.HAND_OVER or goes_on:
+        return waits_for
+    if request.kind is ChangeKind.DELETE_ROTATION:
+        return now if request.parameters["revokeGeneratedCredentials"] and not row.used_elsewhere else None
+    revoke = request.parameters["revokeCredentials"]
+    kept = row.adopted if revoke is None else not revoke
+    return None if kept else now

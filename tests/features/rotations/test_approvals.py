@@ -1,0 +1,192 @@
+"""Two persons: what is asked for is done once another one has approved it, exactly as it was asked, and once.
+
+PUT  /api/v1/approval-rules                 {"isRequired": true, "isEmergencyAllowed": true, "hours": 24}
+POST .../rotate-secrets  {"reason": "leaked"}                            403 approvals.needed: nothing was done
+POST .../rotate-secrets  {"reason": "leaked", "approvalReason": "..."}   202 {"approvalRequest": {"id", "state": "pending", ...}}
+GET  /api/v1/approval-requests/:id          {"approvalRequest", "mayDecide", "preview": {"credentials", "hasChanged"}}
+POST /api/v1/approval-requests/:id/approve  {"approvalRequest": {"state": "approved", ...}}
+POST /api/v1/approval-requests/:id/reject   {"note": "..."}
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keyturn.approvals import store
+from keyturn.audit.domain import subject_of
+from keyturn.audit.identity_events import IDENTITY_CREATED
+from keyturn.audit.record import record
+from keyturn.kit.actor import ActorKind, Role
+from keyturn.projects import member_store
+from tests.databases import sqlite_database
+from tests.features.accounts.people import person
+from tests.features.rotations.secret_desk import CONNECTIONS, RotationClient, desk
+
+RULES, REQUESTS = "/api/v1/approval-rules", "/api/v1/approval-requests"
+Json = dict[str, Any]
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[RotationClient]:
+    with sqlite_database(tmp_path) as database, desk(database, tmp_path) as opened:
+        world = opened.world
+        opened.actors["second"] = person(database, world.actor.org_id, Role.ADMIN, "second@contoso.test")
+        yield opened
+        told = "".join(opened.answers)
+        assert not [secret for secret in world.values_ever_issued() if secret in told], "a secret shows"
+
+
+def switch_on(web: RotationClient, **more: Any) -> None:
+    web.ask("PUT", RULES, {"isRequired": True, **more})
+
+
+def decide(web: RotationClient, request: Json, how: str, who: str, expect: int = 200, **body: Any) -> Json:
+    return web.ask("POST", f"{REQUESTS}/{request['id']}/{how}", body, who=who, expect=expect)
+
+
+def ask_for_leak(web: RotationClient, rotation: Json, who: str = "member") -> Json:
+    body = {"reason": "leaked", "approvalReason": "It was in a log."}
+    asked: Json = web.ask("POST", f"{rotation['id']}/rotate-secrets", body, who=who, expect=202)["approvalRequest"]
+    return asked
+
+
+def test_what_leaked_is_replaced_once_another_person_has_approved(web: RotationClient) -> None:
+    rotation = web.create()
+    leaked = web.values()["AZURE_CLIENT_SECRET"]
+    switch_on(web)
+    refused = web.ask("POST", f"{rotation['id']}/rotate-secrets", {"reason": "leaked"}, who="member", expect=403)
+    assert (refused["code"], refused["error"]) == ("approvals.needed", "PolicyViolationError")
+    assert "approvalReason" in refused["fix"]
+    asked = ask_for_leak(web, rotation)
+    assert (asked["state"], asked["reason"], asked["requestedBy"]["name"]) == (
+        "pending",
+        "It was in a log.",
+        "member@contoso.test",
+    )
+    assert ask_for_leak(web, rotation)["id"] == asked["id"], "the same again is the same request"
+    web.days(0.1)
+    assert web.values()["AZURE_CLIENT_SECRET"] == leaked, "nothing was done"
+    for who, code in (
+        ("member", "approvals.same_person"),
+        ("robot", "approvals.not_a_person"),
+        ("viewer", "access.forbidden"),
+    ):
+        assert decide(web, asked, "approve", who, 403)["code"] == code
+    decide(web, asked, "approve", "stranger", 404)
+    shown = web.ask("GET", f"{REQUESTS}/{asked['id']}", who="colleague")
+    assert shown["mayDecide"] is True
+    (fate,) = shown["preview"]["credentials"]
+    assert [fate["keyId"]] == list(web.keys())
+    assert fate["removedAt"] is not None
+    assert [each["id"] for each in web.ask("GET", REQUESTS, who="colleague")["approvalRequests"]] == [asked["id"]]
+    assert web.ask("GET", REQUESTS, who="viewer")["approvalRequests"] == []
+
+    decided = decide(web, asked, "approve", "colleague")["approvalRequest"]
+    assert (decided["state"], decided["decision"]["byName"]) == ("approved", "colleague@contoso.test")
+    assert decide(web, asked, "approve", "second", 400)["code"] == "approvals.decided"
+    web.days(0.1)
+    assert web.values()["AZURE_CLIENT_SECRET"] != leaked
+    assert not web.signs_in(leaked)
+    asking, giving = web.world.events("request-approval")[-1], web.world.events("approve-request")[-1]
+    assert (asking["actor_name"], giving["actor_name"]) == ("member@contoso.test", "colleague@contoso.test")
+    assert giving["data"]["askedBy"]["name"] == "member@contoso.test"
+
+
+def test_a_request_holds_for_what_was_seen_for_its_time_and_for_who_may_still_do_it(web: RotationClient) -> None:
+    rotation = web.create()
+    switch_on(web)
+    asked = ask_for_leak(web, rotation)
+    web.rotate(rotation)
+    assert web.ask("GET", f"{REQUESTS}/{asked['id']}")["preview"]["hasChanged"] is True
+    assert decide(web, asked, "approve", "second", 400)["code"] == "approvals.changed_meanwhile"
+    decide(web, asked, "reject", "second", note="It was replaced already.")
+
+    asked = ask_for_leak(web, rotation)
+    web.days(1.1)
+    assert decide(web, asked, "approve", "second", 400)["code"] == "approvals.decided"
+    assert web.ask("GET", f"{REQUESTS}/{asked['id']}")["approvalRequest"]["state"] == "expired"
+
+    robot = ask_for_leak(web, rotation, who="robot")
+    with web.world.database.write() as tx:
+        record(tx, web.actors["admin"], IDENTITY_CREATED, subject_of(web.actors["robot"]), web.world.clock.now())
+    assert decide(web, robot, "approve", "admin", 403)["code"] == "approvals.same_person", "who set the machine up"
+    with web.world.database.write() as tx:
+        member = member_store.member(tx, web.project, ActorKind.IDENTITY, web.actors["robot"].id or "")
+        assert member is not None
+        member_store.remove_member(tx, member.id)
+    assert decide(web, robot, "approve", "second", 400)["code"] == "approvals.asker_may_not"
+
+
+def test_deletions_are_done_exactly_as_they_were_asked(web: RotationClient) -> None:
+    rotation = web.create()
+    switch_on(web)
+    body = {"approvalReason": "The shop is closed."}
+    query = {"revokeGeneratedCredentials": "true"} | body
+    assert web.ask("DELETE", rotation["id"], who="member", expect=403)["code"] == "approvals.needed"
+    asked = web.ask("DELETE", rotation["id"], who="member", expect=202, **query)["approvalRequest"]
+    assert asked["parameters"] == {"deleteSecrets": False, "revokeGeneratedCredentials": True}
+    web.ask("DELETE", "/api/v1/projects/" + web.project, expect=400)
+    whole = {"projectId": web.project, "endSecretRotations": True}
+    assert web.ask("POST", "/api/v1/deletions", whole, expect=400)["code"] == "approvals.in_place"
+    decide(web, asked, "approve", "second")
+    web.days(0.1)
+    assert web.keys() == {}
+    web.ask("GET", rotation["id"], expect=404)
+
+    one = f"{CONNECTIONS}/{web.connection}"
+    asked = web.ask("DELETE", one, expect=202, **body)["approvalRequest"]
+    assert decide(web, asked, "approve", "admin", 403)["code"] == "approvals.same_person"
+    decide(web, asked, "withdraw", "second", 403)
+    decide(web, asked, "withdraw", "admin")
+    web.ask("GET", one)
+    asked = web.ask("DELETE", one, expect=202, **body)["approvalRequest"]
+    decide(web, asked, "approve", "second")
+    web.ask("GET", one, expect=404)
+
+
+def test_a_secret_that_is_handed_over_waits_sealed(web: RotationClient) -> None:
+    rotation = web.create()
+    switch_on(web)
+    made = web.world.emulator.admin.add_secret(web.application.object_id, "by hand")
+    body = {"keyId": made.key_id, "clientSecret": made.value}
+    assert web.refused(body, 403, url=f"{rotation['id']}/hand-over")["code"] == "approvals.needed"
+    asked = web.ask("POST", f"{rotation['id']}/hand-over", body | {"approvalReason": "Still used."}, expect=202)
+    shown = str(web.ask("GET", REQUESTS, state="all")) + str(web.remains())
+    assert made.value not in shown
+    assert made.value not in str(asked)
+    decide(web, asked["approvalRequest"], "approve", "second")
+    kept = [each for each in web.ask("GET", f"{rotation['id']}/credentials")["credentials"] if each["adopted"]]
+    assert [each["keyId"] for each in kept] == [made.key_id]
+    with web.world.database.read() as tx:
+        assert [request.value for request in store.newest(tx, web.world.actor.org_id, 10)] == [None]
+
+
+def test_an_emergency_is_for_administrators_and_loud_and_the_rules_are_loosened_by_two(web: RotationClient) -> None:
+    rotation = web.create()
+    switch_on(web)
+    leaked, body = (
+        web.values()["AZURE_CLIENT_SECRET"],
+        {"reason": "leaked", "emergencyReason": "It is on the internet."},
+    )
+    url = f"{rotation['id']}/rotate-secrets"
+    assert web.ask("POST", url, body, who="member", expect=403)["code"] == "approvals.no_emergency"
+    web.ask("POST", url, body)
+    assert not web.signs_in(leaked)
+    assert web.world.events("bypass-approval")[-1]["data"]["reason"] == "It is on the internet."
+    switch_on(web, isEmergencyAllowed=False)
+    assert web.ask("POST", url, body, expect=403)["code"] == "approvals.no_emergency"
+
+    off = {"isRequired": False}
+    assert web.ask("PUT", RULES, off, expect=403)["code"] == "approvals.needed"
+    asked = web.ask("PUT", RULES, off | {"approvalReason": "We are too few."}, expect=202)["approvalRequest"]
+    assert decide(web, asked, "approve", "member", 403)["code"] == "access.forbidden"
+    assert web.ask("GET", RULES)["approvalRules"]["isRequired"] is True
+    decide(web, asked, "approve", "second")
+    assert web.ask("GET", RULES)["approvalRules"]["isRequired"] is False
+    web.rotate(rotation, reason="leaked")
+
+    web.ask("PUT", RULES, {"isRequired": True}, who="member", expect=403)
+    web.ask("PUT", f"{RULES}?projectId={web.project}", {"isRequired": True})
+    assert web.ask("POST", url, {"reason": "leaked"}, expect=403)["code"] == "approvals.needed"
