@@ -240,7 +240,7 @@ def test_service_principals_are_read_by_id_by_app_id_and_by_filter(
         principals = scene.graph(reader, "GET", "servicePrincipals", filter=text).json()["value"]
         assert [item["id"] for item in principals] == [reader.principal_id]
     pages = scene.graph(reader, "GET", "servicePrincipals", headers=ADVANCED, top="2", count="true").json()
-    assert pages["@odata.count"] == 11
+    assert pages["@odata.count"] == 12
     assert pages["@odata.nextLink"]
     assert quote("appId eq", safe="") not in pages["@odata.nextLink"]
 

@@ -10,6 +10,7 @@ import msal
 import pytest
 
 from entra_emulator import ApplicationHandle, Effect
+from entra_emulator.directory.first_party import AZURE_CLI
 from tests.emulator.certificates import Certificate
 from tests.emulator.conftest import Served
 
@@ -112,3 +113,12 @@ def test_msal_raises_for_a_503(world: Served) -> None:
     world.emulator.faults.fail_next("token", calls=3, when="before")
     with pytest.raises(Exception, match="503"):
         ask(world, world.demo.connection, world.demo.connection.secrets[0].value)
+
+
+def test_msal_signs_a_person_in_on_another_device(world: Served) -> None:
+    client = msal.PublicClientApplication(AZURE_CLI, authority=world.authority, instance_discovery=False)
+    flow = client.initiate_device_flow(["https://graph.microsoft.com/User.Read"])
+    world.emulator.admin.approve_device(flow["user_code"], user=world.demo.ada)
+    answer = client.acquire_token_by_device_flow(flow)
+    assert answer["id_token_claims"]["name"] == "Ada Admin"
+    assert client.acquire_token_silent(["https://graph.microsoft.com/User.Read"], client.get_accounts()[0])

@@ -26,6 +26,7 @@ from entra_emulator.directory.directory import (
     as_guid,
     new_guid,
 )
+from entra_emulator.directory.first_party import introduce, principals
 from entra_emulator.directory.redirects import redirects
 from entra_emulator.directory.replicas import credential_presence, everywhere
 from entra_emulator.faults.faults import Settings
@@ -105,6 +106,9 @@ class Admin(People):
                 world.directory.add_principal(
                     ServicePrincipal(object_id, app_id, guid, title, now, everywhere(now), names=list(names))
                 )
+            introduce(world.directory)
+            for principal in principals(tenant, now):
+                world.directory.add_principal(principal)
             return guid
 
     def create_application(

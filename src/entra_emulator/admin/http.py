@@ -132,6 +132,7 @@ class AdminApi:
             },
             "users/{}/revoke": {"POST": lambda ask: admin.revoke_sessions(ask.names[0])},
             "tenants/{}/subscriptions": {"POST": lambda ask: self._new_subscription(ask.names[0], ask.body)},
+            "devices": {"POST": lambda ask: self._approve_device(ask.body)},
             "authorize": {"POST": lambda ask: self._authorize(ask.body)},
             "tenants/{}/applications": {"POST": lambda ask: self._new_application(ask.names[0], ask.body)},
             "applications/{}": {
@@ -281,6 +282,14 @@ class AdminApi:
         choices = {name: _flag(body, name) for name in ("decline", "cancel", "everyone")}
         try:
             return {"callback": self._admin.authorize(_text(body, "url"), user=_text(body, "user"), **choices)}
+        except SignInStopped as stop:
+            raise Misfit(f"the sign-in stopped with {stop.status}: {stop}") from stop
+
+    def _approve_device(self, body: Body) -> None:
+        try:
+            self._admin.approve_device(
+                _text(body, "user_code"), user=_text(body, "user"), decline=_flag(body, "decline")
+            )
         except SignInStopped as stop:
             raise Misfit(f"the sign-in stopped with {stop.status}: {stop}") from stop
 

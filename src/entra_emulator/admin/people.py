@@ -145,6 +145,15 @@ class People:
                 home.azure.assignments[key] = RoleAssignment(key, scope, OWNER, owner, kind, now)
             return subscription
 
+    def approve_device(self, user_code: str, *, user: str, decline: bool = False) -> None:
+        """Types the code of another device, picks this user, and accepts; or declines. Raises ValueError for an unknown user.
+
+        Raises SignInStopped where the emulator shows an error instead.
+        """
+        with self._lock:
+            _, person = self._user(user)
+            Browser(self._answer).approve_device(user_code, person.object_id, decline=decline)
+
     def grant(
         self, principal_id: str, *roles: str, resource_app_id: str = GRAPH_APP_ID, replicated: bool = False
     ) -> None:

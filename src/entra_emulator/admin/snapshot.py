@@ -9,6 +9,7 @@ from entra_emulator.admin.demo import Demo
 from entra_emulator.directory.audit_log import AuditRecord
 from entra_emulator.directory.codec import Unreadable, decode, encode
 from entra_emulator.directory.directory import Directory, ManagedIdentity, Tenant
+from entra_emulator.directory.first_party import introduce
 from entra_emulator.directory.sessions import RefreshToken
 from entra_emulator.directory.world import World
 from entra_emulator.faults.ledger import Entry
@@ -91,6 +92,7 @@ def take_over_log(world: World, lines: list[Any]) -> None:
 def _directory(tenants: list[Tenant]) -> Directory:
     """The tenants with everything by which it is found."""
     directory = Directory()
+    introduce(directory)
     for tenant in tenants:
         applications, principals = tenant.applications, tenant.principals
         tenant.applications, tenant.principals = {}, {}

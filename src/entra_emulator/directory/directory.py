@@ -185,13 +185,8 @@ class Application(Holder):
 
     def item_count(self) -> int:
         """Items over all collections, against the object's size limit."""
-        return (
-            len(self.passwords_held())
-            + len(self.keys_held())
-            + len(self.federated_held())
-            + len(self.identifier_uris)
-            + len(self.owners)
-        )
+        held = (self.passwords_held(), self.keys_held(), self.federated_held(), self.identifier_uris, self.owners)
+        return sum(len(items) for items in held)
 
 
 @dataclass(slots=True)
@@ -344,6 +339,10 @@ class Directory:
             raise ValueError(f"app id {application.app_id} exists already")
         self.tenants[application.tenant_id].applications[application.object_id] = application
         self._app_ids[application.app_id] = application
+
+    def know(self, application: Application) -> None:
+        """Makes an application known that lives in no tenant here."""
+        self._app_ids.setdefault(application.app_id, application)
 
     def add_principal(self, principal: ServicePrincipal) -> None:
         """Adds a service principal. Raises ValueError if the tenant has one for that app id."""

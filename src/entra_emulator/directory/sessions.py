@@ -14,6 +14,7 @@ from entra_emulator.directory.requested_scopes import RequestedScopes
 
 COOKIE = "ESTSAUTHPERSISTENT"
 _MOST = 50_000
+_TYPED = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # what nobody takes for something else
 _T = TypeVar("_T")
 _SHAPE = re.compile(r"1\.A[A-Za-z0-9_-]{100,1500}")
 
@@ -64,6 +65,19 @@ class RefreshToken:
     issued_at: float
 
 
+@dataclass(slots=True)
+class Device:
+    """A sign-in that was begun elsewhere. `tenant_id` is empty where it came through a shared name such as `common`."""
+
+    app_id: str
+    tenant_id: str
+    scope: str
+    expires_at: float
+    authorization: Authorization | None = None
+    declined: bool = False
+    redeemed: bool = False
+
+
 class Sessions:
     """All of them. Keeps the last fifty thousand of each kind."""
 
@@ -71,6 +85,8 @@ class Sessions:
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._codes: OrderedDict[str, Code] = OrderedDict()
         self._refresh_tokens: OrderedDict[str, RefreshToken] = OrderedDict()
+        self._devices: OrderedDict[str, Device] = OrderedDict()
+        self._user_codes: OrderedDict[str, Device] = OrderedDict()
 
     def session(self, cookies: str) -> Session | None:
         """The session that a Cookie header names."""
@@ -109,6 +125,22 @@ class Sessions:
     def refresh_token(self, text: str) -> RefreshToken | None:
         """The refresh token of that text."""
         return self._refresh_tokens.get(text)
+
+    def add_device(self, device: Device, rng: random.Random) -> tuple[str, str]:
+        """The code that a person types, and the one with which the client asks."""
+        user_code = "".join(rng.choices(_TYPED, k=9))
+        device_code = _opaque(rng)
+        _keep(self._user_codes, user_code, device)
+        _keep(self._devices, device_code, device)
+        return user_code, device_code
+
+    def device(self, text: str) -> Device | None:
+        """The sign-in of that device code."""
+        return self._devices.get(text)
+
+    def device_of(self, user_code: str) -> Device | None:
+        """The sign-in of the code that a person typed."""
+        return self._user_codes.get(user_code)
 
     def refresh_tokens(self) -> dict[str, RefreshToken]:
         """All refresh tokens by their text, the oldest first."""

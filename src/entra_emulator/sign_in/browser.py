@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from urllib.parse import urlencode, urljoin
 
 from entra_emulator.core.wire import Request, Response
+from entra_emulator.directory.hosts import LOGIN
 
 
 class SignInStopped(Exception):
@@ -76,6 +77,15 @@ class Browser:
                 return page.location
             page = self._step(page, user, decline=decline, cancel=cancel, everyone=everyone)
         return _arrived(page)
+
+    def approve_device(self, user_code: str, user: str, *, decline: bool = False) -> None:
+        """Signs in on behalf of another device that shows this code, or declines. Raises SignInStopped where it cannot."""
+        page = self.open(f"{LOGIN}/common/oauth2/deviceauth?{urlencode({'user_code': user_code})}")
+        for _ in range(2):
+            if page.button("user", user) or page.button("answer", "accept"):
+                page = self._step(page, user, decline=decline, cancel=decline, everyone=False)
+        if page.forms or page.status >= 400:
+            raise SignInStopped(page.status, page.text)
 
     def _step(self, page: Page, user: str, *, decline: bool, cancel: bool, everyone: bool) -> Page:
         refusing = [("answer", value) for value in ("decline", "return") if decline]

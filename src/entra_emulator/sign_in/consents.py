@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from entra_emulator.directory.directory import GRAPH_APP_ID, Application, ServicePrincipal, Tenant, User, new_guid
+from entra_emulator.directory.first_party import CLIENTS
 from entra_emulator.directory.grants import Consent, Grant
 from entra_emulator.directory.replicas import Presence, everywhere, object_presence
 from entra_emulator.directory.requested_scopes import RequestedScopes
@@ -17,6 +18,8 @@ Permissions = dict[str, set[str]]
 
 def granted(call: Call, app_id: str, user: User, resource_app_id: str) -> set[str]:
     """The delegated permissions that the answering replica knows to be consented to, for everyone or for this user."""
+    if app_id in CLIENTS:
+        return set(scopes_of(resource_app_id))
     return {
         scope
         for item in call.home().consents

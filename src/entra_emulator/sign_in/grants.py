@@ -26,11 +26,14 @@ from entra_emulator.tokens.sts_errors import StsError, missing, not_consented
 
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 _FIELDS = {"authorization_code": "code", "refresh_token": "refresh_token"}
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 
 
 def home_of(call: Call, form: dict[str, str]) -> Tenant | None:
     """The tenant that the code or refresh token in this form is from, for requests to a shared name."""
     sessions = call.world.sessions
+    if form.get("grant_type") == DEVICE_CODE:
+        return call.world.directory.tenants.get(_approved(call, form).tenant_id)
     credential = sessions.code(form.get("code", "")) or sessions.refresh_token(form.get("refresh_token", ""))
     if credential is None and form.get(_FIELDS.get(form.get("grant_type", ""), "")):
         raise _unknown()
@@ -100,6 +103,46 @@ def _refresh(call: Call, form: dict[str, str], client_id: str, secret: str) -> R
             f"and was inactive for {_span(idle)}.",
         )
     return _issue(call, form, token.authorization, application, key_id, method)
+
+
+def _redeem_device(call: Call, form: dict[str, str], client_id: str, secret: str) -> Response:
+    application, principal = known_application(call, client_id)
+    authorization = _approved(call, form)
+    key_id, method = _client(call, form, secret, application, principal, authorization.platform)
+    if authorization.app_id != client_id or authorization.tenant_id != call.home().id:
+        raise _unknown()
+    response = _issue(call, form | {"scope": ""}, authorization, application, key_id, method)
+    device = call.world.sessions.device(_device_code(form))
+    if device is not None:
+        device.redeemed = True
+    return response
+
+
+def _device_code(form: dict[str, str]) -> str:
+    """Version 1 calls it `code`; MSAL for Python 1.39 sends both."""
+    return form.get("device_code") or form.get("code") or ""
+
+
+def _approved(call: Call, form: dict[str, str]) -> Authorization:
+    """What the person agreed to on the other device. Raises StsError while they have not.
+
+    Source: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-device-code (expected errors).
+    """
+    text = _device_code(form)
+    if not text:
+        raise missing("device_code")
+    device = call.world.sessions.device(text)
+    if device is None:
+        raise StsError(70018, "Invalid verification code due to user typing in wrong user code for device code flow.")
+    if device.declined:
+        raise StsError(70017, "The end user denied the authorization request.")
+    if device.redeemed:
+        raise StsError(54005, "OAuth2 Authorization code was already redeemed, please retry with a new valid code.")
+    if device.authorization is None and call.now >= device.expires_at:
+        raise StsError(70019, "Verification code expired.")
+    if device.authorization is None:
+        raise StsError(70016, "OAuth 2.0 device flow error. Authorization is pending. Continue polling.")
+    return device.authorization
 
 
 def _issue(
@@ -239,5 +282,6 @@ def _span(seconds: float) -> str:
 GRANTS: dict[str, Callable[[Call, dict[str, str], str, str], Response]] = {
     "authorization_code": _redeem_code,
     "refresh_token": _refresh,
+    DEVICE_CODE: _redeem_device,
 }
 """What the token endpoint grants on behalf of a user, by grant type."""

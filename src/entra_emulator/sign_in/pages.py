@@ -130,6 +130,21 @@ def role_lines(permissions: Mapping[str, set[str]], tenant: Tenant) -> list[str]
     ]
 
 
+def enter_code(call: Call, note: str) -> Response:
+    """Which code does the other device show?"""
+    inner = (
+        '<label>Code <input name="user_code" autocomplete="off" autofocus required></label>'
+        '<footer><button class="main" name="answer" value="next">Next</button></footer>'
+    )
+    hint = f"<p>{escape(note)}</p>" if note else ""
+    return page(call, "Enter code", hint + form(call, {}, inner))
+
+
+def message(call: Call, title: str, text: str) -> Response:
+    """A page that only says something."""
+    return page(call, title, f"<p>{escape(text)}</p>")
+
+
 def approval(
     call: Call, parameters: Mapping[str, str], application: Application, user: User, refusal: StsError
 ) -> Response:

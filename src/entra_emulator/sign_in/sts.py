@@ -12,7 +12,7 @@ from entra_emulator.directory.hosts import graph_at, login_at
 from entra_emulator.directory.replies import act, plain_throttled
 from entra_emulator.directory.world import Call
 from entra_emulator.faults.faults import Effect
-from entra_emulator.sign_in import admin_consent, authorize
+from entra_emulator.sign_in import admin_consent, authorize, devices
 from entra_emulator.sign_in.clients import (
     authenticate,
     find_tenant,
@@ -197,6 +197,9 @@ _ROUTES: dict[str, tuple[str, Callable[[Call, str], Response]]] = {
     "oauth2/v2.0/token": ("token", _token),
     "oauth2/token": ("token", partial(_token, first=True)),
     "oauth2/v2.0/authorize": ("authorize", authorize.handle),
+    "oauth2/v2.0/devicecode": ("deviceCode", devices.begin),
+    "oauth2/devicecode": ("deviceCode", devices.begin),
+    "oauth2/deviceauth": ("deviceAuth", devices.show),
     "oauth2/v2.0/logout": ("logout", authorize.sign_out),
     "adminconsent": ("adminConsent", partial(admin_consent.handle, second=False)),
     "v2.0/adminconsent": ("adminConsent", partial(admin_consent.handle, second=True)),

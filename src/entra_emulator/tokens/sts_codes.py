@@ -57,6 +57,10 @@ CODES: dict[int, StsCode] = {
     70021: StsCode(
         "invalid_client", 401, "https://github.com/external-secrets/external-secrets/issues/2783"
     ),  # 400 invalid_request until about 2022: issue 616 of azure-workload-identity
+    70016: StsCode("authorization_pending", 400, _LIST),
+    70017: StsCode("authorization_declined", 400, ASSUMED, "all"),
+    70018: StsCode("bad_verification_code", 400, _LIST, "error"),
+    70019: StsCode("expired_token", 400, _LIST, "error"),
     90002: StsCode(
         "invalid_request", 400, _LIST
     ),  # discovery says invalid_tenant: github.com/panva/openid-client, issue 175
