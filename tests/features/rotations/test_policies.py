@@ -74,3 +74,36 @@ def test_the_plan_of_what_rotates_warns_and_does_not_refuse(web: RotationClient)
     policy = web.ask("GET", f"{rotation['id']}/plan")["plan"]["policy"]
     assert policy["verdict"] == "refused"
     assert policy["instead"]
+
+
+EXEMPTION = {
+    "@odata.type": "#microsoft.graph.customSecurityAttributeStringValueExemption",
+    "id": "AppManagement_Exempt",
+    "operator": "equals",
+    "value": "Rotators",
+}
+EXEMPTS = {"excludeActors": {"customSecurityAttributes": [EXEMPTION]}}
+
+
+def test_whether_an_exemption_applies_is_unknown_where_attributes_may_not_be_read(web: RotationClient) -> None:
+    restrict(web, "passwordAddition", **EXEMPTS)
+    policy = plan(web)["policy"]
+    assert policy["verdict"] == "unknown"
+    assert (
+        "AppManagement/Exempt = 'Rotators'; whether the connection's principal has it cannot be seen"
+        in policy["message"]
+    )
+
+
+def test_a_policy_that_exempts_by_attribute_says_which_on_whom(database: Database, tmp_path: Path) -> None:
+    with opened(database, tmp_path, *READS_POLICIES, "CustomSecAttributeAssignment.Read.All") as web:
+        restrict(web, "passwordAddition", **EXEMPTS)
+        principal = web.world.application.principal_id
+        refused = web.refused(web.body())
+        assert f"/servicePrincipals/{principal}" in refused["fix"]
+        assert '"AppManagement": {' in refused["fix"]
+        assert '"Exempt": "Rotators"' in refused["fix"]
+        web.world.emulator.admin.set_security_attributes(principal, AppManagement_Exempt="Rotators")
+        allowed = plan(web)["policy"]
+        assert (allowed["verdict"], "exempts who signed in" in allowed["message"]) == ("allowed", True)
+        web.create()

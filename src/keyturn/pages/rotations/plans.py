@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.pages.rotations.urls import ONE, PageOfRotations, RotationPages
-from keyturn.ports.preflight import PolicyVerdict
+from keyturn.ports.preflight import PolicyReport, PolicyVerdict
 from keyturn.rotations.freezes import Freeze
 from keyturn.rotations.run_schedule import ComingRun
 from keyturn.rotations.secret_domain import SecretRotationView
@@ -38,6 +38,8 @@ class PlanInWords:
     warnings: Sequence[str]
     runs: Sequence[ComingRun]
     frozen: Freeze | None
+    unknown: PolicyReport | None = None
+    """That policies could not be read, which need not mean anything."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ def in_words(plan: SecretRotationPlan, outcome: Sequence[str]) -> PlanInWords:
         list(_warnings(plan)),
         plan.runs,
         plan.frozen,
+        plan.policy if plan.policy and _unread(plan.policy) else None,
     )
 
 
@@ -117,6 +120,10 @@ def _there(plan: SecretRotationPlan) -> list[KeyLine]:
     ]
 
 
+def _unread(policy: PolicyReport) -> bool:
+    return policy.verdict is PolicyVerdict.UNKNOWN and not policy.code
+
+
 def _warnings(plan: SecretRotationPlan) -> Sequence[str]:
     others = [each.name or each.key_id for each in plan.secrets if not each.ours]
     frozen = [f"Nothing is to be changed now: {plan.frozen.told()}."] if plan.frozen else []
@@ -139,6 +146,6 @@ def _warnings(plan: SecretRotationPlan) -> Sequence[str]:
             f"`az ad sp create --id {plan.application.app_id}`."
         )
     policy = plan.policy
-    if policy and policy.verdict is not PolicyVerdict.ALLOWED:
+    if policy and policy.verdict is not PolicyVerdict.ALLOWED and not _unread(policy):
         texts.append(" ".join(text for text in (policy.message, policy.fix, policy.instead) if text))
     return texts

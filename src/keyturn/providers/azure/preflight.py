@@ -115,7 +115,7 @@ class Preflight:
             return True
         path = f"/applications/{self.application.object_id}?$select=id,createdDateTime"
         created = _moment(self.graph.read(self.caller, path).get("createdDateTime"))
-        return created is None or created > restriction.created_after
+        return created is None or created >= restriction.created_after
 
     def _exempt(self, restriction: "_Restriction") -> bool | None:
         """Whether who signed in is exempted from it; None where that cannot be seen."""

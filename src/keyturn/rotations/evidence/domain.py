@@ -238,7 +238,10 @@ def _troubles(evidence: Evidence, newer: Sequence[str], now: datetime) -> tuple[
     elif not any(evidence.of(credential_id).pace for credential_id in newer):
         found.append(_NOT_OURS)
     if not _fresh(coverage.activity_at, FRESH_ACTIVITY, now):
-        found.append(coverage.activity_trouble or _NOT_READ)
+        if coverage.activity_trouble:
+            found.append(coverage.activity_trouble)
+        elif not found:  # where the log cannot be read, the activity is not asked for
+            found.append(_NOT_READ)
     return tuple(dict.fromkeys(found))
 
 
