@@ -23,7 +23,9 @@ from keyturn.inventory import list_store, plan, store
 from keyturn.inventory.domain import (
     Finding,
     InventoryFilter,
+    LastUse,
     NotObservable,
+    Observed,
     Origin,
     Row,
 )
@@ -32,9 +34,13 @@ from keyturn.inventory.plan import Inventory, Phase
 from keyturn.inventory.store import Counts, ReadingConnection, Switch
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock
+from keyturn.rotations.store import evidence
+from keyturn.rotations.store.evidence import ReportedUse
 
 EXPORTED_AT_ONCE = 500
-_NOT_ASKED = NotObservable("This server does not read the sign-in reports of the tenant.")
+_NOT_ASKED = NotObservable(
+    "Sign-in reports are read only of applications that rotate here, while a secret of theirs is to be removed."
+)
 _NO_KEY = NotObservable("It has no credential.")
 
 
@@ -255,16 +261,29 @@ def _record(tx: Tx, actor: Actor, event: AuditEvent, connection: Connection, now
     record_connection_event(tx, actor, event, connection, now, tenantId=connection.tenant_id, **facts)
 
 
+def _last_use(reported: ReportedUse | None) -> LastUse:
+    """Say when a key was last reported to sign in; or why that is not known."""
+    if reported is None:
+        return _NOT_ASKED
+    if reported.used and reported.used.last_at:
+        return Observed(reported.used.last_at, reported.used.source.value.replace("-", " "))
+    trouble, since = reported.coverage.log_trouble, reported.coverage.since
+    if trouble or since is None:
+        return NotObservable(trouble.message if trouble else "Sign-in reports were not read yet.")
+    return NotObservable(f"Sign-in reports show no use since {since:%Y-%m-%d}, which is as far as they were read.")
+
+
 def _rows(tx: Tx, inventory: Inventory, entries: Sequence[StoredEntry]) -> list[Row]:
-    """Return entries with what belongs to them: three statements."""
+    """Return entries with what belongs to them: four statements."""
     keys = [each.entry.key_id for each in entries if each.entry.key_id]
     owned = list_store.owners_of(tx, sorted({each.holder_id for each in entries}))
     origins = list_store.origins(tx, inventory, keys)
     rotations = list_store.rotations_of(tx, inventory, sorted({each.entry.app_id for each in entries}))
+    reported = evidence.last_uses(tx, inventory.org_id, keys)
     rows = []
     for each in entries:
         entry, of = each.entry, owned.get(each.holder_id, Owned((), None))
         origin = origins.get(entry.key_id or "", Origin.FOREIGN) if entry.key_kind else None
-        last_use = _NOT_ASKED if entry.key_kind else _NO_KEY
+        last_use = _last_use(reported.get(entry.key_id or "")) if entry.key_kind else _NO_KEY
         rows.append(Row(entry, of.owners, of.read_at, origin, rotations.get(entry.app_id), last_use))
     return rows

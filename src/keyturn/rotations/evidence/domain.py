@@ -94,6 +94,12 @@ class ObservedUse:
         return max(known, default=None)
 
     @property
+    def source(self) -> ReportSource:
+        """What reported the last use."""
+        by_log = self.pace is not None and self.pace.last_at == self.last_at
+        return ReportSource.SIGN_IN_LOG if by_log else ReportSource.CREDENTIAL_ACTIVITY
+
+    @property
     def longest_gap(self) -> timedelta:
         """The longest pause, of the credential as a whole or of one of its users: a weekly job has its own."""
         paces = [user.pace for user in self.users] + ([self.pace] if self.pace else [])
@@ -223,10 +229,8 @@ def _shown(coverage: Coverage, use: ObservedUse, window: timedelta) -> _Shown | 
 
 
 def _in_use(use: ObservedUse, window: timedelta, until: datetime | None, *, unexplained: bool) -> Verdict:
-    by_log = use.pace is not None and use.pace.last_at == use.last_at
-    source = ReportSource.SIGN_IN_LOG if by_log else ReportSource.CREDENTIAL_ACTIVITY
     users = tuple(sorted(use.users, key=lambda user: user.pace.last_at, reverse=True))
-    return Verdict(VerdictKind.IN_USE, use.last_at, (source,), window, until, users, unexplained=unexplained)
+    return Verdict(VerdictKind.IN_USE, use.last_at, (use.source,), window, until, users, unexplained=unexplained)
 
 
 def _troubles(evidence: Evidence, newer: Sequence[str], now: datetime) -> tuple[ReportTrouble, ...]:

@@ -128,7 +128,7 @@ def of_rotations(tx: Tx, rotation_ids: Sequence[str]) -> Mapping[str, Evidence]:
 
 
 @dataclass(frozen=True)
-class LastUse:
+class ReportedUse:
     """When a key was last reported to sign in. ``coverage`` is of its application's reports: why there may be nothing."""
 
     key_id: str
@@ -136,7 +136,7 @@ class LastUse:
     coverage: Coverage
 
 
-def last_uses(tx: Tx, org_id: str, key_ids: Collection[str]) -> Mapping[str, LastUse]:
+def last_uses(tx: Tx, org_id: str, key_ids: Collection[str]) -> Mapping[str, ReportedUse]:
     """Return what is known of the use of these keys, by key id, for lists: one statement. Without those never asked for."""
     entries = journal.ENTRIES
     query = (
@@ -149,7 +149,7 @@ def last_uses(tx: Tx, org_id: str, key_ids: Collection[str]) -> Mapping[str, Las
         .where(entries.c.org_id == org_id, entries.c.key_id.in_(key_ids))
     )
     return {
-        row["key_id"]: LastUse(
+        row["key_id"]: ReportedUse(
             row["key_id"],
             documents.use(row["id"], row["observed"]) if row["observed"] else None,
             documents.coverage(row["coverage"]),
