@@ -28,6 +28,7 @@ ONCE_BROKEN = (
     720000109,
     731476426,
     799639566,
+    850100251,
 )
 """Seeds that found a defect, of the product or of the simulation: each is played in every run."""
 _BASE = "KEYTURN_SIM_BASE"

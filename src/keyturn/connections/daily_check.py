@@ -28,7 +28,8 @@ class DailyCheck:
     def run(self, connection_id: str) -> None:
         """Try the connection, and write down how it went. Repeatable.
 
-        A connection that rotates is looked at by its rotation, under the lease; here only if that has not come to it for long.
+        A connection that rotates is looked at by its rotation, under the lease; here only if that has not come to it for long,
+        or if it did not work when it was last looked at: whoever mends that is told so within the hour.
         """
         now = self._clock.now()
         with self._database.read() as tx:
@@ -36,7 +37,7 @@ class DailyCheck:
             rotates = connection is not None and rotation_store.has_rotation(tx, connection_id)
         if connection is None:
             return
-        if rotates and _seen_lately(connection, now):
+        if rotates and _worked_lately(connection, now):
             with self._database.write() as tx:
                 store.change(tx, connection, look_at=health.next_look(now, self._ids.jitter()))
             return
@@ -53,6 +54,8 @@ def report(connection_id: str, failure: KeyturnError) -> None:
     log.warning("connection.look_failed", connection_id=connection_id, code=failure.code, reason=failure.message)
 
 
-def _seen_lately(connection: Connection, now: datetime) -> bool:
+def _worked_lately(connection: Connection, now: datetime) -> bool:
+    if connection.refused_at or not (connection.check_result or {}).get("ok"):
+        return False
     since = now - health.LOOK_EVERY - SWEEPS_MAY_BE_LATE
     return connection.checked_at is not None and since <= connection.checked_at <= now

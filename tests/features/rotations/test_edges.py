@@ -304,6 +304,24 @@ def test_what_was_planned_before_a_long_time_down_is_asked_for_with_its_whole_li
     assert current.ends_at - current.asked_at >= lifetime(world.rotation(connection)) - timedelta(minutes=1)
 
 
+def test_who_enables_the_application_again_is_told_within_the_hour_that_the_connection_works(world: World) -> None:
+    connection = settled(world)
+    world.run_until(world.clock.now() + 3 * HOUR)
+
+    world.emulator.admin.set_disabled(world.application.object_id, disabled=True)
+    assert not world.services.tests.run(world.actor, connection.id).ok
+    refused = world.connections.get(world.actor, connection.id)
+    assert str((refused.refusal or {})["code"]).endswith("application_disabled")
+    world.emulator.admin.set_disabled(world.application.object_id, disabled=False)
+
+    world.run_until(world.clock.now() + HOUR)
+    works = world.connections.get(world.actor, connection.id)
+    assert (works.refused_at, works.check_result) == (None, {"ok": True})
+    looks = len(world.emulator.ledger.query(operation="token"))
+    world.run_until(world.clock.now() + 12 * HOUR)
+    assert len(world.emulator.ledger.query(operation="token")) == looks, "one that works is looked at once a day"
+
+
 def test_an_older_secret_that_still_works_removes_itself_when_the_kept_one_has_expired(world: World) -> None:
     connection = world.connect()
     turn_until(world, connection, StepName.RETIRE)
