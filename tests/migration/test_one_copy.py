@@ -185,6 +185,7 @@ _WITHOUT_LATER_COLUMNS = (
     "ALTER TABLE credentials DROP COLUMN wait_ends_at",
     "ALTER TABLE credentials DROP COLUMN grace_ends_at",
     "ALTER TABLE rotations DROP COLUMN slots",
+    "ALTER TABLE runs DROP COLUMN requested_at",
     "ALTER TABLE projects DROP COLUMN version_limit",
     "DROP INDEX ix_oauth_tokens_signed_in_by",
     "ALTER TABLE oauth_tokens DROP COLUMN signed_in_by",

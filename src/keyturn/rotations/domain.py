@@ -127,6 +127,8 @@ class Run:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     failure: dict[str, Any] | None = None
+    requested_at: datetime | None = None
+    """When somebody last asked for it, or joined it."""
 
     @property
     def asked_for(self) -> bool:
@@ -162,6 +164,12 @@ class Snapshot:
     """When nothing is changed, where something waits for its removal; else nothing."""
     signer_works_since: datetime | None = None
     """When the connection that signs in for another application last got its credentials, or was last seen to work."""
+
+    @property
+    def try_again_since(self) -> datetime | None:
+        """What was put off before this moment is tried at once: who signs in works since then, or somebody asks for a run."""
+        moments = (self.signer_works_since, self.run.requested_at if self.run else None)
+        return max((moment for moment in moments if moment), default=None)
 
     @property
     def current(self) -> Credential | None:

@@ -272,7 +272,8 @@ class PolicyWriter:
     def start(self, tx: Tx, actor: Actor, rotation: Rotation, reason: Reason, freeze_reason: str | None = None) -> Run:
         """Ask for a run. While one is under way it is joined: it counts as asked for, and a leak makes it more urgent.
 
-        Raises Refused for a manual one within a freeze, unless ``freeze_reason`` says why it cannot wait.
+        What failed before and was put off is tried at once, and so are removals that it may wait for. Raises Refused for a
+        manual one within a freeze, unless ``freeze_reason`` says why it cannot wait.
         """
         now, asker = self.clock.now(), {"kind": actor.kind.value, "id": actor.id, "name": actor.name}
         frozen = freeze_at(freezes.of_rotation(tx, rotation), now) if reason is Reason.MANUAL else None
@@ -284,17 +285,18 @@ class PolicyWriter:
             # Whatever a run replaces because of a leak must not be relied on any longer.
             urgent = reason if reason is Reason.LEAKED else active.reason
             by = active.requested_by or asker
-            runs.change_run(tx, active.id, reason=urgent.value, requested_by=by)
+            runs.change_run(tx, active.id, reason=urgent.value, requested_by=by, requested_at=now)
             policies.wake(tx, rotation.id, now)
             joined = {"runId": active.id, "reason": reason.value}
             record_rotation_event(tx, actor, events.RUN_JOINED, rotation, now, **joined, **spite)
-            return replace(active, reason=urgent, requested_by=by)
+            return replace(active, reason=urgent, requested_by=by, requested_at=now)
         run = Run(
             id=self.ids.new(),
             rotation_id=rotation.id,
             reason=reason,
             state=RunState.ACTIVE,
             requested_by=asker,
+            requested_at=now,
             generation=rotation.generation + 1,
             created_at=now,
         )

@@ -90,12 +90,12 @@ def _answer(row: Credential, snapshot: Snapshot, token: int, timings: ProtocolTi
     if row.ask_token == token and not row.ask_unknown:
         return _Due(now, Step(StepName.ISSUE, row))
     looked = [waits.again(moment, timings.confirm_spacing, now) for moment in (row.asked_at, row.absent_at)]
-    retry = waits.put_off(row.retry_at, row.retry_set_at, now, snapshot.signer_works_since)
+    retry = waits.retry_at(row, snapshot, now)
     return _Due(max(*looked, retry), Step(StepName.RESOLVE, row))
 
 
 def _run(snapshot: Snapshot, run: Run, timings: ProtocolTimings, now: datetime) -> Iterator[_Due | datetime]:
-    at = waits.put_off(run.retry_at, run.retry_set_at, now, snapshot.signer_works_since)
+    at = waits.put_off(run.retry_at, run.retry_set_at, now, snapshot.try_again_since)
     candidate = snapshot.candidate
     if candidate and candidate.state is State.PROVEN and not _stale(candidate.proven_at, timings, now):
         yield _Due(now, Step(StepName.PUBLISH, candidate))

@@ -45,10 +45,10 @@ def again(done_at: datetime | None, spacing: timedelta, now: datetime) -> dateti
 
 
 def put_off(
-    until: datetime | None, set_at: datetime | None, now: datetime, works_since: datetime | None = None
+    until: datetime | None, set_at: datetime | None, now: datetime, again_since: datetime | None = None
 ) -> datetime:
-    """When something may be done that was put off, at ``set_at``, until then; at once if what it failed for works since."""
-    if until is None or (set_at and works_since and set_at < works_since <= now):
+    """When something may be done that was put off, at ``set_at``, until then; at once if there is reason to since."""
+    if until is None or (set_at and again_since and set_at < again_since <= now):
         return now
     return bounded(until, now, until - set_at if set_at else LONGEST_RETRY)
 
@@ -113,7 +113,7 @@ def verdict(row: Credential, snapshot: Snapshot, now: datetime) -> Verdict:
 
 def retry_at(row: Credential, snapshot: Snapshot, now: datetime) -> datetime:
     """Return when what failed for this credential is tried again."""
-    return put_off(row.retry_at, row.retry_set_at, now, snapshot.signer_works_since)
+    return put_off(row.retry_at, row.retry_set_at, now, snapshot.try_again_since)
 
 
 def retirement(row: Credential, snapshot: Snapshot, now: datetime) -> datetime:

@@ -126,6 +126,8 @@ runs = st.builds(
     created_at=st.just(NOW),
     inspected_at=moments,
     retry_at=moments,
+    retry_set_at=moments,
+    requested_at=moments,
 )
 snapshots = st.builds(
     Snapshot,

@@ -170,6 +170,7 @@ runs = sa.Table(
     at("finished_at"),
     sa.Column("failure", sa.JSON),
     at("retry_set_at"),  # when retry_at was written
+    at("requested_at"),  # when somebody last asked for it, or joined it
     sa.Index(
         "ix_runs_one_active",
         "rotation_id",
