@@ -19,7 +19,7 @@ from keyturn.rotations import clock, failure, protocol, run_schedule, schedule, 
 from keyturn.rotations.domain import Rotation, StepName
 from keyturn.rotations.store import policies
 from keyturn.rotations.timings import ProofPlan
-from keyturn.rotations.work import context, removal, run_outcome, steps, sweep
+from keyturn.rotations.work import context, issue, publish, removal, run_outcome, steps, sweep
 from keyturn.rotations.work.along import Along
 from keyturn.rotations.work.attempt import StepAttempt
 from keyturn.secrets.writes import MappingWriter
@@ -43,7 +43,7 @@ def ignores_that_its_lease_was_taken_over(plant: pytest.MonkeyPatch) -> None:
 
 
 def breaks_its_promise_to_readers(plant: pytest.MonkeyPatch) -> None:
-    plant.setattr(steps, "_promise", lambda _rotation, _run, now, _slot, _new: now)
+    plant.setattr(publish, "_promise", lambda _rotation, _run, now, _slot, _new: now)
 
 
 def removes_the_current_secret(plant: pytest.MonkeyPatch) -> None:
@@ -123,7 +123,7 @@ def forgets_a_value_that_is_pointed_to(plant: pytest.MonkeyPatch) -> None:
 
 
 def asks_fast_replicas_only(plant: pytest.MonkeyPatch) -> None:
-    for module in (protocol, steps):
+    for module in (protocol, issue):
         plant.setattr(module, "proof_plan", lambda _row, timings: ProofPlan(timings.proof_count, timings.proof_spacing))
 
 

@@ -13,7 +13,7 @@ from keyturn.db.unit import Tx
 from keyturn.engine import lease_store as leases
 from keyturn.kit.actor import Actor, platform
 from keyturn.ports.provider import CredentialKind
-from keyturn.rotations.domain import Snapshot
+from keyturn.rotations.domain import Run, Snapshot
 from keyturn.rotations.protocol import Step
 from keyturn.rotations.store import policies
 from keyturn.rotations.store.runs import StepRecord
@@ -94,6 +94,13 @@ class StepAttempt:
 
     def now(self) -> datetime:
         return self.work.now()
+
+    @property
+    def run(self) -> Run:
+        """The run that the step belongs to. Raises RuntimeError where there is none: ``decide`` orders no such step then."""
+        if self.snapshot.run is None:
+            raise RuntimeError("a step of a run without a run")
+        return self.snapshot.run
 
     @property
     def context(self) -> WorkerContext:

@@ -19,8 +19,9 @@ from keyturn.rotations.work import run_outcome
 from keyturn.rotations.work.attempt import RotationWork, StepAttempt, acquire
 from keyturn.rotations.work.consequences import write_consequence
 from keyturn.rotations.work.context import WorkerContext
+from keyturn.rotations.work.inspection import Deferred
 from keyturn.rotations.work.lease import LeaseLost
-from keyturn.rotations.work.steps import NETWORK, Deferred, perform
+from keyturn.rotations.work.steps import NETWORK, perform
 
 log = structlog.get_logger()
 
