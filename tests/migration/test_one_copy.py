@@ -355,7 +355,7 @@ def test_renewal_is_repeatable_and_finds_nothing_the_second_time(old: Old) -> No
     migrate.upgrade(world.database)
     complete(old)
     before = rows(world.database)
-    assert older_rows.renew_all(world.database, world.sealer) == 0
+    assert older_rows.renew_all(world.database, world.sealer, world.services.providers) == 0
     assert rows(world.database) == before
 
 
@@ -371,7 +371,7 @@ def test_renewal_that_was_cut_short_at_any_moment_is_continued(old: Old, monkeyp
         mortal = MortalDatabase(world.database, fuse)
         try:
             with fuse.arm("renewal"):
-                older_rows.renew_all(mortal, world.sealer)
+                older_rows.renew_all(mortal, world.sealer, world.services.providers)
         except Killed:
             deaths += 1
             for name in POINTING | OWN:

@@ -12,7 +12,7 @@ from keyturn.errors import NeedsAction
 from keyturn.kit.moments import moved
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
 from keyturn.ownership.domain import WHO_MAKES_IT, OwnerChoice
-from keyturn.ports.provider import SigningCertificate, Tenant
+from keyturn.ports.provider import Tenant
 from keyturn.ports.sign_in import Credentials, SignInMethod
 
 WARN_BEFORE_END = timedelta(days=30)
@@ -135,50 +135,29 @@ class SealedContent:
     """What is sealed in a connection: where its credential may be sent, and its value or which row of the journal has that.
 
     Neither for a grant, whose refresh token lives in a row of its own. Rows as versions before 0012 of the tables wrote them
-    hold the salt of the hash, too; the oldest of them no ``target``.
+    hold the salt of the hash, too; the oldest of them no ``target``. In them each method had names of its own for its value:
+    ``parts``, which only the method can read.
     """
 
     target: list[str] | None
     value: Plaintext | None = None
     credential_id: str | None = None
     salt: Plaintext | None = None
+    parts: Mapping[str, Plaintext] = field(default_factory=dict)
 
     def packed(self) -> Plaintext:
-        """Return all but the salt as the one text that is sealed."""
+        """Return the target and the value, or where it is, as the one text that is sealed."""
         value = self.value.reveal() if self.value else None
         told = {"for": self.target, "value": value, "credential": self.credential_id}
         return Plaintext(json.dumps({name: part for name, part in told.items() if part is not None}))
 
     @classmethod
-    def unpacked(cls, text: Plaintext, connection: Connection) -> "SealedContent":
+    def unpacked(cls, text: Plaintext) -> "SealedContent":
         """Read what :meth:`packed` wrote, and what earlier versions did. Compares nothing: see :func:`unpack`."""
         data = json.loads(text.reveal())
-        value, salt = data.get("value"), data.get("salt")
-        return cls(
-            data.get("for"),
-            Plaintext(value) if value else _value_in_older_form(data, connection),
-            data.get("credential"),
-            Plaintext(salt) if salt else None,
-        )
-
-
-def _value_in_older_form(data: Mapping[str, Any], connection: Connection) -> Plaintext | None:
-    """Read a value of a row that a release before 0012 wrote, where each method had keys of its own; None: there is none.
-
-    What else there is to know of a certificate is in the row. Raises NeedsAction where its end cannot be read there.
-    """
-    if "clientSecret" in data:
-        return Plaintext(data["clientSecret"])
-    if "certificate" in data:
-        if connection.ends_at is None:
-            raise NeedsAction(
-                f"It cannot be read when the certificate of '{connection.name}' ends.",
-                code="connections.unreadable",
-                fix="Restore its row from a backup, or enter the certificate of the connection again.",
-            )
-        key, thumbprint = Plaintext(data["privateKey"]), (connection.facts or {}).get("thumbprint", "")
-        return SigningCertificate(data["certificate"], key, thumbprint, connection.ends_at).packed()
-    return None
+        target, credential_id = data.pop("for", None), data.pop("credential", None)
+        parts = {name: Plaintext(part) for name, part in data.items() if part}
+        return cls(target, parts.pop("value", None), credential_id, parts.pop("salt", None), parts)
 
 
 def target_of(cloud: str, tenant_id: str, client_id: str) -> list[str]:
@@ -188,7 +167,7 @@ def target_of(cloud: str, tenant_id: str, client_id: str) -> list[str]:
 
 def unpack(packed: Plaintext, connection: Connection) -> SealedContent:
     """Read what is sealed. Raises NeedsAction when the connection names another cloud, tenant or application than it did."""
-    content = SealedContent.unpacked(packed, connection)
+    content = SealedContent.unpacked(packed)
     if not is_target(content.target, connection.tenant, connection.client_id):
         raise target_changed(connection.name)
     return content

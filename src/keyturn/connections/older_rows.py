@@ -17,10 +17,10 @@ def complete(database: Database, sealer: Sealer, providers: Providers, now: date
     Repeatable; what was cut short goes on where it was. Costs three look-ups in empty indexes when nothing lacks anything.
     """
     fingerprints.complete(database, sealer, providers, now, report)
-    renew_all(database, sealer, report)
+    renew_all(database, sealer, providers, report)
 
 
-def renew_all(database: Database, sealer: Sealer, report: Report = quiet) -> int:
+def renew_all(database: Database, sealer: Sealer, providers: Providers, report: Report = quiet) -> int:
     """Bring connections of before to the form of today; return how many. A row that does not open is reported, and left."""
     count, last = 0, ""
     while True:
@@ -33,15 +33,15 @@ def renew_all(database: Database, sealer: Sealer, report: Report = quiet) -> int
             holders.lock(tx, *(fingerprints.marked(row) for row in rows))
             for row in rows:
                 try:
-                    count += _renew(tx, sealer, row.id)
+                    count += _renew(tx, sealer, providers, row.id)
                 except KeyturnError as error:
                     report("app_connections", row.id, error)
         last = rows[-1].id
 
 
-def _renew(tx: Tx, sealer: Sealer, connection_id: str) -> bool:
+def _renew(tx: Tx, sealer: Sealer, providers: Providers, connection_id: str) -> bool:
     connection = store.get(tx, connection_id, lock=True)
     if connection is None or connection.salt is not None:
         return False
-    sealed.renew(tx, sealer, connection, fingerprints.marked(connection))
+    sealed.renew(tx, sealer, providers.method_of(connection), connection, fingerprints.marked(connection))
     return True

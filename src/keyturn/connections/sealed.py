@@ -38,7 +38,7 @@ def opened_in(tx: Tx, sealer: Sealer, method: SignInMethod, connection: Connecti
     when the connection got another credential since it was read.
     """
     content = content_of(sealer, connection)
-    value = content.value
+    value = _own_value(method, connection, content)
     if content.credential_id is not None:
         value = _journaled(tx, sealer, content.credential_id)
         if value is None:
@@ -69,6 +69,13 @@ def is_as_sealed(sealer: Sealer, connection: Connection) -> bool:
     except NeedsAction:
         return False
     return True
+
+
+def _own_value(method: SignInMethod, connection: Connection, content: SealedContent) -> Plaintext | None:
+    """Return the value that the row itself holds, whichever version wrote it; None where it holds none."""
+    if content.value is None and content.parts:
+        return method.value_of_parts(content.parts, connection.facts or {}, connection.ends_at)
+    return content.value
 
 
 def _journaled(tx: Tx, sealer: Sealer, credential_id: str) -> Plaintext | None:
@@ -121,13 +128,16 @@ def _kept_once(tx: Tx, sealer: Sealer, target: list[str], value: Plaintext | Non
     return SealedContent(target, None, credential_id) if same else SealedContent(target, value)
 
 
-def refer(tx: Tx, sealer: Sealer, connection: Connection, credential_id: str, value: Plaintext) -> None:
+def refer(
+    tx: Tx, sealer: Sealer, method: SignInMethod, connection: Connection, credential_id: str, value: Plaintext
+) -> None:
     """Leave the connection's value to this row of the journal, which has this one; nothing happens where they differ.
 
     They may for one certificate that was pasted in two ways: its next successor brings them together.
     """
     before = _read(sealer, connection)
-    if before.value is None or before.value == value:
+    own = _own_value(method, connection, before)
+    if own is None or own == value:
         _keep_as(tx, sealer, connection, before, SealedContent(_target(connection, before), None, credential_id))
 
 
@@ -143,13 +153,14 @@ def take_copies(tx: Tx, sealer: Sealer, credential_id: str, *, beside: str | Non
             _keep_as(tx, sealer, connection, before, SealedContent(_target(connection, before), value))
 
 
-def renew(tx: Tx, sealer: Sealer, connection: Connection, mark: str | None) -> None:
+def renew(tx: Tx, sealer: Sealer, method: SignInMethod, connection: Connection, mark: str | None) -> None:
     """Bring a row of before to the form of today: bound to its target, its salt by itself, no copy of what a rotation has.
 
     ``mark`` is the fingerprint of what it holds, if that is known. Raises Misconfigured for what does not open.
     """
     before = _read(sealer, connection)
-    content = _kept_once(tx, sealer, _target(connection, before), before.value, mark)
+    value = _own_value(method, connection, before)
+    content = _kept_once(tx, sealer, _target(connection, before), value, mark)
     _keep_as(tx, sealer, connection, before, content)
 
 
@@ -159,7 +170,7 @@ def _target(connection: Connection, before: SealedContent) -> list[str]:
 
 
 def _read(sealer: Sealer, connection: Connection) -> SealedContent:
-    return SealedContent.unpacked(sealer.open(connection.secret, connection.seal_context), connection)
+    return SealedContent.unpacked(sealer.open(connection.secret, connection.seal_context))
 
 
 def _keep_as(tx: Tx, sealer: Sealer, connection: Connection, before: SealedContent, content: SealedContent) -> None:

@@ -123,6 +123,14 @@ class SignInMethod(Protocol):
     def of_value(self, tenant_id: str, client_id: str, value: Plaintext) -> Credentials:
         """Return the credentials with this value, as :meth:`value` wrote it. Pure."""
 
+    def value_of_parts(
+        self, parts: Mapping[str, Plaintext], facts: Mapping[str, Any], ends_at: datetime | None
+    ) -> Plaintext | None:
+        """Return as :meth:`value` does what an early version of this server sealed by names of this method's own.
+
+        None of a method that is younger. Raises NeedsAction where a part cannot be read. Pure.
+        """
+
     def fingerprint(self, value: Plaintext) -> str | None:
         """Return what equal credentials have in common, however they were written; None for what nobody shares. Pure."""
 

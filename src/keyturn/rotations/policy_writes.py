@@ -117,7 +117,8 @@ class PolicyWriter:
         for holder in sorted(holders.of(tx, mark), key=lambda holder: holder.id):  # rows are locked in this order
             connection = holders.lock_holder(tx, holder)
             if connection:
-                sealed.refer(tx, self.sealer, connection, row.id, value)
+                method = self.providers.method_of(connection)
+                sealed.refer(tx, self.sealer, method, connection, row.id, value)
 
     def _check_holders(self, tx: Tx, actor: Actor, connection: Connection, *, move_along: bool) -> None:
         """Raise Refused where the connection's credential rotates already, or may not be rotated for those who share it."""

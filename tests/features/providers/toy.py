@@ -161,6 +161,9 @@ class ToyMethod:
     def of_value(self, _tenant_id: str, client_id: str, value: Plaintext) -> ToyCredentials:
         return ToyCredentials(client_id, value)
 
+    def value_of_parts(self, _parts: Any, _facts: Any, _ends_at: Any) -> None:
+        return None
+
     def fingerprint(self, value: Plaintext) -> str:
         return value.reveal()
 

@@ -131,6 +131,21 @@ class CertificateMethod(ApplicationMethod[Certificate]):
     def of_value(self, tenant_id: str, client_id: str, value: Plaintext) -> Certificate:
         return Certificate(tenant_id, client_id, SigningCertificate.unpacked(value))
 
+    def value_of_parts(
+        self, parts: Mapping[str, Plaintext], facts: Mapping[str, Any], ends_at: datetime | None
+    ) -> Plaintext | None:
+        """What else there is to know of a certificate is in the connection's row. Raises NeedsAction without its end there."""
+        if "certificate" not in parts:
+            return None
+        if ends_at is None:
+            raise NeedsAction(
+                "It cannot be read when the certificate of the connection ends.",
+                code="connections.unreadable",
+                fix="Restore its row from a backup, or enter the certificate of the connection again.",
+            )
+        chain, thumbprint = parts["certificate"].reveal(), facts.get("thumbprint", "")
+        return SigningCertificate(chain, parts["privateKey"], thumbprint, ends_at).packed()
+
     def fingerprint(self, value: Plaintext) -> str:
         """Return SHA-256 of the certificate itself: what else was pasted with it does not matter."""
         return leaf_digest(SigningCertificate.unpacked(value))

@@ -95,6 +95,11 @@ class ClientSecretMethod(ApplicationMethod[ClientSecret]):
     def of_value(self, tenant_id: str, client_id: str, value: Plaintext) -> ClientSecret:
         return ClientSecret(tenant_id, client_id, value)
 
+    def value_of_parts(
+        self, parts: Mapping[str, Plaintext], facts: Mapping[str, Any], ends_at: datetime | None
+    ) -> Plaintext | None:
+        return parts.get("clientSecret")
+
     def fingerprint(self, value: Plaintext) -> str:
         return value.reveal()
 

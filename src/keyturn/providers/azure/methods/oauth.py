@@ -157,6 +157,11 @@ class OAuthMethod:
     def of_value(self, tenant_id: str, client_id: str, value: Plaintext) -> OAuthGrant:
         return OAuthGrant(tenant_id, client_id, value, None)
 
+    def value_of_parts(
+        self, parts: Mapping[str, Plaintext], facts: Mapping[str, Any], ends_at: datetime | None
+    ) -> None:
+        """Return None: what refreshes a grant was never sealed in the row of its connection."""
+
     def fingerprint(self, value: Plaintext) -> None:
         """Return None: a grant belongs to one connection alone."""
 

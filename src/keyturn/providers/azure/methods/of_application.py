@@ -1,12 +1,14 @@
 """What the methods have in common by which an application signs in for itself."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from keyturn.errors import NeedsAction, RefusalReason
 from keyturn.kit.ids import is_uuid
+from keyturn.kit.secret import Plaintext
 from keyturn.ports.provider import AccessToken, Capability, CredentialKind, RemoteApplication, Tenant
 from keyturn.providers.azure.manifest import APP
 from keyturn.providers.azure.operations import ApplicationOperations
@@ -56,6 +58,12 @@ class ApplicationMethod(ABC, Generic[C]):
 
     @property
     def unavailable(self) -> str | None:
+        return None
+
+    def value_of_parts(
+        self, parts: Mapping[str, Plaintext], facts: Mapping[str, Any], ends_at: datetime | None
+    ) -> Plaintext | None:
+        """Return None: versions that sealed parts did not know the method."""
         return None
 
     def kind(self, *, app_id: str | None = None) -> CredentialKind | None:
