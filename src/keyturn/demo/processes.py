@@ -14,7 +14,8 @@ from typing import Any
 from keyturn.errors import Misconfigured
 from keyturn.kit.ids import SystemIds
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
+"""A process that ended is noticed at once: so long a machine may take that is busy with other things."""
 PACE = {
     # The real Entra ID needs more patience than the local one; the steps are the same.
     "KEYTURN_PROOF_SPACING": "0.1",

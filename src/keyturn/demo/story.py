@@ -19,7 +19,7 @@ from keyturn.kit.ids import SystemIds
 EMAIL = "admin@example.com"
 ORGANIZATION = "Demo"
 REPLICATION = {"replicas": 2, "token_appear": [0.3, 2.5], "graph_appear": [0.3, 2.0], "token_vanish": [0.2, 1.5]}
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 180.0
 EXPLAINED = {
     "inspect": "signs in, reads the application, may it be changed, is a slot free: before any write",
     "plan": "writes down what will be asked for, under a unique name",

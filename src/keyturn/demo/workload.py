@@ -10,7 +10,7 @@ from keyturn.demo.processes import ChildProcess
 from keyturn.errors import Permanent
 
 ROTATE = "/api/v2/secret-rotations/azure-client-secret"
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 
 
 @dataclass
