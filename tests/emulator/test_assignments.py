@@ -109,3 +109,20 @@ def test_delegated_permissions_are_granted_changed_and_taken_away(
     assert graph("POST", "oauth2PermissionGrants", one).status == 201
     for wrong in ({"principalId": None}, {"consentType": "x"}, {"nonsense": 1}, {"scope": 7}):
         assert graph("POST", "oauth2PermissionGrants", one | wrong).status == 400, wrong
+
+
+def test_people_are_asked_for_the_scopes_that_an_api_declares(
+    scene: EmulatorFixture, people: People, administrator: ApplicationHandle
+) -> None:
+    api = scene.application("api", identifier_uris=("api://things",))
+    scope = {"id": ROLE["id"], "value": "Things.Change", "type": "User", "isEnabled": True}
+    scope |= {"adminConsentDisplayName": "Change things", "adminConsentDescription": "Change things"}
+    change = {"api": {"oauth2PermissionScopes": [scope]}}
+    assert scene.graph(administrator, "PATCH", f"applications/{api.object_id}", change).status == 204
+    tokens = people.tokens(people.uri, scope="api://things/Things.Change offline_access")
+    assert claims_of(tokens["access_token"])["scp"] == "Things.Change"
+    assert people.authorize(people.uri, scope="api://things/user_impersonation")["error"] == "invalid_client"
+    scene.emulator.admin.grant(administrator.principal_id, "User.RevokeSessions.All")
+    scene.tokens.clear()
+    assert scene.graph(administrator, "POST", f"users/{people.uri}/revokeSignInSessions").json()["value"] is True
+    assert people.refresh(tokens["refresh_token"]).json()["error_codes"] == [50173]

@@ -62,6 +62,23 @@ def test_people_and_groups_are_made_found_and_changed(scene: EmulatorFixture, di
     inside = graph("GET", f"groups/{outer['id']}/transitiveMembers").json()["value"]
     assert {item["id"] for item in inside} == {group["id"], *kinds}
     assert [item["id"] for item in graph("GET", f"users/{user['id']}/memberOf").json()["value"]] == [group["id"]]
+    both = [group["id"], outer["id"]]
+    above = graph("GET", f"users/{user['id']}/transitiveMemberOf").json()["value"]
+    assert sorted(item["id"] for item in above) == sorted(both)
+    asked = {"groupIds": [*both, user["id"]]}
+    assert graph("POST", f"users/{user['userPrincipalName']}/checkMemberGroups", asked).json()["value"] == both
+    ids = graph(
+        "POST", f"servicePrincipals/{director.principal_id}/getMemberGroups", {"securityEnabledOnly": True}
+    ).json()
+    assert sorted(ids["value"]) == sorted(both)
+    assert graph("POST", f"users/{user['id']}/getMemberGroups", {"nonsense": 1}).status == 400
+    for name, number in (("users", b"1"), ("groups", b"2"), ("servicePrincipals", b"9")):
+        counted = scene.graph(director, "GET", f"{name}/$count", headers={"ConsistencyLevel": "eventual"})
+        assert (counted.status, counted.body) == (200, number), name
+    assert [item["id"] for item in graph("GET", "domains").json()["value"]] == ["contoso.onmicrosoft.com"]
+    assert graph("GET", "domains/contoso.onmicrosoft.com").json()["isVerified"] is True
+    assert graph("GET", f"organization/{scene.tenant}").json()["displayName"] == "Contoso"
+    assert graph("GET", "domains/nowhere.example").status == 404
     assert graph("DELETE", f"{members}/{user['id']}/$ref").status == 204
     assert graph("DELETE", f"{members}/{user['id']}/$ref").status == 404
 

@@ -102,7 +102,7 @@ class People:
 
         Known to all replicas at once. Raises ValueError for permissions that the resource does not have.
         """
-        unknown = set(scopes) - set(scopes_of(resource_app_id))
+        unknown = set(scopes) - set(scopes_of(self._world.directory, resource_app_id))
         if unknown:
             raise ValueError(f"the resource has no delegated permission {min(unknown)}")
         with self._lock:

@@ -45,6 +45,7 @@ WRITES = frozenset(
         "createUser",
         "updateUser",
         "deleteUser",
+        "revokeSignInSessions",
         "createGroup",
         "updateGroup",
         "deleteGroup",

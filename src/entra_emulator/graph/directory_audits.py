@@ -53,6 +53,7 @@ ACTIVITIES = {
     "createUser": ("Add user", "Add"),
     "updateUser": ("Update user", "Update"),
     "deleteUser": ("Delete user", "Delete"),
+    "revokeSignInSessions": ("Update StsRefreshTokenValidFrom Timestamp", "Update"),
     "createGroup": ("Add group", "Add"),
     "updateGroup": ("Update group", "Update"),
     "deleteGroup": ("Delete group", "Delete"),

@@ -1,4 +1,4 @@
-"""Groups, their members and owners, and which groups somebody is in.
+"""Groups, their members and owners.
 
 Sources: learn.microsoft.com/graph/api/resources/group, .../group-post-groups (what a new one needs), .../group-post-members
 (twenty in one PATCH, $ref for one), .../group-delete (a Microsoft 365 group can be restored, no other).
@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 from entra_emulator.core.wire import Response
-from entra_emulator.directory.directory import DirectoryObject, Group, as_guid, new_guid
+from entra_emulator.directory.directory import Group, new_guid
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, needed_text, wrong_type
 from entra_emulator.graph.declared import GROUP, changed_properties
-from entra_emulator.graph.errors import bad_request, empty, not_found, success
+from entra_emulator.graph.errors import bad_request, empty, not_found, plain, success
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.lookup import Key, referenced
-from entra_emulator.graph.odata import listed, page, select
+from entra_emulator.graph.odata import eventual, listed, page, select
 from entra_emulator.graph.permissions import may_read_groups, may_write_groups, may_write_members
 from entra_emulator.graph.writes import note_change
 
@@ -40,6 +40,14 @@ def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_groups(call)
     result = page(call, call.home().groups.values(), _FIELDS, lambda item: item.object_id)
     return listed(call, result, [select(call, views.group(item)) for item in result.items], _CONTEXT)
+
+
+def _count(call: Call, _keys: tuple[Key, ...]) -> Response:
+    may_read_groups(call)
+    if not eventual(call):
+        raise bad_request("$count is not currently supported.")
+    result = page(call, call.home().groups.values(), _FIELDS, lambda item: item.object_id, counting=True)
+    return plain(call, str(result.count))
 
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:
@@ -206,16 +214,9 @@ def _remove(call: Call, keys: tuple[Key, ...], name: str) -> Response:
     return empty(call)
 
 
-def _groups_of(call: Call, keys: tuple[Key, ...]) -> Response:
-    """The groups that a user, service principal or group is a direct member of."""
-    may_read_groups(call)
-    item: DirectoryObject = referenced(call, as_guid(keys[0][1]) or keys[0][1])
-    groups = [group for group in call.home().groups.values() if item.object_id in group.members]
-    return success(call, {"value": views.directory_objects(call, groups)}, "directoryObjects")
-
-
 ROUTES = (
     ("GET", "groups", "listGroups", _list),
+    ("GET", "groups/$count", "countGroups", _count),
     ("GET", "groups/{}", "getGroup", _get),
     ("POST", "groups", "createGroup", _create),
     ("PATCH", "groups/{}", "updateGroup", _update),
@@ -227,7 +228,4 @@ ROUTES = (
     ("GET", "groups/{}/owners", "listGroupOwners", _owners),
     ("POST", "groups/{}/owners/$ref", "addGroupOwner", _add_owner),
     ("DELETE", "groups/{}/owners/{}/$ref", "removeGroupOwner", _remove_owner),
-    ("GET", "groups/{}/memberOf", "listGroupsOf", _groups_of),
-    ("GET", "users/{}/memberOf", "listGroupsOf", _groups_of),
-    ("GET", "servicePrincipals/{}/memberOf", "listGroupsOf", _groups_of),
 )

@@ -1,11 +1,10 @@
-"""The signed-in user, what they own, their roles, and the organization."""
+"""The signed-in user, what they own, and their roles."""
 
 from __future__ import annotations
 
 import uuid
 from typing import Any
 
-from entra_emulator.core.clock import graph_time
 from entra_emulator.core.wire import Response, json_body
 from entra_emulator.directory.directory import Application, ServicePrincipal, Tenant, User
 from entra_emulator.directory.roles import TEMPLATES
@@ -14,7 +13,8 @@ from entra_emulator.graph import views
 from entra_emulator.graph.errors import GraphError, denied, success
 from entra_emulator.graph.lookup import Key
 from entra_emulator.graph.odata import select
-from entra_emulator.graph.permissions import may_read_me, may_read_member_of, may_read_organization, may_read_owned
+from entra_emulator.graph.permissions import may_read_me, may_read_member_of, may_read_owned
+from entra_emulator.graph.users import revoke_sessions
 from entra_emulator.tokens.tokens import subject
 
 
@@ -61,6 +61,10 @@ def _what_is_owned(call: Call) -> list[Application | ServicePrincipal]:
     return [item for item in visible if user.object_id in item.owners]
 
 
+def _revoke(call: Call, _keys: tuple[Key, ...]) -> Response:
+    return revoke_sessions(call, _signed_in(call))
+
+
 def _roles(call: Call, _keys: tuple[Key, ...]) -> Response:
     user, tenant = _signed_in(call), call.home()
     may_read_member_of(call)
@@ -79,31 +83,6 @@ def _role(tenant: Tenant, name: str) -> dict[str, Any]:
     }
 
 
-def _organization(call: Call, _keys: tuple[Key, ...]) -> Response:
-    may_read_organization(call)
-    tenant = call.home()
-    domains = [
-        {
-            "capabilities": "Email, OfficeCommunicationsOnline",
-            "isDefault": number == 0,
-            "isInitial": name.endswith(".onmicrosoft.com"),
-            "name": name,
-            "type": "Managed",
-        }
-        for number, name in enumerate(tenant.domains)
-    ]
-    organization = {
-        "id": tenant.id,
-        "deletedDateTime": None,
-        "countryLetterCode": None,
-        "createdDateTime": graph_time(tenant.created_at),
-        "displayName": tenant.name,
-        "tenantType": "AAD",
-        "verifiedDomains": domains,
-    }
-    return success(call, {"value": [select(call, organization)]}, "organization")
-
-
 def _signed_in(call: Call) -> User:
     if call.user is None:
         raise GraphError(400, "BadRequest", "/me request is only valid with delegated authentication flow.")
@@ -120,5 +99,5 @@ ROUTES = (
     ("GET", "me/transitiveMemberOf", "listMyRoles", _roles),
     ("GET", "me/memberOf/directoryRole", "listMyRoles", _roles),
     ("GET", "me/transitiveMemberOf/directoryRole", "listMyRoles", _roles),
-    ("GET", "organization", "getOrganization", _organization),
+    ("POST", "me/revokeSignInSessions", "revokeSignInSessions", _revoke),
 )

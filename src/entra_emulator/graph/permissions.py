@@ -118,6 +118,18 @@ def may_read_users(call: Call) -> None:
         raise denied()
 
 
+def may_revoke_sessions(call: Call) -> None:
+    """Raises GraphError 403."""
+    if "User.RevokeSessions.All" not in permissions_held(call):
+        may_write_users(call)
+
+
+def may_read_domains(call: Call) -> None:
+    """Raises GraphError 403."""
+    if not {"Domain.Read.All", DIRECTORY_READ, DIRECTORY_WRITE, AS_USER} & permissions_held(call):
+        raise denied()
+
+
 def may_write_users(call: Call) -> None:
     """A permission, and a directory role of the user where there is one. Raises GraphError 403."""
     if not _USER_WRITE & permissions_held(call) or (call.user and GLOBAL not in call.directory_roles):

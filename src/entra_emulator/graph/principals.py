@@ -11,11 +11,11 @@ from entra_emulator.directory.world import Call
 from entra_emulator.graph import security_attributes, views
 from entra_emulator.graph.bodies import json_object, needed_guid, needed_text, texts, wrong_type
 from entra_emulator.graph.declared import PRINCIPAL, check_removal, merged, read
-from entra_emulator.graph.errors import GraphError, bad_request, empty, not_found, success
+from entra_emulator.graph.errors import GraphError, bad_request, empty, not_found, plain, success
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.key_collections import no_passwords, read_keys, replace_keys
 from entra_emulator.graph.lookup import Key, principal_by_key, the_principal
-from entra_emulator.graph.odata import chosen, expanded, listed, page, select
+from entra_emulator.graph.odata import chosen, eventual, expanded, listed, page, select
 from entra_emulator.graph.permissions import may_list, may_read_owned, may_try, owns_what_it_makes
 from entra_emulator.graph.writes import check_quiet, committed
 
@@ -45,6 +45,16 @@ def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     ]
     result = page(call, principals, _FIELDS, lambda item: item.object_id)
     return listed(call, result, [_shown(call, item) for item in result.items], _CONTEXT)
+
+
+def _count(call: Call, _keys: tuple[Key, ...]) -> Response:
+    may_list(call)
+    if not eventual(call):
+        raise bad_request("$count is not currently supported.")
+    visible = [
+        item for item in call.home().principals.values() if item.presence.visible("graph", call.replica, call.now)
+    ]
+    return plain(call, str(page(call, visible, _FIELDS, lambda item: item.object_id, counting=True).count))
 
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:
@@ -199,6 +209,7 @@ def _what_it_owns(call: Call, key: Key) -> list[Application | ServicePrincipal]:
 
 ROUTES = (
     ("GET", "servicePrincipals", "listServicePrincipals", _list),
+    ("GET", "servicePrincipals/$count", "countServicePrincipals", _count),
     ("GET", "servicePrincipals/{}", "getServicePrincipal", _get),
     ("POST", "servicePrincipals", "createServicePrincipal", _create),
     ("PATCH", "servicePrincipals/{}", "updateServicePrincipal", _update),

@@ -18,7 +18,7 @@ from entra_emulator.graph.errors import GraphError, bad_request, empty, not_foun
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.lookup import Key
 from entra_emulator.graph.odata import Page, chosen, eventual, listed, page, select, selected
-from entra_emulator.graph.permissions import may_read_owned, may_read_users, may_write_users
+from entra_emulator.graph.permissions import may_read_owned, may_read_users, may_revoke_sessions, may_write_users
 from entra_emulator.graph.writes import note_change
 
 _CONTEXT = "users"
@@ -95,6 +95,19 @@ def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
     call.home().delete_user(user, call.local_now)
     note_change(call, user.object_id, user.display_name, "User")
     return empty(call)
+
+
+def _revoke(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_revoke_sessions(call)
+    return revoke_sessions(call, find_user(call, keys[0]))
+
+
+def revoke_sessions(call: Call, user: User) -> Response:
+    """Ends all sessions and refresh tokens. Source: https://learn.microsoft.com/graph/api/user-revokesigninsessions."""
+    user.revocations += 1
+    user.revoked_at = call.now
+    note_change(call, user.object_id, user.display_name, "User")
+    return success(call, {"value": True}, "Edm.Boolean")
 
 
 def _change(call: Call, user: User, body: dict[str, Any]) -> None:
@@ -175,6 +188,7 @@ ROUTES = (
     ("POST", "users", "createUser", _create),
     ("PATCH", "users/{}", "updateUser", _update),
     ("DELETE", "users/{}", "deleteUser", _delete),
+    ("POST", "users/{}/revokeSignInSessions", "revokeSignInSessions", _revoke),
     ("GET", "users/{}/ownedObjects", "listUserOwnedObjects", _owned),
     ("GET", "users/{}/ownedObjects/application", "listUserOwnedApplications", _owned_applications),
 )

@@ -91,7 +91,7 @@ def _as_person(call: Call, ask: _Ask, person: Person, answer: str | None) -> Res
         call.entry.error = str(refusal.code)
         return pages.approval(call, own, ask.application, user, refusal)
     if answer != "accept":
-        lines = [*pages.scope_lines(scopes, tenant), *pages.role_lines(roles, tenant)]
+        lines = [*pages.scope_lines(call, scopes, tenant), *pages.role_lines(roles, tenant)]
         return pages.consent(call, own, ask.application, user, lines, for_everyone="always")
     give(call.world, tenant, ask.application, scopes, None)
     give_roles(call.world, tenant, ask.application, roles)
@@ -105,12 +105,13 @@ def _requested(call: Call, ask: _Ask) -> tuple[Permissions, Permissions]:
     Application permissions come only with `.default`. Raises StsError for a scope that cannot be.
     """
     if not ask.second:
-        return configured(ask.application), configured_roles(ask.application)
+        return configured(call.world.directory, ask.application), configured_roles(ask.application)
     request_scopes = read_scopes(call, ask.application, ask.parameters["scope"])
     scopes: Permissions = {GRAPH_APP_ID: set(request_scopes.oidc)} if request_scopes.oidc else {}
     roles: Permissions = {}
+    every = configured(call.world.directory, ask.application)
     for resource in request_scopes.resources:
-        names = configured(ask.application).get(resource.app_id, set()) if resource.default else resource.names
+        names = every.get(resource.app_id, set()) if resource.default else resource.names
         scopes.setdefault(resource.app_id, set()).update(names)
         if resource.default and resource.app_id in configured_roles(ask.application):
             roles[resource.app_id] = configured_roles(ask.application)[resource.app_id]

@@ -95,7 +95,7 @@ def _consented(call: Call, request: AuthorizeRequest, user: User, scopes: Reques
 
 def _ask(call: Call, request: AuthorizeRequest, user: User, gaps: Permissions) -> Response:
     choice = "always" if request.get("prompt") == "admin_consent" else "offered" if is_admin(user) else "no"
-    lines = pages.scope_lines(gaps, call.home())
+    lines = pages.scope_lines(call, gaps, call.home())
     return pages.consent(call, _client_parameters(request), request.application, user, lines, for_everyone=choice)
 
 

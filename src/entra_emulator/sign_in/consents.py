@@ -19,7 +19,7 @@ Permissions = dict[str, set[str]]
 def granted(call: Call, app_id: str, user: User, resource_app_id: str) -> set[str]:
     """The delegated permissions that the answering replica knows to be consented to, for everyone or for this user."""
     if app_id in CLIENTS:
-        return set(scopes_of(resource_app_id))
+        return set(scopes_of(call.world.directory, resource_app_id))
     return {
         scope
         for item in call.home().consents
@@ -43,9 +43,9 @@ def needed_permissions(
     for resource in scopes.resources:
         permissions.setdefault(resource.app_id, set()).update(resource.names)
         if resource.default and (again or not granted(call, application.app_id, user, resource.app_id) - OIDC):
-            configured_permissions = configured(application)
+            configured_permissions = configured(call.world.directory, application)
             if resource.app_id not in configured_permissions:
-                raise _not_listed(application, resource.app_id)
+                raise _not_listed(call, application, resource.app_id)
             for app_id, names in configured_permissions.items():
                 permissions.setdefault(app_id, set()).update(names)
     return permissions
@@ -62,7 +62,8 @@ def may_consent(call: Call, user: User, scopes: Permissions) -> bool:
     """Whether this user may consent to all of it for themselves."""
     if CONSENT_TO_SCOPES & set(user.roles):
         return True
-    needs_admin = any(scopes_of(app_id)[name].admin for app_id, names in scopes.items() for name in names)
+    known = {app_id: scopes_of(call.world.directory, app_id) for app_id in scopes}
+    needs_admin = any(known[app_id][name].admin for app_id, names in scopes.items() for name in names)
     return call.settings.users_may_consent and not needs_admin
 
 
@@ -134,11 +135,12 @@ def join(world: World, tenant: Tenant, application: Application) -> None:
     )
 
 
-def _not_listed(application: Application, resource_app_id: str) -> StsError:
+def _not_listed(call: Call, application: Application, resource_app_id: str) -> StsError:
+    listed = ", ".join(configured(call.world.directory, application))
     return StsError(
         650057,
         "Invalid resource. The client has requested access to a resource which is not listed in the requested "
         f"permissions in the client's application registration. Client app ID: {application.app_id}"
         f"({application.display_name}). Resource value from request: {resource_app_id}. Resource app ID: "
-        f"{resource_app_id}. List of valid resources from app registration: {', '.join(configured(application))}.",
+        f"{resource_app_id}. List of valid resources from app registration: {listed}.",
     )

@@ -93,7 +93,7 @@ def _approve(call: Call, device: Device, user: User, code: str, fields: dict[str
         text = f"An administrator must grant consent before '{name}' can be used: the grant requires admin permission."
         return pages.failure(call, StsError(90094, text))
     if gaps and fields.get("answer") != "accept":
-        lines = pages.scope_lines(gaps, call.home())
+        lines = pages.scope_lines(call, gaps, call.home())
         choice = "offered" if is_admin(user) else "no"
         return pages.consent(call, {"user_code": code}, application, user, lines, for_everyone=choice)
     if gaps:

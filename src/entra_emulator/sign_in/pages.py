@@ -111,10 +111,11 @@ def consent(
     return page(call, title, who + form(call, parameters, inner))
 
 
-def scope_lines(permissions: Mapping[str, set[str]], tenant: Tenant) -> list[str]:
+def scope_lines(call: Call, permissions: Mapping[str, set[str]], tenant: Tenant) -> list[str]:
     """Delegated permissions as items of a list."""
+    known = {app_id: scopes_of(call.world.directory, app_id) for app_id in permissions}
     return [
-        f"<li>{escape(scopes_of(app_id)[name].title)}<br><small>{escape(_resource(tenant, app_id))} &middot; "
+        f"<li>{escape(known[app_id][name].title)}<br><small>{escape(_resource(tenant, app_id))} &middot; "
         f"<code>{escape(name)}</code></small></li>"
         for app_id, names in permissions.items()
         for name in sorted(names)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from entra_emulator.directory.catalogue import GRAPH_SCOPES, Scope, role_of
-from entra_emulator.directory.directory import GRAPH_APP_ID, Application
+from entra_emulator.directory.directory import GRAPH_APP_ID, Application, Directory
 from entra_emulator.directory.requested_scopes import RequestedScopes, ResourceScopes
 from entra_emulator.directory.world import Call
 from entra_emulator.tokens.sts_errors import StsError
@@ -19,12 +20,21 @@ _MOST_WORDS = 100
 _IMPERSONATION = "user_impersonation"
 
 
-def scopes_of(resource_app_id: str) -> dict[str, Scope]:
-    """The delegated permissions that a resource offers, by name."""
+def scopes_of(directory: Directory, resource_app_id: str) -> dict[str, Scope]:
+    """The delegated permissions that a resource offers, by name: those it declares, or the one that every other API has."""
     if resource_app_id == GRAPH_APP_ID:
         return GRAPH_SCOPES
+    resource = directory.application(resource_app_id)
+    declared = (resource.properties.get("api") or {}).get("oauth2PermissionScopes") or () if resource else ()
+    offered = {entry["value"]: _declared(entry) for entry in declared if entry.get("isEnabled") and entry.get("value")}
     fixed = str(uuid.uuid5(uuid.NAMESPACE_URL, f"scope:{resource_app_id}"))
-    return {_IMPERSONATION: Scope(fixed, "Access it as you")}
+    return offered or {_IMPERSONATION: Scope(fixed, "Access it as you")}
+
+
+def _declared(entry: dict[str, Any]) -> Scope:
+    """Source: https://learn.microsoft.com/graph/api/resources/permissionscope (`type` is User or Admin)."""
+    title = entry.get("userConsentDisplayName") or entry.get("adminConsentDisplayName") or entry["value"]
+    return Scope(str(entry["id"]).lower(), title, admin=entry.get("type") == "Admin")
 
 
 def read_scopes(call: Call, application: Application, text: str) -> RequestedScopes:
@@ -48,7 +58,7 @@ def read_scopes(call: Call, application: Application, text: str) -> RequestedSco
         if name == DEFAULT and slash:
             resources[app_id] = ResourceScopes(app_id, old.audience, old.prefix, old.names, default=True)
         else:
-            permission = _known(application, app_id, name)
+            permission = _known(call, application, app_id, name)
             resources[app_id] = ResourceScopes(app_id, old.audience, old.prefix, old.names | {permission}, old.default)
     resource_scopes = tuple(resources.values())
     if any(resource.default for resource in resource_scopes) and (len(resource_scopes) > 1 or resource_scopes[0].names):
@@ -56,11 +66,11 @@ def read_scopes(call: Call, application: Application, text: str) -> RequestedSco
     return RequestedScopes(frozenset(oidc), resource_scopes)
 
 
-def configured(application: Application) -> dict[str, set[str]]:
+def configured(directory: Directory, application: Application) -> dict[str, set[str]]:
     """The delegated permissions in the application's own list of required permissions: resource app id -> names."""
     permissions: dict[str, set[str]] = {}
     for app_id, ids in required(application, "Scope").items():
-        names = {name for name, scope in scopes_of(app_id).items() if scope.id in ids}
+        names = {name for name, scope in scopes_of(directory, app_id).items() if scope.id in ids}
         if names:
             permissions[app_id] = names
     return permissions
@@ -93,9 +103,9 @@ def required(application: Application, kind: str) -> dict[str, set[str]]:
     return permissions
 
 
-def _known(application: Application, app_id: str, name: str) -> str:
+def _known(call: Call, application: Application, app_id: str, name: str) -> str:
     lowercase = name.lower()
-    for permission in scopes_of(app_id):
+    for permission in scopes_of(call.world.directory, app_id):
         if permission.lower() == lowercase:
             return permission
     raise StsError(
