@@ -4,7 +4,7 @@ Exit status 1 when one of them misses the limit that it names: the machine shoul
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from benchmarks import (
     change_to_use,
@@ -12,6 +12,7 @@ from benchmarks import (
     emulator_tokens,
     finder,
     herd,
+    inventory,
     machine_sign_ins,
     offline_start,
     pages,
@@ -25,7 +26,7 @@ from benchmarks import (
 from benchmarks.measured import Measured
 
 KINDS = ("sqlite", "postgres")
-ALL: Mapping[str, Callable[[], list[Measured]]] = {
+ALL: Mapping[str, Callable[[], Iterable[Measured]]] = {
     "start": lambda: [start.measure()],
     "finder": lambda: [finder.measure(kind) for kind in KINDS],
     "scheduled": lambda: [scheduled_start.measure(kind) for kind in KINDS],
@@ -34,6 +35,7 @@ ALL: Mapping[str, Callable[[], list[Measured]]] = {
     "machines": lambda: [machine_sign_ins.measure(kind) for kind in KINDS],
     "secrets": lambda: [line for kind in KINDS for line in secrets.measure(kind)],
     "reads": reads.measure,
+    "inventory": inventory.measure,
     "create": lambda: [create_rotation.measure(kind) for kind in KINDS],
     "waiters": waiters.measure,
     "change": change_to_use.measure,

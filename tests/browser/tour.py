@@ -18,6 +18,8 @@ from keyturn.delivery.domain import Read
 from keyturn.delivery.webhook_rules import NewWebhook
 from keyturn.identities.domain import NewClientSecret, NewIdentity, UniversalAuthChanges
 from keyturn.identities.token_auth import TokenAuthChanges
+from keyturn.inventory.scan import inventory_id
+from keyturn.inventory.service import Inventories
 from keyturn.kit.actor import ActorKind, Role
 from keyturn.kit.secret import Plaintext
 from keyturn.projects.domain import NewProject, Project
@@ -42,6 +44,7 @@ NO_PAGES = frozenset(
         "/sign-in/password",  # visited after a sign-in with a first password
         "/settings/two-step/enrol",  # visited after a click
         "/settings/two-step/qr.svg",
+        "/inventory/{inventory_id}/rotate",  # visited with an application
         "/static/{rest}",
         "/favicon.ico",
     }
@@ -116,8 +119,26 @@ def furnish(estate: BrowserServer) -> Furniture:
         request_id="",
     )
     furniture = replace(furniture, request_id=_guards(estate, furniture.resting))
-    estate.connect("organization-wide", estate.application("Directory Sync"))
+    _inventory(estate)
     return furniture
+
+
+def _inventory(estate: BrowserServer) -> None:
+    """Have the tenant read, in which some applications are not as they should be."""
+    admin, now = estate.emulator.admin, estate.core.clock.now().timestamp()
+    reader = estate.connect("organization-wide", estate.application("Directory Sync", "Application.Read.All"))
+    for name, days in (("Invoice archive", 5), ("Legacy intranet with a rather long name that nobody shortened", -40)):
+        made = estate.application(name)
+        admin.add_secret(made.object_id, "by hand", start=now - 400 * 86_400, end=now + days * 86_400)
+    orphan = admin.create_application(
+        estate.tenant_id, "Print service", audience="AzureADandPersonalMicrosoftAccount", secrets=2
+    )
+    estate.secret_texts |= {secret.value for secret in orphan.secrets}
+    Inventories(estate.core.database, estate.core.clock).switch(estate.actor, reader.id, on=True)
+
+
+def _inventory_id(estate: BrowserServer) -> str:
+    return inventory_id(estate.actor.org_id, "global", estate.tenant_id)
 
 
 def _secrets(estate: BrowserServer, project: Project) -> str:
@@ -212,6 +233,12 @@ def come_to_rest(page: Page, estate: BrowserServer, furniture: Furniture) -> Non
         page.goto(estate.page_of(connection))
         expect(page.locator(".bar-current")).to_contain_text("Generation 1", timeout=20_000)
         expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."), timeout=20_000)
+    page.goto(f"{estate.url}/inventory")
+    for _ in range(40):
+        if page.get_by_text("Up to date").count():
+            break
+        page.wait_for_timeout(500)
+        page.reload()
     _use_secret(estate, furniture.rotation_id)
     page.goto(f"{estate.url}/secret-rotations/{furniture.rotation_id}")
     expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."), timeout=20_000)
@@ -236,6 +263,7 @@ def addresses(estate: BrowserServer, furniture: Furniture) -> Iterator[tuple[str
     """Yield a name and the path of every page of the server that needs a session; fails for a page with unknown parameters."""
     values = {"project_id": furniture.project.id, "identity_id": furniture.identity_id, "tag": "users"}
     values |= {"webhook_id": furniture.webhook_id, "request_id": furniture.request_id}
+    values["inventory_id"] = _inventory_id(estate)
     for path in sorted(set(estate.pages) - NO_PAGES):
         if not any(
             each in path for each in ("{connection_id}", "{rotation_id}", "{secret_id}", "{alarm_id}", "{channel_id}")
@@ -261,6 +289,9 @@ def addresses(estate: BrowserServer, furniture: Furniture) -> Iterator[tuple[str
     application = f"application={_ANY}&client={_ANY}"
     yield "rotation details", f"{new}?{through}&{application}"
     yield "rotations none", f"/projects/{furniture.empty.id}/{rotations}"
+    yield "inventory found", f"/inventory/{_inventory_id(estate)}?finding=no-owner&owners=none"
+    yield "inventory none", f"/inventory/{_inventory_id(estate)}?q=nothing+like+it"
+    yield "inventory rotate", f"/inventory/{_inventory_id(estate)}/rotate?{application}"
     yield "secret", f"/secrets/{furniture.secret_id}"
     at = f"/projects/{furniture.project.id}/secrets"
     yield "secrets found", f"{at}?environment=prod&q=data"

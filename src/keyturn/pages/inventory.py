@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from msgspec import Meta
 
 from keyturn.connections.domain import Connection
-from keyturn.inventory.domain import MEANINGS, Finding, InventoryFilter, Origin, Owners, Row, Sort
+from keyturn.inventory.domain import MEANINGS, Finding, InventoryFilter, NotObservable, Origin, Owners, Row, Sort
 from keyturn.inventory.export import age_in_days
 from keyturn.inventory.list_store import Slice
 from keyturn.inventory.plan import Phase
@@ -161,6 +161,8 @@ class InventoryListPage(Page):
     csv: str
     filtered: bool
     filters_open: bool
+    unobserved: str
+    """Why nothing on the page tells when it last signed in, where that is the same everywhere."""
 
 
 @dataclass(frozen=True)
@@ -272,7 +274,14 @@ def _list(page: InventoryPage, query: InventoryQuery, now: datetime) -> Inventor
         csv=_csv(page.tenant.inventory.id, query),
         filtered=query.criteria() != InventoryFilter(),
         filters_open=bool(used),
+        unobserved=_unobserved(page.rows),
     )
+
+
+def _unobserved(rows: Sequence[Row]) -> str:
+    uses = [row.last_use for row in rows if row.entry.key_kind is not None]
+    reasons = {use.reason if isinstance(use, NotObservable) else "" for use in uses}
+    return reasons.pop() if len(reasons) == 1 else ""
 
 
 def _line(here: str, row: Row, now: datetime) -> InventoryLine:
