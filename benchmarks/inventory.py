@@ -1,4 +1,4 @@
-"""What it costs to read a tenant of ten thousand applications, and how long a page of a list of fifty thousand credentials takes."""
+"""What it costs to read a tenant of ten thousand applications, and how long a page of fifty thousand credentials takes."""
 
 import gc
 import statistics
@@ -48,21 +48,24 @@ def _scan() -> Measured:
 
     The budget: each page of the lists once, and two calls for each application.
     """
-    with tempfile.TemporaryDirectory() as folder, database_of_kind("sqlite", Path(folder)) as database:
-        with tenant(database) as scene:
-            for number in range(APPLICATIONS):
-                scene.world.emulator.admin.create_application(
-                    scene.world.tenant_id, f"app-{number:05}", secrets=1 + number % 3
-                )
-            scene.switch_on()
-            gc.collect()
-            before, began = _resident(), time.process_time()
-            with _Peak() as peak:
-                started = scene.world.clock.now()
-                objects = _read(scene)
-            took, used = scene.world.clock.now() - started, time.process_time() - began
-            budget = -(-objects // plan.PAGE_SIZE) * 2 + objects * 2
-            calls = len(scene.line.graph())
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        database_of_kind("sqlite", Path(folder)) as database,
+        tenant(database) as scene,
+    ):
+        for number in range(APPLICATIONS):
+            scene.world.emulator.admin.create_application(
+                scene.world.tenant_id, f"app-{number:05}", secrets=1 + number % 3
+            )
+        scene.switch_on()
+        gc.collect()
+        before, began = _resident(), time.process_time()
+        with _Peak() as peak:
+            started = scene.world.clock.now()
+            objects = _read(scene)
+        took, used = scene.world.clock.now() - started, time.process_time() - began
+        budget = -(-objects // plan.PAGE_SIZE) * 2 + objects * 2
+        calls = len(scene.line.graph())
     memory = peak.most - before
     line = (
         f"inventory of {objects} applications: {calls} calls of {budget} in the budget (limit {MOST_CALLS} x),"
@@ -110,24 +113,27 @@ def _resident() -> int:
 
 
 def _pages(kind: str) -> Measured:
-    with tempfile.TemporaryDirectory() as folder, database_of_kind(kind, Path(folder)) as database:
-        with tenant(database) as scene:
-            scene.switch_on()
-            scene.work()
-            view = scene.view()
-            assert view is not None
-            with database.write() as tx:
-                keeper = Keeper(SystemIds(), view.inventory.id, view.inventory.tenant_id, 1, _NOW)
-                for part in _objects():
-                    keeper.keep(tx, part, all_details=True)
-            if kind == "postgres":
-                with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                    connection.exec_driver_sql("ANALYZE")
-            inventories = Inventories(database, scene.world.clock)
-            times = {
-                name: _visit(inventories, scene, view.inventory.id, criteria, part)
-                for name, (criteria, part) in VISITS.items()
-            }
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        database_of_kind(kind, Path(folder)) as database,
+        tenant(database) as scene,
+    ):
+        scene.switch_on()
+        scene.work()
+        view = scene.view()
+        assert view is not None
+        with database.write() as tx:
+            keeper = Keeper(SystemIds(), view.inventory.id, view.inventory.tenant_id, 1, _NOW)
+            for part in _objects():
+                keeper.keep(tx, part, all_details=True)
+        if kind == "postgres":
+            with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("ANALYZE")
+        inventories = Inventories(database, scene.world.clock)
+        times = {
+            name: _visit(inventories, scene, view.inventory.id, criteria, part)
+            for name, (criteria, part) in VISITS.items()
+        }
     told = ", ".join(f"{name} {took:.0f} ms" for name, took in times.items())
     return Measured(
         f"inventory on {kind} with {ROWS} credentials: {told} (limit {MOST_TIME} ms)", max(times.values()) <= MOST_TIME

@@ -1,11 +1,11 @@
-"""SQL of which connections rotate: what their room may know of rotations, whose room lies above."""
+"""SQL of what connections are used for: what their room may know of rotations and inventories, whose rooms lie above."""
 
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 
 from keyturn.credentials.store import ENTRIES
-from keyturn.db.tables.views import OF_OWN_CREDENTIAL, rotations
+from keyturn.db.tables.views import OF_OWN_CREDENTIAL, inventory_connections, rotations
 from keyturn.db.unit import Tx
 
 _AT_ONCE = 10_000
@@ -15,6 +15,12 @@ def has_rotation(tx: Tx, connection_id: str) -> bool:
     """Whether the connection has a rotation of its own, switched on or not."""
     query = sa.select(rotations.c.id).where(rotations.c.connection_id == connection_id, OF_OWN_CREDENTIAL)
     return tx.one(query.limit(1)) is not None
+
+
+def reads_tenant(tx: Tx, connection_id: str) -> bool:
+    """Whether the inventory of its tenant is read through the connection: then it is for reading, too."""
+    query = sa.select(inventory_connections.c.connection_id)
+    return tx.one(query.where(inventory_connections.c.connection_id == connection_id)) is not None
 
 
 def rotates(tx: Tx, connection_id: str) -> bool:

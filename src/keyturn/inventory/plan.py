@@ -22,6 +22,8 @@ DETAILS_EVERY = timedelta(seconds=9)
 """25 objects, two or three calls each, every nine seconds: 10,000 objects take an hour, and 70 of the 3,500 resource units that
 the smallest tenants grant an application in ten seconds (learn.microsoft.com/graph/throttling-limits)."""
 LOOK_EVERY = timedelta(hours=1)
+LISTS_EVERY = timedelta(days=1)
+"""Nobody promises that a change of nothing but a credential is among the changes; the lists cost a few calls."""
 FULL_EVERY = timedelta(days=7)
 TOKENS_LIVE = timedelta(days=6, hours=12)
 """Microsoft's hold for seven days."""
@@ -133,8 +135,10 @@ def full_is_due(inventory: Inventory, now: datetime) -> bool:
 
 
 def lists_are_due(inventory: Inventory, now: datetime) -> bool:
-    """Say whether lists are to be read, as nobody would tell what changed: there is no token, or it is too old."""
-    if full_is_due(inventory, now) or inventory.tokens_at is None:
+    """Say whether lists are to be read: daily, and when nobody would tell what changed, as there is no token or it is too old."""
+    if full_is_due(inventory, now) or inventory.tokens_at is None or inventory.began_at is None:
+        return True
+    if now >= bounded(inventory.began_at + LISTS_EVERY, now, LISTS_EVERY):
         return True
     return not (inventory.tokens_at <= now < inventory.tokens_at + TOKENS_LIVE)
 

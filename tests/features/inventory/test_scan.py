@@ -168,6 +168,7 @@ def test_what_changes_between_full_reads_is_seen_within_an_hour(scene: Tenant) -
     shop = scene.application("Shop", secrets=1)
     scene.switch_on()
     scene.read()
+    scene.world.clock.advance(1)
     added = scene.world.emulator.admin.add_secret(shop.object_id, "added")
     scene.application("New", secrets=1)
     scene.pass_time(1.1)
@@ -176,6 +177,9 @@ def test_what_changes_between_full_reads_is_seen_within_an_hour(scene: Tenant) -
     scene.world.emulator.admin.remove_secret(shop.object_id, added.key_id)
     scene.pass_time(1.2)
     assert added.key_id not in {row.entry.key_id for row in scene.rows()}
+    assert sum("/delta?" in each for each in scene.line.graph()) >= 2 + 2 * 2
+    lists = [each for each in scene.line.graph() if "$top=999" in each]
+    assert len(lists) == 3, "each list was read once"
 
 
 def test_a_credential_that_appears_on_a_rotated_application_is_told_of(scene: Tenant) -> None:
@@ -188,6 +192,7 @@ def test_a_credential_that_appears_on_a_rotated_application_is_told_of(scene: Te
     ours = {row.origin for row in scene.rows(words=(world.application.app_id,))}
     assert ours <= {Origin.OURS, Origin.ADOPTED}
     assert {row.rotation_id for row in scene.rows(words=(world.application.app_id,))} == {rotation.id}
+    world.clock.advance(1)
     stray = world.emulator.admin.add_secret(world.application.object_id, "stray")
     scene.pass_time(3)
     world.work()
@@ -231,3 +236,18 @@ def test_what_is_too_old_and_what_ends_is_told_of(scene: Tenant) -> None:
     assert ConditionKind.INVENTORY_STALE in kinds()
     scene.pass_time(0.5)
     assert ConditionKind.INVENTORY_STALE not in kinds()
+
+
+def test_a_connection_that_reads_a_tenant_need_not_be_able_to_change_it(scene: Tenant) -> None:
+    world = scene.world
+    world.clock.advance(60)
+    world.look()
+    assert world.connections.get(world.actor, scene.reader.id).refused_at is not None
+    scene.switch_on()
+    world.clock.advance(2 * 3600)
+    world.look()
+    after = world.connections.get(world.actor, scene.reader.id)
+    assert (after.refused_at, (after.check_result or {})["ok"]) == (None, True)
+    tested = world.services.tests.run(world.actor, scene.reader.id)
+    assert tested.ok
+    assert "inventory" in tested.checks[-1].message

@@ -23,6 +23,7 @@ app_connections = _view(
     "id", "org_id", "project_id", "name", "checked_at", "check_result", "created_at", "ends_at", "look_at", "refused_at",
     "secret_ends_at",
 )  # fmt: skip
+inventory_connections = _view(tables.inventory_connections, "connection_id")
 oauth_tokens = _view(
     tables.oauth_tokens, "connection_id", "refreshed_at", "refresh_due_at", "signed_in_by", "signed_in_email"
 )
