@@ -1,6 +1,6 @@
 """What needs somebody when the demonstration stays, so that the overview has something to say and an alarm arrives.
 
-A secret that ends in five hours, a connection whose secret was deleted in the portal, and a removal that a program holds up.
+A secret that ends in five hours, a connection whose application was disabled, and a removal that a program holds up.
 """
 
 import time
@@ -33,7 +33,8 @@ class DemoTrouble:
         self._line.api("POST", "/api/v1/alarm-channels", body)
         ending = self._connect("billing-entra", "Billing", hours=HOURS_LEFT)
         dead = self._connect("reports-entra", "Reports")
-        self._line.entra("DELETE", f"applications/{dead['object_id']}/secrets/{dead['key_id']}")
+        # A secret that was deleted would do as well, half an hour later: until then replicas explain the refusal.
+        self._line.entra("PATCH", f"applications/{dead['object_id']}", {"disabled": True})
         self._hold_up_a_removal()
         until = time.monotonic() + PATIENCE_SECONDS
         while self._missing([ending["connection"], dead["connection"]]):
@@ -67,7 +68,7 @@ class DemoTrouble:
             "credentials": {"tenantId": tenant, "clientId": app["app_id"], "clientSecret": secret["value"]},
         }
         connection = self._line.api("POST", CONNECTIONS, body)["appConnection"]["id"]
-        return {"object_id": app["object_id"], "key_id": secret["key_id"], "connection": connection}
+        return {"object_id": app["object_id"], "connection": connection}
 
     def _hold_up_a_removal(self) -> None:
         """Rotate an application daily of which a program has read the secret, and does not come again."""

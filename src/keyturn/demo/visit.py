@@ -68,7 +68,7 @@ class DemoTour:
         wide, (certificate, private_key) = self._secret(demo["wide"]), self._files()
         return f"""
 Still running (Ctrl-C ends it). Alarms come by e-mail within a minute, and are printed here. Sign in:
-  Overview       {stage.url}/overview   a secret ends in {HOURS_LEFT} hours, another was deleted, {READER} holds up a removal
+  Overview       {stage.url}/overview   a secret ends in {HOURS_LEFT} h, an application is disabled, {READER} holds up a removal
                  {email} / {password}
   Keyturn        {stage.url}/projects/{self._project}/integrations/app-connections
   A rotation     {stage.url}/projects/{webshop}/integrations/secret-rotations   its two secrets are in prod, {PATH}

@@ -124,7 +124,7 @@ def test_the_end_of_a_secret_is_shown_and_sorted_by_whether_it_rotates_or_not(si
     text = site.page(path)
     soonest = [text.index(f" {name} ") for name in ("c17", "c4", "c10", "c6")]
     assert soonest == sorted(soonest)
-    assert re.search(r"c17 Azure Client Secrets, Client Secret \S+ Payments in 3 days", text)
+    assert re.search(r"c17 Client Secret \S+ Payments in 3 days", text)
 
 
 def test_connections_are_found_by_every_id_that_a_log_may_hold(site: Site) -> None:

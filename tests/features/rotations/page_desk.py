@@ -1,7 +1,7 @@
 """The pages and the JSON of connections and of secret rotations, served in process to whoever has signed in."""
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from keyturn.audit.service import AuditTrail
 from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.kit.actor import Actor
-from keyturn.pages import TEMPLATES, approvals, connections, freezes, rotations
+from keyturn.pages import TEMPLATES, approvals, audit, connections, freezes, rotations
 from keyturn.pages.connections.urls import ConnectionPages
 from keyturn.pages.owner_choice import OwnerChoice
 from keyturn.pages.project_header import ProjectHeaders
@@ -41,8 +41,20 @@ class PageClient:
     def __init__(self, client: Client, who: Actor) -> None:
         self._client, self.who = client, who
 
-    def page(self, url: str) -> str:
-        return self._shown("GET", url, None, 200)
+    def page(self, url: str, expect: int = 200) -> str:
+        return self._shown("GET", url, None, expect)
+
+    def sent(self, url: str, form: dict[str, str | list[str]]) -> str:
+        """Send a form that is answered with a page."""
+        return self._shown("POST", url, form, 200)
+
+    def file(self, url: str) -> str:
+        """Return a file as it is."""
+        answer = self._client.request(
+            "GET", url, headers={"sec-fetch-site": "same-origin", "cookie": "keyturn_session=x"}
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.text
 
     def done(self, url: str, **form: str) -> None:
         """Send a form that leads to another page."""
@@ -56,7 +68,7 @@ class PageClient:
         """Send a form with a fault in it, and return the page that says which."""
         return self._shown("POST", url, form, 422)
 
-    def _shown(self, method: str, url: str, form: dict[str, str] | None, expect: int) -> str:
+    def _shown(self, method: str, url: str, form: Mapping[str, str | list[str]] | None, expect: int) -> str:
         headers = {"sec-fetch-site": "same-origin", "accept": "text/html", "cookie": "keyturn_session=x"}
         answer = self._client.request(method, url, data=form, headers=headers, follow_redirects=False)
         assert answer.status_code == expect, answer.text
@@ -139,6 +151,7 @@ def page_desk(scene: Applications, folder: Path) -> Iterator[PageClient]:
             connections.router(of_connections),
             approvals.router(use_cases.approvals, use_cases.approved_changes, heads, clock),
             freezes.router(use_cases.freezes, heads, clock),
+            audit.router(trail, access),
             deletions.router(use_cases.place_deletions(projects, folders), Restoring(database, clock, folders), heads),
             api,
             deletion_routes.router(use_cases.place_deletions(projects, folders), Restoring(database, clock, folders)),
