@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 import granian.net
 import structlog
+import uvloop
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
@@ -141,7 +142,7 @@ class WebServer:
 
         In the main thread SIGTERM and SIGINT stop it. Running requests finish, for the grace period at most.
         """
-        with self._listening, asyncio.Runner() as runner:
+        with self._listening, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve(on_ready))
 
     def stop(self) -> None:
