@@ -148,6 +148,9 @@ class GroupedReadAudit:
 
     def unchanged(self, actor: Actor, consumer: Consumer, read: ValuesRead) -> None:
         """Count an answer without values; it waits for nothing, and is no event."""
+        if not read.of_credentials:
+            self.unchanged_answers += 1
+            return
         with self._changed:
             minute, instance = self._now_of(actor, consumer)
             self.unchanged_answers += 1

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Protocol
 
 from keyturn.audit.domain import AuditEvent, Subject
@@ -41,6 +42,11 @@ class ValuesRead:
     key: str
     facts: Mapping[str, object]
     values: Sequence[ReadValue]
+
+    @cached_property
+    def of_credentials(self) -> bool:
+        """Whether one of the values is a credential of the journal, of which it is known who has it."""
+        return any(value.credential_id for value in self.values)
 
     def once(self, actor: Actor, now: datetime) -> str:
         """Return the key of the event that is written once a minute."""

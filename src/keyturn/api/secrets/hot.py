@@ -129,7 +129,8 @@ class HotSecrets:
             hit = self._hot.known(session_key, target, glance.ip)
             if hit is None:
                 return LongWay(self._hot.ticket(session_key, target), waited)
-            if not glance.if_none_match or not matches(hit.answer.etag, [glance.if_none_match]):
+            tags = glance.if_none_match
+            if tags != hit.answer.etag and not (tags and matches(hit.answer.etag, [tags])):
                 return await self._values(glance, session_key, target, hit, who, waited)
             if hit.answer.read is not None and not waited:
                 self._audit.unchanged(hit.actor, who, hit.answer.read)

@@ -12,6 +12,7 @@ from keyturn.secrets.reading import Found
 from keyturn.secrets.selection import Selection
 
 USUAL_REFRESH = timedelta(minutes=5)
+_USUAL_SECONDS = USUAL_REFRESH.total_seconds()
 LEAST_REFRESH = timedelta(seconds=10)
 """Also while a value is about to end: who comes more often learns no more."""
 HOLDS_FOR = timedelta(seconds=5)
@@ -40,17 +41,20 @@ class Promises:
         pause = USUAL_REFRESH if refresh_interval is None else timedelta(seconds=refresh_interval)
         if promise.usable_until is not None:
             pause = min(pause, max((promise.usable_until - now) / 2, LEAST_REFRESH))
-        return max(1, round(pause.total_seconds() * (0.9 + 0.2 * self._jitter())))
+        return self._spread(pause.total_seconds())
+
+    def _spread(self, seconds: float) -> int:
+        return max(1, round(seconds * (0.9 + 0.2 * self._jitter())))
 
     def headers(self, promise: Promise, refresh_interval: int | None, held: int | None = None) -> dict[str, str]:
         """Return the headers of an answer, which may be held back for so many seconds.
 
         ``Deprecation`` is that of RFC 9745, ``Sunset`` that of RFC 8594.
         """
+        if promise is NOTHING_PROMISED:
+            return {"x-keyturn-refresh-after": str(self._spread(refresh_interval or _USUAL_SECONDS))}
         now = self._clock.now()
         headers = {"x-keyturn-refresh-after": str(self.refresh_after(promise, refresh_interval, now))}
-        if promise is NOTHING_PROMISED:
-            return headers
         if promise.key_ids:
             headers["x-keyturn-key-id"] = ", ".join(promise.key_ids)
         if promise.usable_until is not None:

@@ -230,6 +230,8 @@ def _plain(address: str) -> str:
 def peer_of(scope: dict[str, object]) -> Peer | None:
     """Return the connection that a request came over, as the web server names it."""
     client = scope.get("client")
+    if type(client) is tuple and len(client) == 2 and type(client[1]) is int and ":" not in str(client[0]):
+        return client  # as all but those of IPv6 are
     if not isinstance(client, Sequence) or len(client) != 2:
         return None
     with suppress(ValueError):

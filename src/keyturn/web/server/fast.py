@@ -15,7 +15,7 @@ import structlog
 
 from keyturn.errors import KeyturnError, Refused
 from keyturn.web.auth import client_ip
-from keyturn.web.server.admission import HEADER_BYTES, check_host
+from keyturn.web.server.admission import check_host
 from keyturn.web.server.connections import peer_of
 from keyturn.web.server.middleware import EdgeMiddleware, request_id
 
@@ -136,20 +136,19 @@ class FastPath:
             authorization is None
             or host is None
             or len(by_name) != len(headers)  # one that was sent twice
-            or len(headers) > _MOST_HEADERS
+            or len(headers) > _MOST_HEADERS  # the web server itself takes no more than ``HEADER_BYTES`` of them
             or not _LONG_WAY.isdisjoint(by_name)
             or not _is_host(host)
-            or sum([len(name) + len(value) + 4 for name, value in headers]) > HEADER_BYTES
         ):
             return None
         return Glance(
             path,
             scope["query_string"],
             authorization,
-            by_name.get(b"if-none-match", b"").decode("latin-1"),
-            by_name.get(b"x-keyturn-instance", b"").decode("latin-1"),
-            by_name.get(b"x-keyturn-refresh-interval", b"").decode("latin-1"),
-            by_name.get(b"x-keyturn-in-use", b"").decode("latin-1"),
+            _text(by_name.get(b"if-none-match")),
+            _text(by_name.get(b"x-keyturn-instance")),
+            _text(by_name.get(b"x-keyturn-refresh-interval")),
+            _text(by_name.get(b"x-keyturn-in-use")),
             self._ip(scope["client"], by_name.get(b"x-forwarded-for")),
             self._request_id(),
         )
@@ -166,6 +165,10 @@ class FastPath:
             self._prefix, self._ordinal = request_id(self._gate.ids)[:-3], 0
         self._ordinal += 1
         return f"{self._prefix}{self._ordinal - 1:03}"
+
+
+def _text(value: bytes | None) -> str:
+    return "" if value is None else value.decode("latin-1")
 
 
 @lru_cache(maxsize=4096)
