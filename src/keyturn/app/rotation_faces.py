@@ -75,6 +75,7 @@ def rotation_pages(
         SecretRotationSearch(core.database, core.clock),
         owner,
         use_cases.approvals,
+        use_cases.removals,
     )
 
 

@@ -20,6 +20,7 @@ from keyturn.authz.domain import Action, require_admin
 from keyturn.errors import Forbidden
 from keyturn.kit.actor import Actor
 from keyturn.pages.approval_forms import ApprovalFields, Why, asked_instead
+from keyturn.pages.connections.removed import removal_path
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.ports.clock import Clock
 from keyturn.rotations.approved_changes import ApprovedChanges, ChangePreview
@@ -38,6 +39,7 @@ _STATES = {
     RequestState.EXPIRED: ("Expired", "neutral", "clock"),
     RequestState.BYPASSED: ("Done without approval", "warn", "warning"),
 }
+_DELETIONS = {ChangeKind.DELETE_CONNECTION, ChangeKind.DELETE_ROTATION}
 _PARAMETERS = {
     ("revokeCredentials", None): "Secrets that Keyturn made are removed; one that was given is kept.",
     ("revokeCredentials", True): "All secrets of the rotation are removed.",
@@ -184,6 +186,9 @@ def outcome_of(request: ApprovalRequest) -> list[str]:
 def _subject_path(request: ApprovalRequest) -> str:
     if request.kind is ChangeKind.LOOSEN:
         return PROJECT_RULES.format(project_id=request.project_id) if request.project_id else RULES
+    rotation_id = request.seen.partition(" ")[0]
+    if request.state is RequestState.APPROVED and request.kind in _DELETIONS:
+        return removal_path(rotation_id) if rotation_id != "no" else ""
     return f"/{'app-connections' if request.kind.of_connection else 'secret-rotations'}/{request.subject_id}"
 
 

@@ -27,9 +27,10 @@ OF_THE_SERVER = {"no-worker", "data-key-overdue"}
 OF_CHANNELS = {"channel-failing", "nobody-told"}
 OF_USES = {
     *(ConditionKind.OLD_CREDENTIAL_USED, ConditionKind.REMOVAL_BLOCKS_ROTATION),
-    *(ConditionKind.INVENTORY_STALE, ConditionKind.TENANT_CREDENTIAL_ENDS),
+    *(ConditionKind.INVENTORY_STALE, ConditionKind.TENANT_CREDENTIAL_ENDS, ConditionKind.REMOVED_CREDENTIAL_USED),
+    *(ConditionKind.FREEZE_OVERRIDDEN, ConditionKind.APPROVAL_WAITS, ConditionKind.APPROVAL_BYPASSED),
 }
-"""Found where programs read secrets, and where tenants are read: in the tests of these."""
+"""Found where programs read secrets, where tenants are read, and where changes are held back: in the tests of these."""
 NOT_OF_A_PROJECT = {"identity-locked", "identity-secret-ends"} | OF_THE_SERVER | OF_CHANNELS
 
 

@@ -10,7 +10,7 @@ from keyturn_simulation.world import OWNED
 from tests.features.connections.desk import WEEKLY, ApiClient, Json, statements
 
 CONTRACT = {"rotationInterval", "rotateAtUtc", "rotationStatus", "nextRotationAt", "lastRotationMessage"}
-OURS = {"rotateAt", "nextRuns", "isPaused", "activeRun", "expiresAt", "consecutiveFailures"}
+OURS = {"rotateAt", "nextRuns", "isPaused", "activeRun", "expiresAt", "consecutiveFailures", "weekdays"}
 OSLO: Json = {"rotationInterval": 7, "rotateAt": {"time": "02:15", "timeZone": "Europe/Oslo"}}
 
 

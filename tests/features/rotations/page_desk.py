@@ -110,6 +110,7 @@ def page_desk(scene: Applications, folder: Path) -> Iterator[PageClient]:
         SecretRotationSearch(database, clock),
         owner,
         use_cases.approvals,
+        use_cases.removals,
     )
     of_connections = ConnectionPages(
         use_cases.connections,

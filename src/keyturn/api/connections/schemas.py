@@ -49,6 +49,7 @@ Weekdays = Annotated[
         description="The days on which it may run; a run on another day moves to the next of them. All when never said.",
         examples=[["tuesday", "wednesday", "thursday"]],
     ),
+    Sentence("Choose one day at least"),
 ]
 FreezeReason = Annotated[
     str,

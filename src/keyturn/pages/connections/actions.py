@@ -75,7 +75,7 @@ def _editing(pages: ConnectionPages, page: PageRoute) -> list[PageRoute]:
         service = pages.providers.for_display(connection)[0].manifest.service
         still = f" {len(kept)} of its secrets stay valid at {service}." if kept else ""
         to = scope.list_path
-        if rotation and left_to_remove(pages, actor, rotation.id):
+        if rotation and left_to_remove(pages.removals, actor, rotation.id):
             to = removal_path(rotation.id)
             still += f" {'The others' if kept else 'Its secrets'} are being removed from {service}: watch it here."
         return Redirect(to, toast=f"{connection.name} was deleted.{still}")

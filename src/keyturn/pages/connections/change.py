@@ -26,10 +26,12 @@ from keyturn.ports.fields import AskedWhere, Field
 from keyturn.ports.manifest import Manifest
 from keyturn.ports.sign_in import SignInMethod
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
+from keyturn.rotations.domain import Rotation
 from keyturn.rotations.history import History, preview_runs
 from keyturn.rotations.run_schedule import ComingRun
 from keyturn.rotations.schedule import WEEKDAYS, Schedule
 from keyturn.web.html.forms import EMPTY
+from keyturn.web.html.render import local
 from keyturn.web.pages import BrowserContext, FormState, Outcome, PageResponse, PageRoute, Redirect, get, post
 
 SHOWN_COMING = 5
@@ -175,11 +177,26 @@ def schedule_routes(pages: ConnectionPages) -> list[PageRoute]:
             form_state = form_state_of(connection_path(connection_id, "schedule"), form, error)
             page = _schedule_page(pages, actor, connection_id, visitor.zone, form_state, candidates_of(error))
             return PageResponse(page, status=error.status)
-        begun = rotation_history.rotation is None
-        toast = "The schedule was saved, and the first rotation has begun." if begun else "The schedule was saved."
+        toast = saved_schedule(
+            rotation_history.rotation, pages.history.of(actor, connection_id).rotation, pages.clock.now()
+        )
         return Redirect(connection_path(connection_id), toast=toast)
 
     return [edit_schedule, change_schedule]
+
+
+def saved_schedule(before: Rotation | None, after: Rotation | None, now: datetime) -> str:
+    """Say what came of saving a schedule: not only that it was saved."""
+    if before is None or after is None:
+        return "The schedule was saved, and the first rotation has begun."
+    if not after.enabled:
+        return "The schedule was saved, and the rotation is paused."
+    due, again = after.due_at, "" if before.enabled else " It rotates again."
+    if due is None or due <= now:
+        return f"The schedule was saved, and a rotation begins now, since it is due.{again}"
+    return (
+        f"The schedule was saved. The next rotation is on {local(due, zones.shown(after.schedule.time_zone))}.{again}"
+    )
 
 
 def _schedule_change(rotation_history: History, form: ScheduleForm, change: ScheduleChange) -> ConnectionChange:

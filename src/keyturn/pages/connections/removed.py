@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from keyturn.errors import NotFound
+from keyturn.errors import Forbidden, NotFound
 from keyturn.kit.actor import Actor
 from keyturn.pages.connections.urls import REMOVAL, ConnectionPages, PageOfPlace
 from keyturn.ports.manifest import Manifest
-from keyturn.rotations.removals import RemovalItem, RemovalStage
+from keyturn.rotations.domain import RotationKind
+from keyturn.rotations.removals import RemovalItem, Removals, RemovalStage
 from keyturn.web.pages import PageRoute, get
 
 _MARKS = {
@@ -58,6 +59,8 @@ class RemovalPage(PageOfPlace):
 
     path: str
     name: str
+    deleted: str
+    """What was deleted."""
     manifest: Manifest
     application_name: str
     lines: Sequence[RemovalLine]
@@ -75,11 +78,11 @@ def removal_path(rotation_id: str) -> str:
     return REMOVAL.format(rotation_id=rotation_id)
 
 
-def left_to_remove(pages: ConnectionPages, actor: Actor, rotation_id: str) -> bool:
-    """Whether a connection that was just deleted leaves credentials to be removed."""
+def left_to_remove(removals: Removals, actor: Actor, rotation_id: str) -> bool:
+    """Whether what was just deleted leaves credentials to be removed, and the actor may watch that."""
     try:
-        return pages.removals.get(actor, rotation_id).left > 0
-    except NotFound:  # other connections hold its credential: the rotation goes on for them
+        return removals.get(actor, rotation_id).left > 0
+    except (NotFound, Forbidden):  # others hold its credential: the rotation goes on for them
         return False
 
 
@@ -106,6 +109,7 @@ def routes(pages: ConnectionPages) -> list[PageRoute]:
             place=scope,
             path=removal_path(rotation_id),
             name=rotation.name,
+            deleted="connection" if rotation.kind is RotationKind.CONNECTION else "secret rotation",
             manifest=manifest,
             application_name=rotation.application_name,
             lines=[_line(item, manifest.service) for item in removal.items],

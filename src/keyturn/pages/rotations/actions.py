@@ -10,6 +10,7 @@ from keyturn.credentials.domain import Credential
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.pages.approval_forms import ApprovalFields, asked_instead
+from keyturn.pages.connections.removed import left_to_remove, removal_path
 from keyturn.pages.rotations.urls import ONE, RotationPages, list_path, rotation_path
 from keyturn.rotations.commands import HandedOver, SecretRotationChange
 from keyturn.web.html.forms import require_typed
@@ -133,7 +134,10 @@ def _deleting(pages: RotationPages, page: PageRoute) -> PageRoute:
             return asked
         count = len(stay)
         still = f" {count} of the application's secrets stay valid at Entra ID until they end." if count else ""
-        name = view.secret_rotation.name
-        return Redirect(list_path(view.secret_rotation.project_id), toast=f"{name} was deleted.{still}")
+        name, to = view.secret_rotation.name, list_path(view.secret_rotation.project_id)
+        if revoke and left_to_remove(pages.removals, actor, view.rotation.id):
+            to = removal_path(view.rotation.id)
+            still += f" {'The others' if count else 'Its secrets'} are being removed from Entra ID: watch it here."
+        return Redirect(to, toast=f"{name} was deleted.{still}")
 
     return delete_rotation

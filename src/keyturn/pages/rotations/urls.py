@@ -13,6 +13,7 @@ from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.ports.clock import Clock
 from keyturn.projects.service import Projects
 from keyturn.providers.registry import Providers
+from keyturn.rotations.removals import Removals
 from keyturn.rotations.secret_consumers import SecretConsumers
 from keyturn.rotations.secret_history import SecretRotationHistory
 from keyturn.rotations.secret_plan import SecretRotationPlans
@@ -59,6 +60,7 @@ class RotationPages:
     search: SecretRotationSearch
     owner: OwnerChoice
     approvals: Approvals
+    removals: Removals
 
     def project(self, actor: Actor, project_id: str) -> ProjectHeader:
         """Return the project as the actor sees it. Raises NotFound or Forbidden."""

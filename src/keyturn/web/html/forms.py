@@ -78,7 +78,7 @@ def sentence(issue: Mapping[str, object]) -> str:
         return f"At least {issue['minimum']} characters."
     if code == "too_big" and issue.get("type") == "string":
         return f"At most {issue['maximum']} characters."
-    if code == "too_small":
+    if code == "too_small" and issue.get("type") != "array":
         return f"{issue['minimum']} or more."
     if code == "too_big":
         return f"{issue['maximum']} or less."

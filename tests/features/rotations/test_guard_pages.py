@@ -1,0 +1,94 @@
+"""Freezes and approvals on pages: said where something is planned, asked for where something is done."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from keyturn.approvals.domain import ApprovalSettings
+from keyturn.approvals.service import Approvals
+from keyturn.kit.actor import Role
+from tests.databases import sqlite_database
+from tests.features.accounts.people import person
+from tests.features.rotations.applications import Applications, make_applications
+from tests.features.rotations.page_desk import PageClient, page_desk
+
+WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Applications]:
+    with sqlite_database(tmp_path) as database:
+        yield make_applications(database)
+
+
+@pytest.fixture
+def browser(scene: Applications, tmp_path: Path) -> Iterator[PageClient]:
+    with page_desk(scene, tmp_path) as opened:
+        yield opened
+
+
+def test_days_and_freezes_are_said_with_the_next_rotations(scene: Applications, browser: PageClient) -> None:
+    view = scene.create()
+    path, due = f"/secret-rotations/{view.secret_rotation.id}", view.next_rotation_at
+    assert due is not None
+    page = browser.page(f"{path}/edit")
+    assert page.count(" checked> <span>") == len(WEEK)
+    form = {
+        "name": "shop",
+        "connectionId": view.connection.id,
+        "rotationInterval": "10",
+        "rotateAt": "02:15",
+        "timeZone": "UTC",
+        "overlap": "until-next-rotation",
+        "clientIdName": "AZURE_CLIENT_ID",
+        "clientSecretName": "AZURE_CLIENT_SECRET",
+        "isAutoRotationEnabled": "true",
+        "daysShown": "true",
+    }
+    assert "Choose one day at least" in browser.wrong(f"{path}/edit", **form)
+    others = {day: "true" for day in WEEK if day != WEEK[due.weekday()]}
+    browser.done(f"{path}/edit", **form, **others)
+    page = browser.page(path)
+    assert f"Moved from {due:%a} {due.day} {due:%b}: no rotations on {due:%A}" in page
+    assert "only on" in page
+
+    today = scene.world.clock.now().date()
+    days = {"fromDay": str(today), "toDay": str(today - timedelta(days=1)), "timeZone": "UTC", "name": "Sale"}
+    assert "before its first day" in browser.refused("/organization/freezes", **days)
+    browser.done("/organization/freezes", **(days | {"toDay": str(today + timedelta(days=20)), "reason": "Peak."}))
+    assert "Frozen" in browser.page(f"/projects/{scene.project_id}/freezes")
+    assert "no changes: Sale" in browser.page(path)
+    refused = browser.refused(f"{path}/rotate")
+    assert "Nothing is to be changed now: Sale" in refused
+    assert "Peak." in refused
+    browser.done(f"{path}/rotate", freeze_reason="The vendor revokes it.")
+
+
+def test_a_deletion_is_asked_for_approved_and_watched(scene: Applications, browser: PageClient) -> None:
+    view, world = scene.create(), scene.world
+    second = person(world.database, world.actor.org_id, Role.ADMIN, "second@contoso.test")
+    approvals: Approvals = world.services.approvals
+    browser.who = first = person(world.database, world.actor.org_id, Role.ADMIN, "first@contoso.test")
+    browser.done("/organization/approval-rules", required="true", emergency="true", hours="24")
+    assert approvals.rules(first, None) == ApprovalSettings(required=True)
+    path = f"/secret-rotations/{view.secret_rotation.id}"
+    assert "Another person has to approve it" in browser.page(path)
+    form = {"confirm": "shop", "keys": "remove"}
+    browser.done(f"{path}/delete", **form, approval_reason="The shop is closed.")
+    (request,) = approvals.list(first)
+    here = f"/approvals/{request.id}"
+    own = browser.page(here)
+    assert "Take it back" in own
+    assert "Approve</button>" not in own
+    browser.who = second
+    page = browser.page(here)
+    assert "The shop is closed." in page
+    assert "The application's secrets that were made here are removed." in page
+    assert str(view.current and view.current.key_id) in page
+    browser.done(f"{here}/approve")
+    world.settle()
+    assert scene.keys() == set()
+    assert "Approved and done" in browser.page("/approvals")
+    assert "The secret rotation was deleted." in browser.page(f"/removals/{view.rotation.id}")
