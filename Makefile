@@ -49,7 +49,7 @@ serve: $(VENV)/.run
 
 test: $(VENV)/.test
 	@scripts/system-packages
-	$(BIN)/python -m pytest -n 5 $(ARGS)
+	$(BIN)/python -m pytest -n 4 $(ARGS)
 
 check: $(VENV)/.test
 	$(BIN)/ruff format --check --quiet --no-cache .

@@ -45,7 +45,7 @@ def one_case_on_postgres(items: list[pytest.Item]) -> set[pytest.Item]:
     """Return the cases that are not played on PostgreSQL this time.
 
     All are played on SQLite. Of a test with several cases one is played on PostgreSQL, too, another with each run. Of the
-    tests of features, which say the same of both databases, a third are played there, another third with the next run.
+    tests of features, which say the same of both databases, a sixth are played there, another sixth with the next run.
     """
     cases: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
@@ -56,7 +56,7 @@ def one_case_on_postgres(items: list[pytest.Item]) -> set[pytest.Item]:
             cases[item.nodeid.split("[", 1)[0]].append(item)
     others = {item for each in cases.values() for item in each if item is not each[base_seed() % len(each)]}
     features = [each for name, each in cases.items() if name.startswith("tests/features/")]
-    return others.union(*(each for number, each in enumerate(features) if (number - base_seed()) % 3))
+    return others.union(*(each for number, each in enumerate(features) if (number - base_seed()) % 6))
 
 
 def one_case_of_long_ones(items: list[pytest.Item]) -> set[pytest.Item]:

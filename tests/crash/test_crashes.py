@@ -1,7 +1,7 @@
 """A server dies at any instant; when another has taken over and all is quiet, nothing is lost, leaked or left behind.
 
-Every third instant, others with each run, and of the rotation of other applications every twelfth; on PostgreSQL only around
-commits, as at the moments of a request the database takes no part, and of these every fourth, or sixteenth. ``make crash`` tries
+Every sixth instant, others with each run, and of the rotation of other applications every 24th; on PostgreSQL only around
+commits, as at the moments of a request the database takes no part, and of these every eighth, or 32nd. ``make crash`` tries
 all on both.
 """
 
@@ -13,7 +13,7 @@ from tests.crash.matrix import OF_APPLICATIONS, SCENARIOS, CrashBench, ground
 from tests.databases import KINDS
 from tests.simulation.seeds import base_seed
 
-THIRD, FOURTH = 3, 4
+SHARES = {"sqlite": 6, "postgres": 8}
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -30,7 +30,7 @@ def test_death_at_every_instant(here: CrashBench, scenario: str) -> None:
     commits = [index for index, point in enumerate(instants) if point.moment.endswith("the commit")]
     # Those of applications have generations behind them at first, which takes three times as long.
     parts = 4 if SCENARIOS[scenario][0] in OF_APPLICATIONS else 1
-    share = (THIRD if here.kind == "sqlite" else FOURTH) * parts
+    share = SHARES[here.kind] * parts
     among = list(range(len(instants))) if here.kind == "sqlite" else commits
     for index in among[base_seed() % share :: share]:
         here.die_at(scenario, index)

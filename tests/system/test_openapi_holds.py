@@ -26,7 +26,7 @@ def test_answers_are_as_documented(whole: RunningServer) -> None:
     faults: list[str] = []
     operations = list(schema.get_all_operations())
     assert len(operations) > 60
-    for result in share(operations, 3):
+    for result in share(operations, 6):
         operation = result.ok()
 
         @settings(
