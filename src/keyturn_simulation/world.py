@@ -37,6 +37,7 @@ from keyturn.providers.azure.methods.certificate import Certificate
 from keyturn.providers.azure.methods.client_secret import ClientSecret
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.providers.registry import Providers
+from keyturn.providers.token_sources import TokenSources
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn.rotations.domain import Rotation
 from keyturn.rotations.due import CLAIM
@@ -93,6 +94,8 @@ class World:
     """By client id: every application that a connection may use."""
     writers: set[str] = field(default_factory=set)
     """By client id: those that may write every application."""
+    sources: TokenSources | None = None
+    """Where servers get tokens that tell who they are."""
     clocks_apart: timedelta = timedelta(0)
     """How far moments that a server wrote may be from the true time, without anybody being to blame."""
     removed_outside: set[str] = field(default_factory=set)
@@ -133,7 +136,9 @@ class World:
         """A process with a database handle and a network of its own."""
         keys = partial(next, key_pool())
         clock = NodeClock(self.clock)
-        providers = Providers([SimulatedProvider(transport, clock, emulated_clouds(), ids=self.ids, keys=keys)])
+        providers = Providers(
+            [SimulatedProvider(transport, clock, emulated_clouds(), ids=self.ids, keys=keys, sources=self.sources)]
+        )
         use_cases = build(
             database,
             self.sealer,
@@ -368,6 +373,7 @@ def make_world(
     audience: str = "AzureADMyOrg",
     secrets: int = 1,
     start: datetime = START,
+    sources: TokenSources | None = None,
 ) -> World:
     """Build the scene. The rest of the arguments describe the application that the first connection uses."""
     clock, ids = MovableClock(start), SeededIds(seed)
@@ -379,10 +385,11 @@ def make_world(
     sealer = KeyringSealer(Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), clock))
     actor = _administrator(database, ids, clock)
     transport = EmulatedTransport(emulator, elapse=clock.advance, instance="api")
-    providers = Providers([SimulatedProvider(transport, clock, emulated_clouds(), ids=ids)])
+    providers = Providers([SimulatedProvider(transport, clock, emulated_clouds(), ids=ids, sources=sources)])
     rules, tempo = settings or Settings(), pace or Pace()
     use_cases = build(database, sealer, providers, clock, ids, "global", pace=tempo, pause=clock.advance)
     world = World(database, clock, ids, emulator, rules, tenant, application, actor, sealer, tempo, use_cases)
+    world.sources = sources
     world.applications[application.app_id] = application
     if ALL in permissions:
         world.writers.add(application.app_id)

@@ -392,6 +392,14 @@ _API |= {
     f"GET {_INVENTORY}/findings": _in(Action.CONNECT_CONNECTIONS),
     f"GET {_INVENTORY}/credentials.csv": _in(Action.CONNECT_CONNECTIONS, reads_values=True),
     f"POST {_INVENTORY}/read": _in(Action.CONNECT_CONNECTIONS),
+    f"GET {_AZURE}/{{connection_id}}/secretless": _in(Action.READ_CONNECTIONS),
+    f"POST {_AZURE}/{{connection_id}}/secretless": _of(
+        Action.CREATE_CONNECTIONS, {"tokenSource": "nowhere"}, also=frozenset({400})
+    ),
+    f"POST {_AZURE}/{{connection_id}}/secretless/plan": _of(
+        Action.CREATE_CONNECTIONS, {"tokenSource": "nowhere"}, also=frozenset({400})
+    ),
+    f"POST {_AZURE}/{{connection_id}}/secretless/back": _of(Action.CREATE_CONNECTIONS, {}, also=frozenset({404})),
     f"GET {_AZURE}/{{connection_id}}/inventory": _in(Action.READ_CONNECTIONS),
     f"PUT {_AZURE}/{{connection_id}}/inventory": _in(Action.EDIT_CONNECTIONS, {"enabled": False}),
     "GET /api/v1/alarms": SELF,
@@ -653,6 +661,14 @@ _PAGES: dict[str, Rule] = {
     f"POST {_ONE}/credentials": _in(Action.EDIT_CONNECTIONS, {"connection": "same-form", "moveOthersAlong": "true"}),
     f"GET {_ONE}/schedule": _in(Action.EDIT_CONNECTIONS),
     f"POST {_ONE}/schedule": _in(Action.EDIT_CONNECTIONS, _SCHEDULE),
+    f"GET {_ONE}/secretless": _in(Action.READ_CONNECTIONS),
+    f"POST {_ONE}/secretless": _of(
+        Action.CREATE_CONNECTIONS, {"tokenSource": "nowhere", "watchHours": "24"}, also=frozenset({400})
+    ),
+    f"POST {_ONE}/secretless/plan": _of(
+        Action.CREATE_CONNECTIONS, {"tokenSource": "nowhere", "watchHours": "24"}, also=frozenset({400})
+    ),
+    f"POST {_ONE}/secretless/back": _of(Action.CREATE_CONNECTIONS, NOTHING, also=frozenset({404})),
 }
 
 _PAGES |= {

@@ -20,8 +20,11 @@ from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer
 from keyturn.projects.service import Projects
 from keyturn.providers.registry import Providers
+from keyturn.rotations.adoption_check import AdoptionCheck
 from keyturn.rotations.application_check import ApplicationCheck
 from keyturn.rotations.approved_changes import ApprovedChanges
+from keyturn.rotations.conversion.service import Conversions
+from keyturn.rotations.conversion.steps import ConversionWork
 from keyturn.rotations.domain import RotationKind
 from keyturn.rotations.edit_lock import EditLock
 from keyturn.rotations.freeze_service import Freezes
@@ -75,6 +78,8 @@ class Services:
     freezes: Freezes
     approvals: Approvals
     approved_changes: ApprovedChanges
+    conversions: Conversions
+    conversion_work: ConversionWork
 
 
 def build(
@@ -111,11 +116,12 @@ def build(
     )
     connections = Connections(database, providers, stored)
     permitted = PermittedApplications(database, providers)
+    policies = PolicyWriter(clock, ids, sealer, providers)
     secret_writer = SecretRotationWriter(
         clock,
         ids,
         sealer,
-        PolicyWriter(clock, ids, sealer, providers),
+        policies,
         Folders(database, clock, ids),
         most_secret_rotations,
     )
@@ -152,4 +158,16 @@ def build(
         Freezes(database, clock, ids),
         approvals,
         ApprovedChanges(database, clock, sealer, approvals, rotations, secret_rotations, secret_values),
+        Conversions(
+            database,
+            providers,
+            clock,
+            ids,
+            stored,
+            policies,
+            AdoptionCheck(database, sealer, providers, clock, verifier),
+            edits,
+            nudge,
+        ),
+        ConversionWork(database, sealer, providers, clock, stored, writer, policies, edits, pace, nudge),
     )

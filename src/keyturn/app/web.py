@@ -194,6 +194,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
             use_cases.overviews,
             core.providers,
             use_cases.approvals,
+            use_cases.conversions,
             oauth_client_id=oauth.client_id if oauth else None,
             clock=core.clock,
         ),
@@ -284,6 +285,7 @@ def page_routes(
         core.providers,
         OwnerChoice(alarms.owners, access),
         use_cases.approvals,
+        use_cases.conversions,
         oauth=oauth_app(settings) is not None,
         site_url=settings.site_url,
     )

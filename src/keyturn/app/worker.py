@@ -19,6 +19,7 @@ from keyturn.errors import busy
 from keyturn.kit.bulkhead import Bulkhead
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
 from keyturn.providers.pinned import PinnedTransport
+from keyturn.rotations.conversion.due import DueConversions
 from keyturn.rotations.due import DueRotations
 from keyturn.rotations.evidence.reading import UseReader, UseReportsDue
 from keyturn.rotations.work.context import WorkerContext
@@ -69,6 +70,7 @@ class Worker:
                 RefreshTokens(use_cases.grants),
                 due_scans(core, use_cases),
                 UseReportsDue(UseReader(core.database, core.providers, core.clock, use_cases.targets).read),
+                DueConversions(use_cases.conversion_work.advance),
                 Upkeep(core.process_id, self._hourly.tasks(), core.clock.now(), UPKEEP_EVERY),
             ]
         )

@@ -26,6 +26,7 @@ _FOLDER = (SubjectKind.FOLDER,)
 _IMPORT = (SubjectKind.SECRET_IMPORT,)
 _TAG = (SubjectKind.TAG,)
 
+_OF_CONVERSION = ("tokenSource", "issuer", "subject", "federatedCredential")
 _FEDERATED = ("tokenSource", "issuer", "subject")
 _OF_CONNECTION = ("name", "app")
 _OF_ROTATION = ("connectionId", "applicationObjectId", "appId")
@@ -49,8 +50,8 @@ CONNECTION_UPDATED = AuditEvent(
     "update-app-connection",
     _CONNECTIONS,
     _CONNECTION,
-    "Name, description or credentials were changed; `credentialsUpdated` says which.",
-    (*_OF_CONNECTION, "previousName", "credentialsUpdated", "thumbprint", "account", *_FEDERATED),
+    "Name, description or credentials were changed; `credentialsUpdated` says which, `method` that another one signs in.",
+    (*_OF_CONNECTION, "method", "previousName", "credentialsUpdated", "thumbprint", "account", *_FEDERATED),
 )
 CONNECTION_DELETED = AuditEvent(
     "delete-app-connection",
@@ -79,6 +80,35 @@ CONNECTION_OWNED_APPLICATIONS_CHANGED = AuditEvent(
     _CONNECTION,
     "`allOwned` says whether every application that the connection's principal owns may be rotated through it.",
     (*_OF_CONNECTION, "allOwned"),
+)
+CONVERSION_BEGUN = AuditEvent(
+    "begin-app-connection-conversion",
+    _CONNECTIONS,
+    _CONNECTION,
+    "Somebody has the connection made to sign in without a secret: its application is going to trust this identity.",
+    (*_OF_CONNECTION, *_OF_CONVERSION, "watchHours"),
+)
+CONVERSION_PUBLISHED = AuditEvent(
+    "publish-app-connection-conversion",
+    _CONNECTIONS,
+    _CONNECTION,
+    "The connection signs in without a secret now, and is watched until `watchedUntil`; the secret of before is kept.",
+    (*_OF_CONNECTION, *_OF_CONVERSION, "watchedUntil"),
+)
+CONVERSION_FINISHED = AuditEvent(
+    "finish-app-connection-conversion",
+    _CONNECTIONS,
+    _CONNECTION,
+    "The watch is over: the secret of before is being removed, unless `heldBy` other connections sign in with it.",
+    (*_OF_CONNECTION, *_OF_CONVERSION, "heldBy"),
+)
+CONVERSION_WITHDRAWN = AuditEvent(
+    "withdraw-app-connection-conversion",
+    _CONNECTIONS,
+    _CONNECTION,
+    "The connection signs in as before; what its application was made to trust is being removed. `code` says why, `asked` that "
+    "somebody asked for it.",
+    (*_OF_CONNECTION, *_OF_CONVERSION, "code", "asked"),
 )
 CONNECTION_TESTED = AuditEvent(
     "test-app-connection",

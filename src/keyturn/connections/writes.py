@@ -140,18 +140,41 @@ class ConnectionWriter:
         self, tx: Tx, actor: Actor, connection: Connection, verified: VerifiedCredentials
     ) -> Connection:
         """Store what the user supplied; the provider accepted it before this transaction."""
+        mark = self._admit(tx, actor, verified.credentials, connection)
+        claims.take(tx, connection.cloud, verified.credentials.client_id, claims.Use.SIGN_IN)
+        return self._store(tx, actor, connection, verified, mark)
+
+    def switch_method(
+        self, tx: Tx, actor: Actor, connection: Connection, verified: VerifiedCredentials, hashed: str | None = None
+    ) -> Connection:
+        """Let the connection sign in to the same application by another method. Who may is for the caller to check.
+
+        ``hashed`` is the hash of what a user once supplied, where that is to count again.
+        """
+        method = self.providers.method_of(verified.credentials)
+        mark = fingerprints.of(tx, self.sealer, self.clock.now(), method, connection.cloud, verified.credentials)
+        return self._store(tx, actor, connection, verified, mark, hashed)
+
+    def _store(
+        self,
+        tx: Tx,
+        actor: Actor,
+        connection: Connection,
+        verified: VerifiedCredentials,
+        mark: str | None,
+        hashed: str | None = None,
+    ) -> Connection:
         credentials, salt = verified.credentials, sealed.salt(self.sealer, connection)
         version, now = connection.secret_version + 1, self.clock.now()
-        method = self.providers.method_of(connection)
-        mark = self._admit(tx, actor, credentials, connection)
-        claims.take(tx, connection.cloud, credentials.client_id, claims.Use.SIGN_IN)
+        method = self.providers.method_of(credentials)
         after = replace(
             connection,
+            method=method.key,
             tenant_id=credentials.tenant_id,
             client_id=credentials.client_id,
             secret_version=version,
             salt=self.sealer.seal(salt, salt_context(connection.id)),
-            credentials_hash=credentials_hash(method, verified.given, salt),
+            credentials_hash=hashed or credentials_hash(method, verified.given, salt),
             version=connection.version + 1,
             ends_at=method.ends_at(credentials),
             secret_ends_at=None,
@@ -168,7 +191,8 @@ class ConnectionWriter:
         self._change(tx, connection, **{name: getattr(after, name) for name in _CREDENTIAL_FIELDS})
         if method.browser:
             refresh_tokens.keep(tx, self.sealer, connection.id, method.value(credentials), actor, now)
-        facts = {"credentialsUpdated": True} | (after.facts or {})
+        switched = {"method": after.method} if after.method != connection.method else {}
+        facts = {"credentialsUpdated": True} | switched | (after.facts or {})
         record_connection_event(tx, actor, events.CONNECTION_UPDATED, after, now, **facts)
         health.record_recovery(tx, connection, now)
         journal.wake_through(tx, connection.id, now)
@@ -202,7 +226,17 @@ class ConnectionWriter:
 
 
 _CREDENTIAL_FIELDS = (
-    *("tenant_id", "client_id", "secret", "secret_version", "credential_id", "salt", "credentials_hash", "version"),
+    *(
+        "method",
+        "tenant_id",
+        "client_id",
+        "secret",
+        "secret_version",
+        "credential_id",
+        "salt",
+        "credentials_hash",
+        "version",
+    ),
     *("checked_at", "check_result", "ends_at", "secret_ends_at", "facts", "fingerprint"),
     "fingerprint_version",
     *("published_at", "look_at", "refused_at", "refusal"),

@@ -11,6 +11,15 @@ from keyturn.ports.preflight import PolicyReport
 
 
 @dataclass(frozen=True)
+class Trust:
+    """What an application trusts: the tokens that this issuer signs for this subject and audience."""
+
+    issuer: str
+    subject: str
+    audience: str
+
+
+@dataclass(frozen=True)
 class Tenant:
     """A directory: the cloud's name (a key of the provider's table of clouds) and the tenant id."""
 

@@ -19,6 +19,7 @@ from keyturn.ports.provider import (
     RemoteApplication,
     RemoteCredential,
     Tenant,
+    Trust,
 )
 from keyturn.ports.use_reports import UseReports
 
@@ -191,6 +192,31 @@ class BrowserMethod(SignInMethod, Protocol):
         """Raise what the callback says instead of bringing a code: NeedsAction, Retryable or Permanent."""
 
 
+class IdentityMethod(SignInMethod, Protocol):
+    """A way to sign in as this server itself, for applications that trust it. Raises as a provider does."""
+
+    most_trusts: int
+    """How many identities an application can trust."""
+
+    def credentials(self, tenant_id: str, client_id: str, source: str, trust: Trust) -> Credentials:
+        """Return what a connection of this method is stored with. Pure."""
+
+    def trust_of(self, tenant: Tenant, source: str) -> Trust:
+        """Return what an application has to trust for this token source to sign in to it. Asks the source. Repeatable."""
+
+    def trusts(self, tenant: Tenant, token: AccessToken, object_id: str) -> Mapping[str, Trust]:
+        """List what the application trusts, by name. Repeatable."""
+
+    def add_trust(self, tenant: Tenant, token: AccessToken, object_id: str, name: str, trust: Trust) -> None:
+        """Have the application trust it under this name. Raises Unanswered when that may have been done: look before a repeat."""
+
+    def remove_trust(self, tenant: Tenant, token: AccessToken, object_id: str, name: str) -> None:
+        """End that trust. Repeatable. Returns also when the provider says it has none of that name: a hint, not proof."""
+
+    def how_to_trust(self, client_id: str, trust: Trust) -> str:
+        """Return the command by which a person does it. Pure."""
+
+
 class AppProvider(Protocol):
     """One provider: what it is called, how connections sign in with it, and what all methods have in common."""
 
@@ -207,6 +233,10 @@ class AppProvider(Protocol):
     @property
     def use_reports(self) -> UseReports | None:
         """What reports when credentials sign in; None where the provider has nothing of the kind."""
+
+    @property
+    def identity(self) -> IdentityMethod | None:
+        """The one of its methods by which this server signs in as itself, if there is one."""
 
     def clock_ahead(self) -> timedelta | None:
         """Return how far our clock is ahead of the provider's by the newest answer; None while that is unknown. No call."""

@@ -6,7 +6,7 @@ from typing import NoReturn, Protocol
 
 from keyturn.errors import NeedsAction
 from keyturn.ports.provider import CredentialKind
-from keyturn.ports.sign_in import AppProvider, BrowserMethod, SignInMethod
+from keyturn.ports.sign_in import AppProvider, BrowserMethod, IdentityMethod, SignInMethod
 
 
 class SignsIn(Protocol):
@@ -69,6 +69,10 @@ class Providers:
     def browser(self) -> BrowserMethod:
         """The method by which people sign in with a browser."""
         return next(provider.browser for provider in self.all if provider.browser is not None)
+
+    def identity_of(self, app: str) -> IdentityMethod:
+        """Return the method by which this server signs in as itself at this app. Raises NeedsAction where there is none."""
+        return self.of(app).identity or _unknown("method", "of an identity of this server")
 
     def clock_ahead(self) -> timedelta | None:
         """Return how far our clock is ahead by the provider that differs most; None while that is unknown. No call."""

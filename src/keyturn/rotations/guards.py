@@ -12,7 +12,7 @@ from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.rotations import secret_access
 from keyturn.rotations.secret_domain import SecretRotationRef
-from keyturn.rotations.store import policies
+from keyturn.rotations.store import conversions, policies
 from keyturn.rotations.store import secret_rotations as store
 
 _FIX = (
@@ -78,6 +78,17 @@ def refuse_while_signing_for_others(tx: Tx, actor: Actor, connection: Connection
             f"'{connection.name}' is still needed to remove secrets of applications: {_listed(ended)}.",
             code="connections.removes_for_applications",
             fix="Try again in a few minutes. If they cannot be removed, the list of removals says why.",
+        )
+
+
+def refuse_while_converting(tx: Tx, connection: Connection) -> None:
+    """Raise Refused while the connection is being made to sign in without a secret: its credentials rest."""
+    conversion = conversions.under_way(tx, connection.id)
+    if conversion is not None:
+        raise Refused(
+            f"'{connection.name}' is being made to sign in without a secret ({conversion.state}).",
+            code="connections.conversion_under_way",
+            fix="Wait until that is done, or go back: POST .../secretless/back, or its page.",
         )
 
 

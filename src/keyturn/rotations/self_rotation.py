@@ -113,6 +113,8 @@ class SelfRotation:
         """Change a connection, its credentials and its schedule: all of it or nothing."""
         with self._database.read() as tx:
             connection, rotation = access.find(tx, actor, connection_id, Action.EDIT_CONNECTIONS)
+            if change.credentials or change.read_credentials or change.schedule or change.enabled is not None:
+                guards.refuse_while_converting(tx, connection)
         change = change.for_method(connection.method)
         credentials = self._verifier.read_new(connection, change.credentials)
         if credentials:
@@ -152,6 +154,7 @@ class SelfRotation:
         reason = Reason.LEAKED if leaked else Reason.MANUAL
         with self._database.write() as tx:
             connection, rotation = access.require(tx, actor, connection_id, Action.ROTATE_CREDENTIALS, lock=True)
+            guards.refuse_while_converting(tx, connection)
             if leaked:
                 self._require_consent(tx, actor, proposals.leak_of_connection(connection, rotation), consent)
             run = self._policies.start(tx, actor, rotation, reason, freeze_reason)
@@ -177,6 +180,7 @@ class SelfRotation:
         with self._edits.write(*_touched(before, None)) as tx:
             connection, rotation = access.lock(tx, actor, connection_id, Action.DELETE_CONNECTIONS, before)
             guards.refuse_while_signing_for_others(tx, actor, connection)
+            guards.refuse_while_converting(tx, connection)
             deletion = proposals.deletion_of_connection(connection, rotation, revoke=revoke)
             self._require_consent(tx, actor, deletion, consent)
             rows: list[Credential] = []

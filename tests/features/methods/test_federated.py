@@ -213,3 +213,32 @@ def test_the_other_methods_do_not_take_each_others_credentials(federated: Federa
     assert answer["code"] == "connections.method_fixed"
     options = web.ask("GET", "/api/v1/app-connections/options")["appConnectionOptions"]
     assert options[0]["methods"] == ["oauth", "client-secret", "certificate", "federated"]
+
+
+def test_a_connection_is_made_secretless_over_the_api(federated: FederatedFixture) -> None:
+    scene, web = federated.scene, federated.scene.web
+    connection = web.create()
+    path = f"{connection['id']}/secretless"
+    assert web.ask("GET", path)["conversion"] is None
+    plan = web.ask("POST", f"{path}/plan", {"tokenSource": "aks"})
+    assert (plan["issuer"], plan["subject"], plan["sharedWith"], plan["alreadyTrusted"]) == (ISSUER, SUBJECT, 0, False)
+    assert web.issues({"tokenSource": "/etc/passwd"}, path=f"{path}/plan")
+    assert web.issues({"tokenSource": "aks", "watchHours": 0}, path=path)
+    place = web.create("of-project", projectId=web.project_id, credentials=web.credentials(scene.world.application))
+    refused = web.ask("POST", f"{place['id']}/secretless", {"tokenSource": "aks"}, expect=403, who="project-admin")
+    assert refused["code"] == "connections.administrators_only"
+    begun = web.ask("POST", path, {"tokenSource": "aks", "watchHours": 2})["conversion"]
+    assert (begun["state"], begun["watchedUntil"], begun["tokenSource"]) == ("trusting", None, "aks")
+    assert web.ask("POST", path, {"tokenSource": "aks"}, expect=400)["code"] == "connections.conversion_under_way"
+    for _ in range(10):
+        federated.renew()
+        scene.world.services.conversion_work.advance(begun["id"])
+        scene.world.clock.advance(10)
+    watched = web.ask("GET", path)["conversion"]
+    assert (watched["state"], watched["message"]) == ("watching", None)
+    shown = web.get(connection)
+    assert (shown["method"], shown["federatedIdentity"]["subject"]) == ("federated", SUBJECT)
+    assert web.ask("POST", f"{path}/back")["conversion"]["code"] == "conversion.taken_back"
+    scene.world.services.conversion_work.advance(begun["id"])
+    assert web.get(connection)["credentialsHash"] == connection["credentialsHash"]
+    assert web.ask("GET", path)["conversion"]["state"] == "withdrawing"

@@ -203,6 +203,7 @@ class ToyProvider:
     use_reports = None
     manifest = Manifest("toy", "Toy Box", "Toy Box", "Toy Land", "Toys Inc.", "key", type_prefix="Toy")
     browser = None
+    identity = None
 
     def __init__(self, toys: Toys) -> None:
         self.methods = (ToyMethod(toys),)

@@ -127,6 +127,7 @@ def page_desk(scene: Applications, folder: Path) -> Iterator[PageClient]:
         use_cases.providers,
         owner,
         use_cases.approvals,
+        use_cases.conversions,
         oauth=True,
     )
     api = rotation_routes.router(

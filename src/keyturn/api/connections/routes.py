@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from keyturn.api.approvals.asking import ALSO_APPROVED, Asking
-from keyturn.api.connections import history_views, method_views, removal_views, views
+from keyturn.api.connections import conversion_routes, history_views, method_views, removal_views, views
 from keyturn.api.connections.app_types import AppTypes, types_of
 from keyturn.api.connections.schemas import (
     AppConnectionDraft,
@@ -25,6 +25,7 @@ from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.ports.clock import Clock
 from keyturn.providers.registry import Providers
+from keyturn.rotations.conversion.service import Conversions
 from keyturn.rotations.domain import Reason
 from keyturn.rotations.history import RotationHistory
 from keyturn.rotations.overviews import Overviews
@@ -46,6 +47,7 @@ def router(
     overviews: Overviews,
     providers: Providers,
     approvals: Approvals,
+    conversions: Conversions,
     *,
     oauth_client_id: str | None,
     clock: Clock,
@@ -62,6 +64,8 @@ def router(
             *_rotating(rotations, shelf, root, asking),
             *_history(history, removals, root),
         ]
+        if provider.identity:
+            operations += conversion_routes.routes(conversions, root)
         if types.sign_in:
             operations += _signing_in(sign_ins, shelf, root, types.sign_in)
     return group("App connections", *operations)

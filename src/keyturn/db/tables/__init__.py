@@ -31,6 +31,7 @@ from keyturn.db.tables.alarms import (
 from keyturn.db.tables.approvals import approval_requests, approval_settings
 from keyturn.db.tables.base import metadata
 from keyturn.db.tables.connections import app_connections, oauth_flows, oauth_tokens
+from keyturn.db.tables.conversions import conversions
 from keyturn.db.tables.deletions import deleted_rows, deleted_values, deletions
 from keyturn.db.tables.evidence import observed_uses, use_reports
 from keyturn.db.tables.inventory import inventories, inventory_connections, inventory_entries, inventory_objects
@@ -78,6 +79,7 @@ __all__ = [
     "changes",
     "client_secrets",
     "connection_applications",
+    "conversions",
     "credential_uses",
     "credentials",
     "data_keys",

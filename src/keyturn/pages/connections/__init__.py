@@ -1,6 +1,17 @@
 """Pages of app connections: the list, adding one, its own page and everything that can be done with it."""
 
-from keyturn.pages.connections import actions, change, create, detail, listing, live, oauth_callback, removed, several
+from keyturn.pages.connections import (
+    actions,
+    change,
+    create,
+    detail,
+    listing,
+    live,
+    oauth_callback,
+    removed,
+    secretless,
+    several,
+)
 from keyturn.pages.connections.urls import ConnectionPages
 from keyturn.web.pages import Pages, group
 
@@ -19,6 +30,7 @@ def router(pages: ConnectionPages) -> Pages:
         *change.schedule_routes(pages),
         *oauth_callback.routes(pages),
         *removed.routes(pages),
+        *secretless.routes(pages),
         *several.routes(pages),
         *live.handlers(pages),
     )

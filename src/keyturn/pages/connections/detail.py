@@ -20,6 +20,7 @@ from keyturn.pages.connections.timeline import Secret, TimeLine, draw, refused, 
 from keyturn.pages.connections.urls import ONE, ConnectionPages, PageOfPlace, PageScope
 from keyturn.ports.manifest import Manifest
 from keyturn.ports.sign_in import SignInMethod
+from keyturn.rotations.conversion.domain import Conversion
 from keyturn.rotations.domain import Rotation
 from keyturn.rotations.freezes import Freeze, freeze_at
 from keyturn.rotations.history import History
@@ -66,6 +67,8 @@ class ConnectionPage(PageOfPlace):
     form_state: FormState
     sharing: Sharing | None
     rotated: RotatedThrough
+    conversion: Conversion | None
+    """On its way to sign in without a secret, as long as that is under way."""
 
 
 def routes(pages: ConnectionPages) -> tuple[PageRoute, list[PageRoute]]:
@@ -90,6 +93,7 @@ def show(
 ) -> ConnectionPage:
     """Return the page as the actor may see it. Raises NotFound or Forbidden."""
     rotation_history, now = pages.history.of(actor, connection_id), pages.clock.now()
+    conversion = pages.conversions.newest(actor, connection_id)
     connection = readable(rotation_history.connection, pages.providers)
     rotation = rotation_history.rotation
     scope = pages.place(actor, connection.project_id)
@@ -132,6 +136,7 @@ def show(
         form_state=form_state,
         sharing=pages.overviews.sharing(actor, [connection]).get(connection.id),
         rotated=pages.overviews.rotated_through(actor, connection),
+        conversion=conversion if conversion and conversion.under_way else None,
     )
 
 

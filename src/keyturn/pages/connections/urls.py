@@ -17,6 +17,7 @@ from keyturn.pages.owner_choice import OwnerChoice
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.ports.clock import Clock
 from keyturn.providers.registry import Providers
+from keyturn.rotations.conversion.service import Conversions
 from keyturn.rotations.history import RotationHistory
 from keyturn.rotations.overviews import Overviews
 from keyturn.rotations.removals import Removals
@@ -89,6 +90,7 @@ class ConnectionPages:
     providers: Providers
     owner: OwnerChoice
     approvals: Approvals
+    conversions: Conversions
     oauth: bool
     site_url: str | None = None
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from keyturn.kit.secret import Plaintext
+from keyturn.ports.provider import Trust
 from keyturn.providers.azure.responses import json_object
 
 AUDIENCE = "api://AzureADTokenExchange"
@@ -38,14 +39,19 @@ class Presented:
     expires_at: datetime | None
 
     def command(self, app_id: str, audience: str) -> str:
-        """Return the command that makes the application trust this issuer and subject, quoted for a shell."""
-        parameters = {
-            "name": CREDENTIAL_NAME,
-            "issuer": self.issuer,
-            "subject": self.subject,
-            "audiences": [audience],
-        }
-        return f"az ad app federated-credential create --id {app_id} --parameters {shlex.quote(json.dumps(parameters))}"
+        """Return the command that makes the application trust this issuer and subject."""
+        return command(app_id, Trust(self.issuer, self.subject, audience))
+
+
+def command(app_id: str, trust: Trust) -> str:
+    """Return the command that makes the application trust this, quoted for a shell."""
+    parameters = {
+        "name": CREDENTIAL_NAME,
+        "issuer": trust.issuer,
+        "subject": trust.subject,
+        "audiences": [trust.audience],
+    }
+    return f"az ad app federated-credential create --id {app_id} --parameters {shlex.quote(json.dumps(parameters))}"
 
 
 def presented(token: Plaintext) -> Presented:

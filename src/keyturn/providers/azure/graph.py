@@ -186,6 +186,10 @@ class Graph:
         self._check_proof(caller, response)
         self._accept_removal(caller, response)
 
+    def write(self, caller: GraphContext, method: str, path: str, content: Mapping[str, object] | None = None) -> None:
+        """Change something of which no answer is needed. Raises Unanswered when it may have been done."""
+        self._call(caller, method, path, content)
+
     def _accept_removal(self, caller: GraphContext, response: HttpResponse) -> None:
         if response.status < 300:
             return

@@ -14,6 +14,7 @@ from keyturn.ports.provider import (
     RemoteApplication,
     SigningCertificate,
     Tenant,
+    Trust,
 )
 
 
@@ -90,6 +91,15 @@ class AssertionOperations(Protocol):
 
     def sign_in_by_assertion(self, tenant: Tenant, app_id: str, token: Plaintext) -> AccessToken:
         """Get a fresh token for a token of another issuer. Raises as ``sign_in`` does. Repeatable."""
+
+    def trusts(self, tenant: Tenant, token: AccessToken, object_id: str) -> Mapping[str, Trust]:
+        """List the federated credentials of an application, by name. Repeatable."""
+
+    def add_trust(self, tenant: Tenant, token: AccessToken, object_id: str, name: str, trust: Trust) -> None:
+        """Add a federated credential. Raises Unanswered when it may have been made."""
+
+    def remove_trust(self, tenant: Tenant, token: AccessToken, object_id: str, name: str) -> None:
+        """Remove a federated credential. Repeatable. Returns also when Graph finds none: that is a hint, not proof."""
 
 
 class OAuthOperations(Protocol):

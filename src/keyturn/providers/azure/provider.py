@@ -23,8 +23,9 @@ from keyturn.ports.provider import (
     RemoteApplication,
     SigningCertificate,
     Tenant,
+    Trust,
 )
-from keyturn.providers.azure import application_pages
+from keyturn.providers.azure import application_pages, federated_credentials
 from keyturn.providers.azure.assertions import audience_of
 from keyturn.providers.azure.capabilities import ADMINISTRATORS, READERS, WRITE_ALL, WRITE_OWNED, capabilities
 from keyturn.providers.azure.clouds import Clouds
@@ -81,8 +82,8 @@ class AzureProvider:
         self._keys = keys
         self.use_reports = GraphUseReports(self._graph, self._caller, clock)
         self.browser = OAuthMethod(self, oauth, bare_codes=bare_codes)
-        self.federated = FederatedMethod(self, sources or TokenSources({}))
-        self.methods = (self.browser, ClientSecretMethod(self), CertificateMethod(self), self.federated)
+        self.identity = FederatedMethod(self, sources or TokenSources({}))
+        self.methods = (self.browser, ClientSecretMethod(self), CertificateMethod(self), self.identity)
 
     def clock_ahead(self) -> timedelta | None:
         """Return how far our clock is ahead of Entra's by the newest answer; None as long as nothing was answered. Pure."""
@@ -121,6 +122,20 @@ class AzureProvider:
     def sign_in_by_assertion(self, tenant: Tenant, app_id: str, token: Plaintext) -> AccessToken:
         """Get a fresh token for a token of another issuer, which the application trusts. Repeatable."""
         return self._tokens.by_assertion(self._clouds.get(tenant.cloud), tenant.tenant_id, app_id, token)
+
+    def trusts(self, tenant: Tenant, token: AccessToken, object_id: str) -> Mapping[str, Trust]:
+        """List the federated credentials of an application, by name. Repeatable."""
+        return federated_credentials.trusts(self._graph, self._caller(tenant, token, object_id=object_id), object_id)
+
+    def add_trust(self, tenant: Tenant, token: AccessToken, object_id: str, name: str, trust: Trust) -> None:
+        """Add a federated credential. Raises Unanswered when it may have been made: its name finds it again."""
+        caller = self._caller(tenant, token, object_id=object_id)
+        federated_credentials.add_trust(self._graph, caller, object_id, name, trust)
+
+    def remove_trust(self, tenant: Tenant, token: AccessToken, object_id: str, name: str) -> None:
+        """Remove a federated credential. Repeatable. Returns also when Graph finds none: that is a hint, not proof."""
+        caller = self._caller(tenant, token, object_id=object_id)
+        federated_credentials.remove_trust(self._graph, caller, object_id, name)
 
     def authorize_url(self, tenant: Tenant, app: OAuthApp, *, state: str, nonce: str, challenge: str) -> str:
         """Return where to send the browser. Raises NeedsAction for what is not one existing tenant. Repeatable."""

@@ -8,9 +8,10 @@ from typing import Any, ClassVar, NoReturn
 
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.fields import Field, FieldFault
-from keyturn.ports.provider import AccessToken, Capability, RemoteApplication, RemoteCredential, Tenant
+from keyturn.ports.provider import AccessToken, Capability, RemoteApplication, RemoteCredential, Tenant, Trust
 from keyturn.ports.sign_in import CredentialWords, PermissionReport
-from keyturn.providers.azure.assertions import Presented, presented
+from keyturn.providers.azure.assertions import command, presented
+from keyturn.providers.azure.federated_credentials import MOST
 from keyturn.providers.azure.manifest import APP
 from keyturn.providers.azure.methods.fields import CLIENT, TENANT
 from keyturn.providers.azure.methods.of_application import ApplicationMethod, check_writes_owned
@@ -103,9 +104,28 @@ class FederatedMethod(ApplicationMethod[Federated]):
     def sign_in(self, tenant: Tenant, credentials: Federated) -> AccessToken:
         return self._provider.sign_in_by_assertion(tenant, credentials.client_id, self._token(tenant, credentials))
 
-    def present(self, tenant: Tenant, source: str) -> Presented:
-        """Return what a source would present now. Raises as signing in does before anything is sent. Repeatable."""
-        return presented(self._sources.token(source, self._provider.token_audience(tenant)))
+    # --- what applications trust --------------------------------------------------------------------------------------
+
+    most_trusts = MOST
+
+    def credentials(self, tenant_id: str, client_id: str, source: str, trust: Trust) -> Federated:
+        return Federated(tenant_id, client_id, source, trust.issuer, trust.subject)
+
+    def trust_of(self, tenant: Tenant, source: str) -> Trust:
+        told = presented(self._sources.token(source, self._provider.token_audience(tenant)))
+        return Trust(told.issuer, told.subject, told.audience)
+
+    def trusts(self, tenant: Tenant, token: AccessToken, object_id: str) -> Mapping[str, Trust]:
+        return self._provider.trusts(tenant, token, object_id)
+
+    def add_trust(self, tenant: Tenant, token: AccessToken, object_id: str, name: str, trust: Trust) -> None:
+        self._provider.add_trust(tenant, token, object_id, name, trust)
+
+    def remove_trust(self, tenant: Tenant, token: AccessToken, object_id: str, name: str) -> None:
+        self._provider.remove_trust(tenant, token, object_id, name)
+
+    def how_to_trust(self, client_id: str, trust: Trust) -> str:
+        return command(client_id, trust)
 
     def _token(self, tenant: Tenant, credentials: Federated) -> Plaintext:
         return self._sources.token(credentials.source, self._provider.token_audience(tenant))

@@ -1,0 +1,164 @@
+"""A connection is made to sign in without a secret: which states it goes through, and when what is done. Pure.
+
+    trusting -> proving -> watching -> done
+        `----------`----------`-> withdrawing -> withdrawn     it failed, or somebody went back
+
+Until *watching* the connection signs in as before; while it is watched the credential of before is kept, so that it can go back.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from keyturn.kit.moments import bounded, not_after
+from keyturn.ports.provider import Trust
+
+LEAST_WATCH = timedelta(hours=1)
+USUAL_WATCH = timedelta(hours=24)
+MOST_WATCH = timedelta(days=14)
+PROOFS = 5
+"""Sign-ins in a row: some servers of the provider lag behind others."""
+PROOF_DEADLINE = timedelta(minutes=90)
+"""A key of an issuer may be unknown for an hour, a new issuer for half of one."""
+AGAIN = timedelta(seconds=15)
+"""After what did not work and may work soon; and between two looks whether something is gone."""
+LONGEST_PAUSE = timedelta(minutes=5)
+LOOK_EVERY = timedelta(hours=1)
+LOOK_AGAIN = timedelta(minutes=1)
+"""After a look that raised doubt."""
+DOUBTS = 3
+"""Looks in a row that are refused before the connection goes back."""
+ABSENCES = 2
+GIVE_UP = timedelta(days=7)
+"""Of removing what the application was made to trust, when nothing signs in any more."""
+
+
+class ConversionState(StrEnum):
+    TRUSTING = "trusting"
+    """The application is being made to trust the identity of the server."""
+    PROVING = "proving"
+    WATCHING = "watching"
+    """The connection signs in without a secret; the one of before is kept."""
+    WITHDRAWING = "withdrawing"
+    """The connection signs in as before; what the application was made to trust is being removed."""
+    DONE = "done"
+    """The secret of before is removed by its rotation, which has ended."""
+    WITHDRAWN = "withdrawn"
+
+
+UNDER_WAY = frozenset(
+    {
+        ConversionState.TRUSTING,
+        ConversionState.PROVING,
+        ConversionState.WATCHING,
+        ConversionState.WITHDRAWING,
+    }
+)
+
+
+class Step(StrEnum):
+    TRUST = "trust"
+    PROVE = "prove"
+    PUBLISH = "publish"
+    LOOK = "look"
+    FINISH = "finish"
+    REMOVE = "remove"
+    END = "end"
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """``tries`` and ``tried_at`` are about the state: proofs, doubts or absences in a row, and the newest of them.
+
+    ``name`` is that of what the application is made to trust. ``rotated_before``: whether the rotation was enabled.
+    """
+
+    id: str
+    connection_id: str
+    org_id: str
+    object_id: str
+    state: ConversionState
+    source: str
+    name: str
+    issuer: str
+    subject: str
+    audience: str
+    method_before: str
+    hash_before: str
+    rotated_before: bool
+    watch_seconds: int
+    since: datetime
+    created_at: datetime
+    tries: int = 0
+    tried_at: datetime | None = None
+    wake_at: datetime | None = None
+    version: int = 0
+    reason: Mapping[str, Any] | None = None
+    requested_by: Mapping[str, Any] | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def trust(self) -> Trust:
+        return Trust(self.issuer, self.subject, self.audience)
+
+    @property
+    def under_way(self) -> bool:
+        return self.state in UNDER_WAY
+
+    @property
+    def watched_until(self) -> datetime | None:
+        if self.state is not ConversionState.WATCHING:
+            return None
+        return self.since + timedelta(seconds=self.watch_seconds)
+
+
+@dataclass(frozen=True)
+class Due:
+    """What is to be done, and not before this moment."""
+
+    step: Step
+    at: datetime
+
+
+def decide(conversion: Conversion, now: datetime, spacing: timedelta, *, frozen: bool = False) -> Due | None:
+    """Return the next step; None when it has come to its end. ``spacing`` lies between two proofs. Total.
+
+    In a freeze nothing is given up: the watch goes on.
+
+    What was put off by a clock that was wrong counts as now.
+    """
+    tried, state = conversion.tried_at, conversion.state
+    if state is ConversionState.TRUSTING:
+        return Due(Step.TRUST, _after(tried, _patience(conversion), now))
+    if state is ConversionState.PROVING:
+        if conversion.tries >= PROOFS:
+            return Due(Step.PUBLISH, now)
+        return Due(Step.PROVE, _after(tried, spacing if conversion.tries else _patience(conversion), now))
+    if state is ConversionState.WATCHING:
+        return _watching(conversion, now, frozen=frozen)
+    if state is ConversionState.WITHDRAWING:
+        if conversion.tries >= ABSENCES:
+            return Due(Step.END, now)
+        return Due(Step.REMOVE, _after(tried, AGAIN, now))
+    return None
+
+
+def _watching(conversion: Conversion, now: datetime, *, frozen: bool) -> Due:
+    """A look comes before the end: the secret is removed only right after the connection has signed in without it."""
+    until = not_after(conversion.since, now) + timedelta(seconds=conversion.watch_seconds)
+    looked = _after(conversion.tried_at, LOOK_AGAIN if conversion.tries else LOOK_EVERY, now)
+    if conversion.tries == 0 and conversion.tried_at is not None and until <= conversion.tried_at <= now:
+        return Due(Step.LOOK, looked) if frozen else Due(Step.FINISH, now)
+    return Due(Step.LOOK, min(looked, max(until, now)) if conversion.tries == 0 else looked)
+
+
+def _patience(conversion: Conversion) -> timedelta:
+    """Wait longer the longer it did not work: what takes an hour is not tried hundreds of times."""
+    waited = conversion.tried_at - conversion.since if conversion.tried_at else timedelta(0)
+    return min(max(waited / 8, AGAIN), LONGEST_PAUSE)
+
+
+def _after(moment: datetime | None, pause: timedelta, now: datetime) -> datetime:
+    return now if moment is None else bounded(moment + pause, now, pause)

@@ -1,0 +1,346 @@
+"""The work on a conversion: each step is one call of the provider followed by one transaction, and harmless to repeat.
+
+Killing it anywhere is harmless: what the application is made to trust has a name that was written down before it was asked for,
+so it is found again; and each transaction counts only if nobody went on meanwhile.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import structlog
+
+from keyturn.audit import events
+from keyturn.connections import holders, sealed
+from keyturn.connections import store as connections
+from keyturn.connections.domain import Connection, VerifiedCredentials
+from keyturn.connections.stored import Stored
+from keyturn.connections.writes import ConnectionWriter
+from keyturn.credentials import store as journal
+from keyturn.credentials.domain import Credential
+from keyturn.db.unit import Database, Tx
+from keyturn.errors import KeyturnError, NotYet, Refused, Retryable, Upstream
+from keyturn.kit.actor import platform
+from keyturn.kit.clock import iso_or_none
+from keyturn.kit.moments import not_after
+from keyturn.ports.clock import Clock
+from keyturn.ports.sealing import Sealer
+from keyturn.ports.sign_in import Credentials, IdentityMethod
+from keyturn.providers.registry import Providers
+from keyturn.rotations.conversion.domain import (
+    DOUBTS,
+    GIVE_UP,
+    PROOF_DEADLINE,
+    PROOFS,
+    Conversion,
+    ConversionState,
+    Step,
+    decide,
+)
+from keyturn.rotations.conversion.service import record
+from keyturn.rotations.domain import Rotation, Snapshot
+from keyturn.rotations.edit_lock import EditLock
+from keyturn.rotations.freezes import freeze_at
+from keyturn.rotations.policy_writes import PolicyWriter
+from keyturn.rotations.store import conversions as store
+from keyturn.rotations.store import freezes, policies
+from keyturn.settings.model import Pace
+
+log = structlog.get_logger()
+
+MAX_TURNS = 50
+"""More than any stretch of work has: reached only by a defect, which must not spin for ever."""
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """One step of one conversion, with what it is about."""
+
+    conversion: Conversion
+    connection: Connection
+    identity: IdentityMethod
+
+    @property
+    def by_identity(self) -> Credentials:
+        connection, told = self.connection, self.conversion
+        return self.identity.credentials(connection.tenant_id, connection.client_id, told.source, told.trust)
+
+
+class ConversionWork:
+    """Advances conversions; safe to call for the same one from several processes at once."""
+
+    def __init__(
+        self,
+        database: Database,
+        sealer: Sealer,
+        providers: Providers,
+        clock: Clock,
+        stored: Stored,
+        writer: ConnectionWriter,
+        rotations: PolicyWriter,
+        edits: EditLock,
+        pace: Pace,
+        nudge: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._sealer = sealer
+        self._providers = providers
+        self._clock = clock
+        self._stored = stored
+        self._writer = writer
+        self._rotations = rotations
+        self._edits = edits
+        self._pace = pace
+        self._nudge = nudge
+
+    def advance(self, conversion_id: str) -> None:
+        """Work on it until it waits or has come to its end. Repeatable."""
+        for _ in range(MAX_TURNS):
+            now = self._clock.now()
+            with self._database.read() as tx:
+                conversion = store.get(tx, conversion_id)
+                connection = connections.get(tx, conversion.connection_id) if conversion else None
+                if conversion is None or connection is None:
+                    return
+                frozen = conversion.state is ConversionState.WATCHING and _is_frozen(tx, conversion, now)
+            due = decide(conversion, now, self._pace.proof_spacing, frozen=frozen)
+            asked = _is_taken_back(conversion)
+            if due is None or (due.at > now and not asked):
+                with self._database.write() as tx:
+                    store.rest(tx, conversion, due.at if due else None)
+                return
+            turn = _Turn(conversion, connection, self._providers.identity_of(connection.app))
+            try:
+                self._do(turn, due.step, asked=asked)
+            except Refused as error:
+                if error.code not in {"connections.conversion_moved", "rotation.busy"}:
+                    raise
+                return  # somebody else went on, or works on the application: the claim runs out soon
+        log.error("conversion.does_not_rest", conversion_id=conversion_id)
+
+    def _do(self, turn: _Turn, step: Step, *, asked: bool) -> None:
+        if asked:
+            self._take_back(turn, turn.conversion.reason or {})
+            return
+        work = {
+            Step.TRUST: self._trust,
+            Step.PROVE: self._prove,
+            Step.PUBLISH: self._publish,
+            Step.LOOK: self._look,
+            Step.FINISH: self._finish,
+            Step.REMOVE: self._remove,
+            Step.END: self._end,
+        }[step]
+        work(turn)
+
+    # --- forwards ---------------------------------------------------------------------------------------------------
+
+    def _trust(self, turn: _Turn) -> None:
+        """Have the application trust the identity, under the name that is in the row, unless it does."""
+        told, connection, identity = turn.conversion, turn.connection, turn.identity
+        try:
+            _, token = self._stored.sign_in(connection)
+            known = identity.trusts(connection.tenant, token, told.object_id)
+            if told.trust not in known.values():
+                identity.add_trust(connection.tenant, token, told.object_id, told.name, told.trust)
+        except Upstream as error:
+            self._failed(turn, error)
+            return
+        now = self._clock.now()
+        with self._database.write() as tx:
+            store.move(tx, told, state=ConversionState.PROVING, since=now, tries=0, tried_at=None, reason=None)
+
+    def _prove(self, turn: _Turn) -> None:
+        """Sign in without the secret once more; the last time, see whether all that the connection is for can be done."""
+        told, connection, identity = turn.conversion, turn.connection, turn.identity
+        try:
+            token = identity.sign_in(connection.tenant, turn.by_identity)
+            if told.tries + 1 >= PROOFS:
+                application = identity.application(connection.tenant, token, connection.client_id)
+                may = self._providers.of(connection.app).capabilities(token, connection.client_id)
+                identity.permission(connection.tenant, token, application, may)
+        except Upstream as error:
+            self._failed(turn, error)
+            return
+        with self._database.write() as tx:
+            store.move(tx, told, tries=told.tries + 1, tried_at=self._clock.now(), reason=None)
+
+    def _publish(self, turn: _Turn) -> None:
+        told, credentials = turn.conversion, turn.by_identity
+        with self._edits.write(told.object_id) as tx:
+            _, connection = self._locked(tx, told)
+            now = self._clock.now()
+            verified = VerifiedCredentials(credentials, credentials, now)
+            actor = platform(told.org_id)
+            connection = self._writer.switch_method(tx, actor, connection, verified)
+            told = store.move(tx, told, state=ConversionState.WATCHING, since=now, tries=0, tried_at=now, reason=None)
+            until = told.watched_until
+            record(
+                tx, actor, events.CONVERSION_PUBLISHED, connection, told, self._clock, watchedUntil=iso_or_none(until)
+            )
+
+    def _look(self, turn: _Turn) -> None:
+        """Sign in as the connection does. What passes raises no doubt; what is refused several times leads back.
+
+        With a clock that is wrong the watch does not end.
+        """
+        told = turn.conversion
+        try:
+            self._stored.sign_in_once(turn.connection)
+        except Upstream as error:
+            self._doubt(turn, error)
+            return
+        tries = 0 if self._stored.clock_is_right() else 1
+        with self._database.write() as tx:
+            store.move(tx, told, tries=tries, tried_at=self._clock.now(), reason=None)
+
+    def _doubt(self, turn: _Turn, error: Upstream) -> None:
+        told, passing = turn.conversion, isinstance(error, Retryable) and not isinstance(error, NotYet)
+        tries = max(told.tries, 1) if passing else told.tries + 1
+        reason = _reason(error)
+        if tries >= DOUBTS and not passing:
+            self._take_back(turn, reason)
+            return
+        with self._database.write() as tx:
+            store.move(tx, told, tries=tries, tried_at=self._clock.now(), reason=reason)
+
+    def _finish(self, turn: _Turn) -> None:
+        """End the rotation, whose work removes the secret; where others sign in with it, it goes on for them."""
+        told = turn.conversion
+        with self._edits.write(told.object_id) as tx:
+            rotation, connection = self._locked(tx, told)
+            actor, held = platform(told.org_id), 0
+            if rotation:
+                current = Snapshot(rotation, journal.live(tx, rotation.id)).current
+                held = len(holders.of(tx, current.fingerprint)) if current else 0
+                if self._rotations.hand_over(tx, actor, _restored(rotation, told)) is None:
+                    self._rotations.cancel(tx, actor, rotation, "the connection signs in without it")
+                    self._rotations.retire(tx, actor, rotation, keep=lambda _row: False)
+            now = self._clock.now()
+            told = store.move(
+                tx, told, state=ConversionState.DONE, since=now, ended_at=now, wake_at=None, tries=0, reason=None
+            )
+            record(tx, actor, events.CONVERSION_FINISHED, connection, told, self._clock, heldBy=held)
+        self._nudge()
+
+    # --- back -------------------------------------------------------------------------------------------------------
+
+    def _failed(self, turn: _Turn, error: Upstream) -> None:
+        """Before anything was switched: try again for a while, then take back what was done."""
+        told, now = turn.conversion, self._clock.now()
+        may_pass = isinstance(error, Retryable)
+        if may_pass and now < not_after(told.since, now) + PROOF_DEADLINE:
+            with self._database.write() as tx:
+                store.move(tx, told, tries=0, tried_at=now, reason=_reason(error))
+            return
+        self._take_back(turn, _reason(error))
+
+    def _take_back(self, turn: _Turn, why: Mapping[str, object]) -> None:
+        """Let the connection sign in as before, if it was switched and the secret still works; then undo the trust."""
+        told = turn.conversion
+        secret = self._kept(told) if told.state is ConversionState.WATCHING else None
+        if told.state is ConversionState.WATCHING:
+            problem = self._still_works(turn, secret)
+            if problem is not None:
+                self._stay(turn, why, problem)
+                return
+        with self._edits.write(told.object_id) as tx:
+            rotation, connection = self._locked(tx, told)
+            actor, now = platform(told.org_id), self._clock.now()
+            if secret is not None:
+                before = self._opened(turn, secret)
+                verified = VerifiedCredentials(before, before, now)
+                connection = self._writer.switch_method(tx, actor, connection, verified, told.hash_before)
+            if rotation:
+                self._rotations.reschedule(tx, actor, rotation, rotation.schedule, enabled=told.rotated_before)
+            told = store.move(
+                tx, told, state=ConversionState.WITHDRAWING, since=now, tries=0, tried_at=None, reason=dict(why) or None
+            )
+            asked, code = bool(why.get("asked")), why.get("code")
+            record(tx, actor, events.CONVERSION_WITHDRAWN, connection, told, self._clock, code=code, asked=asked)
+        self._nudge()
+
+    def _stay(self, turn: _Turn, why: Mapping[str, object], problem: Upstream) -> None:
+        """Neither way signs in, or the one of before does not: going back would help nobody. It is tried again."""
+        reason = _reason(problem) | {"message": f"It cannot go back: {problem.message}", "because": why.get("code")}
+        with self._database.write() as tx:
+            store.move(tx, turn.conversion, tries=1, tried_at=self._clock.now(), reason=reason)
+
+    def _kept(self, told: Conversion) -> Credential | None:
+        with self._database.read() as tx:
+            rotation = policies.of_connection(tx, told.connection_id)
+            return Snapshot(rotation, journal.live(tx, rotation.id)).current if rotation else None
+
+    def _opened(self, turn: _Turn, row: Credential) -> Credentials:
+        method = self._providers.method(turn.connection.app, turn.conversion.method_before)
+        if row.value is None:
+            raise RuntimeError("a current credential without a value")
+        value = self._sealer.open(row.value, row.seal_context)
+        return method.of_value(turn.connection.tenant_id, turn.connection.client_id, value)
+
+    def _still_works(self, turn: _Turn, row: Credential | None) -> Upstream | None:
+        """Sign in with the secret of before. Returns why not."""
+        if row is None:
+            return Retryable(
+                "The secret of before is not in the journal any more.", code="connections.conversion_no_secret"
+            )
+        method = self._providers.method(turn.connection.app, turn.conversion.method_before)
+        try:
+            method.sign_in(turn.connection.tenant, self._opened(turn, row))
+        except Upstream as error:
+            return error
+        return None
+
+    def _remove(self, turn: _Turn) -> None:
+        """Remove what the application was made to trust, until it is seen to be gone twice."""
+        told, connection, identity = turn.conversion, turn.connection, turn.identity
+        now = self._clock.now()
+        try:
+            _, token = self._stored.sign_in(connection)
+            there = told.name in identity.trusts(connection.tenant, token, told.object_id)
+            if there:
+                identity.remove_trust(connection.tenant, token, told.object_id, told.name)
+        except Upstream as error:
+            given_up = now >= told.since + GIVE_UP
+            changes = _ended(now) if given_up else {"tries": 0, "tried_at": now}
+            with self._database.write() as tx:
+                store.move(tx, told, reason=_reason(error) | {"left": told.name}, **changes)
+            return
+        with self._database.write() as tx:
+            store.move(tx, told, tries=0 if there else told.tries + 1, tried_at=self._clock.now())
+
+    def _end(self, turn: _Turn) -> None:
+        with self._database.write() as tx:
+            store.move(tx, turn.conversion, **_ended(self._clock.now()))
+
+    # --- all --------------------------------------------------------------------------------------------------------
+
+    def _locked(self, tx: Tx, told: Conversion) -> tuple[Rotation | None, Connection]:
+        """Keep the rotation and the connection from changes, in the order of publish. Raises Refused where they are gone."""
+        rotation = policies.of_connection(tx, told.connection_id, lock=True)
+        connection = connections.get(tx, told.connection_id, lock=True)
+        if connection is None or not sealed.is_as_sealed(self._sealer, connection):
+            raise Refused("The connection is not there any more.", code="connections.conversion_moved")
+        return rotation, connection
+
+
+def _restored(rotation: Rotation, told: Conversion) -> Rotation:
+    return replace(rotation, enabled=told.rotated_before)
+
+
+def _is_frozen(tx: Tx, told: Conversion, now: datetime) -> bool:
+    rotation = policies.of_connection(tx, told.connection_id)
+    return rotation is not None and freeze_at(freezes.of_rotation(tx, rotation), now) is not None
+
+
+def _is_taken_back(conversion: Conversion) -> bool:
+    asked = bool((conversion.reason or {}).get("asked"))
+    return asked and conversion.under_way and conversion.state is not ConversionState.WITHDRAWING
+
+
+def _ended(now: datetime) -> dict[str, object]:
+    return {"state": ConversionState.WITHDRAWN, "since": now, "ended_at": now, "wake_at": None}
+
+
+def _reason(error: KeyturnError) -> dict[str, object]:
+    return {"code": error.code, "message": error.message, "fix": error.fix}
