@@ -78,6 +78,16 @@ def test_a_certificate_a_grant_a_user_and_a_policy_are_set(scene: EmulatorFixtur
     rules = {"passwordCredentials": [{"restrictionType": "passwordAddition"}]}
     admin(scene, "PUT", f"tenants/{scene.tenant}/policy", rules)
     assert scene.add_password(scene.manager(), app).status == 400
+    assert admin(scene, "POST", f"tenants/{scene.tenant}/groups", {"name": "Owners", "members": [app.principal_id]})[
+        "object_id"
+    ]
+    plan = {"name": "helpers", "blueprint": True, "secrets": 0}
+    assert admin(scene, "POST", f"tenants/{scene.tenant}/applications", plan)["object_id"]
+    works = admin(
+        scene, "POST", f"tenants/{scene.tenant}/subscriptions", {"name": "Works", "owners": [app.principal_id]}
+    )
+    assert works["subscription_id"]
+    admin(scene, "PUT", f"objects/{app.principal_id}/security-attributes", {"Set_Name": "value"})
     admin(scene, "PATCH", f"applications/{app.object_id}", {"disabled": True})
     assert scene.token(app).json()["error_codes"] == [7000112]
     key = {"issuer": "https://ci", "key_id": "k", "public_key_pem": certificate.public_key_pem.decode()}

@@ -121,6 +121,12 @@ def test_scripts_find_and_make_what_they_name(scene: EmulatorFixture) -> None:
     made = scene.graph(manager, "PATCH", path, {"displayName": "Payments", "tags": ["team:a"]}, headers=prefer)
     assert (made.status, made.json()["uniqueName"]) == (201, "payments")
     assert scene.graph(manager, "PATCH", path, {"notes": "n"}, headers=prefer).status == 204
+    credential = f"{path}/federatedIdentityCredentials(name='ci-1')"
+    trust = {"issuer": "https://ci.example", "subject": "s", "audiences": ["api://AzureADTokenExchange"]}
+    assert scene.graph(manager, "PATCH", credential, trust).status == 404
+    assert scene.graph(manager, "PATCH", credential, trust, headers=prefer).status == 201
+    assert scene.graph(manager, "PATCH", credential, {"subject": "t"}, headers=prefer).status == 204
+    assert scene.graph(manager, "GET", credential).json()["subject"] == "t"
     found = scene.graph(manager, "GET", "applications", filter="tags/any(t:t eq 'team:a')").json()["value"]
     assert [item["notes"] for item in found] == ["n"]
     since = scene.graph(manager, "GET", "applications", filter="createdDateTime ge 2026-11-23T00:00:00Z").json()[

@@ -23,23 +23,10 @@ from entra_emulator.sign_in.browser import SignInStopped
 
 _JSON = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
 _ENTRY_FIELDS = {item.name: item.type for item in fields(Entry)}
-_NEW_APPLICATION = frozenset(
-    {
-        "name",
-        "permissions",
-        "owners",
-        "owns_itself",
-        "audience",
-        "secrets",
-        "app_id",
-        "object_id",
-        "identifier_uris",
-        "token_version",
-        "redirect_uris",
-        "scopes",
-        "roles",
-    }
-)
+_NEW_APPLICATION = frozenset({
+    "name", "permissions", "owners", "owns_itself", "audience", "secrets", "app_id", "object_id", "identifier_uris",
+    "token_version", "redirect_uris", "scopes", "roles", "blueprint",
+})  # fmt: skip
 Body = dict[str, Any]
 
 
@@ -126,6 +113,7 @@ class AdminApi:
             },
             "tenants/{}/policy": {"PUT": lambda ask: self._set_policy(ask.names[0], ask.body)},
             "tenants/{}/users": {"POST": lambda ask: self._new_user(ask.names[0], ask.body)},
+            "tenants/{}/groups": {"POST": lambda ask: self._new_group(ask.names[0], ask.body)},
             "users/{}": {
                 "PATCH": lambda ask: self._change_user(ask.names[0], ask.body),
                 "DELETE": lambda ask: admin.delete_user(ask.names[0]),
@@ -248,6 +236,7 @@ class AdminApi:
             redirect_uris=_texts(body, "redirect_uris"),
             scopes=_texts(body, "scopes"),
             roles=_texts(body, "roles"),
+            blueprint=_flag(body, "blueprint"),
         )
         return asdict(application)
 
@@ -268,6 +257,9 @@ class AdminApi:
 
     def _new_user(self, tenant: str, body: Body) -> Body:
         return {"object_id": self._admin.create_user(tenant, _text(body, "name"), roles=_texts(body, "roles"))}
+
+    def _new_group(self, tenant: str, body: Body) -> Body:
+        return {"object_id": self._admin.create_group(tenant, _text(body, "name"), members=_texts(body, "members"))}
 
     def _new_subscription(self, tenant: str, body: Body) -> Body:
         owners = _texts(body, "owners")

@@ -37,8 +37,11 @@ def _get(call: Call, keys: tuple[Key, ...]) -> Response:
 
 def _create(call: Call, keys: tuple[Key, ...]) -> Response:
     application = the_application(call, keys[0], write=True)
+    return _make(call, application, json_object(call))
+
+
+def _make(call: Call, application: Application, body: dict[str, Any]) -> Response:
     check_quiet(call, application)
-    body = json_object(call)
     if len(application.federated_held()) >= _LIMIT:
         raise GraphError(
             400,
@@ -62,7 +65,14 @@ def _create(call: Call, keys: tuple[Key, ...]) -> Response:
 
 
 def _update(call: Call, keys: tuple[Key, ...]) -> Response:
+    """By a name that nobody has, it makes one, where the caller says so.
+
+    Source: https://learn.microsoft.com/graph/api/federatedidentitycredential-upsert.
+    """
     application = the_application(call, keys[0], write=True)
+    wanted = "create-if-missing" in call.headers.get("prefer", "").lower() and keys[1][0] == "name"
+    if wanted and all(item.name != keys[1][1] for item in application.federated_held()):
+        return _make(call, application, {"name": keys[1][1]} | json_object(call))
     check_quiet(call, application)
     item = _one(call, application, keys[1])
     body = json_object(call)
