@@ -71,8 +71,8 @@ def claim(tx: Tx, now: datetime, limit: int, until: datetime, busy_until: dateti
         .where(sa.or_(_REPORTS.ask_at <= now, _REPORTS.ask_at > now + LONGEST_REST), _REPORTS.tenant.not_in(busy))
         .order_by(_REPORTS.ask_at)
         .limit(_LOOKED_AT)
-        .with_for_update(skip_locked=True)
     )
+    tx.alone_with("use-reports")  # two processes that claim at once would both find the tenant free
     by_tenant: dict[str, DueReport] = {}
     for row in tx.rows(query):
         by_tenant.setdefault(row["tenant"], DueReport(row["rotation_id"], row["tenant"]))
