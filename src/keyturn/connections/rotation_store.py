@@ -39,14 +39,15 @@ def rotating_among(tx: Tx, connection_ids: Sequence[str]) -> list[str]:
     return [str(row["connection_id"]) for some in queries for row in tx.rows(some)]
 
 
-def next_run(connection_id: sa.ColumnElement[str]) -> sa.ScalarSelect[object]:
-    """Return as a column when the connection of this id rotates next, NULL for one that does not."""
-    return (
-        sa.select(sa.func.coalesce(rotations.c.paused_until, rotations.c.next_run_at))
-        .where(rotations.c.connection_id == connection_id, OF_OWN_CREDENTIAL, rotations.c.enabled.is_(True))
-        .limit(1)
-        .scalar_subquery()
-    )
+def next_runs() -> sa.Subquery:
+    """Return as a subquery when connections rotate next, as ``moment`` by ``connection_id``: those that do.
+
+    It is joined, not asked for each connection: where one connection signs in for thousands of rotations, databases take the
+    index of connections for useless, and would read all rotations for each row.
+    """
+    moment = sa.func.min(sa.func.coalesce(rotations.c.paused_until, rotations.c.next_run_at)).label("moment")
+    query = sa.select(rotations.c.connection_id, moment).where(OF_OWN_CREDENTIAL, rotations.c.enabled.is_(True))
+    return query.group_by(rotations.c.connection_id).subquery("next_runs")
 
 
 def own_rotations(*, enabled: bool | None = None, failed: bool = False) -> sa.Select[tuple[str]]:
@@ -66,10 +67,11 @@ def resting_until(moment: object) -> sa.Select[tuple[str]]:
     return query.where(OF_OWN_CREDENTIAL, rotations.c.enabled.is_(False), ENTRIES.c.ends_at <= moment)
 
 
-def current_end(connection_id: sa.ColumnElement[str]) -> sa.ScalarSelect[object]:
-    """Return as a column when the current credential ends of a connection that rotates."""
-    query = sa.select(ENTRIES.c.ends_at).select_from(rotations.join(ENTRIES, _CURRENT))
-    return query.where(rotations.c.connection_id == connection_id, OF_OWN_CREDENTIAL).limit(1).scalar_subquery()
+def current_ends() -> sa.Subquery:
+    """Return as a subquery when the current credentials of connections that rotate end, as :func:`next_runs` does."""
+    moment = sa.func.min(ENTRIES.c.ends_at).label("moment")
+    query = sa.select(rotations.c.connection_id, moment).select_from(rotations.join(ENTRIES, _CURRENT))
+    return query.where(OF_OWN_CREDENTIAL).group_by(rotations.c.connection_id).subquery("current_ends")
 
 
 def with_application(word: str) -> sa.Select[tuple[str]]:

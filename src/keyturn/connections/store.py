@@ -14,8 +14,8 @@ from keyturn.authz.authorize import Visibility
 from keyturn.connections.domain import Connection
 from keyturn.connections.flow import PendingSignIn
 from keyturn.connections.rotation_store import (
-    current_end,
-    next_run,
+    current_ends,
+    next_runs,
     own_rotations,
     resting_until,
     with_application,
@@ -173,13 +173,16 @@ def _of_status(criteria: ConnectionFilter) -> sa.ColumnElement[bool]:
 
 
 _HOME = sa.select(sa.func.lower(projects.c.name)).where(projects.c.id == table.c.project_id).scalar_subquery()
+_NEXT_RUNS, _CURRENT_ENDS = next_runs(), current_ends()
+_JOINED = {"rotation": _NEXT_RUNS, "ends": _CURRENT_ENDS}
+"""What a list is joined with, where it is sorted by this."""
 _SORTS: Mapping[str, sa.ColumnElement[Any]] = {
     "app": table.c.app,
     "name": table.c.name,
     "method": table.c.method,
     "home": _HOME,
-    "rotation": next_run(table.c.id),
-    "ends": sa.func.coalesce(current_end(table.c.id), table.c.ends_at, table.c.secret_ends_at),
+    "rotation": _NEXT_RUNS.c.moment,
+    "ends": sa.func.coalesce(_CURRENT_ENDS.c.moment, table.c.ends_at, table.c.secret_ends_at),
 }
 SORTS = tuple(_SORTS)
 
@@ -194,6 +197,8 @@ def page(tx: Tx, criteria: ConnectionFilter) -> tuple[list[Connection], int]:
     in_order = (order.nulls_last() if criteria.sort in _MAY_LACK else order, table.c.name, table.c.id)
     # Ids alone are sorted: with their sealed credentials, rows are long, and most of them are not on the page.
     query = sa.select(table.c.id, sa.func.count().over().label("total")).where(*_matching(criteria)).order_by(*in_order)
+    if (joined := _JOINED.get(criteria.sort)) is not None:
+        query = query.select_from(table.outerjoin(joined, joined.c.connection_id == table.c.id))
     rows = tx.rows(query.limit(criteria.limit).offset(criteria.offset))
     ids = [row["id"] for row in rows]
     found_rows = {row["id"]: read(row) for row in tx.rows(sa.select(table).where(table.c.id.in_(ids)))} if ids else {}

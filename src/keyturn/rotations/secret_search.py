@@ -59,19 +59,28 @@ class SecretRotationSearch:
             criteria = SecretRotationFilter(
                 project_id, now, tuple(search.text.split()), search.status, actor.id, search.sort, search.descending
             )
-            seen = _seen(tx, actor, grants, criteria)
-            total = store.count(tx, criteria) if seen is None else len(seen)
-            pages = max(1, -(-total // search.size))
-            page = max(1, min(search.page, pages))
-            first = (page - 1) * search.size
-            ids = store.page(tx, criteria, search.size, first) if seen is None else seen[first : first + search.size]
-            everything = total
+            seen, page = _seen(tx, actor, grants, criteria), max(1, search.page)
+            ids, total = _part(tx, criteria, seen, page, search.size)
+            if not ids and page > 1:  # beyond the last one
+                total = store.count(tx, criteria) if seen is None else len(seen)
+                page = max(1, -(-total // search.size))
+                ids, total = _part(tx, criteria, seen, page, search.size)
+            pages, everything = max(1, -(-total // search.size)), total
             if search.text or search.status:
                 everything = _count(tx, actor, grants, SecretRotationFilter(project_id, now))
             if not everything:
                 authorize.require_in(grants, actor, Action.READ_ROTATIONS, scope)
             views = {view.secret_rotation.id: view for view in secret_rotations.views_among(tx, ids)}
             return SecretRotationMatches([views[one] for one in ids if one in views], total, everything, page, pages)
+
+
+def _part(
+    tx: Tx, criteria: SecretRotationFilter, seen: Sequence[str] | None, page: int, size: int
+) -> tuple[Sequence[str], int]:
+    first = (page - 1) * size
+    if seen is None:
+        return store.page(tx, criteria, size, first)
+    return seen[first : first + size], len(seen)
 
 
 def _count(tx: Tx, actor: Actor, grants: Grants, criteria: SecretRotationFilter) -> int:

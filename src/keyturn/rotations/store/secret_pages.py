@@ -78,10 +78,17 @@ _PLACES = (
 )
 
 
-def page(tx: Tx, criteria: SecretRotationFilter, limit: int, offset: int) -> list[str]:
-    """Return the ids of one page, in order: one pass over what matches."""
-    query = sa.select(_table.c.id).where(*_matching(criteria)).order_by(*_IN_ORDER[criteria.sort, criteria.descending])
-    return [row["id"] for row in tx.rows(query.limit(limit).offset(offset))]
+def page(tx: Tx, criteria: SecretRotationFilter, limit: int, offset: int) -> tuple[list[str], int]:
+    """Return the ids of one page, in order, and how many there are on all pages (0 where the page lies beyond the last one).
+
+    Cost: one pass over what matches.
+    """
+    in_order = _IN_ORDER[criteria.sort, criteria.descending]
+    query = (
+        sa.select(_table.c.id, sa.func.count().over().label("total")).where(*_matching(criteria)).order_by(*in_order)
+    )
+    rows = tx.rows(query.limit(limit).offset(offset))
+    return [row["id"] for row in rows], rows[0]["total"] if rows else 0
 
 
 def count(tx: Tx, criteria: SecretRotationFilter) -> int:
@@ -124,16 +131,23 @@ def _of_status(criteria: SecretRotationFilter) -> sa.ColumnElement[bool]:
 
 
 def _contains(word: str) -> sa.ColumnElement[bool]:
-    def like(*columns: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-        return sa.or_(*(column.icontains(word, autoescape=True) for column in columns))
+    small = word.lower()  # as names of rotations and connections, and ids are
 
-    application = like(*(rotations.c[name] for name in ("application_name", "app_id", "tenant_id", "object_id")))
-    of_key = sa.select(ENTRIES.c.rotation_id).where(ENTRIES.c.key_id == word.lower())
+    def like(column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+        return column.icontains(word, autoescape=True)
+
+    def has(column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+        return column.contains(small, autoescape=True)
+
+    ids = sa.or_(*(has(rotations.c[name]) for name in ("app_id", "tenant_id", "object_id")))
+    of_application = sa.select(rotations.c.id).where(rotations.c.kind != "connection")
+    of_key = sa.select(ENTRIES.c.rotation_id).where(ENTRIES.c.key_id == small)
     return sa.or_(
-        like(_table.c.name, _table.c.description),
-        _table.c.rotation_id.in_(sa.select(rotations.c.id).where(application)),
+        has(_table.c.name),
+        like(_table.c.description),
+        _table.c.rotation_id.in_(of_application.where(sa.or_(like(rotations.c.application_name), ids))),
         _table.c.folder_id.in_(sa.select(secret_folders.c.id).where(like(secret_folders.c.path))),
         _table.c.id.in_(sa.select(mapped_secrets.c.secret_rotation_id).where(like(mapped_secrets.c.name))),
-        _table.c.connection_id.in_(sa.select(CONNECTIONS.c.id).where(like(CONNECTIONS.c.name))),
+        _table.c.connection_id.in_(sa.select(CONNECTIONS.c.id).where(has(CONNECTIONS.c.name))),
         *([_table.c.rotation_id.in_(of_key)] if len(word) == 36 else []),
     )
