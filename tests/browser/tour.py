@@ -263,6 +263,7 @@ def addresses(estate: BrowserServer, furniture: Furniture) -> Iterator[tuple[str
     """Yield a name and the path of every page of the server that needs a session; fails for a page with unknown parameters."""
     values = {"project_id": furniture.project.id, "identity_id": furniture.identity_id, "tag": "users"}
     values |= {"webhook_id": furniture.webhook_id, "request_id": furniture.request_id}
+    values["user_id"] = str(estate.actor.id)
     values["inventory_id"] = _inventory_id(estate)
     for path in sorted(set(estate.pages) - NO_PAGES):
         if not any(

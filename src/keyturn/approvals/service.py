@@ -25,7 +25,7 @@ from keyturn.authz.authorize import Grants, Scope
 from keyturn.authz.domain import Action, require_admin
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Forbidden, NotFound, Refused
-from keyturn.kit.actor import Actor, ActorKind, Role, platform
+from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer
 
@@ -160,23 +160,6 @@ class Approvals:
                 facts = {"before": asdict(before), "after": asdict(after)}
                 record(tx, actor, events.APPROVAL_RULES_CHANGED, subject, now, **facts)
         return after
-
-    def switch_off(self, org_id: str) -> Sequence[str]:
-        """Need no second person any more in the organization and its projects: for the operator, when nobody could approve.
-
-        Returns where that was needed before.
-        """
-        now, places = self._clock.now(), []
-        with self._database.write() as tx:
-            for project_id, before in store.places_that_require(tx, org_id):
-                store.save_settings(tx, org_id, project_id, ApprovalSettings(), now)
-                kind = SubjectKind.PROJECT if project_id else SubjectKind.ORGANIZATION
-                subject, facts = Subject(kind, project_id or org_id, project_id), {"after": asdict(ApprovalSettings())}
-                record(
-                    tx, platform(org_id), events.APPROVAL_RULES_CHANGED, subject, now, before=asdict(before), **facts
-                )
-                places.append(f"the project {project_id}" if project_id else "the organization")
-        return places
 
 
 def _loosening(

@@ -11,7 +11,7 @@ from keyturn.cli.context import command_context, opened, tell
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from keyturn.approvals.service import Approvals
+    from keyturn.db.unit import Database
     from keyturn.organizations.domain import Organization
 
 app = typer.Typer(
@@ -23,43 +23,36 @@ app = typer.Typer(
 def list_requests(ctx: typer.Context) -> None:
     """List the requests that wait, of all organizations. Changes nothing."""
     from keyturn.approvals.domain import told  # noqa: PLC0415 - the help is shown without it
-    from keyturn.kit.actor import platform  # noqa: PLC0415
+    from keyturn.approvals.operator import waiting  # noqa: PLC0415
 
-    waiting = 0
-    for organization, approvals in _organizations(ctx):
-        for request in approvals.list(platform(organization.id)):
-            waiting += 1
-            print(f"{request.id} {told(request.kind, request.subject_name)}")
-            print(
-                f"  asked by {request.asked_by_name}, until {request.expires_at:%Y-%m-%d %H:%M} UTC: {request.reason}"
-            )
-    if not waiting:
+    now = command_context(ctx).clock.now()
+    found = [request for database, each in _organizations(ctx) for request in waiting(database, each.id, now)]
+    for request in found:
+        print(f"{request.id} {told(request.kind, request.subject_name)}")
+        print(f"  asked by {request.asked_by_name}, until {request.expires_at:%Y-%m-%d %H:%M} UTC: {request.reason}")
+    if not found:
         print("Nothing waits.")
 
 
 @app.command()
 def off(ctx: typer.Context) -> None:
     """Need no second person any more, in all organizations and projects. For when nobody is left who could approve."""
-    for organization, approvals in _organizations(ctx):
-        for name in approvals.switch_off(organization.id):
-            tell(f"No second person is needed any more in {name} of '{organization.name}'.")
+    from keyturn.approvals.operator import switch_off  # noqa: PLC0415
+
+    now = command_context(ctx).clock.now()
+    for database, organization in _organizations(ctx):
+        for place in switch_off(database, organization.id, now):
+            tell(f"No second person is needed any more in {place} of '{organization.name}'.")
     tell("Switch it on again under Approvals. The audit log has this.")
 
 
-def _organizations(ctx: typer.Context) -> Iterator[tuple[Organization, Approvals]]:
-    from keyturn.app.startup import open_keyring, require_current  # noqa: PLC0415
-    from keyturn.approvals.service import Approvals  # noqa: PLC0415
-    from keyturn.crypto.keyring import KeyringSealer  # noqa: PLC0415
-    from keyturn.kit.ids import SystemIds  # noqa: PLC0415
+def _organizations(ctx: typer.Context) -> Iterator[tuple[Database, Organization]]:
+    from keyturn.app.startup import require_current  # noqa: PLC0415
     from keyturn.organizations import store as organizations  # noqa: PLC0415
 
-    around = command_context(ctx)
-    settings = around.settings()
-    with opened(settings) as database:
+    with opened(command_context(ctx).settings()) as database:
         require_current(database)
-        keyring = open_keyring(settings, database, around.clock, tell)
-        approvals = Approvals(database, around.clock, SystemIds(), KeyringSealer(keyring))
         with database.read() as tx:
             found = organizations.organizations_of_server(tx)
         for organization in found:
-            yield organization, approvals
+            yield database, organization

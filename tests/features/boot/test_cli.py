@@ -240,3 +240,27 @@ def test_the_overview_says_what_needs_somebody_and_its_status_that_somebody_is_n
     kinds = [one["kind"] for one in told["conditions"]]
     assert (told["organization"], told["needsAction"], kinds) == ("Contoso", False, ["nobody-told"])
     assert not (Path(shell.environ["KEYTURN_DATA_DIR"]) / "root.key").exists(), "a look makes no key"
+
+
+def test_the_operator_sees_freezes_and_switches_approval_off(shell: Shell) -> None:
+    assert shell.run("migrate") == 0
+    assert shell.run("freezes") == 0
+    assert shell.out == "There are no freeze windows.\n"
+    file = Path(shell.environ["KEYTURN_DATA_DIR"]) / "keyturn.db"
+    now, org = "2026-11-30 10:00:00.000000", "11111111-1111-4111-8111-111111111111"
+    with sqlite3.connect(file) as connection:
+        connection.execute("INSERT INTO organizations VALUES (?, 'Acme', 'acme', ?, ?)", (org, now, now))
+        days = ("2026-12-20", "2027-01-06", "Europe/Oslo")
+        columns = "id, org_id, name, reason, first_day, last_day, time_zone, yearly, created_at, updated_at"
+        values = ("f1", org, "Year end", "", *days, True, now, now)
+        connection.execute(f"INSERT INTO freeze_windows ({columns}) VALUES ({', '.join('?' * 10)})", values)
+        connection.execute("INSERT INTO approval_settings VALUES (?, ?, NULL, TRUE, TRUE, 24, ?)", (org, org, now))
+    assert shell.run("freezes") == 0
+    assert "Year end: 2026-12-20 to 2027-01-06 Europe/Oslo, each year (Acme), next from" in shell.out
+    assert shell.run("approvals", "list") == 0
+    assert shell.out == "Nothing waits.\n"
+    assert shell.run("approvals", "off") == 0
+    assert "No second person is needed any more in the organization of 'Acme'." in shell.err
+    with sqlite3.connect(file) as connection:
+        assert connection.execute("SELECT required FROM approval_settings").fetchall() == [(0,)]
+    assert not (file.parent / "root.key").exists(), "nothing of this needs a key"
