@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from keyturn.web.server.serve import WebServer
+from keyturn.web.server.serve import Limits, WebServer
 
 _CONTENT = b"x" * 700
 _HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"700")]
@@ -46,4 +46,5 @@ def serving() -> Iterator[tuple[str, int]]:
 
 
 if __name__ == "__main__":
-    WebServer(application, host="127.0.0.1", port=0).run(lambda url: print(_READY + url, flush=True))
+    many = Limits(connections=1_000_000)  # as many as there may be files open
+    WebServer(application, host="127.0.0.1", port=0, limits=many).run(lambda url: print(_READY + url, flush=True))

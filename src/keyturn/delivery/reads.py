@@ -29,6 +29,8 @@ MOST_COUNTED = 20_000
 """Callers with versions that are counted at the same time; of more, counts are written before the minute is over."""
 MOST_WAITING = 2000
 """Reads that wait to be written; who comes then is asked to come again."""
+_AT_ONCE = 200
+"""Reads of one transaction: with thousands of programs that were woken together, others have to write in between."""
 _LOOK_EVERY = 1.0
 
 Note = Callable[[Tx, Sequence[Read]], None]
@@ -148,7 +150,7 @@ class GroupedReadAudit:
 
     def unchanged(self, actor: Actor, consumer: Consumer, read: ValuesRead) -> None:
         """Count an answer without values; it waits for nothing, and is no event."""
-        if not read.of_credentials:
+        if not (read.of_credentials or consumer.in_use):  # nobody asks who has them
             self.unchanged_answers += 1
             return
         with self._changed:
@@ -228,7 +230,8 @@ class GroupedReadAudit:
                     self._changed.wait(_LOOK_EVERY)
                 if self._minute.counted and self._is_over():
                     self._end_minute(self._clock.now())
-                jobs, self._jobs = self._jobs, []
+                most = len(self._jobs) if failed else _AT_ONCE  # what stopped some stops all
+                jobs, self._jobs = self._jobs[:most], self._jobs[most:]
                 ended, self._ended = self._ended, []
                 if not jobs and (not ended or failed) and (self._closing or not self._minute.counted):
                     self._ended, self._thread = ended, None

@@ -7,7 +7,8 @@ from typing import Generic, TypeVar
 
 Answer = TypeVar("Answer")
 
-LOOK_EVERY = timedelta(milliseconds=100)
+LOOK_EVERY = timedelta(milliseconds=250)
+"""What this process itself does is announced: this is for what another one does."""
 LONGEST = timedelta(minutes=10)
 
 

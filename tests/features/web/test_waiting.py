@@ -1,7 +1,10 @@
 """A route that waits for what it began: it holds no thread meanwhile, and says in the end what came of it."""
 
+import asyncio
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -70,6 +73,29 @@ def test_the_answer_comes_when_it_is_there(client: Client, kettle: Kettle) -> No
     answer = client.post("/api/v1/boil")
     assert (answer.status_code, answer.json()) == (200, {"after": 3000})
     assert all(name.startswith("web") for name in kettle.threads), "it was looked at in the event loop"
+
+
+def test_what_is_announced_is_looked_for_at_once(kettle: Kettle, tmp_path: Path) -> None:
+    announce: list[Callable[[], None]] = []
+    app = build(
+        [group("Kettle", post("/api/v1/boil", public=True)(kettle.boil))],
+        authenticate=authenticate,
+        settings=Settings(tmp_path, "sqlite://"),
+        clock=SystemClock(),
+        ids=SystemIds(),
+        pause=lambda _seconds: asyncio.sleep(3600),
+        announcements=announce.append,
+    )
+    with Client(app) as client, ThreadPoolExecutor() as pool:
+        boiling = pool.submit(client.post, "/api/v1/boil")
+        while not app.edge._looking:
+            assert not boiling.done()
+        announce[0]()  # of something else
+        kettle.passed = 3000
+        while not boiling.done():
+            announce[0]()
+            time.sleep(0.01)
+        assert boiling.result().json() == {"after": 3000}
 
 
 def test_a_moment_without_free_threads_is_passed_over(client: Client, kettle: Kettle) -> None:
