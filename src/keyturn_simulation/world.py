@@ -95,7 +95,6 @@ class World:
     writers: set[str] = field(default_factory=set)
     """By client id: those that may write every application."""
     sources: TokenSources | None = None
-    """Where servers get tokens that tell who they are."""
     clocks_apart: timedelta = timedelta(0)
     """How far moments that a server wrote may be from the true time, without anybody being to blame."""
     removed_outside: set[str] = field(default_factory=set)
@@ -136,16 +135,10 @@ class World:
         """A process with a database handle and a network of its own."""
         keys = partial(next, key_pool())
         clock = NodeClock(self.clock)
-        providers = Providers(
-            [SimulatedProvider(transport, clock, emulated_clouds(), ids=self.ids, keys=keys, sources=self.sources)]
-        )
+        azure = SimulatedProvider(transport, clock, emulated_clouds(), ids=self.ids, keys=keys, sources=self.sources)
+        providers = Providers([azure])
         use_cases = build(
-            database,
-            self.sealer,
-            providers,
-            clock,
-            self.ids,
-            "global",
+            *(database, self.sealer, providers, clock, self.ids, "global"),
             pace=self.pace,
             pause=self.clock.advance,
             await_lease=await_lease,

@@ -117,14 +117,8 @@ def build(
     connections = Connections(database, providers, stored)
     permitted = PermittedApplications(database, providers)
     policies = PolicyWriter(clock, ids, sealer, providers)
-    secret_writer = SecretRotationWriter(
-        clock,
-        ids,
-        sealer,
-        policies,
-        Folders(database, clock, ids),
-        most_secret_rotations,
-    )
+    folders = Folders(database, clock, ids)
+    secret_writer = SecretRotationWriter(clock, ids, sealer, policies, folders, most_secret_rotations)
     edits = EditLock(database, clock, await_lease, process_id)
     applications = ApplicationCheck(stored, providers, permitted)
     targets: Mapping[RotationKind, RotationTarget] = {
@@ -132,6 +126,7 @@ def build(
         RotationKind.APPLICATION: MappedSecrets(database, sealer, ids, stored, permitted),
     }
     approvals = Approvals(database, clock, ids, sealer)
+    adoptions = AdoptionCheck(database, sealer, providers, clock, verifier)
     secret_rotations = SecretRotations(database, clock, applications, secret_writer, edits, nudge)
     secret_values = SecretRotationValues(database, sealer, clock, ids, providers, stored, secret_writer, edits, nudge)
     return Services(
@@ -158,16 +153,6 @@ def build(
         Freezes(database, clock, ids),
         approvals,
         ApprovedChanges(database, clock, sealer, approvals, rotations, secret_rotations, secret_values),
-        Conversions(
-            database,
-            providers,
-            clock,
-            ids,
-            stored,
-            policies,
-            AdoptionCheck(database, sealer, providers, clock, verifier),
-            edits,
-            nudge,
-        ),
+        Conversions(database, providers, clock, ids, stored, policies, adoptions, edits, nudge),
         ConversionWork(database, sealer, providers, clock, stored, writer, policies, edits, pace, nudge),
     )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from keyturn.audit import (
     alarm_events,
     approval_events,
+    conversion_events,
     identity_events,
     inventory_events,
     project_events,
@@ -26,7 +27,6 @@ _FOLDER = (SubjectKind.FOLDER,)
 _IMPORT = (SubjectKind.SECRET_IMPORT,)
 _TAG = (SubjectKind.TAG,)
 
-_OF_CONVERSION = ("tokenSource", "issuer", "subject", "federatedCredential")
 _FEDERATED = ("tokenSource", "issuer", "subject")
 _OF_CONNECTION = ("name", "app")
 _OF_ROTATION = ("connectionId", "applicationObjectId", "appId")
@@ -80,35 +80,6 @@ CONNECTION_OWNED_APPLICATIONS_CHANGED = AuditEvent(
     _CONNECTION,
     "`allOwned` says whether every application that the connection's principal owns may be rotated through it.",
     (*_OF_CONNECTION, "allOwned"),
-)
-CONVERSION_BEGUN = AuditEvent(
-    "begin-app-connection-conversion",
-    _CONNECTIONS,
-    _CONNECTION,
-    "Somebody has the connection made to sign in without a secret: its application is going to trust this identity.",
-    (*_OF_CONNECTION, *_OF_CONVERSION, "watchHours"),
-)
-CONVERSION_PUBLISHED = AuditEvent(
-    "publish-app-connection-conversion",
-    _CONNECTIONS,
-    _CONNECTION,
-    "The connection signs in without a secret now, and is watched until `watchedUntil`; the secret of before is kept.",
-    (*_OF_CONNECTION, *_OF_CONVERSION, "watchedUntil"),
-)
-CONVERSION_FINISHED = AuditEvent(
-    "finish-app-connection-conversion",
-    _CONNECTIONS,
-    _CONNECTION,
-    "The watch is over: the secret of before is being removed, unless `heldBy` other connections sign in with it.",
-    (*_OF_CONNECTION, *_OF_CONVERSION, "heldBy"),
-)
-CONVERSION_WITHDRAWN = AuditEvent(
-    "withdraw-app-connection-conversion",
-    _CONNECTIONS,
-    _CONNECTION,
-    "The connection signs in as before; what its application was made to trust is being removed. `code` says why, `asked` that "
-    "somebody asked for it.",
-    (*_OF_CONNECTION, *_OF_CONVERSION, "code", "asked"),
 )
 CONNECTION_TESTED = AuditEvent(
     "test-app-connection",
@@ -405,6 +376,7 @@ CATALOGUE: Mapping[str, AuditEvent] = {
         *vars(project_events).items(),
         *vars(alarm_events).items(),
         *vars(approval_events).items(),
+        *vars(conversion_events).items(),
         *vars(webhook_events).items(),
         *vars(inventory_events).items(),
     )

@@ -33,13 +33,13 @@ def add_trust(graph: Graph, caller: GraphContext, object_id: str, name: str, tru
         "audiences": [trust.audience],
         "description": "Made by Keyturn, for a connection without a secret.",
     }
-    graph.write(caller, "POST", f"/applications/{object_id}/federatedIdentityCredentials", content)
+    graph.call(caller, "POST", f"/applications/{object_id}/federatedIdentityCredentials", content)
 
 
 def remove_trust(graph: Graph, caller: GraphContext, object_id: str, name: str) -> None:
     """Remove one. Repeatable. One that Graph does not find counts as asked for, not as gone."""
     try:
-        graph.write(caller, "DELETE", f"/applications/{object_id}/federatedIdentityCredentials/{name}")
+        graph.call(caller, "DELETE", f"/applications/{object_id}/federatedIdentityCredentials/{name}")
     except NeedsAction as refusal:
         if refusal.code != "azure.application_not_found":
             raise

@@ -83,7 +83,7 @@ class Graph:
         return self._application(caller, f"/applications{key}?$select={_FIELDS_WITH_KEYS}", key, _KEYS)
 
     def _application(self, caller: GraphContext, path: str, key: str, collection: str) -> RemoteApplication:
-        response = self._call(caller, "GET", path)
+        response = self.call(caller, "GET", path)
         with suppress(_Unreadable):
             return _application(_body(response), key, collection)
         raise unreadable(ErrorSource.GRAPH, response.headers.get("request-id"))
@@ -100,7 +100,7 @@ class Graph:
 
         ``eventual``: from the index that alone can be searched, and that lags behind.
         """
-        response = self._call(caller, "GET", path, eventual=eventual)
+        response = self.call(caller, "GET", path, eventual=eventual)
         page, base = _page(response), caller.cloud.graph + _VERSION
         if page is None or not (page.link or base).startswith(base):
             raise unreadable(ErrorSource.GRAPH, response.headers.get("request-id"))
@@ -108,7 +108,7 @@ class Graph:
 
     def read(self, caller: GraphContext, path: str) -> Mapping[str, object]:
         """Read what is there: a page of a list with its links, or an object. Repeatable."""
-        response = self._call(caller, "GET", path)
+        response = self.call(caller, "GET", path)
         with suppress(_Unreadable):
             return _body(response)
         raise unreadable(ErrorSource.GRAPH, response.headers.get("request-id"))
@@ -145,7 +145,7 @@ class Graph:
         """Ask for a new secret. NOT repeatable. Raises Unanswered when it may have been made."""
         end = ends_at.astimezone(UTC).replace(microsecond=0)
         body = {"passwordCredential": {"displayName": marker, "endDateTime": f"{end:%Y-%m-%dT%H:%M:%SZ}"}}
-        response = self._call(caller, "POST", f"/applications/{object_id}/addPassword", body)
+        response = self.call(caller, "POST", f"/applications/{object_id}/addPassword", body)
         issued = _issued(response, self._clock.now(), end)
         if issued is None:
             # The secret was made, and its value is lost: only the marker can find it again.
@@ -186,10 +186,6 @@ class Graph:
         self._check_proof(caller, response)
         self._accept_removal(caller, response)
 
-    def write(self, caller: GraphContext, method: str, path: str, content: Mapping[str, object] | None = None) -> None:
-        """Change something of which no answer is needed. Raises Unanswered when it may have been done."""
-        self._call(caller, method, path, content)
-
     def _accept_removal(self, caller: GraphContext, response: HttpResponse) -> None:
         if response.status < 300:
             return
@@ -217,7 +213,7 @@ class Graph:
         """Yield the items of all pages. A page may be empty; a link elsewhere or in a circle is not followed."""
         visited = {path}
         while True:
-            response = self._call(caller, "GET", path)
+            response = self.call(caller, "GET", path)
             page = _page(response)
             if page is None:
                 break
@@ -231,7 +227,7 @@ class Graph:
             path = page.link
         raise unreadable(ErrorSource.GRAPH, response.headers.get("request-id"))
 
-    def _call(
+    def call(
         self,
         caller: GraphContext,
         method: str,

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from keyturn.approvals import gate
-from keyturn.audit import events
+from keyturn.audit import conversion_events
 from keyturn.audit.domain import AuditEvent
 from keyturn.authz.domain import Action
 from keyturn.connections import holders
@@ -143,7 +143,7 @@ class Conversions:
             )
             store.insert(tx, conversion)
             hours = watch.total_seconds() / 3600
-            record(tx, actor, events.CONVERSION_BEGUN, connection, conversion, self._clock, watchHours=hours)
+            record(tx, actor, conversion_events.CONVERSION_BEGUN, connection, conversion, self._clock, watchHours=hours)
         self._nudge()
         return connection, conversion
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import structlog
 
-from keyturn.audit import events
+from keyturn.audit import conversion_events
 from keyturn.connections import holders, sealed
 from keyturn.connections import store as connections
 from keyturn.connections.domain import Connection, VerifiedCredentials
@@ -176,7 +176,13 @@ class ConversionWork:
             told = store.move(tx, told, state=ConversionState.WATCHING, since=now, tries=0, tried_at=now, reason=None)
             until = told.watched_until
             record(
-                tx, actor, events.CONVERSION_PUBLISHED, connection, told, self._clock, watchedUntil=iso_or_none(until)
+                tx,
+                actor,
+                conversion_events.CONVERSION_PUBLISHED,
+                connection,
+                told,
+                self._clock,
+                watchedUntil=iso_or_none(until),
             )
 
     def _look(self, turn: _Turn) -> None:
@@ -220,7 +226,7 @@ class ConversionWork:
             told = store.move(
                 tx, told, state=ConversionState.DONE, since=now, ended_at=now, wake_at=None, tries=0, reason=None
             )
-            record(tx, actor, events.CONVERSION_FINISHED, connection, told, self._clock, heldBy=held)
+            record(tx, actor, conversion_events.CONVERSION_FINISHED, connection, told, self._clock, heldBy=held)
         self._nudge()
 
     # --- back -------------------------------------------------------------------------------------------------------
@@ -257,7 +263,9 @@ class ConversionWork:
                 tx, told, state=ConversionState.WITHDRAWING, since=now, tries=0, tried_at=None, reason=dict(why) or None
             )
             asked, code = bool(why.get("asked")), why.get("code")
-            record(tx, actor, events.CONVERSION_WITHDRAWN, connection, told, self._clock, code=code, asked=asked)
+            record(
+                tx, actor, conversion_events.CONVERSION_WITHDRAWN, connection, told, self._clock, code=code, asked=asked
+            )
         self._nudge()
 
     def _stay(self, turn: _Turn, why: Mapping[str, object], problem: Upstream) -> None:
