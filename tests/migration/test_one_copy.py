@@ -37,7 +37,7 @@ pytestmark = pytest.mark.alternates
 BEFORE = "0011"
 LATER_TABLES = (
     "conversions",
-    *("inventory_entries", "inventory_objects", "inventories", "inventory_connections"),
+    *("inventory_uses", "inventory_entries", "inventory_objects", "inventories", "inventory_connections"),
     *("webhook_attempts", "webhook_deliveries", "webhooks"),
     "access_revisions",
     "alarm_attempts",

@@ -75,6 +75,7 @@ class NotObservable:
 
 
 LastUse = Observed | NotObservable
+REPORT = "Entra ID's report of credential activity"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from keyturn.credentials.store import ENTRIES as JOURNAL
-from keyturn.db.tables import inventory_entries, inventory_objects
+from keyturn.db.tables import inventory_entries, inventory_objects, inventory_uses
 from keyturn.db.tables.views import rotations
 from keyturn.db.unit import Tx
 from keyturn.inventory.domain import NO_KEY, Ending, Entry, Finding, InventoryFilter, Origin, Owners, Sort
@@ -289,6 +289,14 @@ def origins(tx: Tx, inventory: Inventory, key_ids: Sequence[str]) -> dict[str, O
     )
     rows = tx.rows(query) if key_ids else []
     return {row["key_id"]: Origin.ADOPTED if row["adopted"] else Origin.OURS for row in rows}
+
+
+def uses_of(tx: Tx, inventory: Inventory, key_ids: Sequence[str]) -> dict[str, datetime]:
+    """Return when these credentials last signed in, those that are reported."""
+    query = sa.select(inventory_uses.c.key_id, inventory_uses.c.last_used_at).where(
+        inventory_uses.c.inventory_id == inventory.id, inventory_uses.c.key_id.in_(key_ids)
+    )
+    return {row["key_id"]: row["last_used_at"] for row in tx.rows(query)} if key_ids else {}
 
 
 def rotations_of(tx: Tx, inventory: Inventory, app_ids: Sequence[str]) -> dict[str, str]:

@@ -25,6 +25,8 @@ LOOK_EVERY = timedelta(hours=1)
 LISTS_EVERY = timedelta(days=1)
 """Nobody promises that a change of nothing but a credential is among the changes; the lists cost a few calls."""
 FULL_EVERY = timedelta(days=7)
+USES_EVERY = timedelta(hours=20)
+"""After the lists, which are read daily."""
 TOKENS_LIVE = timedelta(days=6, hours=12)
 """Microsoft's hold for seven days."""
 STALE_AFTER = timedelta(hours=26)
@@ -48,6 +50,7 @@ class Phase(StrEnum):
     PRINCIPALS = "service-principals"
     OWNED = "owned-applications"
     DETAILS = "owners"
+    USES = "last-use"
     REST = "rest"
 
 
@@ -71,7 +74,8 @@ class Inventory:
 
     ``scan`` numbers the reads of the lists; ``full``: this one reads all details anew. ``began_at`` is when it began,
     ``full_at`` when the last full one was over, ``read_at`` the moment that the lists are known to be true of. Tokens ask what
-    changed since ``tokens_at``. ``trouble`` is why it does not go on.
+    changed since ``tokens_at``. ``uses_at`` is when it was last read when credentials signed in, ``uses_trouble`` why that is
+    not to be had. ``trouble`` is why it does not go on.
     """
 
     id: str
@@ -93,6 +97,8 @@ class Inventory:
     applications_token: str | None = None
     principals_token: str | None = None
     tokens_at: datetime | None = None
+    uses_at: datetime | None = None
+    uses_trouble: dict[str, object] | None = None
     failures: int = 0
     trouble: dict[str, object] | None = None
 
@@ -141,6 +147,11 @@ def lists_are_due(inventory: Inventory, now: datetime) -> bool:
     if now >= bounded(inventory.began_at + LISTS_EVERY, now, LISTS_EVERY):
         return True
     return not (inventory.tokens_at <= now < inventory.tokens_at + TOKENS_LIVE)
+
+
+def uses_are_due(inventory: Inventory, now: datetime) -> bool:
+    """Say whether it is to be read when credentials last signed in: daily, as the report itself lags by a day."""
+    return inventory.uses_at is None or now >= bounded(inventory.uses_at + USES_EVERY, now, USES_EVERY)
 
 
 def retry_after(error: KeyturnError, failures: int) -> timedelta:

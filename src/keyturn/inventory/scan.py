@@ -18,7 +18,7 @@ from keyturn.errors import KeyturnError, NeedsAction, NotYet, Permanent, Retryab
 from keyturn.inventory import appeared, appeared_store, plan, store
 from keyturn.inventory.plan import Inventory, Phase
 from keyturn.inventory.reading_tokens import ReadingTokens
-from keyturn.inventory.scan_store import Holder, Keeper, NewKey, waiting
+from keyturn.inventory.scan_store import Holder, Keeper, NewKey, keep_uses, waiting
 from keyturn.kit.clock import iso
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.inventory import DirectoryReader, ListedObject, Listing, ObjectKind, ObjectPage
@@ -151,6 +151,8 @@ class Scans:
                 return self._begin(reading)
             case Phase.DETAILS:
                 return self._details(reading)
+            case Phase.USES:
+                return self._uses(reading)
             case Phase.REST:
                 return self._look(reading)
             case _:
@@ -233,11 +235,33 @@ class Scans:
                 self._read_well(tx, reading)
             return plan.DETAILS_EVERY
         now = self.clock.now()
+        done = {"full_at": now, "full": False} if inventory.full else {}
+        if not plan.uses_are_due(inventory, now):
+            return self._rest(reading, **done)
         with self.database.write() as tx:
-            done = {"full_at": now, "full": False} if inventory.full else {}
-            self._read_well(tx, reading, phase=Phase.REST.value, **done)
-            untraced = appeared_store.untraced(tx, inventory.id, 1)
+            self._read_well(tx, reading, phase=Phase.USES.value, cursor=None, **done)
+        return AT_ONCE
+
+    def _rest(self, reading: _Reading, **changes: object) -> timedelta:
+        with self.database.write() as tx:
+            self._read_well(tx, reading, phase=Phase.REST.value, cursor=None, **changes)
+            untraced = appeared_store.untraced(tx, reading.inventory.id, 1)
         return plan.TRACE_AFTER if untraced else plan.LOOK_EVERY
+
+    def _uses(self, reading: _Reading) -> timedelta:
+        """Read a page of when credentials last signed in. Where that is not reported, why is kept instead."""
+        inventory = reading.inventory
+        page = reading.directory.uses(reading.connection.tenant, reading.token, inventory.cursor)
+        trouble, now = page.trouble, self.clock.now()
+        if trouble and trouble.retry_after:
+            return trouble.retry_after
+        if trouble:
+            told = {"message": trouble.message, "fix": trouble.fix}
+            return self._rest(reading, uses_at=now, uses_trouble=told)
+        with self.database.write() as tx:
+            keep_uses(tx, inventory.id, page.used)
+            self._read_well(tx, reading, cursor=page.cursor)
+        return plan.DETAILS_EVERY if page.cursor else self._rest(reading, uses_at=now, uses_trouble=None)
 
     def _detail(self, reading: _Reading, holder: Holder) -> None:
         inventory, directory = reading.inventory, reading.directory

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from keyturn.db.tables import inventory_entries, inventory_objects
+from keyturn.db.tables import inventory_entries, inventory_objects, inventory_uses
 from keyturn.db.unit import Tx
 from keyturn.inventory.domain import first_end, is_long_lived, owner_state, slots_left
 from keyturn.kit.batches import batches
@@ -314,6 +314,16 @@ class Keeper:
         return tx.run(query.values(stale=True)) > 0
 
 
+def keep_uses(tx: Tx, inventory_id: str, used: Mapping[str, datetime]) -> None:
+    """Keep when credentials last signed in, by key id."""
+    for part in batches(list(used), _AT_ONCE):
+        of_these = (inventory_uses.c.inventory_id == inventory_id, inventory_uses.c.key_id.in_(part))
+        tx.run(sa.delete(inventory_uses).where(*of_these))
+    rows = [{"inventory_id": inventory_id, "key_id": key_id, "last_used_at": at} for key_id, at in used.items()]
+    tx.run_all(_INSERT_USE, rows)
+
+
+_INSERT_USE = sa.insert(inventory_uses)
 _INSERT = sa.insert(_OBJECTS)
 _INSERT_ENTRY = sa.insert(_ENTRIES)
 _UPDATE = sa.update(_OBJECTS).where(_OBJECTS.c.id == sa.bindparam("holder"))

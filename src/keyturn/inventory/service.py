@@ -21,6 +21,8 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound
 from keyturn.inventory import list_store, plan, store
 from keyturn.inventory.domain import (
+    REPORT,
+    Entry,
     Finding,
     InventoryFilter,
     LastUse,
@@ -34,13 +36,11 @@ from keyturn.inventory.plan import Inventory, Phase
 from keyturn.inventory.store import Counts, ReadingConnection, Switch
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock
+from keyturn.ports.inventory import KeyKind
 from keyturn.rotations.store import evidence
 from keyturn.rotations.store.evidence import ReportedUse
 
 EXPORTED_AT_ONCE = 500
-_NOT_ASKED = NotObservable(
-    "Sign-in reports are read only of applications that rotate here, while a secret of theirs is to be removed."
-)
 _NO_KEY = NotObservable("It has no credential.")
 
 
@@ -261,29 +261,39 @@ def _record(tx: Tx, actor: Actor, event: AuditEvent, connection: Connection, now
     record_connection_event(tx, actor, event, connection, now, tenantId=connection.tenant_id, **facts)
 
 
-def _last_use(reported: ReportedUse | None) -> LastUse:
-    """Say when a key was last reported to sign in; or why that is not known."""
-    if reported is None:
-        return _NOT_ASKED
-    if reported.used and reported.used.last_at:
-        return Observed(reported.used.last_at, reported.used.source.value.replace("-", " "))
-    trouble, since = reported.coverage.log_trouble, reported.coverage.since
-    if trouble or since is None:
-        return NotObservable(trouble.message if trouble else "Sign-in reports were not read yet.")
-    return NotObservable(f"Sign-in reports show no use since {since:%Y-%m-%d}, which is as far as they were read.")
+def _last_use(inventory: Inventory, entry: Entry, used_at: datetime | None, reported: ReportedUse | None) -> LastUse:
+    """Say when a credential last signed in, by the newest of what was reported; or why that is not known."""
+    if entry.key_kind is None:
+        return _NO_KEY
+    seen = [Observed(used_at, REPORT)] if used_at else []
+    if reported and reported.used and reported.used.last_at:
+        seen.append(Observed(reported.used.last_at, reported.used.source.value.replace("-", " ")))
+    return max(seen, key=lambda each: each.at) if seen else NotObservable(_unseen(inventory, entry))
+
+
+def _unseen(inventory: Inventory, entry: Entry) -> str:
+    if inventory.uses_trouble:
+        return str(inventory.uses_trouble.get("message") or "It is not reported.")
+    if inventory.uses_at is None:
+        return f"{REPORT} was not read yet."
+    if entry.key_kind is KeyKind.FEDERATED:
+        return f"{REPORT} says nothing of federated credentials."
+    return f"No sign-in with it is in {REPORT}, which lags by a day."
 
 
 def _rows(tx: Tx, inventory: Inventory, entries: Sequence[StoredEntry]) -> list[Row]:
-    """Return entries with what belongs to them: four statements."""
+    """Return entries with what belongs to them: five statements."""
     keys = [each.entry.key_id for each in entries if each.entry.key_id]
     owned = list_store.owners_of(tx, sorted({each.holder_id for each in entries}))
     origins = list_store.origins(tx, inventory, keys)
     rotations = list_store.rotations_of(tx, inventory, sorted({each.entry.app_id for each in entries}))
     reported = evidence.last_uses(tx, inventory.org_id, keys)
+    uses = list_store.uses_of(tx, inventory, keys)
     rows = []
     for each in entries:
         entry, of = each.entry, owned.get(each.holder_id, Owned((), None))
         origin = origins.get(entry.key_id or "", Origin.FOREIGN) if entry.key_kind else None
-        last_use = _last_use(reported.get(entry.key_id or "")) if entry.key_kind else _NO_KEY
+        key_id = entry.key_id or ""
+        last_use = _last_use(inventory, entry, uses.get(key_id), reported.get(key_id))
         rows.append(Row(entry, of.owners, of.read_at, origin, rotations.get(entry.app_id), last_use))
     return rows

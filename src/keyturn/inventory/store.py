@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from keyturn.connections.due_store import DueColumn
 from keyturn.db import unread
-from keyturn.db.tables import inventories, inventory_connections, inventory_entries, inventory_objects
+from keyturn.db.tables import inventories, inventory_connections, inventory_entries, inventory_objects, inventory_uses
 from keyturn.db.tables.views import app_connections
 from keyturn.db.unit import Tx
 from keyturn.inventory.plan import LOOK_EVERY, Inventory, Phase, ReaderChoice
@@ -100,7 +100,7 @@ def _inventory(row: Mapping[str, Any]) -> Inventory:
     values, _ = unread.values(row, _FIELDS)
     phase = values["phase"]
     values["phase"] = Phase(phase) if phase in set(Phase) else Phase.BEGIN
-    values["trouble"] = unread.mapping(values["trouble"])
+    values |= {name: unread.mapping(values[name]) for name in ("trouble", "uses_trouble")}
     return Inventory(**(values | {"created_at": values["created_at"] or FIRST}))
 
 
@@ -130,6 +130,7 @@ def change(tx: Tx, inventory_id: str, **changes: Any) -> None:
 def forget_content(tx: Tx, inventory_id: str) -> None:
     """Remove all that was found: another connection reads the tenant from now on, and others may use that."""
     tx.run(sa.delete(inventory_entries).where(inventory_entries.c.inventory_id == inventory_id))
+    tx.run(sa.delete(inventory_uses).where(inventory_uses.c.inventory_id == inventory_id))
     tx.run(sa.delete(inventory_objects).where(inventory_objects.c.inventory_id == inventory_id))
 
 

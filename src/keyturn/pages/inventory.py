@@ -66,6 +66,7 @@ PHASE_LABELS = {
     Phase.BLUEPRINTS: "Reading agent blueprints",
     Phase.PRINCIPALS: "Reading service principals",
     Phase.DETAILS: "Reading owners",
+    Phase.USES: "Reading last uses",
     Phase.REST: "Up to date",
 }
 _SOON = 30

@@ -3,13 +3,14 @@
 The adapters live in ``providers``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from keyturn.ports.provider import AccessToken, Tenant
+from keyturn.ports.use_reports import ReportTrouble
 
 
 class ObjectKind(StrEnum):
@@ -113,6 +114,15 @@ class DirectoryChange:
     actor_id: str | None
 
 
+@dataclass(frozen=True)
+class UsedKeys:
+    """A page of when credentials last signed in, by key id. ``trouble`` is why that is not to be had."""
+
+    used: Mapping[str, datetime]
+    cursor: str | None = None
+    trouble: ReportTrouble | None = None
+
+
 class DirectoryReader(Protocol):
     """Reads a directory; changes nothing. One request each.
 
@@ -140,6 +150,9 @@ class DirectoryReader(Protocol):
 
     def changes(self, tenant: Tenant, token: AccessToken, listing: Listing, since: str | None) -> ChangedObjects:
         """Return what changed since a token or cursor; with None nothing but a token to ask with later. Repeatable."""
+
+    def uses(self, tenant: Tenant, token: AccessToken, cursor: str | None) -> UsedKeys:
+        """Return when credentials last signed in, as far as the provider reports it. Raises nothing of its own. Repeatable."""
 
     def changed_by(
         self, tenant: Tenant, token: AccessToken, object_id: str, since: datetime

@@ -11,8 +11,9 @@ from keyturn.alarms.conditions.domain import ConditionKind
 from keyturn.alarms.conditions.finder import ConditionFinder
 from keyturn.audit.service import AuditTrail
 from keyturn.db.unit import Database
-from keyturn.inventory.domain import Finding, NotObservable, Origin, Owners
+from keyturn.inventory.domain import Finding, NotObservable, Observed, Origin, Owners
 from keyturn.inventory.plan import DETAILS_EVERY, OBJECTS_AT_ONCE, Phase
+from keyturn.kit.secret import Plaintext
 from keyturn.ports.inventory import KeyKind, ObjectKind
 from tests.databases import sqlite_database
 from tests.features.inventory.scene import DAY, OWNED, READ_ALL, Killed, Tenant, tenant
@@ -251,3 +252,29 @@ def test_a_connection_that_reads_a_tenant_need_not_be_able_to_change_it(scene: T
     tested = world.services.tests.run(world.actor, scene.reader.id)
     assert tested.ok
     assert "inventory" in tested.checks[-1].message
+
+
+def test_when_a_credential_last_signed_in_is_told_or_why_that_is_not_known(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database, tenant(database, (*READ_ALL, "AuditLog.Read.All")) as scene:
+        world = scene.world
+        shop = scene.application("Shop", secrets=2)
+        used, unused = shop.secrets
+        world.clock.advance(60)
+        at = world.clock.now()
+        assert world.signs_in(Plaintext(used.value), shop)
+        world.clock.advance(30 * 3600)
+        scene.switch_on()
+        scene.read()
+        rows = {row.entry.key_id: row.last_use for row in scene.rows()}
+        seen, unseen = rows[used.key_id], rows[unused.key_id]
+        assert isinstance(seen, Observed)
+        assert abs(seen.at - at) < timedelta(minutes=1)
+        assert isinstance(unseen, NotObservable)
+        assert "lags by a day" in unseen.reason
+        world.emulator.admin.configure(world.tenant_id, premium=False)
+        scene.pass_time(26)
+        after = {row.entry.key_id: row.last_use for row in scene.rows()}
+        assert isinstance(after[used.key_id], Observed), "what was told once is not forgotten"
+        missing = after[unused.key_id]
+        assert isinstance(missing, NotObservable)
+        assert "licence" in missing.reason

@@ -34,7 +34,13 @@ from keyturn.db.tables.connections import app_connections, oauth_flows, oauth_to
 from keyturn.db.tables.conversions import conversions
 from keyturn.db.tables.deletions import deleted_rows, deleted_values, deletions
 from keyturn.db.tables.evidence import observed_uses, use_reports
-from keyturn.db.tables.inventory import inventories, inventory_connections, inventory_entries, inventory_objects
+from keyturn.db.tables.inventory import (
+    inventories,
+    inventory_connections,
+    inventory_entries,
+    inventory_objects,
+    inventory_uses,
+)
 from keyturn.db.tables.records import audit_events, audit_floors, data_keys, fingerprint_keys
 from keyturn.db.tables.rotations import (
     credential_uses,
@@ -94,6 +100,7 @@ __all__ = [
     "inventory_connections",
     "inventory_entries",
     "inventory_objects",
+    "inventory_uses",
     "leases",
     "mapped_secrets",
     "metadata",

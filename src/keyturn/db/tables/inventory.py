@@ -47,6 +47,8 @@ inventories = sa.Table(
     at_or_first("tokens_at"),
     whole("failures"),
     sa.Column("trouble", sa.JSON),
+    at_or_first("uses_at"),
+    sa.Column("uses_trouble", sa.JSON),  # why it is not reported when credentials sign in
     sa.Index("uq_inventories_tenant", "org_id", "cloud", "tenant_id", unique=True),
 )
 
@@ -119,4 +121,13 @@ inventory_entries = sa.Table(
         *("inventory_id", "order_at", "key_kind", "object_kind", "owner_state", "long_lived", "foreign_home"),
         *("has_federated", "disabled", "appeared_at"),
     ),
+)
+
+# When credentials last signed in, as the provider reports it.
+inventory_uses = sa.Table(
+    "inventory_uses",
+    metadata,
+    sa.Column("inventory_id", sa.String(36), sa.ForeignKey("inventories.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("key_id", sa.String(64), primary_key=True),
+    at_or_first("last_used_at", null=False),
 )

@@ -21,6 +21,7 @@ from keyturn.ports.inventory import (
     Listing,
     ObjectKind,
     ObjectPage,
+    UsedKeys,
 )
 from keyturn.ports.provider import AccessToken, RemoteCredential, Tenant
 from keyturn.providers.azure.capabilities import READERS
@@ -34,6 +35,7 @@ from keyturn.providers.azure.graph import (
     certificates_in,
     secrets_in,
 )
+from keyturn.providers.azure.use_reports import GraphUseReports
 
 T = TypeVar("T")
 Item = Mapping[str, object]
@@ -61,9 +63,10 @@ _NOT_THERE = "azure.application_not_found"
 class AzureDirectory:
     """``ports.inventory.DirectoryReader`` for Microsoft Graph. Safe to share between threads; holds no secret and no token."""
 
-    def __init__(self, graph: Graph, context: Context) -> None:
+    def __init__(self, graph: Graph, context: Context, reports: GraphUseReports) -> None:
         self._graph = graph
         self._context = context
+        self._reports = reports
 
     def sees_all(self, token: AccessToken) -> bool:
         """Say whether the token lists the whole directory. One that cannot be read is taken for one that does: Graph tells."""
@@ -125,6 +128,11 @@ class AzureDirectory:
             raise unreadable(ErrorSource.GRAPH, None)
         ids = (_text(item, "id").lower() for item in items if isinstance(item, dict))
         return ChangedObjects(tuple(dict.fromkeys(filter(None, ids))), following, later)
+
+    def uses(self, tenant: Tenant, token: AccessToken, cursor: str | None) -> UsedKeys:
+        """Return when credentials last signed in, as far as Entra ID reports it. Repeatable."""
+        page = self._reports.activities(tenant, token, cursor)
+        return UsedKeys(page.used, page.cursor, page.trouble)
 
     def changed_by(
         self, tenant: Tenant, token: AccessToken, object_id: str, since: datetime

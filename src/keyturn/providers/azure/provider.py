@@ -77,10 +77,10 @@ class AzureProvider:
         self._tokens = Tokens(transport, clock, request_ids, timeout)
         self._oauth = OAuth(transport, self._tokens.discovery, clock, request_ids, timeout)
         self._graph = Graph(transport, clock, request_ids, timeout)
-        self.directory = AzureDirectory(self._graph, self._caller)
         self._clock = clock
         self._keys = keys
         self.use_reports = GraphUseReports(self._graph, self._caller, clock)
+        self.directory = AzureDirectory(self._graph, self._caller, self.use_reports)
         self.browser = OAuthMethod(self, oauth, bare_codes=bare_codes)
         self.identity = FederatedMethod(self, sources or TokenSources({}))
         self.methods = (self.browser, ClientSecretMethod(self), CertificateMethod(self), self.identity)

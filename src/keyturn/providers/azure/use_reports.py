@@ -69,15 +69,18 @@ class GraphUseReports:
             return ActivityReport({}, 0, _NOT_IN_CLOUD)
         where = quote(f"appId eq '{_uuid(app_id)}'")
         page, trouble = self._page(caller, f"/reports/appCredentialSignInActivities?$filter={where}")
-        used: dict[str, datetime] = {}
-        for item in page.items:
-            key_id, activity = item.get("keyId"), item.get("signInActivity")
-            at = _moment(activity.get("lastSignInDateTime")) if isinstance(activity, dict) else None
-            if isinstance(key_id, str) and at:
-                used[key_id.lower()] = max(at, used.get(key_id.lower(), at))
+        used = _used(page.items)
         if page.link and not trouble:
             trouble = ReportTrouble(Unobservable.PROVIDER, "The report of credentials has more pages than are read.")
         return ActivityReport(used, 1, trouble)
+
+    def activities(self, tenant: Tenant, token: AccessToken, cursor: str | None) -> "ActivityPage":
+        """Return a page of when the credentials of the tenant were last used, by key id: one request."""
+        caller = self.callers(tenant, token)
+        if not caller.cloud.reports_credentials:
+            return ActivityPage({}, None, _NOT_IN_CLOUD)
+        page, trouble = self._page(caller, cursor or "/reports/appCredentialSignInActivities")
+        return ActivityPage(_used(page.items), page.link, trouble)
 
     def _page(self, caller: GraphContext, path: str) -> tuple["_Page", ReportTrouble | None]:
         try:
@@ -123,6 +126,25 @@ class GraphUseReports:
             f"Microsoft Graph did not answer with its report (status {response.status}).",
             retry_after=answer.retry_after,
         )
+
+
+@dataclass(frozen=True)
+class ActivityPage:
+    """When credentials were last used, by key id. ``cursor`` asks for the next page."""
+
+    used: Mapping[str, datetime]
+    cursor: str | None
+    trouble: ReportTrouble | None
+
+
+def _used(items: Sequence[Mapping[str, Any]]) -> dict[str, datetime]:
+    used: dict[str, datetime] = {}
+    for item in items:
+        key_id, activity = item.get("keyId"), item.get("signInActivity")
+        at = _moment(activity.get("lastSignInDateTime")) if isinstance(activity, dict) else None
+        if isinstance(key_id, str) and at:
+            used[key_id.lower()] = max(at, used.get(key_id.lower(), at))
+    return used
 
 
 def _not_permitted(caller: GraphContext) -> ReportTrouble:
