@@ -43,7 +43,7 @@ def ignores_that_its_lease_was_taken_over(plant: pytest.MonkeyPatch) -> None:
 
 
 def breaks_its_promise_to_readers(plant: pytest.MonkeyPatch) -> None:
-    plant.setattr(publish, "_promise", lambda _rotation, _run, now, _slot, _new: now)
+    plant.setattr(publish, "_promise", lambda _rotation, _run, now, _slot, _new, _older: now)
 
 
 def removes_the_current_secret(plant: pytest.MonkeyPatch) -> None:
