@@ -14,14 +14,14 @@ from entra_emulator.graph.errors import GraphError, denied, success
 from entra_emulator.graph.lookup import Key
 from entra_emulator.graph.odata import select
 from entra_emulator.graph.permissions import may_read_me, may_read_member_of, may_read_owned
-from entra_emulator.graph.users import revoke_sessions
+from entra_emulator.graph.users import revoke_sessions, shown_user
 from entra_emulator.tokens.tokens import subject
 
 
 def _me(call: Call, _keys: tuple[Key, ...]) -> Response:
     user = _signed_in(call)
     may_read_me(call)
-    return success(call, select(call, views.user(user)), "users/$entity")
+    return success(call, shown_user(call, user), "users/$entity")
 
 
 def user_info(call: Call, _keys: tuple[Key, ...]) -> Response:

@@ -76,7 +76,7 @@ def _all_groups(call: Call, key: Key) -> list[Group]:
     return list(found.values())
 
 
-_KINDS = ("users", "groups", "servicePrincipals")
+_KINDS = ("users", "groups", "servicePrincipals", "directoryObjects")
 ROUTES = tuple(
     (method, f"{kind}/{{}}/{name}", operation, work)
     for kind in _KINDS

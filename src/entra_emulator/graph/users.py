@@ -41,7 +41,7 @@ FIELDS: dict[str, Field[User]] = {
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_users(call)
     result = _page(call)
-    return listed(call, result, [_shown(call, item) for item in result.items], _CONTEXT)
+    return listed(call, result, [shown_user(call, item) for item in result.items], _CONTEXT)
 
 
 def _count(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -57,10 +57,11 @@ def _page(call: Call, *, counting: bool = False) -> Page[User]:
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:
     may_read_users(call)
-    return success(call, _shown(call, find_user(call, keys[0])), f"{_CONTEXT}/$entity")
+    return success(call, shown_user(call, find_user(call, keys[0])), f"{_CONTEXT}/$entity")
 
 
-def _shown(call: Call, item: User) -> dict[str, Any]:
+def shown_user(call: Call, item: User) -> dict[str, Any]:
+    """A user with what $select of this call asks for; the usual properties without it."""
     body = views.user(item) | security_attributes.shown(call, item)
     return select(call, body) if selected(call) else chosen(body, views.USER_DEFAULT)
 
