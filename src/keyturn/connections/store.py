@@ -175,7 +175,6 @@ def _of_status(criteria: ConnectionFilter) -> sa.ColumnElement[bool]:
 _HOME = sa.select(sa.func.lower(projects.c.name)).where(projects.c.id == table.c.project_id).scalar_subquery()
 _NEXT_RUNS, _CURRENT_ENDS = next_runs(), current_ends()
 _JOINED = {"rotation": _NEXT_RUNS, "ends": _CURRENT_ENDS}
-"""What a list is joined with, where it is sorted by this."""
 _SORTS: Mapping[str, sa.ColumnElement[Any]] = {
     "app": table.c.app,
     "name": table.c.name,
