@@ -27,9 +27,9 @@ _log = structlog.get_logger("keyturn.delivery")
 
 MOST_COUNTED = 20_000
 """Callers with versions that are counted at the same time; of more, counts are written before the minute is over."""
-MOST_WAITING = 2000
+MOST_WAITING = 10_000
 """Reads that wait to be written; who comes then is asked to come again."""
-_AT_ONCE = 200
+_AT_ONCE = 500
 """Reads of one transaction: with thousands of programs that were woken together, others have to write in between."""
 _LOOK_EVERY = 1.0
 
