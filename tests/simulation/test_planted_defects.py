@@ -1,7 +1,6 @@
 """Whether the simulation would notice: defects are planted into the product, and some seed must name the invariant they break."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -137,8 +136,8 @@ def takes_trouble_for_a_refusal(plant: pytest.MonkeyPatch) -> None:
 
 
 def asks_while_its_clock_is_wrong(plant: pytest.MonkeyPatch) -> None:
-    original = clock.compared
-    plant.setattr(clock, "compared", lambda of, so: nullcontext() if so == clock.NOTHING_NEW else original(of, so))
+    original = clock.require_right
+    plant.setattr(clock, "require_right", lambda of, so: None if so == clock.NOTHING_NEW else original(of, so))
 
 
 def believes_moments_of_the_future(plant: pytest.MonkeyPatch) -> None:
@@ -182,21 +181,21 @@ PLANTED: dict[Plant, tuple[str, int]] = {
     publishes_without_proof: ("1:", 0),
     breaks_its_promise_to_readers: ("2:", 0),
     removes_the_current_secret: ("3:", 0),
-    forgets_secrets_whose_answer_was_lost: ("4:", 28),
+    forgets_secrets_whose_answer_was_lost: ("4:", 12),
     leaves_other_holders_behind: ("5:", 19),
     ends_runs_silently: ("7:", 0),
     writes_a_secret_down: ("8:", 0),
     ignores_that_its_lease_was_taken_over: ("9:", 1),
     asks_for_ever: ("10:", 5),
     wakes_at_once_for_ever: ("10:", 0),
-    runs_an_hour_early: ("schedule:", 3),
+    runs_an_hour_early: ("schedule:", 5),
     gives_up_after_a_failure: ("liveness:", 0),
-    asks_fast_replicas_only: ("1:", 12),
-    swallows_what_a_look_found: ("health:", 8),
+    asks_fast_replicas_only: ("1:", 3),
+    swallows_what_a_look_found: ("health:", 7),
     takes_trouble_for_a_refusal: ("health:", 4),
-    asks_while_its_clock_is_wrong: ("life:", 1),
-    believes_moments_of_the_future: ("liveness:", 41),
-    ends_promises_by_its_own_clock: ("2:", 76),
+    asks_while_its_clock_is_wrong: ("life:", 16),
+    believes_moments_of_the_future: ("liveness:", 11),
+    ends_promises_by_its_own_clock: ("2:", 16),
     knows_its_own_clock_only: ("health:", 510000841),
     publishes_without_telling_the_feed: ("12:", 6),
     moves_no_pointer: ("12:", 6),
@@ -205,7 +204,7 @@ PLANTED: dict[Plant, tuple[str, int]] = {
     removes_what_programs_still_use: ("13:", 10),
     takes_programs_for_dead_too_early: ("13:", 10),
     keeps_a_second_copy: ("11:", 0),
-    forgets_a_value_that_is_pointed_to: ("11:", 1),
+    forgets_a_value_that_is_pointed_to: ("11:", 6),
 }
 """Each with the invariant that it breaks and a seed known to show it, which is tried first. A sixth of them in each run."""
 
