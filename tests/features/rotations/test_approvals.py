@@ -18,9 +18,9 @@ from keyturn.approvals import store
 from keyturn.audit.domain import subject_of
 from keyturn.audit.identity_events import IDENTITY_CREATED
 from keyturn.audit.record import record
+from keyturn.db.unit import Database
 from keyturn.kit.actor import ActorKind, Role
 from keyturn.projects import member_store
-from tests.databases import sqlite_database
 from tests.features.accounts.people import person
 from tests.features.rotations.secret_desk import CONNECTIONS, RotationClient, desk
 
@@ -29,8 +29,8 @@ Json = dict[str, Any]
 
 
 @pytest.fixture
-def web(tmp_path: Path) -> Iterator[RotationClient]:
-    with sqlite_database(tmp_path) as database, desk(database, tmp_path) as opened:
+def web(database: Database, tmp_path: Path) -> Iterator[RotationClient]:
+    with desk(database, tmp_path) as opened:
         world = opened.world
         opened.actors["second"] = person(database, world.actor.org_id, Role.ADMIN, "second@contoso.test")
         yield opened
