@@ -41,6 +41,7 @@ class OwnedForm(ApiModel):
 class ApplicationsPage(Page):
     template: ClassVar[str] = "rotations/applications.html"
     tab: ClassVar[str] = "integrations"
+    titled: ClassVar[bool] = True
 
     project: ProjectHeader | None
     may_edit: bool
