@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from keyturn.connections.domain import Connection
 from keyturn.errors import RefusalReason
 from keyturn.rotations.domain import Rotation, Run
+from keyturn.web.html.render import ago
 
 SOON = timedelta(days=7)
 SHOWN_BEFORE_END = timedelta(days=30)
@@ -59,7 +60,7 @@ def _sign_in(connection: Connection, service: str, rotation: Rotation | None, no
     replaced = rotation is not None and rotation.enabled and not expired
     if warning and connection.ends_at and not replaced:
         yield Badge(
-            "Certificate expired" if expired else f"Certificate expires {distance(connection.ends_at, now)}",
+            "Certificate expired" if expired else f"Certificate expires {ago(connection.ends_at, now)}",
             "bad" if expired else "warn",
             "clock",
             warning,
@@ -73,7 +74,7 @@ def _secret_ends(connection: Connection, now: datetime) -> Iterator[Badge]:
     ends_at = connection.secret_ends_at
     if ends_at is None or ends_at > now + SHOWN_BEFORE_END:
         return
-    text = "Secret ended" if ends_at <= now else f"Secret ends {distance(ends_at, now)}"
+    text = "Secret ended" if ends_at <= now else f"Secret ends {ago(ends_at, now)}"
     reason = "Nothing replaces it: enter another one, or set up rotation."
     yield Badge(text, "bad" if ends_at <= now + SOON else "warn", "clock", reason, ends_at, "Secret's end")
 
