@@ -84,8 +84,8 @@ def read_fault(body: Mapping[str, Any]) -> Fault:
 
 
 def fault_as_json(fault: Fault) -> dict[str, Any]:
-    """The fault as plain values."""
-    return asdict(fault)
+    """The fault as plain values, with its id."""
+    return {"id": fault.id, **asdict(fault)}
 
 
 def _whole(body: Mapping[str, Any], name: str, least: int) -> None:

@@ -98,6 +98,7 @@ class AdminApi:
                 "POST": lambda ask: self._add_fault(ask.body),
                 "DELETE": lambda _: world.faults.clear(),
             },
+            "faults/{}": {"DELETE": lambda ask: world.faults.remove(ask.names[0])},
             "ledger": {"GET": lambda ask: self._ledger(ask.query)},
             "ledger/saw": {"POST": lambda ask: {"seen": world.ledger.saw_plaintext(_text(ask.body, "text"))}},
             "issuers": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import threading
 from collections.abc import Iterable
@@ -248,6 +249,11 @@ class Fault:
     application: str | None = None
     caller: str | None = None
 
+    @property
+    def id(self) -> str:
+        """What equal faults, and no others, are called."""
+        return hashlib.sha256(repr(self).encode("utf-8", "replace")).hexdigest()[:16]
+
     def concerns(self, operation: str, tenant: str, application: str, caller: str) -> bool:
         """Whether a call of this kind is looked at."""
         matches = self.operation in {"*", operation} or (self.operation == "writes" and operation in WRITES)
@@ -280,6 +286,11 @@ class FaultPlan:
         """Adds a fault; its count of calls starts now."""
         with self._lock:
             self._watches.append(_Watch(fault))
+
+    def remove(self, fault_id: str) -> None:
+        """Forgets the faults with that id; none is needed, so a repeat is safe."""
+        with self._lock:
+            self._watches = [watch for watch in self._watches if watch.fault.id != fault_id]
 
     def clear(self) -> None:
         """Forgets all faults."""

@@ -139,7 +139,7 @@ def how_to_point(running: Running, demo: Demo | None) -> str:
     client = demo.connection.app_id if demo else "<app id>"
     secret = demo.connection.secrets[0].value if demo else "<secret>"
     return f"""\
-entra-emulator is ready: {at}   (admin API: {running.admin}/health)
+entra-emulator is ready: {at}   (look at it: {running.admin})
 
 Trust its certificate:   export SSL_CERT_FILE={ca} REQUESTS_CA_BUNDLE={ca}
 

@@ -17,9 +17,11 @@ from entra_emulator.admin import snapshot as snapshots
 from entra_emulator.admin.admin import Admin
 from entra_emulator.admin.demo import Demo, seed_demo
 from entra_emulator.admin.http import AdminApi
+from entra_emulator.admin.origins import is_foreign
+from entra_emulator.console.console import Console
 from entra_emulator.core.clock import Clock
 from entra_emulator.core.outside import Outside
-from entra_emulator.core.wire import Request, Response, deliver
+from entra_emulator.core.wire import Request, Response, deliver, json_body
 from entra_emulator.directory.directory import new_guid
 from entra_emulator.directory.issuers import IssuerError, ask
 from entra_emulator.directory.keys import SigningKey
@@ -39,6 +41,10 @@ _ROOMS = {
     **dict.fromkeys(("subscriptions", "metadata", "tenants", "providers"), arm.handle),
 }
 
+_FOREIGN = Response(
+    403, (("Content-Type", "application/json"),), json_body({"error": "sent by a page of another origin"})
+)
+
 
 class Emulator:
     """Entra ID and Microsoft Graph in memory.
@@ -57,6 +63,7 @@ class Emulator:
         self._world.identity_header = hashlib.sha256(f"identity header {seed}".encode()).hexdigest()[:32].upper()
         self.admin = Admin(self._world, self._lock, seed, self.handle)
         self._admin_api = AdminApi(self._world, self.admin, lambda uris: self.seed_demo(uris).as_dict())
+        self._console = Console(self._world, self._admin_api.handle)
 
     @property
     def clock(self) -> Clock:
@@ -85,7 +92,7 @@ class Emulator:
         self._ask_issuer(request)
         with self._lock:
             if segment == "_emulator":
-                return self._admin_api.handle(request, path, dict(parse_qsl(query)))
+                return self._own(request, host or _host(request), path, query)
             preflight = cors.preflight(request, path)
             if preflight is not None:
                 return preflight
@@ -94,6 +101,14 @@ class Emulator:
             if managed_identity.serves(path):
                 return self._close(call, managed_identity.handle(call))
             return self._close(call, cors.readable(request, path, _ROOMS.get(segment, sts.handle)(call)))
+
+    def _own(self, request: Request, host: str, path: str, query: str) -> Response:
+        """The page and the admin API, for whoever is not sent by a page of another origin."""
+        if is_foreign(request, host):
+            return _FOREIGN
+        if path.rstrip("/") == "/_emulator":
+            return self._console.handle(request, dict(parse_qsl(query)))
+        return self._admin_api.handle(request, path, dict(parse_qsl(query)))
 
     def asks_outside(self, request: Request) -> bool:
         """Whether answering this request will wait for an issuer to be called."""
