@@ -71,7 +71,14 @@ crash: $(VENV)/.test
 	KEYTURN_EVERY_CASE=1 $(BIN)/python -m pytest -n 4 -m "postgres or alternates" --ignore tests/kill --ignore tests/crash
 	KEYTURN_EVERY_CASE=1 $(BIN)/python -m pytest tests/system/test_permissions_of_routes.py tests/system/test_openapi_holds.py tests/simulation/test_planted_defects.py
 
-clients: $(VENV)/.test
+# azure-cli in an environment of its own: it holds other versions of what the tests need.
+AZ := build/clients/az
+$(AZ)/.made: $(UV) requirements/az.txt
+	$(PYTHON) -m venv $(AZ)
+	$(UV) pip install --quiet --python $(AZ)/bin/python --require-hashes -r requirements/az.txt
+	@touch $@
+
+clients: $(VENV)/.test $(AZ)/.made
 	@scripts/system-packages
 	$(BIN)/python -m pytest -n 2 -m client $(ARGS)
 
@@ -94,6 +101,7 @@ lock:
 	build/lock/bin/$(LOCK) --extra server pyproject.toml requirements/run.in -o requirements/run.txt
 	build/lock/bin/$(LOCK) -c requirements/run.txt distributions/entra-emulator/pyproject.toml -o requirements/emulator.txt
 	build/lock/bin/$(subst --universal ,,$(LOCK)) requirements/test.in -o requirements/test.txt
+	build/lock/bin/$(LOCK) --prerelease if-necessary requirements/az.in -o requirements/az.txt
 	$(MAKE) sbom
 
 sbom:

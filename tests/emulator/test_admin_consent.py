@@ -6,9 +6,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from entra_emulator import ApplicationHandle, Browser, SignInStopped
+from entra_emulator import ApplicationHandle, Browser, Request, SignInStopped
+from entra_emulator.directory.first_party import AZURE_CLI
 from tests.emulator.people import BACK, People, claims_of, fields_of
 from tests.emulator.scene import LOGIN, EmulatorFixture
+from tests.emulator.test_devices import begin, poll
 
 OWNED = "Application.ReadWrite.OwnedBy"
 
@@ -140,3 +142,27 @@ def test_a_tenant_brings_a_foreign_application_in_by_admin_consent(people: Peopl
     token = people.scene.post_form(form, elsewhere).json()["access_token"]
     assert claims_of(token)["roles"] == ["Application.Read.All"]
     assert claims_of(token)["tid"] == elsewhere
+
+
+def test_the_command_of_az_consents_through_the_portal_as_an_administrator(
+    people: People, boss: str, asking: ApplicationHandle
+) -> None:
+    resource = "74658136-14ec-4630-ad9b-26e160ff0fc6"
+    where = f"https://main.iam.ad.ext.azure.com/api/RegisteredApplications/{asking.app_id}/Consent"
+
+    def consent(token: str, query: str = "?onBehalfOfAll=true") -> int:
+        call = people.scene.emulator.call
+        return call(Request("POST", where + query, {"Authorization": f"Bearer {token}"})).status
+
+    tokens = {}
+    for user in (people.ada, boss):
+        device = begin(people, AZURE_CLI, scope=f"{resource}/.default")
+        people.scene.emulator.admin.approve_device(device["user_code"], user=user)
+        tokens[user] = poll(people, AZURE_CLI, device["device_code"]).json()["access_token"]
+    assert claims_of(tokens[boss])["aud"] == resource
+    assert consent(people.scene.bearer(people.scene.manager())) == 401, "a token for Graph is none for the portal"
+    assert consent(tokens[people.ada]) == 403, "who only manages applications does not give away Graph"
+    assert consent(tokens[boss], "") == 404
+    assert roles_of(people, asking) == []
+    assert consent(tokens[boss]) == consent(tokens[boss]) == 204
+    assert roles_of(people, asking) == [OWNED]

@@ -31,13 +31,14 @@ from entra_emulator.faults.faults import FaultPlan
 from entra_emulator.faults.ledger import Ledger
 from entra_emulator.graph import service as graph
 from entra_emulator.server import arm, cors
-from entra_emulator.sign_in import managed_identity, sts
+from entra_emulator.sign_in import managed_identity, portal, sts
 from entra_emulator.tokens import federation
 
 _ROOMS = {
     "v1.0": graph.handle,
     "beta": graph.handle,
     "oidc": graph.handle,
+    "api": portal.handle,
     **dict.fromkeys(("subscriptions", "metadata", "tenants", "providers"), arm.handle),
 }
 

@@ -30,7 +30,12 @@ from entra_emulator.sign_in import managed_identity
 
 _BODY_LIMIT = 8_000_000
 _HEADER_LIMIT = 64_000
-_REAL_NAMES = ("login.microsoftonline.com", "graph.microsoft.com", "management.azure.com")
+_REAL_NAMES = (
+    "login.microsoftonline.com",
+    "graph.microsoft.com",
+    "management.azure.com",
+    "main.iam.ad.ext.azure.com",  # asked by azure-cli 2.91.0, role/custom.py (admin_consent)
+)
 _TOO_LARGE = Response(413, (("Content-Type", "text/plain"), ("Connection", "close")), b"Payload Too Large")
 _NOT_HERE = Response(404, (("Content-Type", "text/plain"),), b"Only managed identity is served without TLS.")
 _MALFORMED = Response(400, (("Content-Type", "text/plain"), ("Connection", "close")), b"Bad Request")

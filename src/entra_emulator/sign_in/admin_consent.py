@@ -86,7 +86,7 @@ def _as_person(call: Call, ask: _Ask, person: Person, answer: str | None) -> Res
     if answer in {"decline", "return"}:
         return _refused(call, ask, _declined())
     own = {name: value for name, value in ask.parameters.items() if name not in OWN_FIELDS}
-    if not _may(user, roles):
+    if not may_consent_for_everyone(user, roles):
         refusal = StsError(90094, "The grant requires admin permission.")
         call.entry.error = str(refusal.code)
         return pages.approval(call, own, ask.application, user, refusal)
@@ -118,8 +118,8 @@ def _requested(call: Call, ask: _Ask) -> tuple[Permissions, Permissions]:
     return scopes, roles
 
 
-def _may(user: User, roles: Permissions) -> bool:
-    """Application permissions on Graph are beyond those who only manage applications."""
+def may_consent_for_everyone(user: User, roles: Permissions) -> bool:
+    """Whether this user may give them for everyone: those on Graph are beyond those who only manage applications."""
     roles_of_user = frozenset(user.roles)
     return bool(roles_of_user & (CONSENT_TO_GRAPH_ROLES if roles.get(GRAPH_APP_ID) else CONSENT_TO_SCOPES))
 

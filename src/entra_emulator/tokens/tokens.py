@@ -32,6 +32,8 @@ TOKEN_EXCHANGE_APP_ID = "fb60f99c-7a34-4190-8149-302f77469936"
 
 Source: https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity.
 """
+PORTAL_APP_ID = "74658136-14ec-4630-ad9b-26e160ff0fc6"
+"""The portal's own interface. Source: azure-cli 2.91.0, role/custom.py (admin_consent)."""
 OIDC_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
 """Words in `scope` that ask for no resource."""
 
@@ -139,6 +141,8 @@ def find_resource(call: Call, audience: str) -> tuple[str, str]:
         return GRAPH_APP_ID, "1.0"
     if audience.rstrip("/").lower() == TOKEN_EXCHANGE.lower():
         return TOKEN_EXCHANGE_APP_ID, "2.0"
+    if audience.lower() == PORTAL_APP_ID:
+        return PORTAL_APP_ID, "1.0"
     tenant = call.home()
     lowercase = audience.rstrip("/").lower()
     for candidate in tenant.principals.values():
