@@ -38,6 +38,44 @@ for module in pkgutil.iter_modules(keyturn.client.__path__, "keyturn.client."):
 rooms = {name.split(".")[1] for name in sys.modules if name.startswith("keyturn.")}
 print(*sorted(rooms - {"cli", "client", "errors", "kit", "ports"}), end="")
 """
+USES_THE_FIXTURE = """
+import json, os, ssl, urllib.error, urllib.parse, urllib.request
+import pytest
+
+def sign_in():
+    names = ("client_id", "client_secret")
+    form = {name: os.environ[f"AZURE_{name.upper()}"] for name in names}
+    form |= {"grant_type": "client_credentials", "scope": "https://graph.microsoft.com/.default"}
+    url = os.environ["AZURE_AUTHORITY_HOST"] + "/" + os.environ["AZURE_TENANT_ID"] + "/oauth2/v2.0/token"
+    context = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
+    with urllib.request.urlopen(url, urllib.parse.urlencode(form).encode(), context=context) as answer:
+        return json.load(answer)
+
+def test_a_token_until_the_secret_ends(entra):
+    assert sign_in()["access_token"]
+    entra.advance(800 * 86400)
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        sign_in()
+    assert [entry.status for entry in entra.ledger] == [200, 401]
+
+def test_the_next_one_begins_anew(entra):
+    assert len(entra.ledger) == 0
+    assert sign_in()["access_token"]
+"""
+STARTS = """
+import os, pathlib, signal, subprocess, tempfile, time
+folder = pathlib.Path(tempfile.mkdtemp())
+ready = folder / "ready.json"
+command = [pathlib.Path(os.sys.executable).with_name("entra-emulator"), "serve", "--demo"]
+command += ["--ready-file", ready, "--ca-file", folder / "ca.pem"]
+process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+while not ready.exists() and process.poll() is None:
+    time.sleep(0.02)
+process.send_signal(signal.SIGTERM)
+process.wait()
+spent = os.times()
+print(spent.children_user + spent.children_system, end="")
+"""
 
 pytestmark = pytest.mark.slow
 
@@ -182,10 +220,17 @@ def test_the_server_has_all_it_imports_and_the_demonstration_says_what_it_needs(
 
 
 def test_the_emulator_is_whole_without_the_product(archives: Path, tmp_path: Path) -> None:
-    alone = Environment(tmp_path, wheel(archives, "entra_emulator"))
+    alone = Environment(tmp_path, wheel(archives, "entra_emulator"), extras=frozenset({"pytest"}))
     assert "A local Entra ID and Microsoft Graph" in alone.run("entra-emulator", "--help").stdout
     assert alone.run("python", "-c", IMPORT_ALL, "entra_emulator").stderr == ""
     assert "No module named 'keyturn'" in alone.run("python", "-c", "import keyturn").stderr
+    test = tmp_path / "test_mine.py"
+    test.write_text(USES_THE_FIXTURE)
+    played = alone.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", str(test))
+    assert "2 passed" in played.stdout, played.stdout + played.stderr
+    started = alone.run("python", "-c", STARTS)
+    assert started.stderr == ""
+    assert float(started.stdout) < 1, "processor seconds until it answers"
 
 
 def test_the_simulation_plays_where_all_three_are_installed(archives: Path, tmp_path: Path) -> None:
