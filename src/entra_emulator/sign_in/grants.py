@@ -26,13 +26,14 @@ from entra_emulator.tokens.sts_errors import StsError, missing, not_consented
 
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 _FIELDS = {"authorization_code": "code", "refresh_token": "refresh_token"}
-DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+DEVICE_CODES = ("urn:ietf:params:oauth:grant-type:device_code", "device_code")
+"""RFC 8628, section 3.4, and what msal-node 7.2.3 sends (msal-common 16.17.0, utils/Constants)."""
 
 
 def home_of(call: Call, form: dict[str, str]) -> Tenant | None:
     """The tenant that the code or refresh token in this form is from, for requests to a shared name."""
     sessions = call.world.sessions
-    if form.get("grant_type") == DEVICE_CODE:
+    if form.get("grant_type") in DEVICE_CODES:
         return call.world.directory.tenants.get(_approved(call, form).tenant_id)
     credential = sessions.code(form.get("code", "")) or sessions.refresh_token(form.get("refresh_token", ""))
     if credential is None and form.get(_FIELDS.get(form.get("grant_type", ""), "")):
@@ -282,6 +283,6 @@ def _span(seconds: float) -> str:
 GRANTS: dict[str, Callable[[Call, dict[str, str], str, str], Response]] = {
     "authorization_code": _redeem_code,
     "refresh_token": _refresh,
-    DEVICE_CODE: _redeem_device,
+    **dict.fromkeys(DEVICE_CODES, _redeem_device),
 }
 """What the token endpoint grants on behalf of a user, by grant type."""

@@ -1,0 +1,110 @@
+"""Microsoft's libraries for other languages, unmodified. They are fetched into ``build/clients`` by the tools of those languages.
+
+Where a tool is missing or cannot fetch, the test is skipped, and says so.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from entra_emulator import Emulator, SigningKey, SystemClock
+from entra_emulator.directory.first_party import AZURE_CLI
+from entra_emulator.server.server import Running, run_in_thread
+from tests.emulator.certificates import Certificate
+from tests.emulator.issuer import Issuer
+from tests.system.test_other_sdks import fetched, program
+
+pytestmark = pytest.mark.client
+
+HERE = Path(__file__).parent
+BUILT = Path(__file__).parents[2] / "build" / "clients"
+SUBJECT = "system:serviceaccount:apps:web"
+
+
+@dataclass(frozen=True)
+class Client:
+    """A served emulator, and what a program needs that may sign in as one application in every way."""
+
+    running: Running
+    tenant: str
+    app_id: str
+    secret: str
+    user: str
+    certificate: Path
+    token: Path
+
+
+@pytest.fixture
+def client(signing_key: SigningKey, certificate: Certificate, tmp_path: Path) -> Iterator[Client]:
+    emulator, issuer = Emulator(SystemClock(), seed=7, signing_key=signing_key), Issuer(certificate.key)
+    admin = emulator.admin
+    tenant = admin.create_tenant("Contoso")
+    app = admin.create_application(tenant, "client", permissions=("Application.ReadWrite.All",))
+    admin.add_certificate(app.object_id, certificate.pem)
+    admin.trust_issuer(issuer.url, "k1", certificate.public_key_pem)
+    admin.trust_identity(app.object_id, issuer.url, SUBJECT)
+    user = admin.create_user(tenant, "Ada Admin", roles=("Application Administrator",))
+    pem, token = tmp_path / "certificate.pem", tmp_path / "token"
+    pem.write_bytes(certificate.private_pem + certificate.pem)
+    token.write_text(issuer.token(emulator.clock.now(), sub=SUBJECT))
+    with run_in_thread(emulator) as running:
+        yield Client(running, tenant, app.app_id, app.secrets[0].value, user, pem, token)
+
+
+def node_modules(npm: str) -> Path:
+    """The folder of the packages that the lock names, fetched where it is missing or the lock was changed."""
+    folder, names = BUILT / "node", ("package.json", "package-lock.json")
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run side by side
+        is_whole = (folder / "node_modules" / ".package-lock.json").exists()
+        if not is_whole or any((folder / name).read_bytes() != (HERE / "node" / name).read_bytes() for name in names):
+            for name in names:
+                shutil.copy(HERE / "node" / name, folder)
+            fetched(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", at=folder)
+    return folder
+
+
+def run_node(client: Client, *steps: str) -> None:
+    node, modules = program("node"), node_modules(program("npm"))
+    told = client.token.with_name("told.json")
+    running = client.running
+    told.write_text(
+        json.dumps(
+            {
+                "authority": running.authority,
+                "admin": running.admin,
+                "tenant": client.tenant,
+                "client": client.app_id,
+                "secret": client.secret,
+                "user": client.user,
+                "cli": AZURE_CLI,
+                "certificate": str(client.certificate),
+                "tokenFile": str(client.token),
+            }
+        )
+    )
+    done = subprocess.run(
+        [node, str(HERE / "node" / "clients.mjs"), str(modules), str(told), *steps],
+        env=os.environ | {"NODE_EXTRA_CA_CERTS": running.ca_file},
+        capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.stdout.strip().splitlines()[-1:] == ["ok"], done.stdout + done.stderr
+
+
+def test_libraries_for_node_sign_in_in_every_way_and_manage_applications(client: Client) -> None:
+    run_node(client, "secret", "certificate", "federated", "passwords", "pages", "delta")
+
+
+@pytest.mark.compiled
+def test_a_library_for_node_signs_a_person_in_by_the_code_of_a_device(client: Client) -> None:
+    run_node(client, "device")
