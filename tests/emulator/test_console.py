@@ -124,6 +124,9 @@ def test_a_form_that_does_not_fit_is_refused_with_the_reason(
     before = scene.clock.now()
     answer = send(scene, **({"do": "x", "tenant": scene.tenant} | fields))
     assert answer.status == 400
+    if fields.get("do") == "clock":  # the form is open, with what was typed
+        assert "<details open><summary>By another time" in answer.body.decode()
+        assert f'name="seconds" value="{fields["seconds"]}"' in answer.body.decode()
     (alert,) = re.findall(r'role="alert">(.*?)</section>', answer.body.decode())
     assert reason in alert
     assert scene.clock.now() == before

@@ -104,7 +104,7 @@ class _Page:
         )
         return (
             f"<section><h2>Clock</h2>{self._form('clock', buttons, 'buttons')}"
-            f"<details><summary>By another time</summary>{self._form('clock', own, 'row')}</details></section>"
+            f"{self._details('By another time', 'clock', own, 'row')}</section>"
         )
 
     def faults(self) -> str:
@@ -133,7 +133,7 @@ class _Page:
         )
         return (
             f'<section><h2>Faults</h2><div id="faults" data-live><div class="switches">{switches}</div><ul>{lines}</ul></div>'
-            f"<details><summary>Fault of the next calls</summary>{self._form('fault', inner, 'stack')}</details></section>"
+            f"{self._details('Fault of the next calls', 'fault', inner, 'stack')}</section>"
         )
 
     def behaviour(self) -> str:
@@ -153,7 +153,7 @@ class _Page:
         )
         return (
             f"<section><h2>Replicas</h2>{self._form('behaviour', buttons, 'switches', home)}"
-            f"<details><summary>Every setting</summary>{self._form('setting', inner, 'stack', home)}</details></section>"
+            f"{self._details('Every setting', 'setting', inner, 'stack', home)}</section>"
         )
 
     def tools(self) -> str:
@@ -213,16 +213,15 @@ class _Page:
             self._field("secret", "Name", "display_name", "maxlength=200", "", item.object_id)
             + self._field("secret", "Days", "days", "type=number min=0.001 step=any required", "180", item.object_id)
             + '<label>Value, or empty for a random one <input name="value" autocomplete="off"></label>'
-            + "<button>Add</button>"
+            + "<button>Add</button><p class=soft>Values are not shown here: "
+            f"<code>GET /_emulator/applications/{item.object_id}</code> gives them.</p>"
         )
         return (
             f'<article class="app" id="app-{item.object_id}" data-live><header>'
             f"<h3><bdi>{_text(item.display_name)}</bdi></h3>{state}"
             f"{self._form('disable', button, hidden=key | {'disabled': value})}</header>"
             f"<p class=soft>client id <code>{item.app_id}</code> · object id <code>{item.object_id}</code>{counts}</p>{table}"
-            f"<details><summary>Add a secret</summary>{self._form('secret', fields, 'row', key)}<p class=soft>"
-            f"Values are not shown here: <code>GET /_emulator/applications/{item.object_id}</code> gives them.</p>"
-            "</details></article>"
+            f"{self._details('Add a secret', 'secret', fields, 'row', key, item.object_id)}</article>"
         )
 
     def _secret(self, item: Application, home: Tenant, secret: PasswordCredential) -> str:
@@ -250,8 +249,7 @@ class _Page:
             + self._field("application", "Graph permissions", "permissions", "", "Application.ReadWrite.OwnedBy")
             + '<label class="tick"><input type="checkbox" name="owns_itself" checked> owns itself</label><button>Make</button>'
         )
-        opened = " open" if self.typed.get("do") == "application" else ""
-        return f"<details{opened}><summary>Another application</summary>{self._form('application', inner, 'row', home)}</details>"
+        return self._details("Another application", "application", inner, "row", home)
 
     # --- forms ---
 
@@ -261,6 +259,13 @@ class _Page:
             for name, value in ({"do": do} | dict(hidden or {})).items()
         )
         return f'<form method="post" action="{_text(self.view.url(), 1000)}" class="{style}">{fields}{inner}</form>'
+
+    def _details(
+        self, summary: str, do: str, inner: str, style: str, hidden: Mapping[str, str] | None = None, of: str = ""
+    ) -> str:
+        """A form to open; open already where it was just refused."""
+        opened = "" if self._before(do, "do", of) is None else " open"
+        return f"<details{opened}><summary>{summary}</summary>{self._form(do, inner, style, hidden)}</details>"
 
     def _before(self, do: str, name: str, of: str = "") -> str | None:
         refused = self.typed.get("do") == do and (not of or self.typed.get("application") == of)
