@@ -1,11 +1,12 @@
 """Microsoft's libraries for other languages, unmodified. They are fetched into ``build/clients`` by the tools of those languages.
 
-Where a tool is missing or cannot fetch, the test is skipped, and says so.
+Where a tool is missing or cannot fetch, the test is skipped, and says so. Go takes minutes to build: ``make clients`` does it.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from entra_emulator.directory.first_party import AZURE_CLI
 from entra_emulator.server.server import Running, run_in_thread
 from tests.emulator.certificates import Certificate
 from tests.emulator.issuer import Issuer
+from tests.emulator.real_names import real_names
 from tests.system.test_other_sdks import fetched, program
 
 pytestmark = pytest.mark.client
@@ -108,3 +110,41 @@ def test_libraries_for_node_sign_in_in_every_way_and_manage_applications(client:
 @pytest.mark.compiled
 def test_a_library_for_node_signs_a_person_in_by_the_code_of_a_device(client: Client) -> None:
     run_node(client, "device")
+
+
+def go_program() -> Path:
+    """The tests of the Go module, built where they are missing or were changed."""
+    go, source = program("go"), HERE / "go"
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(source.iterdir()))).hexdigest()
+    built = BUILT / f"go-{digest[:16]}"
+    if not built.exists():
+        BUILT.mkdir(parents=True, exist_ok=True)
+        fetched(go, "mod", "download", at=source)
+        done = subprocess.run(
+            [go, "test", "-mod=readonly", "-c", "-o", str(built), "."],
+            cwd=source,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert not done.returncode, done.stderr
+    return built
+
+
+@pytest.mark.compiled
+@pytest.mark.timeout(1500)
+def test_libraries_for_go_sign_in_by_the_real_names_and_manage_applications(client: Client) -> None:
+    with real_names(client.running.port) as proxy:
+        environment = {
+            "HTTPS_PROXY": proxy,
+            "SSL_CERT_FILE": client.running.ca_file,
+            "TENANT": client.tenant,
+            "CLIENT": client.app_id,
+            "SECRET": client.secret,
+            "CERTIFICATE": str(client.certificate),
+            "TOKEN_FILE": str(client.token),
+        }
+        command = [str(go_program()), "-test.v", "-test.timeout", "100s"]
+        done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stdout + done.stderr
+    assert done.stdout.count("--- PASS") == 4, done.stdout
