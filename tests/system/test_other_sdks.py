@@ -4,6 +4,7 @@ They are fetched once into ``build/sdks`` by the tools of their languages. Where
 skipped. The Go SDK takes minutes to build: ``make clients`` does it.
 """
 
+import fcntl
 import shutil
 import subprocess
 from pathlib import Path
@@ -43,11 +44,19 @@ def ends_well(given: SdkProject, *command: str) -> None:
     assert done.stdout.strip().splitlines()[-1:] == ["ok"], done.stdout + done.stderr
 
 
+def fetch_node_sdk(npm: str, modules: Path) -> None:
+    """Install the SDK unless it is there whole. Processes of the tests that do so at once wait for each other."""
+    modules.mkdir(parents=True, exist_ok=True)
+    with (modules / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (modules / "whole").exists():
+            fetched(npm, "install", "--prefix", str(modules), "--no-audit", "--no-fund", NODE_SDK, at=modules)
+            (modules / "whole").touch()
+
+
 def test_the_node_sdk_keeps_secrets(tmp_path: Path) -> None:
     node, npm, modules = program("node"), program("npm"), CACHE / "node"
-    if not (modules / "node_modules" / "@infisical" / "sdk").exists():
-        modules.mkdir(parents=True, exist_ok=True)
-        fetched(npm, "install", "--prefix", str(modules), "--no-audit", "--no-fund", NODE_SDK, at=modules)
+    fetch_node_sdk(npm, modules)
     with sdk_project(tmp_path) as given:
         ends_well(given, node, str(HERE / "node.mjs"), str(modules))
 

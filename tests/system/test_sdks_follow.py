@@ -15,7 +15,7 @@ from keyturn.demo.line import CONNECTIONS, DemoClient
 from keyturn.demo.processes import DemoStage
 from tests.system.installation import system_environ
 from tests.system.sdk_project import PASSWORD, UNIVERSAL
-from tests.system.test_other_sdks import CACHE, HERE, NODE_SDK, fetched, go_program, program
+from tests.system.test_other_sdks import CACHE, HERE, fetch_node_sdk, go_program, program
 
 pytestmark = pytest.mark.client
 
@@ -116,9 +116,7 @@ def test_the_python_sdk_follows_a_rotation(shop: Shop) -> None:
 
 def test_the_node_sdk_follows_a_rotation(shop: Shop) -> None:
     node, npm, modules = program("node"), program("npm"), CACHE / "node"
-    if not (modules / "node_modules" / "@infisical" / "sdk").exists():
-        modules.mkdir(parents=True, exist_ok=True)
-        fetched(npm, "install", "--prefix", str(modules), "--no-audit", "--no-fund", NODE_SDK, at=modules)
+    fetch_node_sdk(npm, modules)
     _follows_line_by_line(shop, node, str(Path(HERE) / "follow.mjs"), str(modules))
 
 

@@ -23,7 +23,7 @@ _OF_TOKENS = (
 )
 WATCHED = (
     Watched("access_tokens", _OF_TOKENS, delete=False),
-    Watched("users", ("org_id", "email", "role")),
+    Watched("users", ("org_id", "email", "role", "disabled_at")),
     Watched("identities", ("org_id", "name", "role")),
     Watched("universal_auths", ("identity_id", "access_token_trusted_ips"), insert=True),
     Watched("token_auths", ("identity_id", "access_token_trusted_ips")),

@@ -22,9 +22,9 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def proofs_after_the_last_not_yet(world: World, key_id: str, until: float) -> tuple[list[float], float | None]:
-    """When the key signed in before the moment, after the last refusal; and when that was."""
+    """When the key signed in up to the moment, after the last refusal before it; and when that was."""
     requests = [request for request in world.emulator.ledger.query(operation="token") if request.at <= until]
-    refused = [request.at for request in requests if request.status == 401]
+    refused = [request.at for request in requests if request.status == 401 and request.at < until]
     last = refused[-1] if refused else None
     good = [request.at for request in requests if request.auth_key_id == key_id and (last is None or request.at > last)]
     return good, last
@@ -41,7 +41,9 @@ def test_after_a_not_yet_five_sign_ins_are_spread_over_as_long_as_it_took(databa
     assert row.issued_at
     good, last = proofs_after_the_last_not_yet(world, str(row.key_id), row.published_at.timestamp())
     count = 3 if last is None else 5
-    assert len(good) == count + 1, "the last one signs in for the removal of the original"
+    assert len(good) in {count, count + 1}, (
+        "one more signs in for the removal of the original, or finds the slowest replica"
+    )
     if last is not None:
         assert good[count - 1] - good[0] >= min(max(last - row.issued_at.timestamp(), 10.0), 300.0) - 0.1
 

@@ -8,11 +8,13 @@ import pytest
 import sqlalchemy as sa
 
 from keyturn.app.maintenance import HourlyTasks
+from keyturn.approvals.store import KEPT as KEPT_REQUESTS
 from keyturn.connections.domain import Connection
 from keyturn.crypto.keyring import LIFE, Keyring
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db.tables import (
     app_connections,
+    approval_requests,
     audit_events,
     credentials,
     data_keys,
@@ -91,6 +93,26 @@ class Scene:
                     deleted_at=long_ago,
                 )
             )
+            tx.run(
+                sa.insert(approval_requests).values(
+                    id=world.ids.new(),
+                    org_id=world.actor.org_id,
+                    kind="leaked",
+                    subject_id=world.ids.new(),
+                    subject_name="old",
+                    action="rotate",
+                    scope={},
+                    parameters={},
+                    seen="-",
+                    reason="-",
+                    state="approved",
+                    asked_by_kind="user",
+                    asked_by_id="-",
+                    asked_by_name="-",
+                    asked_at=world.clock.now() - KEPT_REQUESTS - DAY,
+                    expires_at=long_ago,
+                )
+            )
         assert self.undone() == EVERY_TASK
 
     def round(self, fuse: Fuse) -> None:
@@ -118,6 +140,7 @@ class Scene:
 
             probe = sa.select(sa.literal(1).label("one"))
             tasks = {
+                "approvals": exists(probe.select_from(approval_requests)),
                 "data-keys": not exists(probe.where(data_keys.c.created_at > old)),
                 "sign-ins": exists(probe.select_from(oauth_flows)),
                 "audit-retention": exists(probe.where(audit_events.c.at < old)),

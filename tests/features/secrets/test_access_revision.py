@@ -147,6 +147,8 @@ def _walk_people(walk: Walk) -> None:
     passwords = {"oldPassword": first["newPassword"], "newPassword": "vellum-orbit-pickle-97"}
     walk.moves("POST", "/api/v1/users/me/password", passwords, token=signed_in.json()["accessToken"])
     walk.moves("PATCH", "/api/v1/users/{user_id}", {"role": "viewer"})
+    walk.moves("POST", "/api/v1/users/{user_id}/disable", {})
+    walk.moves("POST", "/api/v1/users/{user_id}/enable")
     walk.moves("DELETE", "/api/v1/users/{user_id}")
 
 
