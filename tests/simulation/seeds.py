@@ -1,4 +1,4 @@
-"""Which seeds a run of the tests plays: 30 of the commit, or from ``KEYTURN_SIM_BASE`` on, and those that ever failed.
+"""Which seeds a run of the tests plays: 20 of the commit, or from ``KEYTURN_SIM_BASE`` on, and those that ever failed.
 
 The same commit plays the same seeds, so that a run can be repeated, and those of all commits add up. ``make seeds`` plays 500 at
 once that nobody has played.
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 BATCH = 10
-BATCHES = 3
+BATCHES = 2
 ONCE_BROKEN = (
     500363,
     78773840,
