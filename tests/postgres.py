@@ -36,6 +36,8 @@ _SETTINGS = {
     "max_wal_size": "2GB",
     # A database serves test after test, emptied: rows stay in the order in which they came, as in one that is new.
     "autovacuum": "off",
+    # Dropping a database waits for every connection that is half signed in: a test whose line hangs would hold up all others.
+    "authentication_timeout": "10",
 }
 
 
