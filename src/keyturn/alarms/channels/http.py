@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from keyturn.alarms.channels.kind import Undelivered, refused
+from keyturn.alarms.channels.kind import Config, Undelivered, refused
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import HttpRequest, NamedHostTransport, TransportFailed
 
@@ -26,11 +27,19 @@ def require_address(text: str, field: str) -> str:
     return host
 
 
-def post_json(
-    transport: NamedHostTransport, url: Plaintext, body: object, headers: Mapping[str, str] | None = None
-) -> str:
+def shown_host(config: Config, secret: Plaintext | None) -> dict[str, Any]:
+    """Return what is shown of a channel whose address is its secret: the host. Raises Refused as :func:`require_address`.
+
+    Without a new secret it is the host of before.
+    """
+    return {"host": require_address(secret.reveal(), "secret") if secret else str(config.get("host") or "")}
+
+
+def post_json(transport: NamedHostTransport, url: Plaintext | None, body: object) -> str:
     """Send once, and return the status. Raises Undelivered, which repeats neither the address nor the answer."""
-    return post(transport, url, msgspec.json.encode(body), headers)
+    if url is None:
+        raise Undelivered("The channel has no address.")
+    return post(transport, url, msgspec.json.encode(body))
 
 
 def post(transport: NamedHostTransport, url: Plaintext, data: bytes, headers: Mapping[str, str] | None = None) -> str:

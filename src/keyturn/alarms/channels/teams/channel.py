@@ -6,8 +6,8 @@ https://learn.microsoft.com/en-us/microsoftteams/platform/webhooks-and-connector
 from dataclasses import dataclass
 from typing import Any
 
-from keyturn.alarms.channels.http import post_json, require_address
-from keyturn.alarms.channels.kind import Config, Undelivered
+from keyturn.alarms.channels.http import post_json, shown_host
+from keyturn.alarms.channels.kind import Config
 from keyturn.alarms.notification import Item, Notification
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import NamedHostTransport
@@ -29,11 +29,9 @@ class Teams:
     secret_needed: bool = True
 
     def check(self, config: Config, secret: Plaintext | None) -> dict[str, Any]:
-        return {"host": require_address(secret.reveal(), "secret") if secret else str(config.get("host") or "")}
+        return shown_host(config, secret)
 
     def send(self, config: Config, secret: Plaintext | None, notification: Notification) -> str:
-        if secret is None:
-            raise Undelivered("The channel has no address.")
         return post_json(self.transport, secret, body(notification))
 
 
