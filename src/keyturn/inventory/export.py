@@ -1,12 +1,11 @@
 """An inventory as a file of comma-separated values that a spreadsheet opens without running anything in it. Pure."""
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from keyturn.inventory.domain import NO_KEY, Observed, Row
 from keyturn.kit.clock import iso_or_none
+from keyturn.kit.spreadsheet import rows_as_csv
 
 COLUMNS = (
     *("objectType", "displayName", "appId", "objectId", "audience", "foreign", "disabled"),
@@ -14,7 +13,6 @@ COLUMNS = (
     *("ownerState", "owners", "origin", "rotationId", "slotsLeft", "lastSuccessAt", "lastSuccessSource"),
     *("lastSuccessUnknownBecause", "findings"),
 )
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def header() -> bytes:
@@ -22,22 +20,8 @@ def header() -> bytes:
 
 
 def lines(rows: Iterable[Sequence[object]]) -> bytes:
-    """Return rows as RFC 4180 says it. What a spreadsheet would take for a formula gets a quote before it.
-
-    Whoever may name an application, a secret or a person could otherwise run something on the machine of who opens the file
-    (https://owasp.org/www-community/attacks/CSV_Injection).
-    """
-    text = io.StringIO()
-    csv.writer(text).writerows([[_cell(value) for value in row] for row in rows])
-    return text.getvalue().encode()
-
-
-def _cell(value: object) -> object:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value
+    """Return rows as a file has them."""
+    return rows_as_csv(rows).encode()
 
 
 def age_in_days(starts_at: datetime | None, now: datetime) -> int | None:

@@ -1,7 +1,5 @@
 """The audit log for people: who did what, when, and to what, by names; found by what it is about, by whom and when."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.kit.moments import utc_of
+from keyturn.kit.spreadsheet import rows_as_csv
 from keyturn.web.pages import BrowserContext, File, Page, Pages, get, group
 from keyturn.web.schema.validate import Trimmed
 from keyturn.web.schema.wire import ApiModel
@@ -217,16 +216,6 @@ def _records(found: AuditEvents) -> Iterator[dict[str, object]]:
 
 
 def _csv(found: AuditEvents) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(_COLUMNS)
-    for record in _records(found):
-        facts = json.dumps(record["facts"], ensure_ascii=False)
-        writer.writerow([_cell(facts if name == "facts" else record[name]) for name in _COLUMNS])
-    return text.getvalue().encode("utf-8-sig")
-
-
-def _cell(value: object) -> str:
-    """Return a text that no spreadsheet takes for a formula: names are of people's choice."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+    records = [record | {"facts": json.dumps(record["facts"], ensure_ascii=False)} for record in _records(found)]
+    rows = [_COLUMNS, *([record[name] for name in _COLUMNS] for record in records)]
+    return rows_as_csv(rows).encode("utf-8-sig")
