@@ -149,7 +149,8 @@ def _used(items: Sequence[Mapping[str, Any]]) -> dict[str, datetime]:
 
 def _not_permitted(caller: GraphContext) -> ReportTrouble:
     fix = grant(caller.token.client_id or caller.subject.app_id, AUDIT_READ)
-    return ReportTrouble(Unobservable.PERMISSION, "The connection may not read sign-in logs.", fix)
+    message = f"The connection may not read sign-in logs: it lacks the permission {AUDIT_READ}."
+    return ReportTrouble(Unobservable.PERMISSION, message, fix)
 
 
 @dataclass(frozen=True)
