@@ -10,7 +10,7 @@ from keyturn.delivery.domain import Read
 from keyturn.errors import KeyturnError
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.rotations.overlap import UNTIL_SWITCHED
-from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.rotations.secret_rotations.domain import SecretRotationView
 from keyturn.secrets.domain import Address, Reading, ReadValue, SecretType
 from keyturn.secrets.service import Secrets
 from keyturn_simulation.processes import Process

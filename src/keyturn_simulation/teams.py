@@ -12,9 +12,9 @@ from keyturn.kit.secret import Plaintext
 from keyturn.rotations.commands import HandedOver, NewSecretRotation, ScheduleChange, SecretRotationChange
 from keyturn.rotations.domain import Rotation
 from keyturn.rotations.schedule import Schedule
-from keyturn.rotations.secret_domain import Awaited, SecretRotationView
-from keyturn.rotations.secret_rotation import SecretRotations
-from keyturn.rotations.secret_values import SecretRotationValues
+from keyturn.rotations.secret_rotations.domain import Awaited, SecretRotationView
+from keyturn.rotations.secret_rotations.service import SecretRotations
+from keyturn.rotations.secret_rotations.values import SecretRotationValues
 from keyturn.secrets.domain import Address, Reading, SecretType
 from keyturn.secrets.mapped import SecretNames
 from keyturn.secrets.service import Secrets

@@ -31,7 +31,7 @@ from keyturn.projects.domain import NewProject, Project
 from keyturn.projects.service import Projects
 from keyturn.providers.azure.methods.client_secret import ClientSecret
 from keyturn.rotations.commands import ScheduleChange
-from keyturn.rotations.secret_rotation import SecretRotations
+from keyturn.rotations.secret_rotations.service import SecretRotations
 from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.settings.reader import read_settings
 from keyturn.tokens.domain import Origin

@@ -25,7 +25,7 @@ from keyturn.kit.secret import Plaintext
 from keyturn.projects.domain import NewProject, Project
 from keyturn.providers.azure.methods.certificate import CertificateFiles
 from keyturn.rotations.commands import NewSecretRotation
-from keyturn.rotations.freeze_service import Freezes, NewFreeze
+from keyturn.rotations.freezes.service import Freezes, NewFreeze
 from keyturn.rotations.proposals import deletion_of_connection
 from keyturn.rotations.schedule import Schedule
 from keyturn.secrets.domain import Address, Details, Metadata, NewSecret, ReadValue, SecretChange

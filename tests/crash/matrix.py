@@ -24,7 +24,7 @@ from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.secret import Plaintext
 from keyturn.providers.azure.methods.certificate import Certificate, CertificateFiles
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
-from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.rotations.secret_rotations.domain import SecretRotationView
 from keyturn.secrets.domain import ReadValue, StoredSecret
 from keyturn.secrets.service import Secrets
 from keyturn.settings.model import Pace

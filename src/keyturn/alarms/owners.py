@@ -13,7 +13,7 @@ from keyturn.kit.actor import Actor
 from keyturn.ownership import store
 from keyturn.ownership.domain import Owned, Owner, unknown_user
 from keyturn.ports.clock import Clock
-from keyturn.rotations import secret_access
+from keyturn.rotations.secret_rotations import access as secret_access
 
 _READ = {Owned.CONNECTION: Action.READ_CONNECTIONS, Owned.SECRET_ROTATION: Action.READ_ROTATIONS}
 _EDIT = {Owned.CONNECTION: Action.EDIT_CONNECTIONS, Owned.SECRET_ROTATION: Action.EDIT_ROTATIONS}

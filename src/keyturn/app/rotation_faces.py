@@ -14,8 +14,8 @@ from keyturn.pages import secrets as secrets_pages
 from keyturn.pages.owner_choice import OwnerChoice
 from keyturn.pages.project_header import ProjectHeaders
 from keyturn.projects.service import Projects
-from keyturn.rotations.secret_consumers import SecretConsumers
-from keyturn.rotations.secret_search import SecretRotationSearch
+from keyturn.rotations.secret_rotations.consumers import SecretConsumers
+from keyturn.rotations.secret_rotations.search import SecretRotationSearch
 from keyturn.secrets.comparison import Comparisons
 from keyturn.secrets.dotenv_files import DotenvFiles
 from keyturn.secrets.listing import SecretListing

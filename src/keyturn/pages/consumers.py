@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keyturn.credentials.domain import Credential
-from keyturn.rotations.secret_consumers import ConsumedSecret
+from keyturn.rotations.secret_rotations.consumers import ConsumedSecret
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from keyturn.kit.actor import Actor
 from keyturn.pages.connections.urls import connection_path
 from keyturn.pages.rotations.urls import rotation_path
 from keyturn.projects.service import Projects
-from keyturn.rotations.finding import SecretRotationFinder
+from keyturn.rotations.secret_rotations.finding import SecretRotationFinder
 from keyturn.secrets.finding import SecretFinder
 from keyturn.web.pages import Page, Pages, get, group
 from keyturn.web.schema.validate import Trimmed

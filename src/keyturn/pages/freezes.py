@@ -13,8 +13,8 @@ from keyturn.kit import zones
 from keyturn.kit.actor import Actor, Role
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.ports.clock import Clock
-from keyturn.rotations.freeze_service import Freezes
-from keyturn.rotations.freezes import Freeze, FreezeWindow, next_freeze
+from keyturn.rotations.freezes.domain import Freeze, FreezeWindow, next_freeze
+from keyturn.rotations.freezes.service import Freezes
 from keyturn.web.pages import BrowserContext, FormState, Page, PageRoute, Pages, Redirect, get, group, post
 from keyturn.web.schema.validate import Trimmed, parse
 from keyturn.web.schema.wire import ApiModel

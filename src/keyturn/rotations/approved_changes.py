@@ -15,8 +15,8 @@ from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock
 from keyturn.ports.sealing import Sealer
 from keyturn.rotations.commands import HandedOver
-from keyturn.rotations.secret_rotation import SecretRotations
-from keyturn.rotations.secret_values import SecretRotationValues
+from keyturn.rotations.secret_rotations.service import SecretRotations
+from keyturn.rotations.secret_rotations.values import SecretRotationValues
 from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.rotations.store import policies
 from keyturn.rotations.store import secret_rotations as rotation_store

@@ -9,7 +9,7 @@ from keyturn.credentials.domain import Credential, State
 from keyturn.delivery.use_domain import Use
 from keyturn.ports.provider import Tenant
 from keyturn.rotations.evidence.domain import Evidence
-from keyturn.rotations.freezes import FreezeWindows
+from keyturn.rotations.freezes.domain import FreezeWindows
 from keyturn.rotations.schedule import Anchor, Schedule
 
 

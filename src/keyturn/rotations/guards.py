@@ -10,8 +10,8 @@ from keyturn.connections.store import in_place as count_connections
 from keyturn.db.unit import Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
-from keyturn.rotations import secret_access
-from keyturn.rotations.secret_domain import SecretRotationRef
+from keyturn.rotations.secret_rotations import access as secret_access
+from keyturn.rotations.secret_rotations.domain import SecretRotationRef
 from keyturn.rotations.store import conversions, policies
 from keyturn.rotations.store import secret_rotations as store
 

@@ -15,7 +15,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor
 from keyturn.rotations import access, waits
 from keyturn.rotations.domain import Rotation, Run
-from keyturn.rotations.freezes import FreezeWindows
+from keyturn.rotations.freezes.domain import FreezeWindows
 from keyturn.rotations.run_schedule import ComingRun, coming_runs, next_run, runs_from
 from keyturn.rotations.schedule import Anchor, Schedule
 from keyturn.rotations.store import freezes, observed, policies

@@ -10,8 +10,8 @@ from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor
 from keyturn.projects import store as projects
 from keyturn.projects.domain import ProjectRef
-from keyturn.rotations import secret_access
-from keyturn.rotations.secret_domain import RotatedThrough
+from keyturn.rotations.secret_rotations import access as secret_access
+from keyturn.rotations.secret_rotations.domain import RotatedThrough
 from keyturn.rotations.store import policies
 from keyturn.rotations.store import secret_rotations as store
 

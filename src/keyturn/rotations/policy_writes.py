@@ -22,7 +22,7 @@ from keyturn.providers.registry import Providers
 from keyturn.rotations import waits
 from keyturn.rotations.commands import Adoption, ConnectionChange, schedule_facts
 from keyturn.rotations.domain import Reason, Rotation, RotationKind, Run, RunState, Snapshot
-from keyturn.rotations.freezes import Freeze, freeze_at
+from keyturn.rotations.freezes.domain import Freeze, freeze_at
 from keyturn.rotations.run_schedule import next_run
 from keyturn.rotations.schedule import Schedule
 from keyturn.rotations.store import freezes, policies, runs

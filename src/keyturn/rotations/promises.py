@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Tx
 from keyturn.rotations.domain import Rotation
-from keyturn.rotations.secret_history import usable_until
+from keyturn.rotations.secret_rotations.history import usable_until
 from keyturn.rotations.store import promised
 
 SOON = timedelta(days=7)

@@ -6,8 +6,8 @@ from keyturn.authz.domain import Action
 from keyturn.connections.domain import Connection
 from keyturn.rotations.commands import HandedOver
 from keyturn.rotations.domain import Rotation
-from keyturn.rotations.secret_access import scope_of
-from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.rotations.secret_rotations.access import scope_of
+from keyturn.rotations.secret_rotations.domain import SecretRotationView
 
 
 def leak_of_connection(connection: Connection, rotation: Rotation) -> ProposedChange:

@@ -9,7 +9,7 @@ from keyturn.kit import zones
 from keyturn.kit.moments import in_zone, moved
 from keyturn.rotations import waits
 from keyturn.rotations.domain import Reason, Rotation
-from keyturn.rotations.freezes import (
+from keyturn.rotations.freezes.domain import (
     FreezeWindow,
     FreezeWindows,
     PermittedSlot,

@@ -10,7 +10,7 @@ from keyturn.kit.clock_difference import WRONG
 from keyturn.kit.moments import bounded, moved
 from keyturn.rotations.domain import Snapshot
 from keyturn.rotations.evidence.domain import NOTHING_KNOWN, Verdict, judge
-from keyturn.rotations.freezes import LONGEST_MOVE, FreezeWindows, freeze_at
+from keyturn.rotations.freezes.domain import LONGEST_MOVE, FreezeWindows, freeze_at
 from keyturn.rotations.schedule import Anchor, Schedule
 
 LONGEST_RETRY = timedelta(hours=7)

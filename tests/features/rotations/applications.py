@@ -14,8 +14,8 @@ from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.rotations.commands import NewSecretRotation, ScheduleChange
 from keyturn.rotations.schedule import Schedule
-from keyturn.rotations.secret_domain import Awaited, SecretRotationView
-from keyturn.rotations.secret_rotation import SecretRotations
+from keyturn.rotations.secret_rotations.domain import Awaited, SecretRotationView
+from keyturn.rotations.secret_rotations.service import SecretRotations
 from keyturn.secrets.domain import Address, Reading, Secret, SecretType
 from keyturn.secrets.mapped import SecretNames
 from keyturn.secrets.service import Secrets

@@ -22,7 +22,7 @@ from keyturn.pages.projects import deletions
 from keyturn.pages.rotations import RotationPages
 from keyturn.projects.service import Projects
 from keyturn.rotations import guards
-from keyturn.rotations.secret_search import SecretRotationSearch
+from keyturn.rotations.secret_rotations.search import SecretRotationSearch
 from keyturn.secrets.restoring import Restoring
 from keyturn.settings.model import Settings
 from keyturn.web.cookies import SessionCookie

@@ -12,7 +12,7 @@ from keyturn.errors import KeyturnError, NotFound, Refused, RunFailed
 from keyturn.kit.secret import Plaintext
 from keyturn.rotations.commands import HandedOver, ScheduleChange, SecretRotationChange
 from keyturn.rotations.schedule import Schedule
-from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.rotations.secret_rotations.domain import SecretRotationView
 from keyturn.rotations.work.workflow import Rotator
 from keyturn.secrets.domain import Address, NewSecret, SecretChange
 from keyturn.secrets.mapped import SecretNames

@@ -10,7 +10,7 @@ from keyturn.alarms.conditions.domain import ConditionKind
 from keyturn.alarms.conditions.finder import ConditionFinder
 from keyturn.db.unit import Database
 from keyturn.kit.actor import Role
-from keyturn.rotations import secret_consumers
+from keyturn.rotations.secret_rotations import consumers as secret_consumers
 from tests.features.accounts.people import person
 from tests.features.rotations.secret_desk import Json, RotationClient, desk
 

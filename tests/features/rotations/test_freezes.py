@@ -10,8 +10,8 @@ from keyturn.db.unit import Database
 from keyturn.errors import Refused
 from keyturn.rotations.commands import ScheduleChange
 from keyturn.rotations.domain import Reason
-from keyturn.rotations.freeze_service import NewFreeze
-from keyturn.rotations.freezes import FreezeWindow
+from keyturn.rotations.freezes.domain import FreezeWindow
+from keyturn.rotations.freezes.service import NewFreeze
 from keyturn_simulation.world import World, make_world
 from tests.features.rotations.applications import Applications, make_applications
 

@@ -25,7 +25,7 @@ from keyturn.pages.project_header import ProjectHeaders
 from keyturn.projects.domain import GivenRole, NewProject
 from keyturn.projects.role_domain import NewRole
 from keyturn.projects.service import Projects
-from keyturn.rotations.secret_consumers import SecretConsumers
+from keyturn.rotations.secret_rotations.consumers import SecretConsumers
 from keyturn.secrets.comparison import Comparisons
 from keyturn.secrets.domain import Address, NewSecret
 from keyturn.secrets.dotenv_files import DotenvFiles

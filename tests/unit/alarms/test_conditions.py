@@ -55,9 +55,9 @@ from keyturn.pages.rotations import urls as rotations
 from keyturn.ports.provider import Tenant
 from keyturn.rotations.domain import Reason, Rotation, RotationKind, RotationState, Run, RunState
 from keyturn.rotations.evidence.domain import ObservedUse, RefusedUser
-from keyturn.rotations.freezes import FreezeWindow
+from keyturn.rotations.freezes.domain import FreezeWindow
 from keyturn.rotations.schedule import Schedule
-from keyturn.rotations.secret_domain import SecretRotation, SecretRotationView
+from keyturn.rotations.secret_rotations.domain import SecretRotation, SecretRotationView
 from keyturn.secrets.domain import Place
 from keyturn.secrets.mapped import SecretNames
 

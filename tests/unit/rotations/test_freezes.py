@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from keyturn.credentials.domain import Credential, State
 from keyturn.kit import zones
 from keyturn.rotations.domain import Reason, Rotation
-from keyturn.rotations.freezes import FreezeWindow, freeze_at, next_freeze, obstacle_at, permitted
+from keyturn.rotations.freezes.domain import FreezeWindow, freeze_at, next_freeze, obstacle_at, permitted
 from keyturn.rotations.run_schedule import coming_runs, guard, next_run, put_off
 from keyturn.rotations.schedule import EVERY_DAY, Anchor, Schedule, next_slot
 from tests.unit.rotations.model import ROTATION

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from keyturn.credentials.domain import marker
-from keyturn.rotations.other_writers import probable_writer
+from keyturn.rotations.secret_rotations.other_writers import probable_writer
 
 START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 A_WHILE, YEAR, TWO_YEARS = timedelta(days=63), timedelta(days=365), timedelta(days=731)

@@ -9,7 +9,7 @@ from keyturn.authz.permissions import Scope
 from keyturn.credentials.domain import Credential, State
 from keyturn.kit.moments import moved
 from keyturn.rotations.evidence.domain import ObservedUse
-from keyturn.rotations.freezes import FreezeWindows
+from keyturn.rotations.freezes.domain import FreezeWindows
 from keyturn.rotations.waits import unfrozen
 
 REMOVED_IN_TIME = timedelta(days=1)

@@ -28,7 +28,7 @@ from keyturn.kit.moments import moved
 from keyturn.ownership import store as ownership
 from keyturn.providers.registry import Providers
 from keyturn.rotations.domain import RotationState
-from keyturn.rotations.secret_consumers import SlotWait, UseOfEnding, in_use_and_ending, slots_waited_for
+from keyturn.rotations.secret_rotations.consumers import SlotWait, UseOfEnding, in_use_and_ending, slots_waited_for
 from keyturn.rotations.store import freezes, policies
 from keyturn.rotations.store import secret_rotations as mappings
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, Severity
 from keyturn.alarms.conditions.rules import About
 from keyturn.rotations.domain import RotationState
-from keyturn.rotations.freezes import FreezeWindows, freeze_at
+from keyturn.rotations.freezes.domain import FreezeWindows, freeze_at
 
 
 def of_freeze(about: About, state: RotationState, windows: FreezeWindows, now: datetime) -> Iterator[Condition]:

@@ -18,7 +18,7 @@ from keyturn.authz.permissions import Scope
 from keyturn.connections.domain import Connection
 from keyturn.kit.moments import moved
 from keyturn.rotations.domain import Reason, RotationState, RunState
-from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.rotations.secret_rotations.domain import SecretRotationView
 
 UNCHECKED_AFTER = timedelta(days=2)
 """Each connection is tried daily: one that was not for so long is watched by nobody."""

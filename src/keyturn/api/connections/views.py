@@ -27,7 +27,7 @@ from keyturn.projects.domain import ProjectRef
 from keyturn.providers.registry import Providers
 from keyturn.rotations import waits
 from keyturn.rotations.domain import Rotation, Run
-from keyturn.rotations.freezes import FreezeWindows
+from keyturn.rotations.freezes.domain import FreezeWindows
 from keyturn.rotations.run_schedule import coming_runs
 from keyturn.rotations.schedule import Schedule, local_instant, weekday_names
 from keyturn.rotations.store.policies import Overview

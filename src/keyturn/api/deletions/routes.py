@@ -16,7 +16,7 @@ from keyturn.api.rotations.consumer_views import consumed_secrets
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso, iso_or_none
 from keyturn.projects.deletions import Deletion
-from keyturn.rotations.place_deletion import DeletionPreview, PlaceDeletions
+from keyturn.rotations.secret_rotations.place_deletion import DeletionPreview, PlaceDeletions
 from keyturn.secrets.restoring import Restoring
 from keyturn.web.routes import Routes, get, group, post
 

@@ -3,7 +3,7 @@
 from keyturn.api.freezes import schemas
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock
-from keyturn.rotations.freeze_service import Freezes
+from keyturn.rotations.freezes.service import Freezes
 from keyturn.web.routes import Routes, delete, get, group, post, put
 from keyturn.web.schema.validate import Uuid
 

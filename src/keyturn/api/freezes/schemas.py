@@ -8,8 +8,8 @@ from msgspec import Meta, field
 
 from keyturn.kit import zones
 from keyturn.kit.clock import iso
-from keyturn.rotations.freeze_service import NewFreeze
-from keyturn.rotations.freezes import FreezeWindow, next_freeze
+from keyturn.rotations.freezes.domain import FreezeWindow, next_freeze
+from keyturn.rotations.freezes.service import NewFreeze
 from keyturn.web.schema.validate import Fault, NonEmpty, Sentence, Tests, Trimmed, Uuid, printable, trimmed
 from keyturn.web.schema.wire import ApiModel, Timestamp
 

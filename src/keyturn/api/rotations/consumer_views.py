@@ -5,7 +5,7 @@ from datetime import datetime
 
 from keyturn.api.rotations.evidence_views import EvidenceShown, ReportedUse, evidence, reported
 from keyturn.kit.clock import iso, iso_or_none
-from keyturn.rotations.secret_consumers import (
+from keyturn.rotations.secret_rotations.consumers import (
     LONGEST_CONTINUOUS_TOKEN,
     LONGEST_TOKEN,
     SHORTEST_TOKEN,

@@ -1,7 +1,7 @@
 """JSON of plans: what a rotation would do."""
 
 from keyturn.kit.clock import iso, iso_or_none
-from keyturn.rotations.secret_plan import SecretRotationPlan
+from keyturn.rotations.secret_rotations.plan import SecretRotationPlan
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
 

@@ -20,12 +20,12 @@ from keyturn.approvals.service import Approvals
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock
 from keyturn.rotations.domain import Reason
-from keyturn.rotations.secret_consumers import SecretConsumers
-from keyturn.rotations.secret_domain import SecretRotationView
-from keyturn.rotations.secret_history import SecretRotationHistory
-from keyturn.rotations.secret_plan import SecretRotationPlans
-from keyturn.rotations.secret_rotation import SecretRotations
-from keyturn.rotations.secret_values import SecretRotationValues
+from keyturn.rotations.secret_rotations.consumers import SecretConsumers
+from keyturn.rotations.secret_rotations.domain import SecretRotationView
+from keyturn.rotations.secret_rotations.history import SecretRotationHistory
+from keyturn.rotations.secret_rotations.plan import SecretRotationPlans
+from keyturn.rotations.secret_rotations.service import SecretRotations
+from keyturn.rotations.secret_rotations.values import SecretRotationValues
 from keyturn.secrets.domain import Address
 from keyturn.web.routes import Operation, Routes, delete, get, group, patch, post
 from keyturn.web.schema.validate import Uuid

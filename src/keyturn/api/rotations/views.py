@@ -22,10 +22,10 @@ from keyturn.kit.clock import iso, iso_or_none
 from keyturn.rotations import waits
 from keyturn.rotations.domain import Rotation
 from keyturn.rotations.schedule import weekday_names
-from keyturn.rotations.secret_domain import GeneratedCredentials, SecretRotationView, SharedWith
-from keyturn.rotations.secret_history import usable_until
-from keyturn.rotations.secret_rotation import DeletedSecretRotation
-from keyturn.rotations.signer_health import SignerHealth, signer_health
+from keyturn.rotations.secret_rotations.domain import GeneratedCredentials, SecretRotationView, SharedWith
+from keyturn.rotations.secret_rotations.history import usable_until
+from keyturn.rotations.secret_rotations.service import DeletedSecretRotation
+from keyturn.rotations.secret_rotations.signer_health import SignerHealth, signer_health
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
 TYPE = "azure-client-secret"

@@ -22,10 +22,10 @@ from keyturn.ports.manifest import Manifest
 from keyturn.ports.sign_in import SignInMethod
 from keyturn.rotations.conversion.domain import Conversion
 from keyturn.rotations.domain import Rotation
-from keyturn.rotations.freezes import Freeze, freeze_at
+from keyturn.rotations.freezes.domain import Freeze, freeze_at
 from keyturn.rotations.history import History
 from keyturn.rotations.run_schedule import ComingRun
-from keyturn.rotations.secret_domain import RotatedThrough
+from keyturn.rotations.secret_rotations.domain import RotatedThrough
 from keyturn.web.html.forms import EMPTY
 from keyturn.web.pages import BrowserContext, FormState, PageRoute, get
 

@@ -9,7 +9,7 @@ from msgspec import Meta
 from keyturn.kit.actor import Actor
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.projects.deletions import Deletion, PlaceKind
-from keyturn.rotations.place_deletion import DeletionPreview, PlaceDeletions
+from keyturn.rotations.secret_rotations.place_deletion import DeletionPreview, PlaceDeletions
 from keyturn.secrets.restoring import Restoring
 from keyturn.web.html.forms import require_typed
 from keyturn.web.pages import FormState, Page, PageRoute, Pages, Redirect, get, group, post

@@ -11,7 +11,7 @@ from keyturn.kit.actor import Actor
 from keyturn.pages.rotations.create import APP
 from keyturn.pages.rotations.forms import RotationForm, form_of, form_state_of, rotation_change
 from keyturn.pages.rotations.urls import ONE, PageOfRotations, RotationPages, rotation_path
-from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.rotations.secret_rotations.domain import SecretRotationView
 from keyturn.web.pages import FormState, Outcome, PageResponse, PageRoute, Redirect, get, post
 
 

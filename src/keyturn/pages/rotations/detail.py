@@ -19,12 +19,12 @@ from keyturn.pages.consumers import UsedSecret, name_of, used_secrets
 from keyturn.pages.project_header import ProjectHeader
 from keyturn.pages.rotations.listing import badges_of
 from keyturn.pages.rotations.urls import ONE, PageOfRotations, RotationPages
-from keyturn.rotations.freezes import Freeze, freeze_at
+from keyturn.rotations.freezes.domain import Freeze, freeze_at
 from keyturn.rotations.run_schedule import ComingRun
-from keyturn.rotations.secret_consumers import LONGEST_CONTINUOUS_TOKEN, LONGEST_TOKEN
-from keyturn.rotations.secret_domain import SecretRotationView, SharedWith
-from keyturn.rotations.secret_history import usable_until
-from keyturn.rotations.signer_health import SignerHealth, signer_health
+from keyturn.rotations.secret_rotations.consumers import LONGEST_CONTINUOUS_TOKEN, LONGEST_TOKEN
+from keyturn.rotations.secret_rotations.domain import SecretRotationView, SharedWith
+from keyturn.rotations.secret_rotations.history import usable_until
+from keyturn.rotations.secret_rotations.signer_health import SignerHealth, signer_health
 from keyturn.web.edge import Endpoint
 from keyturn.web.html.forms import EMPTY
 from keyturn.web.pages import BrowserContext, FormState, PageRoute, get

@@ -11,7 +11,7 @@ import msgspec
 from keyturn.api.rotations.schemas import CreateSecretRotation, UpdateSecretRotation
 from keyturn.errors import Invalid, KeyturnError
 from keyturn.pages.weekdays import WeekdayFields, ticks
-from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.rotations.secret_rotations.domain import SecretRotationView
 from keyturn.web.html.forms import FormState, sentence
 from keyturn.web.schema.validate import parse
 from keyturn.web.schema.wire import ApiModel

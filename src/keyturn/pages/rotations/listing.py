@@ -11,9 +11,9 @@ from keyturn.kit.actor import Actor
 from keyturn.pages.connections.badges import Badge, distance, rotation_badges
 from keyturn.pages.list_address import Column, ListAddress, Pager
 from keyturn.pages.rotations.urls import OF_PROJECT, PageOfRotations, RotationPages
-from keyturn.rotations.secret_domain import SecretRotationView
-from keyturn.rotations.secret_search import SecretRotationMatches, SecretRotationQuery
-from keyturn.rotations.signer_health import signer_health
+from keyturn.rotations.secret_rotations.domain import SecretRotationView
+from keyturn.rotations.secret_rotations.search import SecretRotationMatches, SecretRotationQuery
+from keyturn.rotations.secret_rotations.signer_health import signer_health
 from keyturn.web.pages import PageRoute, get
 from keyturn.web.schema.validate import Trimmed
 from keyturn.web.schema.wire import ApiModel

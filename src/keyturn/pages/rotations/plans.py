@@ -10,10 +10,10 @@ from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.pages.rotations.urls import ONE, PageOfRotations, RotationPages
 from keyturn.ports.preflight import PolicyReport, PolicyVerdict
-from keyturn.rotations.freezes import Freeze
+from keyturn.rotations.freezes.domain import Freeze
 from keyturn.rotations.run_schedule import ComingRun
-from keyturn.rotations.secret_domain import SecretRotationView
-from keyturn.rotations.secret_plan import SecretRotationPlan
+from keyturn.rotations.secret_rotations.domain import SecretRotationView
+from keyturn.rotations.secret_rotations.plan import SecretRotationPlan
 from keyturn.secrets.mapped import SecretNames
 from keyturn.web.pages import PageRoute, get
 

@@ -14,12 +14,12 @@ from keyturn.ports.clock import Clock
 from keyturn.projects.service import Projects
 from keyturn.providers.registry import Providers
 from keyturn.rotations.removals import Removals
-from keyturn.rotations.secret_consumers import SecretConsumers
-from keyturn.rotations.secret_history import SecretRotationHistory
-from keyturn.rotations.secret_plan import SecretRotationPlans
-from keyturn.rotations.secret_rotation import SecretRotations
-from keyturn.rotations.secret_search import SecretRotationSearch
-from keyturn.rotations.secret_values import SecretRotationValues
+from keyturn.rotations.secret_rotations.consumers import SecretConsumers
+from keyturn.rotations.secret_rotations.history import SecretRotationHistory
+from keyturn.rotations.secret_rotations.plan import SecretRotationPlans
+from keyturn.rotations.secret_rotations.search import SecretRotationSearch
+from keyturn.rotations.secret_rotations.service import SecretRotations
+from keyturn.rotations.secret_rotations.values import SecretRotationValues
 from keyturn.web.pages import Page
 
 OF_PROJECT = "/projects/{project_id}/integrations/secret-rotations"

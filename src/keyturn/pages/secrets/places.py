@@ -13,7 +13,7 @@ from keyturn.kit.actor import Actor
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.projects.domain import Environment
 from keyturn.projects.service import Projects
-from keyturn.rotations.secret_consumers import SecretConsumers
+from keyturn.rotations.secret_rotations.consumers import SecretConsumers
 from keyturn.secrets.comparison import Comparisons
 from keyturn.secrets.domain import ROOT, Address, Tag, clean_path, parent_of
 from keyturn.secrets.dotenv_files import DotenvFiles

@@ -32,7 +32,7 @@ from keyturn.rotations.conversion.domain import (
 )
 from keyturn.rotations.domain import Rotation
 from keyturn.rotations.edit_lock import EditLock
-from keyturn.rotations.freezes import freeze_at
+from keyturn.rotations.freezes.domain import freeze_at
 from keyturn.rotations.policy_writes import PolicyWriter
 from keyturn.rotations.schedule import Schedule
 from keyturn.rotations.store import conversions as store

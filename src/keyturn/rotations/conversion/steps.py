@@ -40,7 +40,7 @@ from keyturn.rotations.conversion.domain import (
 from keyturn.rotations.conversion.service import record
 from keyturn.rotations.domain import Rotation, Snapshot
 from keyturn.rotations.edit_lock import EditLock
-from keyturn.rotations.freezes import freeze_at
+from keyturn.rotations.freezes.domain import freeze_at
 from keyturn.rotations.policy_writes import PolicyWriter
 from keyturn.rotations.store import conversions as store
 from keyturn.rotations.store import freezes, policies

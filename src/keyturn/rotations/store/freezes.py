@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from keyturn.db.tables import freeze_windows, secret_rotations
 from keyturn.db.unit import Tx
 from keyturn.rotations.domain import Rotation
-from keyturn.rotations.freezes import FreezeWindow, FreezeWindows
+from keyturn.rotations.freezes.domain import FreezeWindow, FreezeWindows
 
 _BY_DAY = (freeze_windows.c.first_day, freeze_windows.c.name, freeze_windows.c.id)
 _SHARING = sa.select(secret_rotations.c.project_id).where(secret_rotations.c.rotation_id == sa.bindparam("of_rotation"))

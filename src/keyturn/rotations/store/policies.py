@@ -15,7 +15,7 @@ from keyturn.db.tables import rotations, runs
 from keyturn.db.unit import Tx
 from keyturn.delivery import use_store as uses
 from keyturn.rotations.domain import Rotation, RotationKind, RotationState, Run, Snapshot
-from keyturn.rotations.freezes import FreezeWindows
+from keyturn.rotations.freezes.domain import FreezeWindows
 from keyturn.rotations.store import evidence, freezes
 from keyturn.rotations.store.rows import PLAIN, schedule_columns
 from keyturn.rotations.store.rows import rotation as _rotation

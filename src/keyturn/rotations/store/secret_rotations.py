@@ -13,7 +13,7 @@ from keyturn.db.tables import rotations, runs, secret_rotations
 from keyturn.db.tables.views import environments, mapped_secrets, secret_folders
 from keyturn.db.unit import Tx
 from keyturn.rotations.domain import Run
-from keyturn.rotations.secret_domain import GrantUse, SecretRotation, SecretRotationRef, SecretRotationView
+from keyturn.rotations.secret_rotations.domain import GrantUse, SecretRotation, SecretRotationRef, SecretRotationView
 from keyturn.rotations.store import freezes
 from keyturn.rotations.store.policies import CURRENT, NEWEST_RUN
 from keyturn.rotations.store.rows import read_schedule, schedule_columns

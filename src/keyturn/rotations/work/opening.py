@@ -8,7 +8,7 @@ from keyturn.credentials.domain import Credential
 from keyturn.rotations import waits
 from keyturn.rotations.blast_radius import held_back
 from keyturn.rotations.domain import ASKED_FOR, Reason, Rotation, RotationKind, Run, RunState
-from keyturn.rotations.freezes import FreezeWindows, PermittedSlot
+from keyturn.rotations.freezes.domain import FreezeWindows, PermittedSlot
 from keyturn.rotations.run_schedule import next_run, put_off
 from keyturn.rotations.store import freezes, policies, runs
 from keyturn.rotations.work.attempt import StepAttempt

@@ -12,7 +12,7 @@ from keyturn.credentials.domain import ENDED, Credential, State, is_marker
 from keyturn.db.unit import Tx
 from keyturn.errors import RefusalReason, Upstream
 from keyturn.ports.provider import RemoteApplication, RemoteCredential
-from keyturn.rotations.other_writers import probable_writer
+from keyturn.rotations.secret_rotations.other_writers import probable_writer
 from keyturn.rotations.store import observed, policies
 from keyturn.rotations.work.attempt import StepAttempt
 from keyturn.rotations.work.run_outcome import record_rotation_event

@@ -21,13 +21,13 @@ from keyturn.ports.clock import Clock
 from keyturn.projects import deletion_store as deletions
 from keyturn.projects.deletions import KEPT, Deletion
 from keyturn.projects.service import Projects
-from keyturn.rotations import secret_access
 from keyturn.rotations.edit_lock import EditLock
 from keyturn.rotations.guards import needs_approval
-from keyturn.rotations.secret_consumers import ConsumedSecret, consumed
-from keyturn.rotations.secret_domain import SecretRotationView
-from keyturn.rotations.secret_events import record_secret_rotation_event
-from keyturn.rotations.secret_writes import SecretRotationWriter
+from keyturn.rotations.secret_rotations import access as secret_access
+from keyturn.rotations.secret_rotations.consumers import ConsumedSecret, consumed
+from keyturn.rotations.secret_rotations.domain import SecretRotationView
+from keyturn.rotations.secret_rotations.events import record_secret_rotation_event
+from keyturn.rotations.secret_rotations.writes import SecretRotationWriter
 from keyturn.rotations.store import policies
 from keyturn.rotations.store import secret_rotations as store
 from keyturn.rotations.work.run_outcome import credential_facts

@@ -11,7 +11,7 @@ from keyturn.db.unit import Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.rotations.domain import Rotation
-from keyturn.rotations.secret_domain import SecretRotationRef, SecretRotationView
+from keyturn.rotations.secret_rotations.domain import SecretRotationRef, SecretRotationView
 from keyturn.rotations.store import policies
 from keyturn.rotations.store import secret_rotations as store
 from keyturn.secrets.domain import Place

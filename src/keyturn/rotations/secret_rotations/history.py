@@ -8,11 +8,11 @@ from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Database
 from keyturn.kit.actor import Actor
-from keyturn.rotations import secret_access
 from keyturn.rotations.domain import Rotation, Run
 from keyturn.rotations.history import History, history_of, progress_of, runs_with_steps
 from keyturn.rotations.overlap import grace_until, promised_until, waits_until
-from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.rotations.secret_rotations import access as secret_access
+from keyturn.rotations.secret_rotations.domain import SecretRotationView
 from keyturn.rotations.store.runs import StepRecord
 
 

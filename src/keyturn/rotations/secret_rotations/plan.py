@@ -13,18 +13,18 @@ from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock
 from keyturn.ports.preflight import PolicyReport
 from keyturn.ports.provider import RemoteApplication
-from keyturn.rotations import secret_access
-from keyturn.rotations.application_check import ApplicationCheck, CheckedApplication
 from keyturn.rotations.commands import NewSecretRotation
 from keyturn.rotations.domain import Rotation, RotationKind
-from keyturn.rotations.freezes import Freeze, FreezeWindows, freeze_at
-from keyturn.rotations.other_writers import OtherWriter, probable_writer
+from keyturn.rotations.freezes.domain import Freeze, FreezeWindows, freeze_at
 from keyturn.rotations.overlap import promised_until
 from keyturn.rotations.policy_check import require_allowed
 from keyturn.rotations.run_schedule import ComingRun, anchor_after, coming_runs, lifetime, run_of_slot, runs_from
 from keyturn.rotations.schedule import Anchor, next_slot
-from keyturn.rotations.secret_checks import require_new
-from keyturn.rotations.secret_writes import require_listable, require_same_connection
+from keyturn.rotations.secret_rotations import access as secret_access
+from keyturn.rotations.secret_rotations.application_check import ApplicationCheck, CheckedApplication
+from keyturn.rotations.secret_rotations.checks import require_new
+from keyturn.rotations.secret_rotations.other_writers import OtherWriter, probable_writer
+from keyturn.rotations.secret_rotations.writes import require_listable, require_same_connection
 from keyturn.rotations.store import freezes, policies
 
 SHOWN_RUNS = 3

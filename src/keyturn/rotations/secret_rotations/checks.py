@@ -5,12 +5,12 @@ from keyturn.connections.domain import Connection
 from keyturn.db.unit import Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
-from keyturn.rotations import secret_access
 from keyturn.rotations.commands import NewSecretRotation
 from keyturn.rotations.overlap import require_overlap
 from keyturn.rotations.schedule import Schedule, schedule_fault
-from keyturn.rotations.secret_domain import SecretRotation
-from keyturn.rotations.secret_writes import name_taken
+from keyturn.rotations.secret_rotations import access as secret_access
+from keyturn.rotations.secret_rotations.domain import SecretRotation
+from keyturn.rotations.secret_rotations.writes import name_taken
 from keyturn.rotations.store import secret_rotations as store
 from keyturn.secrets import access as places
 from keyturn.secrets.domain import Address, Place

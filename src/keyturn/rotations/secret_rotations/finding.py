@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from keyturn.db.unit import Database
 from keyturn.kit.actor import Actor
-from keyturn.rotations import secret_access
-from keyturn.rotations.secret_domain import SecretRotationRef
+from keyturn.rotations.secret_rotations import access as secret_access
+from keyturn.rotations.secret_rotations.domain import SecretRotationRef
 from keyturn.rotations.store import secret_rotations as store
 
 LOOKED_AT = 200

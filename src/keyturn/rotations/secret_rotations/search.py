@@ -10,7 +10,7 @@ from keyturn.authz.permissions import Grants
 from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock
-from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.rotations.secret_rotations.domain import SecretRotationView
 from keyturn.rotations.store import secret_pages as store
 from keyturn.rotations.store import secret_rotations
 from keyturn.rotations.store.secret_pages import SORTS, STATUSES, SecretRotationFilter

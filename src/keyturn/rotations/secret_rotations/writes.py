@@ -25,15 +25,16 @@ from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.provider import RemoteApplication
 from keyturn.ports.sealing import Sealer
 from keyturn.projects.store import lock_project
-from keyturn.rotations import overlap, secret_access
-from keyturn.rotations.application_check import CheckedApplication
+from keyturn.rotations import overlap
 from keyturn.rotations.commands import NewSecretRotation, schedule_facts
 from keyturn.rotations.domain import CLIENT_SECRET, Reason, Rotation, RotationKind, Snapshot
 from keyturn.rotations.policy_check import require_allowed
 from keyturn.rotations.policy_writes import PolicyWriter
 from keyturn.rotations.schedule import Schedule
-from keyturn.rotations.secret_domain import SecretRotation, SecretRotationView
-from keyturn.rotations.secret_events import record_secret_rotation_event
+from keyturn.rotations.secret_rotations import access as secret_access
+from keyturn.rotations.secret_rotations.application_check import CheckedApplication
+from keyturn.rotations.secret_rotations.domain import SecretRotation, SecretRotationView
+from keyturn.rotations.secret_rotations.events import record_secret_rotation_event
 from keyturn.rotations.store import policies
 from keyturn.rotations.store import secret_rotations as store
 from keyturn.secrets.domain import Place

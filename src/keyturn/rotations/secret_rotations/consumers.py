@@ -14,11 +14,12 @@ from keyturn.delivery.use_domain import Caller, Holder, holders
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor, ActorKind
 from keyturn.ports.clock import Clock
-from keyturn.rotations import secret_access, waits
+from keyturn.rotations import waits
 from keyturn.rotations.consumers import counted_consumers
 from keyturn.rotations.domain import Rotation, Snapshot
 from keyturn.rotations.evidence.domain import ObservedUse, ObservedUser, Verdict, VerdictKind
-from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.rotations.secret_rotations import access as secret_access
+from keyturn.rotations.secret_rotations.domain import SecretRotationView
 from keyturn.rotations.store import consumers as store
 from keyturn.rotations.store import evidence, policies
 from keyturn.rotations.store import secret_rotations as rotations

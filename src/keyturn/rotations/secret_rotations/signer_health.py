@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyturn.kit.moments import moved
-from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.rotations.secret_rotations.domain import SecretRotationView
 
 GRANT_KEPT = timedelta(days=90)
 """After so long without use Entra ID forgets what a person granted."""

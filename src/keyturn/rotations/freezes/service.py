@@ -19,7 +19,7 @@ from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock, Ids
 from keyturn.rotations import waits
-from keyturn.rotations.freezes import LONGEST_FREEZE, FreezeWindow, days_in
+from keyturn.rotations.freezes.domain import LONGEST_FREEZE, FreezeWindow, days_in
 from keyturn.rotations.run_schedule import next_run
 from keyturn.rotations.store import freezes, policies
 

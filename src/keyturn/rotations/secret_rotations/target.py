@@ -19,8 +19,8 @@ from keyturn.ports.provider import AccessToken, RemoteApplication
 from keyturn.ports.sealing import Sealer
 from keyturn.rotations.domain import Reason, Rotation, Snapshot
 from keyturn.rotations.permitted import PermittedApplications
-from keyturn.rotations.publishing import publish_everywhere
-from keyturn.rotations.secret_events import record_secret_rotation_event
+from keyturn.rotations.secret_rotations.events import record_secret_rotation_event
+from keyturn.rotations.secret_rotations.publishing import publish_everywhere
 from keyturn.rotations.store import secret_rotations as store
 from keyturn.rotations.targets import Signer, TargetDescription
 from keyturn.secrets.store import mapped

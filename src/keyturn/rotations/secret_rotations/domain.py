@@ -12,7 +12,7 @@ from keyturn.connections.domain import Connection
 from keyturn.credentials.domain import Credential
 from keyturn.kit.secret import Plaintext
 from keyturn.rotations.domain import Reason, Rotation, Run
-from keyturn.rotations.freezes import FreezeWindows
+from keyturn.rotations.freezes.domain import FreezeWindows
 from keyturn.rotations.schedule import Schedule
 from keyturn.secrets.domain import Place
 from keyturn.secrets.mapped import SecretNames

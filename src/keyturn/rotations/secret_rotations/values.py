@@ -25,19 +25,25 @@ from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.provider import RemoteCredential
 from keyturn.ports.sealing import Sealer
 from keyturn.providers.registry import Providers
-from keyturn.rotations import proposals, secret_access, waits
+from keyturn.rotations import proposals, waits
 from keyturn.rotations.commands import HandedOver
 from keyturn.rotations.domain import CLIENT_SECRET, Rotation
 from keyturn.rotations.edit_lock import EditLock
 from keyturn.rotations.overlap import promised_until
 from keyturn.rotations.overlap import waits as waits_for
-from keyturn.rotations.publishing import publish_everywhere
 from keyturn.rotations.run_schedule import next_run
 from keyturn.rotations.schedule import Anchor, next_slot
-from keyturn.rotations.secret_consumers import require_unused
-from keyturn.rotations.secret_domain import GeneratedCredential, GeneratedCredentials, SecretRotationView, slot_of
-from keyturn.rotations.secret_events import record_secret_rotation_event
-from keyturn.rotations.secret_writes import SecretRotationWriter
+from keyturn.rotations.secret_rotations import access as secret_access
+from keyturn.rotations.secret_rotations.consumers import require_unused
+from keyturn.rotations.secret_rotations.domain import (
+    GeneratedCredential,
+    GeneratedCredentials,
+    SecretRotationView,
+    slot_of,
+)
+from keyturn.rotations.secret_rotations.events import record_secret_rotation_event
+from keyturn.rotations.secret_rotations.publishing import publish_everywhere
+from keyturn.rotations.secret_rotations.writes import SecretRotationWriter
 from keyturn.rotations.store import evidence, freezes, policies, runs
 from keyturn.rotations.store import secret_rotations as store
 from keyturn.rotations.work.along import Along

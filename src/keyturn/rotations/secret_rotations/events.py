@@ -7,7 +7,7 @@ from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
 from keyturn.audit.record import record
 from keyturn.db.unit import Tx
 from keyturn.kit.actor import Actor
-from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.rotations.secret_rotations.domain import SecretRotationView
 
 
 def record_secret_rotation_event(

@@ -19,22 +19,23 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, NotFound, Refused, RunFailed, TimedOut
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock
-from keyturn.rotations import proposals, secret_access
-from keyturn.rotations.application_check import ApplicationCheck
+from keyturn.rotations import proposals
 from keyturn.rotations.commands import NewSecretRotation, SecretRotationChange
 from keyturn.rotations.domain import Reason, Run, RunState
 from keyturn.rotations.edit_lock import EditLock
 from keyturn.rotations.overlap import require_overlap
-from keyturn.rotations.secret_checks import require_new, require_schedule
-from keyturn.rotations.secret_consumers import ConsumedSecret, consumed
-from keyturn.rotations.secret_domain import (
+from keyturn.rotations.secret_rotations import access as secret_access
+from keyturn.rotations.secret_rotations.application_check import ApplicationCheck
+from keyturn.rotations.secret_rotations.checks import require_new, require_schedule
+from keyturn.rotations.secret_rotations.consumers import ConsumedSecret, consumed
+from keyturn.rotations.secret_rotations.domain import (
     Awaited,
     SecretRotation,
     SecretRotationView,
     SharedWith,
 )
-from keyturn.rotations.secret_events import record_secret_rotation_event
-from keyturn.rotations.secret_writes import SecretRotationWriter
+from keyturn.rotations.secret_rotations.events import record_secret_rotation_event
+from keyturn.rotations.secret_rotations.writes import SecretRotationWriter
 from keyturn.rotations.store import runs
 from keyturn.rotations.store import secret_rotations as store
 from keyturn.rotations.work.run_outcome import credential_facts
