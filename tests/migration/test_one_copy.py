@@ -36,6 +36,7 @@ pytestmark = pytest.mark.alternates
 
 BEFORE = "0011"
 LATER_TABLES = (
+    *("group_roles", "people_external_identities", "used_sign_ins"),
     "conversions",
     *("inventory_uses", "inventory_entries", "inventory_objects", "inventories", "inventory_connections"),
     *("webhook_attempts", "webhook_deliveries", "webhooks"),
@@ -194,6 +195,7 @@ _WITHOUT_LATER_COLUMNS = (
     "ALTER TABLE users DROP COLUMN disabled_at",
     "ALTER TABLE rotations DROP COLUMN weekdays",
     "ALTER TABLE rotations DROP COLUMN moved_days",
+    "ALTER TABLE sessions DROP COLUMN method",
 )
 """What later migrations bring."""
 

@@ -54,6 +54,24 @@ class Session:
 
 
 @dataclass(frozen=True)
+class ExternalIdentity:
+    """Who a user is to somebody who vouches for them.
+
+    ``issuer`` is the id of a tenant of Entra ID, where the ``subject`` is the object id of the person; or :data:`PROVISIONING`,
+    where it is what the client that provisions users calls them (``externalId``): for Entra ID the object id, too.
+    """
+
+    id: str
+    user_id: str
+    issuer: str
+    subject: str
+    created_at: datetime
+
+
+PROVISIONING = "scim"
+
+
+@dataclass(frozen=True)
 class SecondFactor:
     """Codes of an app. ``last_counter`` is the newest 30 seconds whose code was taken; ``recovery`` holds digests."""
 

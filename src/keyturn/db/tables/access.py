@@ -153,6 +153,27 @@ sessions = sa.Table(
     at_or_first("created_at", null=False),
     at_or_first("seen_at", null=False),
     whole("wrong_guesses"),  # at the password or code of its owner, made with it
+    sa.Column("method", sa.Text, nullable=False, default="password", server_default="password"),  # or "entra"
+)
+
+# Who a user is to somebody who vouches for them: a tenant of Entra ID, or a client that provisions users.
+people_external_identities = sa.Table(
+    "people_external_identities",
+    metadata,
+    key(),
+    ref("user_id", "users", cascade=True),
+    text("issuer"),
+    text("subject"),
+    at_or_first("created_at", null=False),
+    sa.UniqueConstraint("issuer", "subject"),
+)
+
+# Sign-ins by browser that have succeeded, kept until their answer is too old to be sent again.
+used_sign_ins = sa.Table(
+    "used_sign_ins",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    at_or_first("used_at", null=False, index=True),
 )
 
 second_factors = sa.Table(
@@ -244,4 +265,20 @@ project_member_roles = sa.Table(
     at_or_first("starts_at"),
     at_or_first("ends_at"),  # none: it has no end
     at_or_first("created_at", null=False),
+    flag("by_group"),  # a group of the person gives it, and takes it
+)
+
+# What members of a group have: a role in the organization, or in a project.
+group_roles = sa.Table(
+    "group_roles",
+    metadata,
+    key(),
+    ref("org_id", "organizations"),
+    text("group_id"),
+    text("group_name"),
+    ref("project_id", "projects", null=True, cascade=True),  # none: the role is one in the organization
+    text("role", null=True),  # a built-in one; none: that of the next column
+    ref("role_id", "project_roles", null=True, cascade=True),
+    at_or_first("created_at", null=False),
+    at_or_first("updated_at", null=False),
 )
