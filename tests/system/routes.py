@@ -117,6 +117,7 @@ _API: dict[str, Rule] = {
     "GET /api/status": PUBLIC,
     "GET /healthz": PUBLIC,
     "GET /readyz": PUBLIC,
+    "GET /metrics": PUBLIC,
     "GET /api/docs": PUBLIC,
     "GET /api/docs/json": PUBLIC,
     "GET /api/docs/{tag}": Rule(Place.PUBLIC, fill={"tag": "nothing"}),

@@ -26,6 +26,7 @@ from keyturn.providers.azure.provider import AzureProvider
 from keyturn.providers.registry import Providers
 from keyturn.providers.transport import HttpTransport
 from keyturn.settings.model import Settings
+from keyturn.telemetry.meters import Meters
 
 
 @dataclass
@@ -42,6 +43,7 @@ class Core:
     transport: HttpTransport
     azure: AzureProvider
     providers: Providers
+    meters: Meters
 
     def close(self) -> None:
         self.transport.close()
@@ -73,7 +75,9 @@ def open_core(settings: Settings, notice: startup.Notice, ahead: timedelta = tim
         sources=token_sources(settings, os.environ, transport, HttpTransport(guard=guard, direct=True)),
     )
     sealer = KeyringSealer(keyring)
-    return Core(settings, database, keyring, sealer, clock, ids, process_id, transport, azure, Providers([azure]))
+    return Core(
+        settings, database, keyring, sealer, clock, ids, process_id, transport, azure, Providers([azure]), Meters()
+    )
 
 
 def clouds(settings: Settings) -> Clouds:

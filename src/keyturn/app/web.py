@@ -16,6 +16,7 @@ from keyturn.api.delivery import read_routes, use_routes
 from keyturn.api.events import routes as events_api
 from keyturn.api.folders import routes as folders_api
 from keyturn.api.identities import routes as identities_api
+from keyturn.api.metrics import routes as metrics_api
 from keyturn.api.overview import routes as overview_api
 from keyturn.api.owners import routes as owners_api
 from keyturn.api.people import routes as people_api
@@ -33,6 +34,7 @@ from keyturn.api.webhooks import routes as webhooks_api
 from keyturn.app.alarms import AlarmServices, alarm_pages, alarm_services
 from keyturn.app.core import Core, before_call, clouds, oauth_app, services
 from keyturn.app.inventory import inventory_page_routes, inventory_routes
+from keyturn.app.monitoring import exposition, status
 from keyturn.app.rotation_faces import guard_pages, rotation_pages, rotation_routers, secret_pages
 from keyturn.app.services import Services
 from keyturn.app.worker import Worker
@@ -49,7 +51,6 @@ from keyturn.delivery.reads import GroupedReadAudit
 from keyturn.delivery.use_service import Acknowledgements
 from keyturn.delivery.watch import ChangeWatch
 from keyturn.delivery.webhooks import Webhooks
-from keyturn.engine.readiness import look
 from keyturn.errors import busy
 from keyturn.identities.azure import AzureProof
 from keyturn.identities.bindings import AzureBinding, KubernetesBinding, OidcBinding
@@ -96,16 +97,8 @@ from keyturn.web.pages import Keeper, Pages, SessionCookie, Site
 from keyturn.web.ratelimit import Limiter
 from keyturn.web.routes import Routes
 from keyturn.web.server.app import Application, build
-from keyturn.web.server.health import Status, Watch
+from keyturn.web.server.health import latest
 from keyturn.web.subpath import SubPath
-
-
-def status(core: Core) -> Status:
-    """Whether the database answers and takes writes, whether some process takes work, and how far our clock is off."""
-    readiness = look(core.database, core.clock.now(), core.settings.pace.dead_after)
-    return Status(
-        readiness.database, readiness.worker, readiness.writable, readiness.reason, core.providers.clock_ahead()
-    )
 
 
 def open_access(core: Core) -> Access:
@@ -205,6 +198,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         alarms_api.alarms_router(alarms.alarms),
         alarms_api.channels_router(alarms.channels),
         inventory_routes(core),
+        metrics_api.router(exposition(core).scrape, settings.metrics_token),
         unbuilt.router(),
     ]
     pages, site = page_routes(core, access, projects, use_cases, trail, limiter, secrets, alarms)
@@ -214,7 +208,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         settings=settings,
         clock=core.clock,
         ids=core.ids,
-        status=Watch(lambda: status(core)).status,
+        status=latest(lambda: status(core)).value,
         explain=explain,
         cors_origins=settings.cors_allowed_origins,
         trusted_proxies=settings.trusted_proxies,
@@ -223,6 +217,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         closers=(counters.stop, reads.close),
         known_answers=HotSecrets(hot, reads, promises, watch),
         announcements=core.database.listen,
+        observe=core.meters.request,
     )
 
 

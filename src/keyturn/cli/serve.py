@@ -35,6 +35,7 @@ def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoRetur
     with loading():
         from keyturn.app.alarms import alarm_watch  # noqa: PLC0415 - the start-up time of the other commands
         from keyturn.app.core import open_core  # noqa: PLC0415 - the start-up time of the other commands
+        from keyturn.app.monitoring import probes  # noqa: PLC0415
         from keyturn.app.web import open_access, web_application  # noqa: PLC0415
         from keyturn.app.worker import Worker  # noqa: PLC0415
         from keyturn.web.server import logs  # noqa: PLC0415
@@ -63,6 +64,8 @@ def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoRetur
             traffic=application.traffic,
             proxies=settings.trusted_proxies,
             health_port=settings.health_port,
+            health_host=settings.health_host,
+            probes=probes(core) if settings.health_port is not None else None,
             on_stop=stop,
         )
         access = open_access(core)

@@ -23,6 +23,7 @@ def worker(
     with loading():
         from keyturn.app.alarms import alarm_watch  # noqa: PLC0415 - the start-up time of the other commands
         from keyturn.app.core import open_core  # noqa: PLC0415 - the start-up time of the other commands
+        from keyturn.app.monitoring import probe_server  # noqa: PLC0415
         from keyturn.app.worker import Worker  # noqa: PLC0415
         from keyturn.web.server import logs  # noqa: PLC0415
 
@@ -36,10 +37,13 @@ def worker(
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)
+        probed = probe_server(core)
         rotating = Worker(core)
         rotating.start()
         watch = alarm_watch(core)
         watch.start()
+        if probed is not None:
+            probed.start()
     print("The worker is ready.", flush=True)
     over.wait()
     rotating.stop(ending.remaining)

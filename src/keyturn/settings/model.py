@@ -99,6 +99,9 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080
     health_port: int | None = None
+    health_host: str | None = None
+    """Where that port is; None: where the other one is."""
+    metrics_token: Plaintext | None = field(default=None, repr=False)
     site_url: str | None = None
     database_ca: str | None = None
     """PEM certificates that the database server's certificate must lead to."""

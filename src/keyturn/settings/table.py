@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from keyturn.client import settings as client
 from keyturn.settings import values
 from keyturn.settings.alarm_table import ALARM_SETTINGS
+from keyturn.settings.monitoring_table import MONITORING_SETTINGS
 from keyturn.settings.serving_table import SERVING_SETTINGS
 from keyturn.settings.setting import Setting
 from keyturn.settings.source_table import SOURCE_SETTINGS
@@ -30,14 +31,7 @@ SETTINGS: tuple[Setting, ...] = (
         "8080",
         "Port to listen on; 0 takes a free one.",
     ),
-    Setting(
-        "KEYTURN_HEALTH_PORT",
-        "health_port",
-        values.whole(0, 65535),
-        "8081",
-        "Port of a second listener that answers only /healthz and /readyz, for probes.",
-        default="none",
-    ),
+    *MONITORING_SETTINGS,
     Setting(
         "KEYTURN_DATA_DIR",
         "data_dir",

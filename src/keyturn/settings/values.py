@@ -142,6 +142,15 @@ def setup_code(text: str) -> Plaintext:
     return Plaintext(text)
 
 
+def bearer_token(text: str) -> Plaintext:
+    """What a program sends as ``Authorization: Bearer``: at least 16 printable characters without spaces."""
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("holds spaces, control characters or letters beyond ASCII")
+    if not 16 <= len(text) <= 512:
+        raise ValueError(f"has {len(text)} characters, where 16 to 512 are taken")
+    return Plaintext(text)
+
+
 def guid(text: str) -> str:
     """A client id."""
     if not is_uuid(text):

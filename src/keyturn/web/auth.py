@@ -61,6 +61,8 @@ class Caller:
     """With which the answer can be kept."""
     waited: float = 0.0
     """Seconds for which a request that wants to wait has done so already."""
+    accept: str = ""
+    """What the header ``Accept`` holds."""
 
 
 def bearer(headers: Mapping[str, str]) -> str | None:

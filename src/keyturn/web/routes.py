@@ -274,6 +274,7 @@ def _caller(request: Request, token: str | None) -> Caller:
         request.headers.get("last-event-id", ""),
         visit.ticket,
         visit.waited,
+        request.headers.get("accept", ""),
     )
 
 

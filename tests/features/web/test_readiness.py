@@ -19,7 +19,7 @@ from keyturn.settings.model import Settings
 from keyturn.web.routes import get, group
 from keyturn.web.server import logs
 from keyturn.web.server.app import build
-from keyturn.web.server.health import HANGS, Status, Watch
+from keyturn.web.server.health import HANGS, Status, latest
 from tests.client import Client
 from tests.databases import sqlite_database
 from tests.features.boot.test_database_trouble import fill, grow
@@ -79,12 +79,12 @@ def test_a_look_that_hangs_is_answered_in_time_and_begun_once() -> None:
         over.wait(60)
         return status
 
-    watch = Watch(look, patience=0.05, fresh=0.0)
-    assert [watch.status() for _ in range(5)] == [HANGS] * 5
+    watch = latest(look, patience=0.05, fresh=0.0)
+    assert [watch.value() for _ in range(5)] == [HANGS] * 5
     assert len(begun) == 1
     over.set()
-    patient = Watch(look, patience=60, fresh=60)
-    assert [patient.status() for _ in range(5)] == [status] * 5
+    patient = latest(look, patience=60, fresh=60)
+    assert [patient.value() for _ in range(5)] == [status] * 5
     assert len(begun) == 2
 
 

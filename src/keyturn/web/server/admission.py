@@ -18,6 +18,8 @@ LARGEST_BODY = 1024 * 1024
 LARGEST_SKIPPED = 16 * 1024 * 1024
 """Of a form that is too large so many bytes are read, and thrown away: a browser shows no answer before it has sent all."""
 PROBES = frozenset({"/healthz", "/readyz"})
+FOR_MACHINES = PROBES | {"/metrics"}
+"""What is asked every few seconds, so a line for each in the log says nothing."""
 _OLD = frozenset({"1", "1.0"})
 _LINE_EXTRA = 4  # the colon, the blank and the line's end
 

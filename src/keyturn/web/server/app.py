@@ -7,6 +7,8 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
+from keyturn.errors import Unauthenticated
+from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock, Ids
 from keyturn.settings.model import Settings
 from keyturn.web.auth import Authenticate, Network, RequestContext, network_of
@@ -20,7 +22,7 @@ from keyturn.web.reference import page
 from keyturn.web.server import assets, health
 from keyturn.web.server.admission import BodyReads, check_host
 from keyturn.web.server.fast import ANSWERED, FastPath, KnownAnswers
-from keyturn.web.server.middleware import EdgeMiddleware
+from keyturn.web.server.middleware import EdgeMiddleware, Observe, nobody_observes
 from keyturn.web.subpath import SubPath
 from keyturn.web.table import Table, WrongMethod, normal
 
@@ -88,11 +90,11 @@ class Application:
             check_host(request.headers)
             path = normal(request.path)
             endpoint, path_params = self._table.find(request.method, path)
+            visit.route = endpoint.path
             request = replace(request, path=path, path_params=path_params)
             if endpoint.has_body:
                 body = await self.bodies.read(receive, request.headers, network_of(visit.ip), of_page=endpoint.is_page)
                 request = replace(request, body=body)
-            visit.route = endpoint.path
             response = await endpoint.serve(self.edge, request)
             head = response.head()
         except Exception as error:  # noqa: BLE001 - whatever it is becomes an answer
@@ -126,6 +128,7 @@ def build(
     releases: Sequence[Callable[[], object]] = (),
     known_answers: KnownAnswers | None = None,
     announcements: Callable[[Callable[[], None]], None] | None = None,
+    observe: Observe = nobody_observes,
 ) -> Application:
     """Return the ASGI application.
 
@@ -135,7 +138,7 @@ def build(
     arrive in ``body_timeout``. ``pause`` lets so many seconds pass, between two looks at what a request waits for.
     ``closers`` are called when all requests are done, ``releases`` when no more are taken: they let go those that wait.
     ``known_answers`` are given without a thread. ``announcements`` is given what is to be called when something happened that a
-    request may wait for.
+    request may wait for. ``observe`` is told of each answer that was not known.
     """
     below = SubPath.of(settings.site_url)
     by_cookie = cookie_credentials(site.recall, site.session_cookie, site.site_url) if site else None
@@ -144,7 +147,9 @@ def build(
     secure = (settings.site_url or "").startswith("https://")
     if announcements is not None:
         announcements(edge.announce)
-    gate = EdgeMiddleware(ids, tuple(trusted_proxies), frozenset(cors_origins), secure=secure, below=below)
+    gate = EdgeMiddleware(
+        ids, tuple(trusted_proxies), frozenset(cors_origins), secure=secure, below=below, observe=observe
+    )
     fast = FastPath(gate, known_answers) if known_answers else None
     app = Application(edge, gate, BodyReads(body_timeout.total_seconds()), closers, fast, releases)
 
@@ -156,6 +161,18 @@ def build(
         app.add(page.page_routes(reference))
     below.refuse_ambiguous(endpoint.path for endpoint in app.endpoints)
     return app
+
+
+def build_probes(routes: Sequence[Iterable[Endpoint]], *, ids: Ids, explain: Explain = nothing_known) -> Application:
+    """Return the application of a listener for probes: it shares no thread and no limit with the one that serves everybody."""
+    app = Application(Edge(_nobody, explain=explain), EdgeMiddleware(ids), BodyReads(seconds=1.0))
+    for group in routes:
+        app.add(group)
+    return app
+
+
+def _nobody(_token: str, _ip: str) -> Actor:
+    raise Unauthenticated("Nobody signs in here.", code="token.unknown")
 
 
 def described(app: Application, settings: Settings) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Whether this server lives and can work: for load balancers, orchestrators and people."""
 
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,6 +7,7 @@ from datetime import timedelta
 from keyturn import __version__
 from keyturn.kit.clock import iso
 from keyturn.kit.clock_difference import WRONG
+from keyturn.kit.latest import Latest
 from keyturn.ports.clock import Clock
 from keyturn.web.error_responses import json_response
 from keyturn.web.messages import Response
@@ -47,38 +46,9 @@ class Status:
 HANGS = Status(database=False, worker=False, writable=False, reason="The database does not answer.")
 
 
-class Watch:
-    """Looks in a thread of its own, one look at a time, and says in time what it knows, whatever hangs."""
-
-    def __init__(self, look: Callable[[], Status], patience: float = PATIENCE, fresh: float = FRESH) -> None:
-        self._look = look
-        self._patience = patience
-        self._fresh = fresh
-        self._changed = threading.Condition()
-        self._began_at: float | None = None
-        self._known: tuple[float, Status] | None = None
-
-    def status(self) -> Status:
-        """Return what a look of the last second found; HANGS when the look takes too long. Safe from any thread."""
-        with self._changed:
-            now = time.monotonic()
-            if self._known and now - self._known[0] < self._fresh:
-                return self._known[1]
-            if self._began_at is None:
-                self._began_at = now
-                threading.Thread(target=self._run, name="readiness", daemon=True).start()
-            seconds = self._began_at + self._patience - now
-            in_time = self._changed.wait_for(lambda: self._began_at is None, max(seconds, 0))
-            return self._known[1] if in_time and self._known else HANGS
-
-    def _run(self) -> None:
-        status = HANGS
-        try:
-            status = self._look()
-        finally:
-            with self._changed:
-                self._known, self._began_at = (time.monotonic(), status), None
-                self._changed.notify_all()
+def latest(look: Callable[[], Status], *, patience: float = PATIENCE, fresh: float = FRESH) -> Latest[Status]:
+    """Return what says in time what a look finds, or ``HANGS``."""
+    return Latest(look, HANGS, patience=patience, fresh=fresh)
 
 
 class StatusAnswer(ApiModel):

@@ -1,22 +1,25 @@
-"""Health on a listener of its own, for probes: clients that fill the other one cannot block it.
+"""Health and metrics on a listener of their own: clients that fill the other one cannot block it.
 
-It knows ``GET /healthz`` and ``GET /readyz`` and nothing else, and closes each connection after one answer.
+It knows ``GET`` of :data:`FOR_MACHINES` and nothing else, and closes each connection after one answer.
 """
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from keyturn.web.server.admission import PROBES
+from keyturn.web.server.admission import FOR_MACHINES
 
 _PATIENCE = 5.0
 _LONGEST = 8 * 1024
 _AT_ONCE = 64
-_REASONS = {200: "OK", 404: "Not Found", 503: "Service Unavailable"}
+_PASSED_ON = frozenset({b"accept", b"authorization"})
+"""Headers that an answer depends on."""
+_REASONS = {200: "OK", 401: "Unauthorized", 404: "Not Found", 503: "Service Unavailable"}
 
 
 class Liveness:
-    """Serves probes, by asking the same application that serves everything else."""
+    """Serves probes, by asking an application that knows them."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -38,27 +41,37 @@ class Liveness:
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
-        method, _, rest = head.partition(b"\r\n")[0].partition(b" ")
+        first, *headers = head.split(b"\r\n")
+        method, _, rest = first.partition(b" ")
         path = rest.partition(b" ")[0].decode("latin-1").partition("?")[0]
-        is_probe = method in {b"GET", b"HEAD"} and path in PROBES and len(head) <= _LONGEST
-        status, body = await self._ask(path) if is_probe else (404, b"{}")
-        lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}", "content-type: application/json"]
+        is_known = method in {b"GET", b"HEAD"} and path in FOR_MACHINES and len(head) <= _LONGEST
+        status, media_type, body = await self._ask(path, headers) if is_known else (404, "application/json", b"{}")
+        lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}", f"content-type: {media_type}"]
         lines += [f"content-length: {len(body)}", "cache-control: no-store", "connection: close", "", ""]
         writer.write("\r\n".join(lines).encode() + (b"" if method == b"HEAD" else body))
         await writer.drain()
 
-    async def _ask(self, path: str) -> tuple[int, bytes]:
-        status, body = 503, b""
+    async def _ask(self, path: str, headers: Sequence[bytes]) -> tuple[int, str, bytes]:
+        status, media_type, body = 503, "application/json", b""
 
         async def receive() -> Any:
             return {"type": "http.request", "body": b"", "more_body": False}
 
         async def send(message: Any) -> None:
-            nonlocal status, body
+            nonlocal status, media_type, body
             status = message.get("status", status)
+            media_type = dict(message.get("headers", ())).get(b"content-type", media_type.encode()).decode("latin-1")
             body += message.get("body", b"")
 
         about = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b""}
-        where = {"scheme": "http", "root_path": "", "http_version": "1.1", "headers": [(b"host", b"localhost")]}
+        where = {"scheme": "http", "root_path": "", "http_version": "1.1", "headers": list(_passed_on(headers))}
         await self._app({**about, **where, "server": ("localhost", 0), "client": None}, receive, send)
-        return status, body
+        return status, media_type, body
+
+
+def _passed_on(headers: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    yield b"host", b"localhost"
+    for line in headers:
+        name, _, value = line.partition(b":")
+        if name.strip().lower() in _PASSED_ON:
+            yield name.strip().lower(), value.strip()

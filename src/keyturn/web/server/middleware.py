@@ -18,7 +18,7 @@ from keyturn.web.auth import Network, RequestContext, client_ip
 from keyturn.web.error_responses import refused_head, unexpected
 from keyturn.web.etags import matches
 from keyturn.web.messages import Response
-from keyturn.web.server.admission import PROBES, check_head, check_path
+from keyturn.web.server.admission import FOR_MACHINES, check_head, check_path
 from keyturn.web.server.connections import Traffic, peer_of
 from keyturn.web.subpath import AT_ROOT, SubPath
 
@@ -37,6 +37,12 @@ _HEADERS = {
 _ONLY_HTTPS = {"strict-transport-security": "max-age=31536000"}
 
 Application = Callable[[Any, RequestContext, Any, Any], Awaitable[None]]
+Observe = Callable[[str, str | None, int, float], None]
+"""Told of each answer: the method, the template of the route, the status (0: the caller was gone), and the seconds it took."""
+
+
+def nobody_observes(_method: str, _route: str | None, _status: int, _seconds: float) -> None:
+    """Note nothing."""
 
 
 def request_id(ids: Ids) -> str:
@@ -57,6 +63,7 @@ class EdgeMiddleware:
     """Browsers reach this server by https, so they shall never come without again."""
     traffic: Traffic = field(default_factory=Traffic)
     below: SubPath = AT_ROOT
+    observe: Observe = nobody_observes
 
     @property
     def always(self) -> dict[str, str]:
@@ -98,7 +105,9 @@ class EdgeMiddleware:
             except Exception as error:  # noqa: BLE001 - every request gets an answer and a log line
                 await reply.last_words(error)
             finally:
-                _write_access_log(scope, visit, reply.status, time.perf_counter() - began)
+                seconds = time.perf_counter() - began
+                self.observe(inner["method"], visit.route, reply.status, seconds)
+                _write_access_log(scope, visit, reply.status, seconds)
 
     def _cors(self, headers: dict[str, list[str]]) -> dict[str, str]:
         if not self.cors_origins:
@@ -133,7 +142,7 @@ def _is_preflight(scope: Any, headers: dict[str, list[str]]) -> bool:
 
 def _write_access_log(scope: Any, visit: RequestContext, status: int, seconds: float) -> None:
     """Without query and body: both may hold what nobody may read in a log."""
-    write = _access.debug if scope["path"] in PROBES and status == 200 else _access.info
+    write = _access.debug if scope["path"] in FOR_MACHINES and status == 200 else _access.info
     write(
         "request",
         request_id=visit.request_id,

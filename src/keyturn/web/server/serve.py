@@ -26,10 +26,10 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
 
-from keyturn.errors import Misconfigured
 from keyturn.web.auth import Network
 from keyturn.web.server import connections
 from keyturn.web.server.admission import HEADER_BYTES
+from keyturn.web.server.listening import listen
 from keyturn.web.server.liveness import Liveness
 
 _log = structlog.get_logger("keyturn.web")
@@ -103,18 +103,22 @@ class WebServer:
         traffic: connections.Traffic | None = None,
         proxies: Sequence[Network] = (),
         health_port: int | None = None,
+        health_host: str | None = None,
+        probes: Any = None,
         on_stop: Callable[[], None] | None = None,
     ) -> None:
         """``traffic`` tells which connections are being served: with it quiet ones are watched, but for those of ``proxies``.
 
-        At ``health_port`` of the same host, probes are answered over a listener of their own.
+        At ``health_port``, of the same host or another one, ``probes`` is served over a listener of its own: an application
+        that knows what they ask, by default the same.
         """
         self._app = app
         self._limits = limits or Limits()
         self._traffic = traffic
         self._proxies = proxies
-        self._listening = _bind(host, port, self._limits.backlog)
-        self._health = None if health_port is None else _bind(host, health_port, self._limits.backlog)
+        self._listening = listen(host, port, self._limits.backlog)
+        self._probes = app if probes is None else probes
+        self._health = None if health_port is None else listen(health_host or host, health_port, self._limits.backlog)
         self._host, self._port = self._listening.getsockname()[:2]
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: Any = None
@@ -198,7 +202,7 @@ class WebServer:
         return connections.ConnectionWatch(self.port, self._traffic, quiet, self._proxies)
 
     async def _serve_probes(self, listening: socket.socket) -> asyncio.Server:
-        return await asyncio.start_server(Liveness(self._app).serve, sock=listening)
+        return await asyncio.start_server(Liveness(self._probes).serve, sock=listening)
 
     async def _announce(self, on_ready: Callable[[str], None]) -> None:
         while not await self._answers():
@@ -214,23 +218,6 @@ class WebServer:
             return False
         finally:
             writer.close()
-
-
-def _bind(host: str, port: int, backlog: int) -> socket.socket:
-    try:
-        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, kind, proto)
-    except OSError as error:
-        raise Misconfigured(f"HOST {host!r} is no address of this machine: {error}", code="config.host") from error
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen(backlog)
-    except OSError as error:
-        listening.close()
-        fix = "Stop the program that uses the port, or choose another with PORT."
-        raise Misconfigured(f"Cannot listen on {host}:{port}: {error.strerror}", code="config.port", fix=fix) from error
-    return listening
 
 
 def _reachable(bound: str) -> str:
