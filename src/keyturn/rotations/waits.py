@@ -7,7 +7,7 @@ from typing import Protocol
 from keyturn.credentials.domain import Credential
 from keyturn.delivery.use_domain import held_until, holders
 from keyturn.kit.clock_difference import WRONG
-from keyturn.kit.moments import bounded, moved
+from keyturn.kit.moments import CLOCKS_APART, bounded, moved
 from keyturn.rotations.domain import Snapshot
 from keyturn.rotations.evidence.domain import NOTHING_KNOWN, Verdict, judge
 from keyturn.rotations.freezes.domain import LONGEST_MOVE, FreezeWindows, freeze_at
@@ -18,6 +18,8 @@ LONGEST_RETRY = timedelta(hours=7)
 LONGEST_PROMISE = timedelta(days=367)
 SWEEP_AT_MOST = timedelta(days=1.1)
 """Between two looks at the application."""
+COPIES = timedelta(seconds=1)
+"""For so long other processes may still answer readers with a secret that was replaced."""
 _SHIFT = timedelta(days=2)
 """By so much a slot is more than the interval away: a full day after a late run, and what clocks are put forward or back."""
 
@@ -120,9 +122,12 @@ def retirement(row: Credential, snapshot: Snapshot, now: datetime) -> datetime:
     """Return when a secret that was replaced is taken up for its removal, or again when that failed.
 
     In a freeze one that was promised to its readers waits for the end of it, unless a run is under way, which may need its
-    place. What leaked, and what is left of a rotation that has ended, never waits.
+    place. What leaked, and what is left of a rotation that has ended, never waits for that; but what leaked goes only after every
+    process hands out its successor, so that a program that reads after the publishing is not given what is just removed.
     """
     at = max(over(row, snapshot, now), retry_at(row, snapshot, now))
+    if row.retired_by and row.retired_at and not snapshot.rotation.retired:
+        at = max(at, bounded(moved(row.retired_at, COPIES), now, COPIES + CLOCKS_APART))
     if snapshot.run or snapshot.rotation.retired or not row.promised:
         return at
     return unfrozen(snapshot.windows, at, now)

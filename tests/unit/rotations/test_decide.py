@@ -13,7 +13,7 @@ from keyturn.delivery.use_domain import Caller, Use
 from keyturn.kit.secret import Sealed
 from keyturn.rotations.domain import RotationKind, Snapshot, StepName
 from keyturn.rotations.protocol import Decision, Step, StepDone, Wait, decide
-from keyturn.rotations.waits import LONGEST_PROMISE
+from keyturn.rotations.waits import COPIES, LONGEST_PROMISE
 from tests.unit.rotations.model import NOW, PATIENCE, ROTATION, TOKEN, done, snapshots, with_row
 
 LONG = timedelta(hours=12)
@@ -126,6 +126,21 @@ def test_a_previous_secret_goes_when_nobody_holds_it_any_more(case: str) -> None
     assert decide(with_row(snapshot, leaked), NOW, TOKEN, PATIENCE) == Step(StepName.RETIRE, leaked)
     promised = replace(old, wait_ends_at=None)
     assert decide(with_row(snapshot, promised), NOW, TOKEN, PATIENCE) == Wait(BOUND), "it waits for nobody"
+
+
+def test_what_leaked_goes_once_no_process_gives_it_to_readers_any_more() -> None:
+    leaked = _row("old", State.RETIRING, retired_by="run", retired_at=NOW, revoke_after=NOW)
+    rotation = replace(ROTATION, kind=RotationKind.APPLICATION, next_run_at=NOW + 29 * DAY)
+    snapshot = Snapshot(rotation, (leaked, _row("new", State.CURRENT, published_at=NOW)), signer_is_own=False)
+    for now in (NOW, NOW + COPIES / 2):
+        assert decide(snapshot, now, TOKEN, PATIENCE) == Wait(NOW + COPIES)
+    assert decide(snapshot, NOW + COPIES, TOKEN, PATIENCE) == Step(StepName.RETIRE, leaked)
+    ahead = replace(leaked, retired_at=NOW + COPIES, revoke_after=NOW + COPIES)
+    assert decide(with_row(snapshot, ahead), NOW, TOKEN, PATIENCE) == Wait(NOW + 2 * COPIES), "clocks differ by as much"
+    wrong = replace(leaked, retired_at=NOW + DAY, revoke_after=NOW + DAY)
+    assert decide(with_row(snapshot, wrong), NOW, TOKEN, PATIENCE) == Step(StepName.RETIRE, wrong)
+    gone = replace(snapshot, rotation=replace(rotation, retired=True))
+    assert decide(gone, NOW, TOKEN, PATIENCE) == Step(StepName.RETIRE, leaked), "nobody reads it any more"
 
 
 def test_what_still_works_signs_in_for_an_ended_current_secret_and_stays_until_there_is_a_new_one() -> None:
