@@ -9,7 +9,7 @@ DISTRIBUTIONS := distributions/entra-emulator distributions/keyturn-simulation
 # Bytecode is kept: without it every process of a demonstration or a test compiles all packages anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo serve test check seeds crash clients bench screenshots docs lock sbom dist clean
+.PHONY: help setup demo serve test check seeds crash clients bench screenshots docs lock sbom dist image clean
 help:
 	@echo "make demo      watch a real rotation against a local Entra ID (ARGS=--stay keeps it running)"
 	@echo "make serve     run the server on this machine"
@@ -24,6 +24,7 @@ help:
 	@echo "make lock      resolve and lock all dependencies anew"
 	@echo "make sbom      write the bill of materials of what is locked (CycloneDX)"
 	@echo "make dist      build the wheels and source archives of the three distributions into build/dist"
+	@echo "make image     build the image for containers (BASE=packages where no registry of images is reached)"
 
 $(UV): requirements/uv.txt
 	$(PYTHON) -m venv $(VENV)
@@ -110,6 +111,9 @@ sbom:
 dist: $(VENV)/.run
 	rm -rf build/dist
 	$(BIN)/python scripts/distributions.py build/dist
+
+image:
+	@scripts/image $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
