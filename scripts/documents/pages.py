@@ -225,6 +225,8 @@ def _spelled(option: Any) -> str:
 def _default(option: Any) -> str:
     if option.required:
         return "required"
+    if option.param_type_name == "argument":
+        return ""
     if option.is_flag and not option.secondary_opts:
         return ""
     return "" if option.default is None else f"`{str(option.default).lower() if option.is_flag else option.default}`"

@@ -4,6 +4,7 @@
 any number of servers that share it, and an administrator.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -57,7 +58,7 @@ START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 _WAKES = [sa.select(sa.func.min(column).label("at")) for column in (rotations.c.wake_at, app_connections.c.look_at)]
 OWNED = "Application.ReadWrite.OwnedBy"
 ALL = "Application.ReadWrite.All"
-ROOT_KEY = bytes(range(7, 39))
+ROOT_KEY = hashlib.sha256(b"the root key of simulated worlds").digest()
 
 
 @dataclass

@@ -20,6 +20,7 @@ HOME = {
         "secret_rotation_events.py",
         "alarm_events.py",
         "approval_events.py",
+        "backup_events.py",
         "conversion_events.py",
         "webhook_events.py",
         "inventory_events.py",

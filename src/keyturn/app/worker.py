@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
+from keyturn.app.backups import ScheduledBackups
 from keyturn.app.core import Core, before_call, services
 from keyturn.app.inventory import due_scans
 from keyturn.app.maintenance import UPKEEP_EVERY, HourlyTasks
@@ -50,6 +51,7 @@ class Worker:
             use_cases.grants,
             core.providers.clock_confirmed_at,
             settings.retention,
+            ScheduledBackups(settings, core.database, core.keyring, core.clock).make_due,
         )
         context = WorkerContext(
             core.database,

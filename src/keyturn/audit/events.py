@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from keyturn.audit import (
     alarm_events,
     approval_events,
+    backup_events,
     conversion_events,
     identity_events,
     inventory_events,
@@ -376,6 +377,7 @@ CATALOGUE: Mapping[str, AuditEvent] = {
         *vars(project_events).items(),
         *vars(alarm_events).items(),
         *vars(approval_events).items(),
+        *vars(backup_events).items(),
         *vars(conversion_events).items(),
         *vars(webhook_events).items(),
         *vars(inventory_events).items(),

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from keyturn.app import startup
 from keyturn.app.core import clouds
+from keyturn.backup.folder import backups_in
 from keyturn.cli.context import CommandContext
 from keyturn.connections.store import refused_now
 from keyturn.crypto.keyring import Keyring
@@ -79,6 +80,7 @@ def examine(around: CommandContext, open_transport: Callable[[Settings], Transpo
     yield from disk(settings)
     yield from key_source(settings)
     yield from modes(settings)
+    yield backups(settings, around.clock.now())
     yield from database(settings, around)
     yield from network(settings, around, open_transport)
 
@@ -178,6 +180,20 @@ def modes(settings: Settings) -> Iterator[CheckupFinding]:
         yield CheckupFinding("warn", "data folder", each.message, each.fix)
     if settings.embedded and not shared_paths:
         yield ok("data folder", "Nobody else may use the folder and the files of the embedded database.")
+
+
+def backups(settings: Settings, now: datetime) -> CheckupFinding:
+    """How old the newest backup is that servers make by themselves."""
+    backup = settings.backup
+    if backup.folder is None:
+        return ok("backups", "This server makes none by itself: KEYTURN_BACKUP_DIR is not set.")
+    made = backups_in(backup.folder)
+    fix = "See the log of the servers and workers: a line with backup.upkeep_failed says why, or none of them runs."
+    if not made:
+        return CheckupFinding("warn", "backups", f"There is none in {backup.folder} yet.", fix)
+    message = f"The newest is of {iso(made[-1].made_at)}: {made[-1].path}"
+    late = now - made[-1].made_at > 2 * timedelta(hours=backup.hours)
+    return CheckupFinding("warn", "backups", f"{message}.", fix) if late else ok("backups", f"{message}.")
 
 
 def database(settings: Settings, around: CommandContext) -> Iterator[CheckupFinding]:

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "admin": ("keyturn.cli.admin", "Create the first user, unlock users, reset passwords."),
     "keys": ("keyturn.cli.keys", "Generate, show and rotate encryption keys."),
     "import": ("keyturn.cli.importing", "Take over the secrets that another server holds."),
+    "backup": ("keyturn.cli.backup", "Make backups, say what they hold, put them back."),
     "migrate": ("keyturn.cli.migrate", "Bring the database up to date."),
     "uses": ("keyturn.cli.uses", "Say who still uses secrets that were replaced."),
     "overview": ("keyturn.cli.overview", "Say what needs somebody: for cron and monitoring."),

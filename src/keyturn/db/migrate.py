@@ -12,7 +12,7 @@ from keyturn.db.engine import for_writing
 from keyturn.db.postgres import without_limits
 from keyturn.db.tables import metadata
 from keyturn.db.unit import Database
-from keyturn.errors import Misconfigured
+from keyturn.errors import Misconfigured, Refused
 from keyturn.ports.clock import Clock
 
 VERSION_TABLE = "alembic_version"
@@ -70,11 +70,11 @@ def upgrade(database: Database) -> list[str]:
     Processes that do this at once wait for each other; the later ones find nothing to do. Raises as :func:`check`.
     """
     check(database)
-    with _migrating(database) as connection:
+    with migrating(database) as connection:
         before = _version(connection)
         if before == newest():
             return []
-        _run(connection)
+        run_to(connection)
     return [version for version in versions() if before is None or version > before]
 
 
@@ -109,13 +109,33 @@ _COLUMNS = {
 }
 
 
+def require_empty(connection: sa.Connection) -> None:
+    """Raise Refused when the database has tables of Keyturn."""
+    if _version(connection) is not None or set(columns_of(connection)) & set(metadata.tables):
+        raise Refused(
+            "The database is not empty: it has tables of Keyturn.",
+            code="backup.not_empty",
+            fix="Restore into an empty database, or add --replace NAME with the name of this one: all it holds is then replaced.",
+        )
+
+
+def columns_of(connection: sa.Connection) -> dict[str, set[str]]:
+    """Return the names of the columns of each table that there is."""
+    there: dict[str, set[str]] = {}
+    for table, column in connection.exec_driver_sql(_COLUMNS[connection.dialect.name]):
+        there.setdefault(str(table), set()).add(str(column))
+    return there
+
+
 def _require_columns(connection: sa.Connection, version: str) -> None:
     """Builds between two releases have changed what a version means: their databases would fail later, query by query."""
-    there = {
-        (str(table), str(column)) for table, column in connection.exec_driver_sql(_COLUMNS[connection.dialect.name])
-    }
-    required = {(table.name, column.name) for table in metadata.tables.values() for column in table.columns}
-    lacking = sorted(f"{table}.{column}" for table, column in required - there)
+    there = columns_of(connection)
+    lacking = sorted(
+        f"{table.name}.{column.name}"
+        for table in metadata.tables.values()
+        for column in table.columns
+        if column.name not in there.get(table.name, ())
+    )
     if lacking:
         more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
         raise Misconfigured(
@@ -138,7 +158,8 @@ def _unversioned(connection: sa.Connection) -> SchemaState:
 
 
 @contextmanager
-def _migrating(database: Database) -> Iterator[sa.Connection]:
+def migrating(database: Database) -> Iterator[sa.Connection]:
+    """One transaction in which the tables may be changed; who else would change them waits. References are checked at its end."""
     with database.engine.connect() as connection:
         if database.is_sqlite:
             # Rebuilding a table would otherwise delete the rows that refer to it. No effect inside a transaction.
@@ -162,11 +183,12 @@ def _foreign_keys(connection: sa.Connection, *, on: bool) -> None:
         raw.execute(f"PRAGMA foreign_keys={'ON' if on else 'OFF'}")
 
 
-def _run(connection: sa.Connection) -> None:
+def run_to(connection: sa.Connection, version: str = "head") -> None:
+    """Run the migrations up to this one that were not run yet, in the caller's transaction."""
     from alembic import command  # noqa: PLC0415 - a server that is up to date starts without it
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, version)

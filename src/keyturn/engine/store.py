@@ -63,6 +63,11 @@ def free_leases(tx: Tx, process_id: str, now: datetime, ending_by: datetime | No
     return object_ids
 
 
+def end_all_leases(tx: Tx, now: datetime) -> None:
+    """End all leases: those who held them are processes of another database. Their tokens stay used up."""
+    tx.run(sa.update(leases).values(holder=None, expires_at=now))
+
+
 @dataclass(frozen=True)
 class Lease:
     object_id: str

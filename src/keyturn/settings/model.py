@@ -62,6 +62,19 @@ USUAL_RETENTION = RetentionSettings()
 
 
 @dataclass(frozen=True)
+class BackupSettings:
+    """Where a process that works puts backups, how often, and for whom. Without a folder it makes none."""
+
+    public_keys: tuple[str, ...] = ()
+    folder: Path | None = None
+    hours: int = 24
+    keep: int = 14
+
+
+NO_BACKUPS = BackupSettings()
+
+
+@dataclass(frozen=True)
 class MailServer:
     """Where e-mail is handed in. ``security`` is starttls, tls or none."""
 
@@ -124,6 +137,7 @@ class Settings:
     pace: Pace = Pace()
     quotas: Quotas = USUAL_QUOTAS
     retention: RetentionSettings = USUAL_RETENTION
+    backup: BackupSettings = NO_BACKUPS
     login_rate_per_minute: int = 60
     identity_rate_per_minute: int = 6000
     webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()

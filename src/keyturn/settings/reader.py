@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL
 
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Plaintext
-from keyturn.settings.model import CloudOverride, MailServer, Pace, Quotas, RetentionSettings, Settings
+from keyturn.settings.model import BackupSettings, CloudOverride, MailServer, Pace, Quotas, RetentionSettings, Settings
 from keyturn.settings.setting import Setting
 from keyturn.settings.table import SETTINGS
 from keyturn.settings.values import is_service_link
@@ -121,6 +121,7 @@ class _Reader:
             pace=self._pace(_part(values, "pace")),
             quotas=Quotas(**_part(values, "quotas")),
             retention=RetentionSettings(**_part(values, "retention")),
+            backup=self._backup(values),
             warnings=tuple(self.warnings),
             **plain,
         )
@@ -177,6 +178,12 @@ class _Reader:
             self.fault(", ".join(missing), "is missing beside the other KEYTURN_SMTP_ variables", "both of them")
             return None
         return MailServer(**parts)
+
+    def _backup(self, values: Mapping[str, Any]) -> BackupSettings:
+        backup = BackupSettings(**_part(values, "backup"))
+        if backup.folder is not None and not backup.public_keys:
+            self.fault("KEYTURN_BACKUP_PUBLIC_KEYS", "is missing beside KEYTURN_BACKUP_DIR", "age1...")
+        return backup
 
     def _pace(self, parts: Mapping[str, Any]) -> Pace:
         pace = Pace(**parts)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from keyturn.settings.model import Pace, Quotas, RetentionSettings, Settings
+from keyturn.settings.model import BackupSettings, Pace, Quotas, RetentionSettings, Settings
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,13 @@ class Setting:
     def default_text(self) -> str:
         """Return the default as people write it, or nothing when there is none."""
         part, _, name = self.field.rpartition(".")
-        owner = {"": Settings, "pace": Pace, "quotas": Quotas, "retention": RetentionSettings}.get(part)
+        owner = {
+            "": Settings,
+            "pace": Pace,
+            "quotas": Quotas,
+            "retention": RetentionSettings,
+            "backup": BackupSettings,
+        }.get(part)
         value = getattr(owner, name, None) if owner else None
         if isinstance(value, timedelta):
             return f"{value.total_seconds():g}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from keyturn.client import settings as client
 from keyturn.settings import values
 from keyturn.settings.alarm_table import ALARM_SETTINGS
+from keyturn.settings.backup_table import BACKUP_SETTINGS
 from keyturn.settings.monitoring_table import MONITORING_SETTINGS
 from keyturn.settings.serving_table import SERVING_SETTINGS
 from keyturn.settings.setting import Setting
@@ -225,6 +226,7 @@ SETTINGS: tuple[Setting, ...] = (
         default="none",
     ),
     *SERVING_SETTINGS,
+    *BACKUP_SETTINGS,
     *SOURCE_SETTINGS,
     Setting(
         "KEYTURN_IDENTITY_NETWORKS",

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from keyturn.db.engine import parse_url
 from keyturn.errors import Misconfigured
+from keyturn.kit import bech32
 from keyturn.kit.ids import is_uuid
 from keyturn.kit.secret import Plaintext
 from keyturn.settings.model import TokenSourceSetting
@@ -218,6 +219,19 @@ def networks(text: str) -> tuple[Network, ...]:
         return tuple(ip_network(part, strict=False) for part in text.replace(",", " ").split())
     except ValueError:
         raise ValueError("holds something that is no address or network") from None
+
+
+def backup_keys(text: str) -> tuple[str, ...]:
+    """Parser of public keys that backups are encrypted for."""
+    keys = tuple(text.replace(",", " ").split())
+    if any(key.upper().startswith("AGE-SECRET-KEY-") for key in keys):
+        raise ValueError(
+            "holds a private key: give the public one, which begins with age1, and keep the private one elsewhere"
+        )
+    for key in keys:
+        if len(bech32.decode("age", key) or b"") != 32:
+            raise ValueError("is not a public key as keyturn backup key prints it, or was mistyped")
+    return keys
 
 
 def token_sources(text: str) -> tuple[TokenSourceSetting, ...]:

@@ -1,0 +1,243 @@
+"""Makes backups, says what they hold, and puts them back."""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import sqlalchemy as sa
+
+from keyturn.backup.age import PrivateKey, PublicKey, changed
+from keyturn.backup.file import Header, Reader, Writer, header
+from keyturn.crypto import store as key_store
+from keyturn.crypto.envelope import DataKey, digest_key_id_of
+from keyturn.crypto.keyring import Keyring
+from keyturn.crypto.root import RootKeySource
+from keyturn.db import migrate, transfer
+from keyturn.db.transfer import Loader
+from keyturn.db.unit import Database, Tx
+from keyturn.errors import Misconfigured, Refused
+from keyturn.kit.secret import Plaintext, SealContext
+from keyturn.ports.clock import Clock
+
+LEFT_OUT = frozenset({"processes", "sessions", "oauth_flows"})
+"""Who runs and who is signed in at the moment. Whoever restores a backup begins without."""
+_SEAL_PLACE = SealContext("backups", "lines", "sha256")
+_ALIVE = timedelta(seconds=30)
+_DATA_KEYS = "data_keys"
+
+
+class RootKeyAtHand(StrEnum):
+    """Whether the root key of this machine opens what a backup holds."""
+
+    OPENS = "opens"
+    OTHER = "other"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a complete and unchanged backup holds. ``genuine``: a server with the root key at hand made it; None: not known."""
+
+    header: Header
+    tables: dict[str, int]
+    sha256: str
+    root_key: RootKeyAtHand
+    genuine: bool | None
+
+    @property
+    def rows(self) -> int:
+        return sum(self.tables.values())
+
+
+@dataclass(frozen=True)
+class Made:
+    """A backup that was made."""
+
+    path: Path
+    header: Header
+    rows: int
+    size: int
+
+
+def create(database: Database, keyring: Keyring, clock: Clock, keys: Sequence[PublicKey], path: Path) -> Made:
+    """Write a backup, encrypted for each of these keys, while servers run.
+
+    The file appears when it is complete, for its owner only.
+    Raises Refused when the file is there, Misconfigured when it cannot be written.
+    """
+    with transfer.snapshot(database) as tx, _new_file(path) as file:
+        wrapped = [row for row in key_store.load(tx) if row.retired_at is None]
+        if not wrapped:
+            raise Refused(
+                "There is nothing to back up: no server has been started with this database.",
+                code="backup.nothing",
+                fix="Check KEYTURN_DATA_DIR or DB_CONNECTION_URI; keyturn doctor says which database is used.",
+            )
+        kind = "sqlite" if database.is_sqlite else "postgresql"
+        first = header(clock.now(), migrate.newest(), kind, sorted({row.root_key_id for row in wrapped}))
+        writer = Writer(file, keys, first)
+        for table in transfer.read(tx, LEFT_OUT):
+            writer.table(table)
+        writer.close(_seal(keyring.key(wrapped[-1].id), writer.sha256))
+        size = file.tell()
+    return Made(path, first, writer.rows, size)
+
+
+def _seal(key: DataKey, sha256: str) -> str:
+    return key.digest(Plaintext(sha256), _SEAL_PLACE)
+
+
+@contextmanager
+def _new_file(path: Path) -> Any:
+    if path.exists():
+        raise Refused(
+            f"{path} is there already, and is not overwritten.",
+            code="backup.exists",
+            fix="Choose another name, or delete it.",
+        )
+    draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(descriptor)
+            draft.rename(path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise Misconfigured(
+            f"The backup {path} cannot be written: {error.strerror}.",
+            code="backup.unwritable",
+            fix="Choose a folder that this user may write and that has room.",
+        ) from error
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def verify(file: BinaryIO, keys: Sequence[PrivateKey], source: RootKeySource | None) -> Contents:
+    """Read all of a backup and say what it holds. ``source`` is that of the root key at hand, where there is one.
+
+    Raises Refused as Reader does, and for one of a newer version.
+    """
+    reader = Reader(file, keys)
+    _require_known(reader.header)
+    wrapped: list[dict[str, Any]] = []
+    for table in reader.tables():
+        rows = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
+        wrapped.extend(row for row in rows if table.name == _DATA_KEYS)
+    root_key, data_keys = _opened(wrapped, source)
+    genuine = None
+    if root_key is RootKeyAtHand.OPENS:
+        key = data_keys.get(digest_key_id_of(reader.seal))
+        genuine = key is not None and _seal(key, reader.sha256) == reader.seal
+    return Contents(reader.header, reader.counts, reader.sha256, root_key, genuine)
+
+
+def _require_known(first: Header) -> None:
+    if first.schema not in migrate.versions():
+        raise Refused(
+            f"This backup was made by Keyturn {first.version}, whose tables are at version {first.schema}; this version knows"
+            f" {migrate.newest()} and older ones.",
+            code="backup.newer",
+            fix="Use the version of Keyturn that made it, or a newer one.",
+        )
+
+
+def _opened(wrapped: list[dict[str, Any]], source: RootKeySource | None) -> tuple[RootKeyAtHand, dict[str, DataKey]]:
+    """Unwrap the data keys that are in use with the root key at hand."""
+    if source is None:
+        return RootKeyAtHand.NONE, {}
+    roots, data_keys = source.load(), {}
+    for row in wrapped:
+        root = roots.find(row["root_key_id"])
+        key = root.unwrap(row["id"], row["wrapped"]) if root else None
+        if key is not None:
+            data_keys[row["id"]] = DataKey(row["id"], key)
+        elif row["retired_at"] is None:
+            return RootKeyAtHand.OTHER, {}
+    return RootKeyAtHand.OPENS, data_keys
+
+
+def restore(
+    database: Database,
+    file: BinaryIO,
+    keys: Sequence[PrivateKey],
+    source: RootKeySource,
+    now: datetime,
+    finish: Callable[[Tx, Contents], None],
+    *,
+    replace: bool,
+) -> Contents:
+    """Put a backup into an empty database, or with ``replace`` in place of what is there; return what it holds.
+
+    The whole backup is read before anything is touched, and all is written in one transaction, in which ``finish`` may
+    write more: whatever is killed, the database is as before or complete. Tables of an older version are brought up to date.
+    Raises Refused as :func:`verify` does; for another root key; when the database is not empty, or a server uses it.
+    """
+    contents = verify(file, keys, source)
+    require_ours(contents)
+    if transfer.seen_since(database, now - _ALIVE):
+        raise Refused(
+            "A server uses this database, or did within the last half minute.",
+            code="backup.in_use",
+            fix="Stop all servers and workers of this database, then try again.",
+        )
+
+    def fill(loader: Loader) -> None:
+        reader = Reader(file, keys)
+        loader.load(_known(reader, loader))
+        if reader.sha256 != contents.sha256:
+            raise changed()
+
+    driver: Any = database.engine.dialect.loaded_dbapi
+    try:
+        transfer.rebuild(database, contents.header.schema, fill, lambda tx: finish(tx, contents), replace=replace)
+    except (sa.exc.DataError, sa.exc.IntegrityError, driver.DataError, driver.IntegrityError) as error:
+        raise _row_refused(contents.header, error) from None
+    return contents
+
+
+def _known(reader: Reader, loader: Loader) -> Any:
+    for table in reader.tables():
+        if not loader.knows(table.name, table.columns):
+            raise changed()
+        yield table
+
+
+def require_ours(contents: Contents) -> None:
+    """Raise Refused unless the root key at hand opens the backup, and a server with that key made it."""
+    if contents.root_key is not RootKeyAtHand.OPENS:
+        raise Refused(
+            f"The root key here does not open this backup, which was made with root key {', '.join(contents.header.root_keys)}.",
+            code="backup.root_key",
+            fix="Put that root key in place first: the file root.key in the data folder, or ENCRYPTION_KEY.",
+        )
+    if not contents.genuine:
+        raise Refused(
+            "This backup was not made by a server with this root key, although it opens with this backup key.",
+            code="backup.not_genuine",
+            fix="Find out who made it: whoever has the public key of your backups can. Use another one.",
+        )
+
+
+def _row_refused(first: Header, error: Exception) -> Refused:
+    return Refused(
+        f"This database does not take a row of this backup, which was made of {first.database} ({type(error).__name__}).",
+        code="backup.row_refused",
+        fix="Restore it into a database of the kind that it was made of.",
+    )

@@ -1,0 +1,196 @@
+"""``keyturn backup``: make backups, say what they hold, put them back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from keyturn.cli.context import command_context, opened, tell
+
+if TYPE_CHECKING:
+    from keyturn.backup.service import Contents
+    from keyturn.db.unit import Database
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make backups, say what they hold, put them back.")
+
+_FILE = typer.Argument(help="The backup.", show_default=False)
+_KEY_FILE = typer.Option("--key-file", help="File of the private key that opens it.")
+_JSON = typer.Option("--json", help="Print JSON instead of lines.")
+
+
+@app.command()
+def key(file: Annotated[Path, typer.Argument(help="File to make, for its owner only.", show_default=False)]) -> None:
+    """Make a pair of keys: the private one into a file, to be kept apart from servers and backups; print the public one."""
+    from keyturn.backup.age import PrivateKey  # noqa: PLC0415 - the help is shown without it
+    from keyturn.crypto.root import write_private  # noqa: PLC0415
+    from keyturn.errors import Misconfigured, Refused  # noqa: PLC0415
+
+    private = PrivateKey.generate()
+    try:
+        write_private(file, f"# public key: {private.public}\n{private.reveal().reveal()}")
+    except FileExistsError:
+        raise Refused(f"{file} is there already.", code="backup.exists", fix="Choose another name.") from None
+    except OSError as error:
+        raise Misconfigured(
+            f"{file} cannot be written: {error.strerror}.", code="backup.unwritable", fix="Choose another folder."
+        ) from error
+    print(private.public)
+    tell(
+        f"{file} holds the private key: keep it apart from servers and backups, where you find it after a fire."
+        " Set KEYTURN_BACKUP_PUBLIC_KEYS to the line above on all servers."
+    )
+
+
+@app.command()
+def create(
+    ctx: typer.Context,
+    file: Annotated[
+        Path | None, typer.Argument(help="File to make. Without it, one in KEYTURN_BACKUP_DIR.", show_default=False)
+    ] = None,
+    to: Annotated[
+        list[str] | None, typer.Option("--to", help="Public key to encrypt it for, instead of those of the settings.")
+    ] = None,
+    as_json: Annotated[bool, _JSON] = False,
+) -> None:
+    """Write a backup of the whole database, encrypted, while servers run."""
+    from keyturn.app.backups import public_keys  # noqa: PLC0415
+    from keyturn.app.startup import open_keyring, require_current  # noqa: PLC0415
+    from keyturn.backup import folder, service  # noqa: PLC0415
+    from keyturn.errors import Misconfigured  # noqa: PLC0415
+    from keyturn.kit.clock import iso  # noqa: PLC0415
+
+    around = command_context(ctx)
+    settings = around.settings()
+    keys = public_keys(settings, to or ())
+    if file is None and settings.backup.folder is None:
+        raise Misconfigured(
+            "Nothing says where the backup goes.", code="backup.no_place", fix="Name a file, or set KEYTURN_BACKUP_DIR."
+        )
+    with opened(settings) as database:
+        require_current(database)
+        keyring = open_keyring(settings, database, around.clock, tell)
+        path = file or (settings.backup.folder or Path()) / folder.name_of(around.clock.now())
+        folder.make(path.parent)
+        made = service.create(database, keyring, around.clock, keys, path)
+    if as_json:
+        facts = {"path": str(path), "createdAt": iso(made.header.created_at), "rows": made.rows, "bytes": made.size}
+        print(json.dumps(facts, indent=2))
+    else:
+        print(f"Backed up {made.rows} rows in {made.size} bytes: {path}")
+
+
+@app.command()
+def verify(
+    ctx: typer.Context,
+    file: Annotated[Path, _FILE],
+    key_file: Annotated[Path, _KEY_FILE],
+    as_json: Annotated[bool, _JSON] = False,
+) -> None:
+    """Read all of a backup and say what it holds. Needs no database; fails when it could not be restored here."""
+    from keyturn.app.backups import open_backup, private_keys, root_key_at_hand  # noqa: PLC0415
+    from keyturn.backup import service  # noqa: PLC0415
+
+    with open_backup(file) as stream:
+        source = root_key_at_hand(command_context(ctx).settings(), tell)
+        contents = service.verify(stream, private_keys(key_file), source)
+    _print(file, contents, as_json=as_json)
+    if source is not None:
+        service.require_ours(contents)
+
+
+@app.command()
+def restore(
+    ctx: typer.Context,
+    file: Annotated[Path, _FILE],
+    key_file: Annotated[Path, _KEY_FILE],
+    replace: Annotated[
+        str,
+        typer.Option(
+            "--replace", help="Name of the database (of the file, for the embedded one) whose content is replaced."
+        ),
+    ] = "",
+    as_json: Annotated[bool, _JSON] = False,
+) -> None:
+    """Put a backup into an empty database: all of it, or nothing. All servers are stopped meanwhile."""
+    from keyturn.app.backups import note_restored, open_backup, private_keys  # noqa: PLC0415
+    from keyturn.app.startup import root_key_source  # noqa: PLC0415
+    from keyturn.backup import service  # noqa: PLC0415
+
+    around = command_context(ctx)
+    settings, now = around.settings(), around.clock.now()
+    with open_backup(file) as stream, opened(settings) as database:
+        _require_meant(database, replace)
+        contents = service.restore(
+            database,
+            stream,
+            private_keys(key_file),
+            root_key_source(settings, tell),
+            now,
+            lambda tx, contents: note_restored(tx, contents, now),
+            replace=bool(replace),
+        )
+    _print(file, contents, as_json=as_json)
+    tell("Restored. Before a server starts, run: keyturn doctor")
+
+
+def _require_meant(database: Database, replace: str) -> None:
+    from keyturn.errors import Refused  # noqa: PLC0415
+
+    name = database.engine.url.database or ""
+    name = Path(name).name if database.is_sqlite else name
+    if replace and replace != name:
+        raise Refused(
+            f"--replace names {replace}, but the database is {name}.",
+            code="backup.other_database",
+            fix=f"If it is this one that is to be replaced, write: --replace {name}",
+        )
+
+
+def _print(file: Path, contents: Contents, *, as_json: bool) -> None:
+    from keyturn.kit.clock import iso  # noqa: PLC0415
+
+    first = contents.header
+    if as_json:
+        facts = {
+            "path": str(file),
+            "createdAt": iso(first.created_at),
+            "keyturn": first.version,
+            "schema": first.schema,
+            "database": first.database,
+            "rootKeys": first.root_keys,
+            "rootKeyHere": contents.root_key.value,
+            "genuine": contents.genuine,
+            "rows": contents.rows,
+            "tables": contents.tables,
+            "sha256": contents.sha256,
+        }
+        print(json.dumps(facts, indent=2))
+        return
+    held = ", ".join(f"{contents.tables.get(table, 0)} {words}" for table, words in _SHOWN.items())
+    here = {"opens": "which is here", "other": "another than the one here", "none": "which is not here"}
+    genuine = {
+        True: "made by a server with this root key",
+        False: "NOT made by a server with this root key",
+        None: "unknown",
+    }
+    print(
+        f"made      {iso(first.created_at)} by Keyturn {first.version}, of {first.database} at version {first.schema}"
+    )
+    print(f"complete  {contents.rows} rows, sha256 {contents.sha256}")
+    print(f"holds     {held}")
+    print(f"root key  {', '.join(first.root_keys)}, {here[contents.root_key.value]}")
+    print(f"origin    {genuine[contents.genuine]}")
+
+
+_SHOWN = {
+    "organizations": "organizations",
+    "users": "users",
+    "projects": "projects",
+    "app_connections": "connections",
+    "rotations": "rotations",
+    "secrets": "secrets",
+    "audit_events": "audit events",
+}
