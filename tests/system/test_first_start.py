@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -22,6 +24,15 @@ def home(tmp_path: Path) -> Home:
     return folders
 
 
+@pytest.fixture
+def service_manager(tmp_path: Path) -> Iterator[socket.socket]:
+    """What systemd listens at, to be told that a service is ready."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(PATIENCE)
+        yield manager
+
+
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder that a server left behind."""
@@ -31,8 +42,9 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Home(folder, folder).data
 
 
-def test_it_serves_without_any_configuration_and_ends_cleanly(home: Home) -> None:
-    with home.serving(PORT="0") as server:
+def test_it_serves_without_any_configuration_and_ends_cleanly(home: Home, service_manager: socket.socket) -> None:
+    with home.serving(PORT="0", NOTIFY_SOCKET=service_manager.getsockname()) as server:
+        assert service_manager.recv(100) == b"READY=1"
         assert server.url.startswith("http://127.0.0.1:")
         assert server.get("/healthz").json() == {"ok": True}
         assert server.get("/readyz").json() == {"ok": True, "database": True, "writable": True, "worker": True}

@@ -1,10 +1,8 @@
 """``keyturn agent``: keep files as the secrets are, and tell programs when they changed."""
 
-import contextlib
 import os
 import secrets
 import signal
-import socket
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +12,7 @@ import typer
 
 from keyturn.cli.client_options import Method, Url, client_of
 from keyturn.cli.context import command_context, tell
+from keyturn.cli.service_manager import tell_ready
 from keyturn.client.agent import Agent, require_known_owners, require_one_writer
 from keyturn.client.agent_config import read_plan
 from keyturn.client.agent_state import StateFile
@@ -73,7 +72,7 @@ def run(
         wait = agent.turn()
         if not ready and agent.looked:
             ready = True
-            notify(client.environ.get("NOTIFY_SOCKET"))
+            tell_ready(command_context(ctx))
         if once:
             break
         woken.wait(wait)
@@ -101,14 +100,6 @@ def status(
         raise typer.Exit(Expired.exit_status)
     if not states or any(each.trouble for each in states.values()):
         raise typer.Exit(1)
-
-
-def notify(address: str | None) -> None:
-    """Tell systemd that all is delivered: https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html."""
-    if not address:
-        return
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
-        told.sendto(b"READY=1", address.replace("@", "\0", 1) if address.startswith("@") else address)
 
 
 def _state_file(ctx: typer.Context, given: Path | None, config: Path) -> Path:

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from keyturn.cli.agent import notify
 from keyturn.cli.client_options import Method, Url, client_of
-from keyturn.cli.context import tell
+from keyturn.cli.context import command_context, tell
+from keyturn.cli.service_manager import tell_ready
 from keyturn.client.agent_config import read_grants
 from keyturn.client.core_dumps import forbid_core_dumps
 from keyturn.client.credentiald import CredentialServer, listening
@@ -36,7 +36,7 @@ def credentiald(
     )
     with listening(socket_path, client.environ) as opened:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        notify(client.environ.get("NOTIFY_SOCKET"))
+        tell_ready(command_context(ctx))
         try:
             while True:
                 server.answer(opened.accept()[0])

@@ -9,7 +9,6 @@ import typer
 
 from keyturn.cli.context import command_context
 from keyturn.errors import Unavailable
-from keyturn.settings.model import Settings
 
 app = typer.Typer(rich_markup_mode=None)
 WITHIN_SECONDS = 5.0
@@ -22,7 +21,9 @@ def healthcheck(
     ready: Annotated[bool, typer.Option("--ready", help="Ask whether it can work, too: database and worker.")] = False,
 ) -> None:
     settings = command_context(ctx).settings()
-    host, port = loopback(settings), settings.health_port or settings.port
+    host, port = loopback(settings.host), settings.port
+    if settings.health_port is not None:
+        host, port = loopback(settings.health_host or settings.host), settings.health_port
     path = "/readyz" if ready else "/healthz"
     connection = http.client.HTTPConnection(host, port, timeout=WITHIN_SECONDS)
     try:
@@ -43,12 +44,12 @@ def healthcheck(
     print(body.strip())
 
 
-def loopback(settings: Settings) -> str:
-    """Return the address at which this machine reaches its own server."""
+def loopback(host: str) -> str:
+    """Return the address at which this machine reaches what listens there."""
     try:
-        address = ipaddress.ip_address(settings.host)
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return settings.host
+        return host
     if not address.is_unspecified:
-        return settings.host
+        return host
     return "127.0.0.1" if address.version == 4 else "::1"

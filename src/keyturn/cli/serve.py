@@ -5,8 +5,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from keyturn.cli.context import command_context, loading, tell
+from keyturn.cli.context import CommandContext, command_context, loading, tell
 from keyturn.cli.ending import Ending
+from keyturn.cli.service_manager import tell_ready
 from keyturn.kit.secret import Plaintext
 from keyturn.settings.model import Settings
 
@@ -23,14 +24,12 @@ def serve(
     clock_ahead: Annotated[float, typer.Option(hidden=True, help="Seconds; for demonstrations.")] = 0.0,
 ) -> None:
     """Run the server. Without any configuration: an embedded database, a key file beside it, and http://127.0.0.1:8080."""
-    run(
-        command_context(ctx).settings(HOST=host, PORT=port, KEYTURN_DATA_DIR=data_dir),
-        with_worker=worker,
-        ahead=clock_ahead,
-    )
+    around = command_context(ctx)
+    settings = around.settings(HOST=host, PORT=port, KEYTURN_DATA_DIR=data_dir)
+    run(settings, around, with_worker=worker, ahead=clock_ahead)
 
 
-def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoReturn:
+def run(settings: Settings, around: CommandContext, *, with_worker: bool, ahead: float = 0.0) -> NoReturn:
     """Serve until a signal comes, then end this process. Raises Misconfigured before anything is served."""
     with loading():
         from keyturn.app.alarms import alarm_watch  # noqa: PLC0415 - the start-up time of the other commands
@@ -73,7 +72,12 @@ def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoRetur
         if rotating:
             rotating.start()
         watch.start()
-    web.run(lambda url: _welcome(url, settings, code, ready=access.bootstrapped()))
+
+    def ready(url: str) -> None:
+        _welcome(url, settings, code, ready=access.bootstrapped())
+        tell_ready(around)
+
+    web.run(ready)
     if rotating:
         rotating.stop(ending.remaining)
     watch.stop(ending.remaining())

@@ -9,6 +9,7 @@ import typer
 
 from keyturn.cli.context import command_context, loading, tell
 from keyturn.cli.ending import Ending
+from keyturn.cli.service_manager import tell_ready
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -19,7 +20,8 @@ def worker(
     data_dir: Annotated[str | None, typer.Option(help="Folder of the embedded database and its key file.")] = None,
 ) -> None:
     """Run rotations until a signal comes. Any number of workers may share one PostgreSQL database."""
-    settings = command_context(ctx).settings(KEYTURN_DATA_DIR=data_dir)
+    around = command_context(ctx)
+    settings = around.settings(KEYTURN_DATA_DIR=data_dir)
     with loading():
         from keyturn.app.alarms import alarm_watch  # noqa: PLC0415 - the start-up time of the other commands
         from keyturn.app.core import open_core  # noqa: PLC0415 - the start-up time of the other commands
@@ -45,6 +47,7 @@ def worker(
         if probed is not None:
             probed.start()
     print("The worker is ready.", flush=True)
+    tell_ready(around)
     over.wait()
     rotating.stop(ending.remaining)
     watch.stop(ending.remaining())
