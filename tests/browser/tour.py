@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from keyturn.alarms.channel_service import ChannelDraft
 from keyturn.app.alarms import alarm_evaluation, alarm_services
+from keyturn.app.people import open_invitations
 from keyturn.app.web import webhooks
 from keyturn.app.worker import webhook_sender
 from keyturn.approvals.service import Approvals
@@ -24,6 +25,7 @@ from keyturn.kit.actor import ActorKind, Role
 from keyturn.kit.secret import Plaintext
 from keyturn.projects.domain import NewProject, Project
 from keyturn.providers.azure.methods.certificate import CertificateFiles
+from keyturn.provisioning.invitations import NewInvitation
 from keyturn.rotations.commands import NewSecretRotation
 from keyturn.rotations.freezes.service import Freezes, NewFreeze
 from keyturn.rotations.proposals import deletion_of_connection
@@ -42,6 +44,7 @@ NO_PAGES = frozenset(
         "/sign-in",  # these two are visited without a session
         "/sign-in/code",
         "/sign-in/password",  # visited after a sign-in with a first password
+        "/sign-in/link/{token}",  # visited with a link that works
         "/settings/two-step/enrol",  # visited after a click
         "/settings/two-step/qr.svg",
         "/inventory/{inventory_id}/rotate",  # visited with an application
@@ -73,6 +76,8 @@ class Furniture:
     channel_id: str
     webhook_id: str
     request_id: str
+    link_path: str
+    """Of the invitation of somebody."""
 
 
 TOKEN_AUTHS: dict[str, dict[str, object]] = {
@@ -118,10 +123,17 @@ def furnish(estate: BrowserServer) -> Furniture:
         channel_id=_channel(estate),
         webhook_id=_webhook(estate, project),
         request_id="",
+        link_path=_invitation(estate),
     )
     furniture = replace(furniture, request_id=_guards(estate, furniture.resting))
     _inventory(estate)
     return furniture
+
+
+def _invitation(estate: BrowserServer) -> str:
+    invitations = open_invitations(estate.core, estate.access, estate.projects)
+    new = NewInvitation("ines@example.com", Role.ADMIN, "Ines", "Invited")
+    return invitations.invite(estate.actor, new).link.path.reveal()
 
 
 def _inventory(estate: BrowserServer) -> None:
@@ -302,6 +314,11 @@ def addresses(estate: BrowserServer, furniture: Furniture) -> Iterator[tuple[str
     yield "secrets compare two", f"{at}/compare?other=prod"
     yield "webhooks none", f"/projects/{furniture.empty.id}/webhooks"
     yield "connections none", f"/projects/{furniture.empty.id}/integrations/app-connections"
+    yield "password by link", furniture.link_path
+    yield "link dead", "/sign-in/link/ktn_nothing"
+    yield "members invited", "/organization/members?status=invited"
+    yield "members none", "/organization/members?q=nothing+like+it"
+    yield "person invited", f"/organization/members/{estate.access.users.by_email('ines@example.com').id}"
     yield "api docs found", "/api/docs?q=rotate"
     yield "api docs search", "/api/docs?q=nothing-like-it"
     yield "nothing here", "/projects/none/at/all"

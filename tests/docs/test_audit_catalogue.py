@@ -16,6 +16,7 @@ HOME = {
     for name in (
         "events.py",
         "identity_events.py",
+        "people_events.py",
         "project_events.py",
         "secret_rotation_events.py",
         "alarm_events.py",

@@ -38,6 +38,7 @@ BEFORE = "0011"
 LATER_TABLES = (
     *("group_roles", "people_external_identities", "used_sign_ins"),
     "conversions",
+    "password_links",
     *("inventory_uses", "inventory_entries", "inventory_objects", "inventories", "inventory_connections"),
     *("webhook_attempts", "webhook_deliveries", "webhooks"),
     "access_revisions",
@@ -193,6 +194,8 @@ _WITHOUT_LATER_COLUMNS = (
     "ALTER TABLE oauth_tokens DROP COLUMN signed_in_by",
     "ALTER TABLE oauth_tokens DROP COLUMN signed_in_email",
     "ALTER TABLE users DROP COLUMN disabled_at",
+    "ALTER TABLE users DROP COLUMN last_signed_in_at",
+    "ALTER TABLE organizations DROP COLUMN second_factor_required",
     "ALTER TABLE rotations DROP COLUMN weekdays",
     "ALTER TABLE rotations DROP COLUMN moved_days",
     "ALTER TABLE sessions DROP COLUMN method",

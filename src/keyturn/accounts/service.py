@@ -27,7 +27,9 @@ from keyturn.kit.slugs import slug_of
 from keyturn.organizations import store as organization_store
 from keyturn.organizations.domain import Organization
 from keyturn.people import store as people_store
+from keyturn.people.administration import Administration
 from keyturn.people.domain import User
+from keyturn.people.links import PasswordLinks
 from keyturn.people.second_factor import SecondFactors
 from keyturn.people.sessions import Sessions
 from keyturn.people.sign_in import SignIn
@@ -84,6 +86,8 @@ class Access:
         self.machines = MachineSignIn(database, clock, keeper, self.tokens)
         self.signin = SignIn(database, clock, hasher, self.factors, self.users, self.tokens, person_rules)
         self.sessions = Sessions(database, clock, ids, self.signin, self.users, random)
+        self.links = PasswordLinks(database, clock, ids, hasher, random)
+        self.administration = Administration(database, clock, hasher, self.factors, self.links)
         self.identities = Identities(database, clock, ids, quotas)
         self.universal = UniversalAuths(database, clock, ids, keeper, random, self.identities)
         self.token_auths = TokenAuths(database, clock, ids, self.identities, sealer)
@@ -98,6 +102,16 @@ class Access:
         """Say whether the first start has happened."""
         with self._database.read() as tx:
             return organization_store.any_organization(tx)
+
+    def only_organization(self) -> Organization:
+        """Return the organization of this server. For the operator's command line only. Raises Refused before the first start."""
+        with self._database.read() as tx:
+            found = organization_store.organizations_of_server(tx)
+        if not found:
+            raise Refused(
+                "This server is not set up yet.", code="access.not_set_up", fix="Begin with keyturn admin bootstrap."
+            )
+        return found[0]
 
     def require_fresh(self) -> None:
         """Raise Refused when the first start has happened."""

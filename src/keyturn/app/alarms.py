@@ -29,7 +29,6 @@ from keyturn.pages.alarms import alarms as alarms_pages
 from keyturn.pages.alarms import channels as channel_pages
 from keyturn.pages.alarms import owners as owner_pages
 from keyturn.pages.owner_choice import OwnerChoice
-from keyturn.pages.people import person as person_pages
 from keyturn.providers.pinned import PinnedTransport
 from keyturn.providers.transport import read_certificates, trust
 from keyturn.web.pages import Pages
@@ -65,7 +64,6 @@ def alarm_pages(core: Core, alarms: AlarmServices, access: Access) -> list[Pages
         alarms_pages.router(alarms.alarms, core.clock),
         channel_pages.router(alarms.channels, has_mail_server=core.settings.mail is not None),
         owner_pages.router(OwnerChoice(alarms.owners, access)),
-        person_pages.router(alarms.leavers, access),
     ]
 
 

@@ -35,6 +35,7 @@ from keyturn.app.alarms import AlarmServices, alarm_pages, alarm_services
 from keyturn.app.core import Core, before_call, clouds, oauth_app, services
 from keyturn.app.inventory import inventory_page_routes, inventory_routes
 from keyturn.app.monitoring import exposition, status
+from keyturn.app.people import open_invitations, people_pages, people_routes
 from keyturn.app.rotation_faces import guard_pages, rotation_pages, rotation_routers, secret_pages
 from keyturn.app.services import Services
 from keyturn.app.worker import Worker
@@ -73,7 +74,6 @@ from keyturn.pages import rotations as rotations_pages
 from keyturn.pages import secrets as secrets_pages
 from keyturn.pages import webhooks as webhook_pages
 from keyturn.pages.owner_choice import OwnerChoice
-from keyturn.pages.people import members as members_pages
 from keyturn.pages.people import settings as settings_pages
 from keyturn.pages.people import sign_in as sign_in_pages
 from keyturn.pages.people.settings import ServerFacts
@@ -164,6 +164,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
     routers = [
         people_api.login_router(access, limiter, per_identity),
         people_api.users_router(access, limiter, alarms.leavers),
+        people_routes(access, open_invitations(core, access, projects), limiter),
         identities_api.identities_router(access),
         identities_api.universal_router(access),
         *token_auth_api.method_routers(access),
@@ -287,7 +288,7 @@ def page_routes(
     routes = [
         sign_in_pages.router(access, limiter, cookie),
         settings_pages.router(access, limiter, cookie, partial(server_facts, core)),
-        members_pages.router(access),
+        *people_pages(access, open_invitations(core, access, projects), projects, alarms.leavers, limiter),
         identities_pages.router(
             access, projects, core.clock, settings.site_url or f"http://{settings.host}:{settings.port}"
         ),

@@ -12,6 +12,7 @@ from keyturn.audit import (
     conversion_events,
     identity_events,
     inventory_events,
+    people_events,
     project_events,
     secret_rotation_events,
     webhook_events,
@@ -362,7 +363,7 @@ USER_DISABLED = AuditEvent(
     "disable-user", _ACCESS, _USER, "A user can not sign in any more; sessions and access tokens ended.", ("email",)
 )
 USER_ENABLED = AuditEvent("enable-user", _ACCESS, _USER, "A disabled user can sign in again.", ("email",))
-USER_UNLOCKED = AuditEvent("unlock-user", _ACCESS, _USER, "The operator ended a sign-in lock on the command line.")
+USER_UNLOCKED = AuditEvent("unlock-user", _ACCESS, _USER, "An admin or the operator ended a sign-in lock.")
 PASSWORD_CHANGED = AuditEvent("change-user-password", _ACCESS, _USER, "A user changed the own password.")
 PASSWORD_RESET = AuditEvent(
     "reset-user-password", _ACCESS, _USER, "The operator set a new password on the command line."
@@ -372,6 +373,7 @@ CATALOGUE: Mapping[str, AuditEvent] = {
     name: value
     for name, value in (
         *dict(globals()).items(),
+        *vars(people_events).items(),
         *vars(secret_rotation_events).items(),
         *vars(identity_events).items(),
         *vars(project_events).items(),

@@ -3,13 +3,15 @@
 import getpass
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Annotated, Protocol
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from keyturn.app.startup import open_keyring, prepare_database
+from keyturn.cli import people
 from keyturn.cli.context import CommandContext, command_context, opened, tell
+from keyturn.cli.people import Email, OpenAccess
 from keyturn.db.unit import Database
 from keyturn.errors import Refused
 from keyturn.kit.actor import platform
@@ -23,13 +25,6 @@ if TYPE_CHECKING:
     from keyturn.crypto.keyring import KeyringDigests
 
 
-class OpenAccess(Protocol):
-    def __call__(self, ctx: typer.Context, /, *, keys: bool = False) -> AbstractContextManager["Access"]:
-        """Open it; with ``keys``, so that digests can be made, too."""
-        ...
-
-
-Email = Annotated[str, typer.Option("--email", help="The person's e-mail address.")]
 FromStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from the first line of standard input.")
 ]
@@ -40,7 +35,7 @@ def commands(open_access: OpenAccess) -> typer.Typer:
     app = typer.Typer(
         no_args_is_help=True,
         rich_markup_mode=None,
-        help="Create the first user, unlock and disable users, reset passwords.",
+        help="Create the first user, invite, unlock and disable users, reset passwords and second factors.",
     )
 
     @app.command()
@@ -107,6 +102,7 @@ def commands(open_access: OpenAccess) -> typer.Typer:
             leavers.enable(platform(user.org_id), user.id)
         tell(f"{user.email} can sign in again.")
 
+    people.add_commands(app, open_access)
     return app
 
 

@@ -41,6 +41,7 @@ _SHAPES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...
     (re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?(?:-----END \1-----|\Z)", re.DOTALL), MASK),
     (re.compile(r"(?i)\b((?:bearer|basic)\s+)[A-Za-z0-9+/=._~-]{6,}"), _keep_name),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{6,8192}\.[A-Za-z0-9_-]{2,}(?:\.[A-Za-z0-9_-]*)*"), MASK),
+    (re.compile(r"\b(ktn_)[a-z2-7]{20,}"), _keep_name),
     (re.compile(r"[A-Za-z0-9_.~-]{3}[0-9]Q~[A-Za-z0-9_.~-]{20,}"), MASK),
     (re.compile(rf"(?i)((?:{_NAMED})[\\\"']*\s*[=:]\s*[bru]?[\\\"']*)(?!\*\*\*)[^\s\"'\\&,;)}}\]]+"), _keep_name),
     (re.compile(r"(?i)([?&](?:code|state|token|sig)=)[^&\s\"']+"), _keep_name),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.secret import Plaintext, Sealed
@@ -27,6 +28,12 @@ class User:
     """Since when the user can not sign in; None: they can."""
     fault: str = ""
     """What of the stored user cannot be read."""
+    last_signed_in_at: datetime | None = None
+
+    @property
+    def has_password(self) -> bool:
+        """Whether there is a password at all: who was invited has none before the invitation is accepted."""
+        return bool(self.password_hash)
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,26 @@ class SecondFactor:
     last_counter: int
     recovery: tuple[str, ...] = field(repr=False)
     confirmed_at: datetime | None
+
+
+class Purpose(StrEnum):
+    """What a one-time link is for."""
+
+    INVITATION = "invitation"
+    RESET = "reset"
+
+
+@dataclass(frozen=True)
+class PasswordLink:
+    """A one-time link with which somebody sets a password. ``user_id`` is None when the user is gone."""
+
+    id: str
+    user_id: str | None
+    purpose: Purpose
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None = None
+    revoked_at: datetime | None = None
 
 
 def person_actor(user: User) -> Actor:

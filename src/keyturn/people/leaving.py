@@ -67,11 +67,11 @@ def managed(tx: Tx, actor: Actor, user_id: str) -> User:
 
 
 def keep_an_admin(tx: Tx, user: User) -> None:
-    """Raise Refused for the last admin who can sign in."""
-    is_one = user.role is Role.ADMIN and user.disabled_at is None
+    """Raise Refused for the last admin who can sign in with a password: that way in works when all others are away."""
+    is_one = user.role is Role.ADMIN and user.disabled_at is None and user.has_password
     if is_one and store.count_admin_users(tx, user.org_id) <= 1:
         raise Refused(
-            f"'{user.email}' is the last admin of the organization.",
+            f"'{user.email}' is the last admin of the organization who can sign in with a password.",
             code="access.last_admin",
             fix="Make somebody else an admin first.",
         )

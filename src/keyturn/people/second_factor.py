@@ -13,7 +13,7 @@ from keyturn.audit import events
 from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.audit.record import record
 from keyturn.authz.authorize import Scope, require
-from keyturn.authz.domain import Action, require_at_most
+from keyturn.authz.domain import Action
 from keyturn.crypto.hashing import Hasher
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, Misconfigured, NotFound, Refused
@@ -133,16 +133,12 @@ class SecondFactors:
 
         self.proofs.prove(actor, password, then, code=code if self.active(actor) else None)
 
-    def remove_of(self, actor: Actor, user_id: str) -> User:
-        """Take a user's second factor away: their phone is lost. Needs the permission to manage users. Repeatable."""
-        with self.database.write() as tx:
-            require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
-            user = store.user(tx, actor.org_id, user_id)
-            if user is None:
-                raise NotFound(f"There is no user '{user_id}'.", code="access.user_not_found")
-            require_at_most(actor.role, user.role)
-            self._removed(tx, actor, user, own_session_id=actor.via)
-        return user
+    def remove_of(self, tx: Tx, actor: Actor, user: User) -> bool:
+        """Take a user's second factor away, in the transaction of somebody who may; say whether there was one.
+
+        All sessions and access tokens of the user end.
+        """
+        return self._removed(tx, actor, user, own_session_id=None)
 
     def holders(self, actor: Actor) -> frozenset[str]:
         """Return the ids of the organization's users who have a second factor."""
@@ -193,10 +189,12 @@ class SecondFactors:
         store.end_other_sessions(tx, user.id, own_session_id)
         token_store.revoke_tokens_of_user(tx, user.id, self.clock.now())
 
-    def _removed(self, tx: Tx, actor: Actor, user: User, *, own_session_id: str | None) -> None:
-        if store.remove_second_factor(tx, user.id):
+    def _removed(self, tx: Tx, actor: Actor, user: User, *, own_session_id: str | None) -> bool:
+        removed = store.remove_second_factor(tx, user.id)
+        if removed:
             self._end_others(tx, user, own_session_id)
             record(tx, actor, events.SECOND_FACTOR_REMOVED, Subject(SubjectKind.USER, user.id), self.clock.now())
+        return removed
 
     def _recovery_code(self) -> str:
         text = base64.b32encode(self.random(_RECOVERY_BYTES)).decode().lower()

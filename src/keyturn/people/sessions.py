@@ -179,7 +179,7 @@ class Sessions:
         now = self._clock.now()
         with self._database.read() as tx:
             sessions = store.sessions_of_user(tx, actor.id or "")
-        return [each for each in sessions if not each.pending and _alive(each, now)]
+        return living(sessions, now)
 
     def id_of(self, token: Plaintext | None) -> str | None:
         """Return the id of a session, to mark it in the list."""
@@ -228,6 +228,11 @@ class Sessions:
                 session = store.session(tx, opaque.digest(token.reveal()))
                 if session:
                     store.end_session(tx, session.id)
+
+
+def living(sessions: Sequence[Session], now: datetime) -> Sequence[Session]:
+    """Return those in which somebody is signed in at this moment."""
+    return [each for each in sessions if not each.pending and _alive(each, now)]
 
 
 def _alive(session: Session, now: datetime) -> bool:

@@ -151,6 +151,7 @@ class SignIn:
             store.set_user_attempts(tx, user.id, Attempts())
         outcome = leaving.refusal(user) or whole(tx, user)
         if not isinstance(outcome, KeyturnError):
+            store.note_sign_in(tx, user.id, now)
             record(tx, owner, events.PERSON_SIGNED_IN, subject_of(owner), now, ip=origin.ip)
         return outcome
 

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from keyturn.db import unread
+from keyturn.db.access_triggers import KEEPS_ACCESS
 from keyturn.db.tables import second_factors, sessions, users
 from keyturn.db.unit import Tx
 from keyturn.kit.actor import Role
@@ -57,10 +58,9 @@ def count_users(tx: Tx, org_id: str) -> int:
 
 
 def count_admin_users(tx: Tx, org_id: str) -> int:
-    """Count the admins who can sign in."""
-    query = sa.select(sa.func.count()).where(
-        users.c.org_id == org_id, users.c.role == Role.ADMIN.value, users.c.disabled_at.is_(None)
-    )
+    """Count the admins who can sign in with a password."""
+    able = (users.c.role == Role.ADMIN.value, users.c.disabled_at.is_(None), users.c.password_hash != "")
+    query = sa.select(sa.func.count()).where(users.c.org_id == org_id, *able)
     return int(tx.connection.execute(query).scalar_one())
 
 
@@ -70,6 +70,11 @@ def change_user(tx: Tx, user_id: str, now: datetime, **values: Any) -> None:
 
 def set_user_attempts(tx: Tx, user_id: str, attempts: Attempts) -> None:
     tx.run(sa.update(users).where(users.c.id == user_id).values(**attempt_columns(attempts)))
+
+
+def note_sign_in(tx: Tx, user_id: str, now: datetime) -> None:
+    statement = sa.update(users).where(users.c.id == user_id).values(last_signed_in_at=now)
+    tx.run(statement.execution_options(**KEEPS_ACCESS))
 
 
 def remove_user(tx: Tx, user_id: str) -> None:
@@ -94,6 +99,7 @@ def _user(row: Mapping[str, Any]) -> User:
         row["first_password"],
         row["disabled_at"],
         unread.sentence("user", faults),
+        row["last_signed_in_at"],
     )
 
 
@@ -127,6 +133,11 @@ def note_session(tx: Tx, session_id: str, ip: str, now: datetime) -> None:
 
 def change_session_digest(tx: Tx, session_id: str, digest: str) -> None:
     tx.run(sa.update(sessions).where(sessions.c.id == session_id).values(digest=digest))
+
+
+def session_of_user(tx: Tx, user_id: str, session_id: str) -> Session | None:
+    row = tx.one(sa.select(sessions).where(sessions.c.id == session_id, sessions.c.user_id == user_id))
+    return _session(row) if row else None
 
 
 def end_session(tx: Tx, session_id: str) -> None:

@@ -60,16 +60,34 @@ class Users:
         user = replace(prepared, first_password=True)
         with self._database.write() as tx:
             require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
-            self._require_room(tx, actor)
-            if store.user_by_email(tx, user.email):
-                raise _email_taken(user.email)
-            try:
-                store.add_user(tx, user)
-            except sqlalchemy.exc.IntegrityError as error:  # another server added the same address just now
-                raise _email_taken(user.email) from error
+            self._add(tx, actor, user)
             facts = {"email": user.email, "role": new.role.value}
             record(tx, actor, events.USER_CREATED, leaving.subject(user), self._clock.now(), **facts)
         return user
+
+    def add_without_password(
+        self, tx: Tx, actor: Actor, email: str, role: Role, *, first_name: str = "", last_name: str = ""
+    ) -> User:
+        """Add a user who can not sign in with a password until they set one, in the transaction of who records why.
+
+        Raises as :meth:`create`.
+        """
+        require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
+        require_at_most(actor.role, role)
+        now = self._clock.now()
+        names = (checked_email(email), first_name, last_name)
+        user = User(self._ids.new(), actor.org_id, *names, "", role, False, Attempts(), now, now)
+        self._add(tx, actor, user)
+        return user
+
+    def _add(self, tx: Tx, actor: Actor, user: User) -> None:
+        self._require_room(tx, actor)
+        if store.user_by_email(tx, user.email):
+            raise _email_taken(user.email)
+        try:
+            store.add_user(tx, user)
+        except sqlalchemy.exc.IntegrityError as error:  # another server added the same address just now
+            raise _email_taken(user.email) from error
 
     def _require_room(self, tx: Tx, actor: Actor) -> None:
         require_room(store.count_users(tx, actor.org_id), self._quotas.users, "users", "KEYTURN_MAX_USERS")

@@ -102,6 +102,11 @@ class Members:
             people = [_user_id(tx, actor, email) for email in dict.fromkeys(emails)]
             return [self._add(tx, actor, project_id, ActorKind.USER, user_id, roles) for user_id in people]
 
+    def join(self, tx: Tx, actor: Actor, project_id: str, user_id: str, roles: Sequence[GivenRole]) -> Member:
+        """Let a user of the organization work in the project, in the caller's transaction. Raises as :meth:`add_people`."""
+        self._begin(tx, actor, _ADD[ActorKind.USER], project_id)
+        return self._add(tx, actor, project_id, ActorKind.USER, user_id, roles)
+
     def person(self, actor: Actor, project_id: str, email: str) -> Member:
         """Return the member with this e-mail address."""
         with self._database.read() as tx:

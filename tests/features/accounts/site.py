@@ -9,6 +9,7 @@ from keyturn.accounts.service import Access
 from keyturn.alarms.leavers import Leavers
 from keyturn.api.audit.routes import router as audit_router
 from keyturn.api.identities.routes import identities_router, universal_router
+from keyturn.api.people import admin_routes
 from keyturn.api.people.routes import login_router, users_router
 from keyturn.api.projects.members import identity_members_router, people_router
 from keyturn.api.projects.roles import roles_router
@@ -17,7 +18,9 @@ from keyturn.api.token_auths import routes as token_auths
 from keyturn.audit.service import AuditTrail
 from keyturn.db.unit import Database
 from keyturn.ports.clock import Clock
+from keyturn.ports.mail import Mailer
 from keyturn.projects.service import Projects
+from keyturn.provisioning.invitations import Invitations
 from keyturn.settings.model import Settings
 from keyturn.web.ratelimit import Limiter
 from keyturn.web.server.app import build
@@ -54,6 +57,13 @@ class SiteFixture:
         return self._client.request(method, path, json=body, headers=headers).status_code
 
 
+def invitations(
+    database: Database, clock: Clock, access: Access, projects: Projects, mailer: Mailer | None = None
+) -> Invitations:
+    people = (access.users, access.links, access.administration)
+    return Invitations(database, clock, *people, projects.members, "https://keyturn.example", mailer)
+
+
 @contextmanager
 def site(
     database: Database,
@@ -63,6 +73,7 @@ def site(
     *,
     per_minute: int = 1000,
     per_identity: int = 1000,
+    mailer: Mailer | None = None,
 ) -> Iterator[SiteFixture]:
     projects = Projects(database, clock, IDS)
     limiter = Limiter(clock, per_minute=per_minute)
@@ -72,6 +83,7 @@ def site(
         token_auths.login_router(access, limiter, identities),
         *token_auths.method_routers(access),
         users_router(access, limiter, Leavers(database, clock)),
+        admin_routes.router(access, invitations(database, clock, access, projects, mailer), limiter),
         identities_router(access),
         universal_router(access),
         projects_router(projects),

@@ -76,6 +76,22 @@ def test_reset_and_unlock_say_what_they_did(shell: Shell) -> None:
     assert "ann@acme.test may try" in shell.err
 
 
+def test_the_operator_invites_and_helps_with_links(shell: Shell) -> None:
+    assert shell.run("admin", "invite", "--email", "bob@acme.test") == 1
+    assert "keyturn admin bootstrap" in shell.err
+    shell.run(*BOOTSTRAP, "--password-stdin", stdin=f"{GOOD_PASSWORD}\n")
+    assert shell.run("admin", "invite", "--email", "bob@acme.test", "--project", "nothing=viewer") == 1
+    assert "nothing" in shell.err
+    assert shell.run("admin", "invite", "--email", "bob@acme.test", "--role", "admin") == 0
+    assert re.fullmatch(r"http://127\.0\.0\.1:8080/sign-in/link/ktn_[a-z2-7]{59}\n", shell.out)
+    assert shell.run("admin", "password-link", "--email", "bob@acme.test") == 1
+    assert "has not accepted the invitation" in shell.err
+    assert shell.run("admin", "password-link", "--email", "ann@acme.test") == 0
+    assert "/sign-in/link/ktn_" in shell.out
+    assert shell.run("admin", "reset-second-factor", "--email", "ann@acme.test") == 0
+    assert "is off" in shell.err
+
+
 def test_on_a_terminal_the_password_is_asked_for_twice_without_echo(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-c", "from keyturn.cli.main import run; run()", *BOOTSTRAP]

@@ -9,6 +9,7 @@ import pytest
 from pyotp import TOTP
 
 from keyturn.accounts.service import Access
+from keyturn.alarms.leavers import Leavers
 from keyturn.audit.service import AuditTrail
 from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
@@ -17,7 +18,9 @@ from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
 from keyturn.pages import TEMPLATES
 from keyturn.pages import audit as audit_pages
+from keyturn.pages.people import link as link_pages
 from keyturn.pages.people import members as members_pages
+from keyturn.pages.people import person as person_pages
 from keyturn.pages.people import settings as settings_pages
 from keyturn.pages.people import sign_in as sign_in_pages
 from keyturn.pages.people.settings import ServerFacts
@@ -34,6 +37,7 @@ from keyturn.web.server.app import build
 from tests.client import Client
 from tests.features.accounts.conftest import GOOD_PASSWORD
 from tests.features.accounts.people import IDS
+from tests.features.accounts.site import invitations
 
 EMAIL = "ann@acme.test"
 ROOT = GivenRoot(RootKeys(RootKey(bytes(32))))
@@ -87,7 +91,9 @@ def tab(database: Database, clock: MovableClock, access: Access, tmp_path: Path)
         [
             sign_in_pages.router(access, limiter, cookie),
             settings_pages.router(access, limiter, cookie, lambda _actor: SERVER),
-            members_pages.router(access),
+            members_pages.router(access, invitations(database, clock, access, projects), projects),
+            link_pages.router(access, limiter),
+            person_pages.router(Leavers(database, clock), access, invitations(database, clock, access, projects)),
             audit_pages.router(AuditTrail(database), access),
             project_pages.router(projects, heads),
         ],

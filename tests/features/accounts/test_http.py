@@ -325,7 +325,8 @@ def test_an_admin_adds_a_person_who_joins_a_project(server: SiteFixture) -> None
     first = {"email": "bob@acme.test", "password": body["password"], "newPassword": own}
     signed_in = server.ask("POST", "/api/v1/auth/login", first)["accessToken"]
     own_account = server.ask("GET", "/api/v1/users/me", token=signed_in)["user"]
-    assert own_account | {"updatedAt": bob["updatedAt"]} == bob
+    assert own_account["lastSignedInAt"]
+    assert own_account | {"updatedAt": bob["updatedAt"], "lastSignedInAt": None} == bob
     assert len(server.ask("GET", "/api/v1/projects", token=signed_in)["projects"]) == 1
     server.ask("DELETE", root, {"emails": ["bob@acme.test"]})
     assert server.ask("GET", "/api/v1/projects", token=signed_in)["projects"] == []

@@ -50,6 +50,7 @@ def lines(out: io.StringIO) -> list[dict[str, Any]]:
         {"headers": {"Authorization": "Bearer canary-token"}},
         {"text": f"Authorization: Bearer {JWT}"},
         {"text": f"secret {ENTRA} is used"},
+        {"path": f"/sign-in/link/ktn_{'canary' * 9}"},
         {"text": PEM},
         {"text": PEM.removesuffix("-----END PRIVATE KEY-----")},
         {"body": b"client_secret=canary&grant_type=client_credentials"},

@@ -25,12 +25,9 @@ from keyturn.api.people.schemas import (
     TokenBody,
     UserAnswer,
     UserList,
-    UserShown,
 )
-from keyturn.api.people.views import MACHINE_SIGN_INS, SIGN_IN_REFUSED, origin_of, token_answer
+from keyturn.api.people.views import MACHINE_SIGN_INS, SIGN_IN_REFUSED, origin_of, token_answer, user_shown
 from keyturn.kit.actor import Actor
-from keyturn.kit.clock import iso
-from keyturn.people.domain import User
 from keyturn.web.ratelimit import Limiter
 from keyturn.web.routes import Caller, Routes, delete, get, group, patch, post
 from keyturn.web.schema.paging import Window
@@ -114,17 +111,17 @@ def users_router(access: Access, limiter: Limiter, leavers: Leavers) -> Routes:
     @get("/api/v1/users", compressed=True)
     def list_users(actor: Actor, query: Window) -> UserList:
         """List the users of the organization: all of them, or ``limit`` from ``offset`` on."""
-        return UserList([_user(user) for user in query.part_of(access.users.list(actor))])
+        return UserList([user_shown(user) for user in query.part_of(access.users.list(actor))])
 
     @post("/api/v1/users")
     def create_user(actor: Actor, data: CreateUser) -> UserAnswer:
         """Add a user with a first password, which the user has to change at the first sign-in."""
-        return UserAnswer(_user(access.users.create(actor, data.command())))
+        return UserAnswer(user_shown(access.users.create(actor, data.command())))
 
     @get("/api/v1/users/me")
     def get_me(actor: Actor) -> UserAnswer:
         """Show the signed-in user."""
-        return UserAnswer(_user(access.users.me(actor)))
+        return UserAnswer(user_shown(access.users.me(actor)))
 
     @post("/api/v1/users/me/password")
     def change_password(actor: Actor, caller: Caller, data: ChangePassword) -> Message:
@@ -136,7 +133,7 @@ def users_router(access: Access, limiter: Limiter, leavers: Leavers) -> Routes:
     @patch("/api/v1/users/{user_id}")
     def change_role(actor: Actor, user_id: str, data: ChangeRole) -> UserAnswer:
         """Give a user another role in the organization."""
-        return UserAnswer(_user(access.users.change_role(actor, user_id, data.role)))
+        return UserAnswer(user_shown(access.users.change_role(actor, user_id, data.role)))
 
     @get("/api/v1/users/{user_id}/owned")
     def list_owned(actor: Actor, user_id: str) -> OwnedAnswer:
@@ -156,7 +153,7 @@ def users_router(access: Access, limiter: Limiter, leavers: Leavers) -> Routes:
     @post("/api/v1/users/{user_id}/enable")
     def enable_user(actor: Actor, user_id: str) -> UserAnswer:
         """Let a disabled user sign in again. Safe to repeat."""
-        return UserAnswer(_user(leavers.enable(actor, user_id)))
+        return UserAnswer(user_shown(leavers.enable(actor, user_id)))
 
     @delete("/api/v1/users/{user_id}")
     def delete_user(actor: Actor, user_id: str, query: Leave) -> LeaverAnswer:
@@ -178,24 +175,8 @@ def users_router(access: Access, limiter: Limiter, leavers: Leavers) -> Routes:
 
 
 def _left(leaving: Leaving) -> LeaverAnswer:
-    return LeaverAnswer(_user(leaving.user), _held(leaving.owned), _held(leaving.signed_in))
+    return LeaverAnswer(user_shown(leaving.user), _held(leaving.owned), _held(leaving.signed_in))
 
 
 def _held(things: Sequence[Held]) -> list[HeldShown]:
     return [HeldShown(one.kind.value, one.id, one.name, one.project_id) for one in things]
-
-
-def _user(user: User) -> UserShown:
-    return UserShown(
-        id=user.id,
-        email=user.email,
-        username=user.email,
-        first_name=user.first_name,
-        last_name=user.last_name,
-        role=user.role,
-        super_admin=user.super_admin,
-        org_id=user.org_id,
-        disabled_at=iso(user.disabled_at) if user.disabled_at else None,
-        created_at=iso(user.created_at),
-        updated_at=iso(user.updated_at),
-    )

@@ -124,6 +124,8 @@ class UserShown(ApiModel):
     org_id: str
     disabled_at: Timestamp | None
     """Since when the user can not sign in; null: they can."""
+    last_signed_in_at: Timestamp | None
+    """When the user signed in last, as far as it is known."""
     created_at: Timestamp
     updated_at: Timestamp
 

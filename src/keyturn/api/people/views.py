@@ -1,6 +1,8 @@
-"""What all sign-ins have in common: where a request comes from, what they answer, what they are counted under."""
+"""What sign-ins have in common: where a request comes from, what they answer, what they are counted under. And people."""
 
-from keyturn.api.people.schemas import Token
+from keyturn.api.people.schemas import Token, UserShown
+from keyturn.kit.clock import iso
+from keyturn.people.domain import User
 from keyturn.tokens.domain import IssuedToken, Origin
 from keyturn.web.auth import Caller
 
@@ -18,3 +20,20 @@ def origin_of(caller: Caller) -> Origin:
 
 def token_answer(issued: IssuedToken) -> Token:
     return Token(issued.token.reveal(), issued.expires_in, issued.max_ttl)
+
+
+def user_shown(user: User) -> UserShown:
+    return UserShown(
+        id=user.id,
+        email=user.email,
+        username=user.email,
+        first_name=user.first_name,
+        last_name=user.last_name,
+        role=user.role,
+        super_admin=user.super_admin,
+        org_id=user.org_id,
+        disabled_at=iso(user.disabled_at) if user.disabled_at else None,
+        last_signed_in_at=iso(user.last_signed_in_at) if user.last_signed_in_at else None,
+        created_at=iso(user.created_at),
+        updated_at=iso(user.updated_at),
+    )

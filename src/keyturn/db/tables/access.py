@@ -25,6 +25,7 @@ organizations = sa.Table(
     sa.Column("slug", sa.Text, nullable=False, unique=True),
     at_or_first("created_at", null=False),
     at_or_first("updated_at", null=False),
+    flag("second_factor_required"),  # whoever signs in with a password has to set one up first
 )
 
 users = sa.Table(
@@ -45,6 +46,20 @@ users = sa.Table(
     at_or_first("updated_at", null=False),
     flag("first_password"),  # somebody else knows it: it has to be changed at the next sign-in
     at_or_first("disabled_at"),  # since when they can not sign in; none: they can
+    at_or_first("last_signed_in_at"),
+)
+
+password_links = sa.Table(
+    "password_links",
+    metadata,
+    key(),
+    sa.Column("user_id", sa.String(36), sa.ForeignKey("users.id", ondelete="SET NULL"), index=True),
+    sa.Column("digest", sa.String(64), nullable=False, unique=True),
+    text("purpose"),
+    at_or_first("created_at", null=False),
+    at_or_first("expires_at", null=False, index=True),
+    at_or_first("used_at"),
+    at_or_first("revoked_at"),  # or another one took its place
 )
 
 identities = sa.Table(

@@ -178,7 +178,7 @@ def _sessions(access: Access, cookie: SessionCookie) -> list[PageRoute]:
     @get("/settings/sessions")
     def show_sessions(actor: Actor, visitor: BrowserContext) -> SessionsPage:
         present = access.sessions.id_of(visitor.session)
-        return SessionsPage([_shown(session, present) for session in access.sessions.list(actor)], _admin(actor))
+        return SessionsPage([session_shown(session, present) for session in access.sessions.list(actor)], _admin(actor))
 
     @post("/settings/sessions/{session_id}/end")
     def end_session(actor: Actor, session_id: str) -> Redirect:
@@ -277,6 +277,6 @@ def browser_name(user_agent: str) -> str:
     return f"{browser} on {system}" if system else browser
 
 
-def _shown(session: Session, present: str | None) -> SessionShown:
+def session_shown(session: Session, present: str | None) -> SessionShown:
     name = browser_name(session.user_agent)
     return SessionShown(session.id, name, session.ip, session.created_at, session.seen_at, session.id == present)

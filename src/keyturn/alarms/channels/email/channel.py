@@ -74,6 +74,15 @@ class Email:
         except (smtplib.SMTPException, OSError, ValueError) as error:
             raise Undelivered(_told(error, server)) from None
 
+    def send_text(self, message: EmailMessage) -> None:
+        """Hand a message of another kind to the mail server of the settings. Outside transactions. Raises Undelivered."""
+        server = self._server({}, None)
+        message["From"] = server.sender
+        try:
+            self._deliver(server, message, own=False)
+        except (smtplib.SMTPException, OSError, ValueError) as error:
+            raise Undelivered(_told(error, server)) from None
+
     def _server(self, config: Config, secret: Plaintext | None) -> MailServer:
         if not config.get("host"):
             if self.server is None:

@@ -1,0 +1,50 @@
+"""How people come in and are helped, put together: invitations, one-time links, and the pages of users."""
+
+from typing import cast
+
+from keyturn.accounts.service import Access
+from keyturn.alarms.channels.email.channel import Email
+from keyturn.alarms.leavers import Leavers
+from keyturn.api.people import admin_routes
+from keyturn.app.alarms import channel_kinds, site
+from keyturn.app.core import Core
+from keyturn.app.mail import PersonalMail
+from keyturn.pages.people import link as link_pages
+from keyturn.pages.people import members as members_pages
+from keyturn.pages.people import person as person_pages
+from keyturn.projects.service import Projects
+from keyturn.provisioning.invitations import Invitations
+from keyturn.web.pages import Pages
+from keyturn.web.ratelimit import Limiter
+from keyturn.web.routes import Routes
+
+
+def open_invitations(core: Core, access: Access, projects: Projects) -> Invitations:
+    """Return the use cases of invitations; mail is sent where the settings name a mail server."""
+    channel = cast(Email, channel_kinds(core)["email"])
+    mailer = PersonalMail(channel, core.clock, core.ids) if core.settings.mail else None
+    return Invitations(
+        core.database,
+        core.clock,
+        access.users,
+        access.links,
+        access.administration,
+        projects.members,
+        site(core),
+        mailer,
+    )
+
+
+def people_routes(access: Access, invitations: Invitations, limiter: Limiter) -> Routes:
+    return admin_routes.router(access, invitations, limiter)
+
+
+def people_pages(
+    access: Access, invitations: Invitations, projects: Projects, leavers: Leavers, limiter: Limiter
+) -> list[Pages]:
+    """Return the pages of users, and the one behind a one-time link."""
+    return [
+        link_pages.router(access, limiter),
+        members_pages.router(access, invitations, projects),
+        person_pages.router(leavers, access, invitations),
+    ]
