@@ -18,6 +18,7 @@ from benchmarks import (
     pages,
     reads,
     scheduled_start,
+    scrapes,
     secrets,
     start,
     throughput,
@@ -41,6 +42,7 @@ ALL: Mapping[str, Callable[[], Iterable[Measured]]] = {
     "change": change_to_use.measure,
     "herd": herd.measure,
     "offline": offline_start.measure,
+    "scrapes": lambda: [scrapes.measure(kind) for kind in KINDS],
     "tokens": lambda: [emulator_tokens.measure()],
 }
 

@@ -56,7 +56,7 @@ def measure(kind: str) -> Measured:
             access = open_access(core)
             made = access.bootstrap(_EMAIL, _PASSWORD, "Contoso")
             session = access.sessions.sign_in(_EMAIL, _PASSWORD, BrowserInfo(Origin("127.0.0.1"))).token
-            ids = _add(core, made.organization.id)
+            ids = add_connections(core, made.organization.id)
             actor = person_actor(made.user)
             project = add_rotations(core, open_projects(core), actor, ids[0], CONNECTIONS)
             add_events(core, made.organization.id, ids, CONNECTIONS)
@@ -101,7 +101,7 @@ def _visit(client: Client, path: str) -> tuple[float, int]:
     return statistics.median(times) * 1000, len(gzip.compress(answer.content, 6))
 
 
-def _add(core: Core, org_id: str) -> list[str]:
+def add_connections(core: Core, org_id: str) -> list[str]:
     now = core.clock.now()
     rows = []
     for number in range(CONNECTIONS):

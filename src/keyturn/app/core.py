@@ -10,6 +10,7 @@ from functools import partial
 from keyturn.alarms.conditions.finder import ConditionFinder
 from keyturn.alarms.conditions.service import Conditions
 from keyturn.app import startup
+from keyturn.app.meters import host_of, open_meters, tell_clock
 from keyturn.app.services import Services, build
 from keyturn.app.token_sources import token_sources
 from keyturn.connections.flow import CALLBACK_PATH
@@ -26,6 +27,7 @@ from keyturn.providers.azure.provider import AzureProvider
 from keyturn.providers.registry import Providers
 from keyturn.providers.transport import HttpTransport
 from keyturn.settings.model import Settings
+from keyturn.telemetry.calls import ObservedTransport
 from keyturn.telemetry.meters import Meters
 
 
@@ -64,20 +66,22 @@ def open_core(settings: Settings, notice: startup.Notice, ahead: timedelta = tim
     process_id = ids.new()
     guard = partial(before_call, database, Bulkhead(partial(busy, "waiting for Microsoft"), places=12, waiting=4))
     transport = HttpTransport(ca_file=settings.ca_file, guard=guard, name=process_id)
+    known, oauth = clouds(settings), oauth_app(settings)
+    meters = open_meters(settings, database, clock, refreshes=oauth is not None)
     azure = AzureProvider(
-        transport,
+        ObservedTransport(transport, host_of(known, settings.cloud), meters),
         clock,
-        clouds(settings),
+        known,
         ids=ids,
         timeout=settings.pace.call_timeout,
-        oauth=oauth_app(settings),
+        oauth=oauth,
         bare_codes=settings.oauth_bare_codes,
         sources=token_sources(settings, os.environ, transport, HttpTransport(guard=guard, direct=True)),
     )
+    providers = Providers([azure])
+    tell_clock(meters, providers.clock_ahead)
     sealer = KeyringSealer(keyring)
-    return Core(
-        settings, database, keyring, sealer, clock, ids, process_id, transport, azure, Providers([azure]), Meters()
-    )
+    return Core(settings, database, keyring, sealer, clock, ids, process_id, transport, azure, providers, meters)
 
 
 def clouds(settings: Settings) -> Clouds:

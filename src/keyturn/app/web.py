@@ -34,6 +34,7 @@ from keyturn.api.webhooks import routes as webhooks_api
 from keyturn.app.alarms import AlarmServices, alarm_pages, alarm_services
 from keyturn.app.core import Core, before_call, clouds, oauth_app, services
 from keyturn.app.inventory import inventory_page_routes, inventory_routes
+from keyturn.app.meters import tell_serving
 from keyturn.app.monitoring import exposition, status
 from keyturn.app.people import open_invitations, people_pages, people_routes
 from keyturn.app.rotation_faces import guard_pages, rotation_pages, rotation_routers, secret_pages
@@ -203,7 +204,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         unbuilt.router(),
     ]
     pages, site = page_routes(core, access, projects, use_cases, trail, limiter, secrets, alarms)
-    return build(
+    application = build(
         [*routers, *pages],
         authenticate=access.authenticate,
         settings=settings,
@@ -220,6 +221,8 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         announcements=core.database.listen,
         observe=core.meters.request,
     )
+    tell_serving(core.meters, application, watch, settings.max_waiters)
+    return application
 
 
 def _of_projects(core: Core, projects: Projects, use_cases: Services, secrets: Secrets) -> list[Routes]:

@@ -8,6 +8,7 @@ from keyturn.app.backups import ScheduledBackups
 from keyturn.app.core import Core, before_call, services
 from keyturn.app.inventory import due_scans
 from keyturn.app.maintenance import UPKEEP_EVERY, HourlyTasks
+from keyturn.app.meters import tell_work
 from keyturn.connections.due import Looks, RefreshTokens
 from keyturn.delivery.webhook_due import DueWebhooks
 from keyturn.delivery.webhook_sender import WebhookSender
@@ -63,6 +64,7 @@ class Worker:
             core.process_id,
             use_cases.targets,
             settings.quotas.runs_per_hour,
+            core.meters,
         )
         self._sources = Sources(
             [
@@ -78,6 +80,7 @@ class Worker:
         )
         url, pace = core.database.engine.url, settings.pace
         self._engine = DbosEngine(url, core.process_id, settings.concurrency, codec, core.clock)
+        tell_work(core.meters, self._engine, settings.concurrency)
         self._presence = Heartbeat(core.database, core.clock, self._engine, self._sources.wake, core.process_id, pace)
         self._finder = Finder(
             core.database, core.clock, self._engine, self._sources, settings.concurrency, pace.find_every

@@ -115,6 +115,7 @@ class Settings:
     health_host: str | None = None
     """Where that port is; None: where the other one is."""
     metrics_token: Plaintext | None = field(default=None, repr=False)
+    metrics_names: bool = False
     site_url: str | None = None
     database_ca: str | None = None
     """PEM certificates that the database server's certificate must lead to."""

@@ -30,4 +30,12 @@ MONITORING_SETTINGS: tuple[Setting, ...] = (
         " KEYTURN_HEALTH_PORT shows metrics.",
         secret=True,
     ),
+    Setting(
+        "KEYTURN_METRICS_NAMES",
+        "metrics_names",
+        values.switch,
+        "true",
+        "Whether /metrics tells the names that people gave to connections and rotations, not only their ids.",
+        default="false",
+    ),
 )

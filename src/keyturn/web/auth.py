@@ -33,6 +33,8 @@ class RequestContext:
     """With which the answer can be kept, where there was none to be given at once: see ``server/fast.py``."""
     waited: float = 0.0
     """Seconds for which it has waited for news already: others may have been woken with it."""
+    refusal: str | None = None
+    """The code of the error that it was answered with."""
 
 
 ByCookie = Callable[[str, Mapping[str, str], RequestContext], Actor | None]

@@ -82,6 +82,11 @@ class Edge:
     _pool: ThreadPoolExecutor | None = field(default=None, repr=False)
     _probes: ThreadPoolExecutor | None = field(default=None, repr=False)
 
+    @property
+    def inside(self) -> int:
+        """Requests that have a thread or wait for one."""
+        return self._inside
+
     def page_site(self) -> Site:
         """Return what pages need. Raises RuntimeError when the application was built without."""
         if self.site is None:

@@ -72,6 +72,7 @@ def _problem(edge: Edge, request: Request, error: Exception) -> ErrorResponse:
 
 def _known(error: KeyturnError, visit: RequestContext) -> ErrorResponse:
     message: object = error.message
+    visit.refusal = error.code
     if isinstance(error, Invalid):
         message = list(error.issues)
     elif isinstance(error, Refused | NotFound | NotBuilt | Upstream):

@@ -174,6 +174,7 @@ def perform(route: PageRoute, request: Request, site: Site) -> Response:
     except KeyturnError as error:
         if route.form_page is None:
             raise
+        request.visit.refusal = error.code
         again = (
             arguments
             | route.form_page.signature.arguments(request)

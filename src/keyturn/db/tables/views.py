@@ -23,7 +23,7 @@ app_connections = _view(
     "id", "org_id", "project_id", "name", "checked_at", "check_result", "created_at", "ends_at", "look_at", "refused_at",
     "secret_ends_at",
 )  # fmt: skip
-inventory_connections = _view(tables.inventory_connections, "connection_id")
+inventory_connections = _view(tables.inventory_connections, "connection_id", "next_at")
 oauth_tokens = _view(
     tables.oauth_tokens, "connection_id", "refreshed_at", "refresh_due_at", "signed_in_by", "signed_in_email"
 )
@@ -36,8 +36,8 @@ mapped_secrets = _view(tables.mapped_secrets, "secret_rotation_id", "name", "whi
 owners = _view(tables.owners, "org_id", "user_id", "email", "connection_id", "secret_rotation_id")
 secrets = _view(tables.secrets, "id", "folder_id")
 secret_versions = _view(tables.secret_versions, "secret_id", "credential_id")
-journal_entries = _view(tables.credentials, "id", "rotation_id", "org_id", "key_id", "state")
-users = _view(tables.users, "id", "email", "first_name", "last_name", "org_id", "role", "disabled_at")
+journal_entries = _view(tables.credentials, "id", "rotation_id", "org_id", "key_id", "state", "ends_at")
+users = _view(tables.users, "id", "email", "first_name", "last_name", "org_id", "role", "disabled_at", "locked_until")
 identities = _view(tables.identities, "id", "name", "org_id", "role")
 universal_auths = _view(
     tables.universal_auths,
@@ -57,6 +57,14 @@ runs = _view(tables.runs, "rotation_id", "reason", "finished_at")
 run_steps = _view(tables.run_steps, "id", "rotation_id", "credential_id", "outcome", "message")
 observed_keys = _view(tables.observed_keys, "rotation_id", "key_id", "name", "hint", "ours", "first_seen_at", "gone_at")
 observed_uses = _view(tables.observed_uses, "credential_id", "rotation_id", "refused_at", "observed")
+conversions = _view(tables.conversions, "wake_at")
+use_reports = _view(tables.use_reports, "ask_at")
+webhooks = _view(tables.webhooks, "enabled", "wake_at", "failing_since")
+webhook_deliveries = _view(tables.webhook_deliveries, "next_at")
+alarms = _view(tables.alarms, "severity", "resolved_at")
+alarm_evaluations = _view(tables.alarm_evaluations, "due_at")
+alarm_channels = _view(tables.alarm_channels, "enabled", "failing_since")
+alarm_messages = _view(tables.alarm_messages, "created_at", "due_at", "given_up_at", "tries")
 data_keys = _view(tables.data_keys, "created_at", "retired_at")
 OF_OWN_CREDENTIAL = sa.and_(rotations.c.kind == "connection", rotations.c.retired.is_(False))
 """Of the rotations that name a connection: that of its own credential. It may sign in for the rotation of another application."""

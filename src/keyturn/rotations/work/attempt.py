@@ -15,7 +15,7 @@ from keyturn.kit.actor import Actor, platform
 from keyturn.ports.provider import CredentialKind
 from keyturn.rotations.domain import Run, Snapshot
 from keyturn.rotations.protocol import Step
-from keyturn.rotations.store import policies
+from keyturn.rotations.store import policies, runs
 from keyturn.rotations.store.runs import StepRecord
 from keyturn.rotations.targets import RotationTarget
 from keyturn.rotations.work.context import WorkerContext
@@ -90,7 +90,16 @@ class StepAttempt:
             yield tx
             record = step_record(self.step, self.snapshot, self.started_at, self.now(), outcome, message)
             line, snapshot = work.log.add(tx, record), work.read(tx)
+            run = self.snapshot.run
+            ended = runs.get(tx, run.id) if run and not (snapshot and snapshot.run) else None
         work.committed(line, snapshot)
+        self._measure(record, ended)
+
+    def _measure(self, record: StepRecord, ended: Run | None) -> None:
+        meters = self.context.meters
+        meters.step(record.step, record.outcome, (record.finished_at - record.started_at).total_seconds())
+        if ended is not None:
+            meters.run_ended(ended.reason.value, ended.state.value, (ended.failure or {}).get("code"))
 
     def now(self) -> datetime:
         return self.work.now()

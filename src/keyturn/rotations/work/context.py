@@ -1,7 +1,7 @@
 """What rotation work needs of its process."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from keyturn.connections import older_rows
@@ -14,6 +14,7 @@ from keyturn.rotations.domain import RotationKind
 from keyturn.rotations.targets import RotationTarget
 from keyturn.rotations.timings import ProtocolTimings
 from keyturn.settings.model import USUAL_QUOTAS, Pace
+from keyturn.telemetry.meters import Meters
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class WorkerContext:
     targets: Mapping[RotationKind, RotationTarget]
     runs_per_hour: int = USUAL_QUOTAS.runs_per_hour
     """Most scheduled runs of rotations of other applications, in an organization; 0: any number."""
+
+    meters: Meters = field(default_factory=Meters)
 
     def mark_all(self) -> None:
         """Bring rows of earlier versions to the form of today: outside transactions, before holders are looked for."""

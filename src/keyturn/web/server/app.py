@@ -1,7 +1,7 @@
 """The web application: routes from the features, and around them what holds for every request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
@@ -48,6 +48,11 @@ class Application:
         self._gate = gate
         self._table: Table[Endpoint] = Table()
         self._endpoints: list[Endpoint] = []
+
+    @property
+    def reads(self) -> Mapping[str, int]:
+        """How reads that may be known were answered, see :class:`FastPath`."""
+        return {} if self._fast is None else self._fast.reads
 
     @property
     def endpoints(self) -> Sequence[Endpoint]:

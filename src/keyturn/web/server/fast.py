@@ -95,6 +95,8 @@ class FastPath:
         self._last = [(name.encode(), text.encode()) for name, text in head.items()]
         self._prefix, self._ordinal = "", _ORDINALS
         self._log = _GroupedLog()
+        self.reads = {"kept": 0, "unchanged": 0, "looked_up": 0}
+        """How many requests were answered here, with content or without, and how many went the long way."""
 
     async def serve(self, scope: Any, send: Any) -> LongWay | None:
         """Answer the request and return ``ANSWERED``; else return what ``KnownAnswers.answer`` gave for the long way."""
@@ -103,12 +105,14 @@ class FastPath:
             return None
         glance = self._look(scope, path)
         if glance is None:
+            self.reads["looked_up"] += 1
             return None
         began, peer, traffic = time.perf_counter(), peer_of(scope), self._gate.traffic
         traffic.begin(peer)
         try:
             known = await self._answers.answer(glance)
             if isinstance(known, LongWay):
+                self.reads["looked_up"] += 1
                 return known
             head = [*known.headers, (b"x-request-id", glance.request_id.encode()), *self._last]
             if known.status == 200:
@@ -117,9 +121,11 @@ class FastPath:
             await send({"type": "http.response.start", "status": known.status, "headers": head})
             await send({"type": "http.response.body", "body": known.content, "more_body": False})
         except KeyturnError:
+            self.reads["looked_up"] += 1
             return None
         finally:
             traffic.end(peer)
+        self.reads["kept" if known.status == 200 else "unchanged"] += 1
         self._log.add(glance, known, time.perf_counter() - began - known.waited)
         return ANSWERED
 

@@ -37,11 +37,13 @@ _HEADERS = {
 _ONLY_HTTPS = {"strict-transport-security": "max-age=31536000"}
 
 Application = Callable[[Any, RequestContext, Any, Any], Awaitable[None]]
-Observe = Callable[[str, str | None, int, float], None]
-"""Told of each answer: the method, the template of the route, the status (0: the caller was gone), and the seconds it took."""
+Observe = Callable[[str, str | None, int, float, str | None], None]
+"""Told of each answer: the method, the template of the route, the status (0: the caller was gone), the seconds that it took
+without those that it wanted to wait, and the code of the error that it told.
+"""
 
 
-def nobody_observes(_method: str, _route: str | None, _status: int, _seconds: float) -> None:
+def nobody_observes(_method: str, _route: str | None, _status: int, _seconds: float, _code: str | None) -> None:
     """Note nothing."""
 
 
@@ -106,7 +108,7 @@ class EdgeMiddleware:
                 await reply.last_words(error)
             finally:
                 seconds = time.perf_counter() - began
-                self.observe(inner["method"], visit.route, reply.status, seconds)
+                self.observe(inner["method"], visit.route, reply.status, seconds, visit.refusal)
                 _write_access_log(scope, visit, reply.status, seconds)
 
     def _cors(self, headers: dict[str, list[str]]) -> dict[str, str]:
