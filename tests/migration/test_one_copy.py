@@ -169,7 +169,13 @@ _LATER_INDEXES = (
         "app_connections_secret_ends",
         "rotations_failed",
     ),
-    *("rotations_next_run", "credentials_current", "credentials_replaced", "observed_keys_foreign"),
+    *(
+        "rotations_next_run",
+        "credentials_current",
+        "credentials_replaced",
+        "observed_keys_foreign",
+        "credentials_revoked",
+    ),
 )
 _WITHOUT_HISTORY = (
     *(f"ALTER TABLE changes DROP COLUMN {name}" for name in ("reason", "previous_name", "previous_path")),

@@ -116,7 +116,7 @@ def _of_others(inventory: Inventory, criteria: InventoryFilter) -> Iterator[sa.C
 _HAS_KEY = _E.c.key_kind.in_([KeyKind.SECRET.value, KeyKind.CERTIFICATE.value])
 
 
-def _conditions(now: datetime) -> dict[Finding, sa.ColumnElement[bool]]:
+def _conditions(now: datetime | sa.BindParameter[Any]) -> dict[Finding, sa.ColumnElement[bool]]:
     """Return the rules of ``domain.findings``, as conditions."""
     is_secret = _E.c.key_kind == KeyKind.SECRET.value
     is_local = _E.c.object_kind != ObjectKind.PRINCIPAL.value
@@ -149,6 +149,34 @@ def _rotated_apps(inventory: Inventory) -> sa.Select[Any]:
     )
 
 
+# --- counts -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How many lines there are, of how many the end is over, how many are credentials, and how often each finding is found."""
+
+    lines: int
+    ended: int
+    credentials: int
+    findings: Mapping[Finding, int]
+
+
+_NOW = sa.bindparam("now", type_=_E.c.order_at.type)
+_COUNTED = sa.select(
+    sa.func.count().label("lines"),
+    sa.func.count().filter(_E.c.order_at <= _NOW).label("ended"),
+    sa.func.count(_E.c.key_kind).label("credentials"),
+    *(sa.func.count().filter(rule).label(finding.value) for finding, rule in _conditions(_NOW).items()),
+).where(_E.c.inventory_id == sa.bindparam("of_inventory"))
+
+
+def counted(tx: Tx, inventory: Inventory, now: datetime) -> Counted:
+    """Count all of it: one pass over an index."""
+    row = tx.rows(_COUNTED, of_inventory=inventory.id, now=now)[0]
+    return Counted(row["lines"], row["ended"], row["credentials"], {each: row[each.value] for each in Finding})
+
+
 # --- pages ------------------------------------------------------------------------------------------------------------
 
 
@@ -163,20 +191,24 @@ class Slice:
 
 
 def page(
-    tx: Tx, inventory: Inventory, criteria: InventoryFilter, part: Slice, now: datetime
+    tx: Tx,
+    inventory: Inventory,
+    criteria: InventoryFilter,
+    part: Slice,
+    now: datetime,
+    everything: Counted | None = None,
 ) -> tuple[list[StoredEntry], int]:
-    """Return a page, and how many there are on all of them.
+    """Return a page, and how many there are on all of them. ``everything`` spares counting where nothing is filtered.
 
     By end: what ends next comes first and what has ended last, the newest end first; descending the other way round.
     """
     conditions = _matching(inventory, criteria, now)
     if criteria.words and part.sort is Sort.ENDS:
         return _searched(tx, conditions, part, now)
-    counted = sa.select(
-        sa.func.count().label("n"), sa.func.sum(sa.case((_E.c.order_at <= now, 1), else_=0)).label("ended")
-    )
-    row = tx.one(counted.where(*conditions))
-    total, ended = (int(row["n"]), int(row["ended"] or 0)) if row else (0, 0)
+    if everything and criteria == InventoryFilter():
+        total, ended = everything.lines, everything.ended
+    else:
+        total, ended = _count(tx, conditions, now)
     if part.sort is not Sort.ENDS:
         column = _E.c.name if part.sort is Sort.NAME else _E.c.starts_at
         order = column.desc() if part.descending else column.asc()
@@ -186,6 +218,13 @@ def page(
     over = _Run((*conditions, _E.c.order_at <= now), descending=True, count=ended)
     runs = [over.turned(), living.turned()] if part.descending else [living, over]
     return _across(tx, runs, part), total
+
+
+def _count(tx: Tx, conditions: Sequence[sa.ColumnElement[bool]], now: datetime) -> tuple[int, int]:
+    """Return how many lines there are, and how many of them have ended."""
+    ended = sa.func.count().filter(_E.c.order_at <= now)
+    row = tx.rows(sa.select(sa.func.count().label("n"), ended.label("ended")).where(*conditions))[0]
+    return int(row["n"]), int(row["ended"])
 
 
 def _searched(
@@ -203,8 +242,7 @@ def _searched(
     query = sa.select(_E.c.id, sa.func.count().over().label("total")).where(*conditions).order_by(*order)
     rows = tx.tuples(query.offset(part.offset).limit(part.limit))
     if not rows and part.offset:
-        row = tx.one(sa.select(sa.func.count().label("n")).where(*conditions))
-        return [], int(row["n"]) if row else 0
+        return [], _count(tx, conditions, now)[0]
     return _with_ids(tx, [row.id for row in rows]), int(rows[0].total) if rows else 0
 
 
@@ -311,23 +349,13 @@ def rotations_of(tx: Tx, inventory: Inventory, app_ids: Sequence[str]) -> dict[s
     return {row["app"]: row["id"] for row in tx.rows(query)} if app_ids else {}
 
 
-# --- counts -----------------------------------------------------------------------------------------------------------
+# --- what there is ----------------------------------------------------------------------------------------------------
 
 
 def audiences(tx: Tx, inventory: Inventory) -> list[str]:
     """Return the audiences that there are, for a filter."""
     query = sa.select(inventory_objects.c.audience).where(inventory_objects.c.inventory_id == inventory.id)
     return sorted(row["audience"] for row in tx.rows(query.distinct()) if row["audience"])
-
-
-def findings_of(tx: Tx, inventory: Inventory, now: datetime) -> dict[Finding, int]:
-    """Count each finding: one pass."""
-    columns = [
-        sa.func.sum(sa.case((condition, 1), else_=0)).label(finding.value)
-        for finding, condition in _conditions(now).items()
-    ]
-    row: Mapping[str, Any] | None = tx.one(sa.select(*columns).where(_E.c.inventory_id == inventory.id))
-    return {finding: int(row[finding.value] or 0) if row else 0 for finding in Finding}
 
 
 def ending(tx: Tx, inventory: Inventory, now: datetime, until: datetime) -> Ending | None:

@@ -112,12 +112,14 @@ class Inventories:
         now = self._clock.now()
         with self._database.read() as tx:
             inventory, _ = _found(tx, actor, inventory_id, Action.CONNECT_CONNECTIONS)
-            entries, total = list_store.page(tx, inventory, criteria, part, now)
+            counted = list_store.counted(tx, inventory, now) if summary else None
+            entries, total = list_store.page(tx, inventory, criteria, part, now, counted)
+            known = {inventory.id: counted.credentials} if counted else None
             return InventoryPage(
-                self._views(tx, actor, [inventory])[0],
+                self._views(tx, actor, [inventory], known)[0],
                 _rows(tx, inventory, entries),
                 total,
-                list_store.findings_of(tx, inventory, now) if summary else {},
+                counted.findings if counted else {},
                 list_store.audiences(tx, inventory) if summary else (),
             )
 
@@ -153,7 +155,10 @@ class Inventories:
             view = TenantView(each, reading[each.connection_id], counts[each.id], (), is_stale=is_stale(each, now))
             yield view, self._parts(each, InventoryFilter(), now)
 
-    def _views(self, tx: Tx, actor: Actor, inventories: Sequence[Inventory]) -> list[TenantView]:
+    def _views(
+        self, tx: Tx, actor: Actor, inventories: Sequence[Inventory], credentials: Mapping[str, int] | None = None
+    ) -> list[TenantView]:
+        """Return those that the actor may see. ``credentials`` says how many they hold, where that was counted already."""
         now = self._clock.now()
         switches = store.switched_on_in(tx, actor.org_id)
         ids = {each.connection_id for each in switches} | {each.connection_id for each in inventories}
@@ -161,7 +166,7 @@ class Inventories:
         scopes = [_scope(actor, reading[each.connection_id]) for each in inventories]
         may_see = _allowed(tx, actor, Action.CONNECT_CONNECTIONS, scopes)
         may_edit = _allowed(tx, actor, Action.EDIT_CONNECTIONS, scopes)
-        counts = store.counts(tx, [each.id for each in inventories])
+        counts = store.counts(tx, [each.id for each in inventories], credentials)
         return [
             TenantView(
                 each,

@@ -155,11 +155,11 @@ _KEYS = (
 )
 
 
-def counts(tx: Tx, inventory_ids: Sequence[str]) -> dict[str, Counts]:
-    """Return what was found, by inventory: two statements."""
+def counts(tx: Tx, inventory_ids: Sequence[str], credentials: Mapping[str, int] | None = None) -> dict[str, Counts]:
+    """Return what was found, by inventory: two statements, one where credentials were counted already."""
     of_these = _OBJECTS.where(inventory_objects.c.inventory_id.in_(sa.bindparam("ids", expanding=True)))
     objects = {row["inventory_id"]: row for row in tx.rows(of_these, ids=list(inventory_ids))}
-    keys = {row["inventory_id"]: row["keys"] for row in tx.rows(_KEYS, ids=list(inventory_ids))}
+    keys = credentials or {row["inventory_id"]: row["keys"] for row in tx.rows(_KEYS, ids=list(inventory_ids))}
     return {
         each: Counts(
             int(objects[each]["objects"]) if each in objects else 0,

@@ -182,12 +182,16 @@ _PLACED = (
     environments.c.slug.label("environment"),
     secret_folders.c.path.label("folder"),
 )
-_WITH_PLACES = (
-    rotations.outerjoin(app_connections, app_connections.c.id == rotations.c.connection_id)
-    .outerjoin(secret_rotations, secret_rotations.c.rotation_id == rotations.c.id)
-    .outerjoin(secret_folders, secret_folders.c.id == secret_rotations.c.folder_id)
-    .outerjoin(environments, environments.c.id == secret_rotations.c.environment_id)
-)
+
+
+def _with_places(found: sa.FromClause) -> sa.FromClause:
+    """What is found of rotations, with where each is shown. It stands first: SQLite finds no index behind outer joins."""
+    return (
+        found.outerjoin(app_connections, app_connections.c.id == rotations.c.connection_id)
+        .outerjoin(secret_rotations, secret_rotations.c.rotation_id == rotations.c.id)
+        .outerjoin(secret_folders, secret_folders.c.id == secret_rotations.c.folder_id)
+        .outerjoin(environments, environments.c.id == secret_rotations.c.environment_id)
+    )
 
 
 def _place(row: Mapping[str, Any]) -> CredentialPlace:
@@ -218,7 +222,7 @@ _REFUSAL = (
 )
 _REMOVALS = (
     sa.select(*journal.JOINED, _REFUSAL.label("refusal"), *_PLACED)
-    .select_from(_WITH_PLACES.join(_entries, _entries.c.rotation_id == rotations.c.id))
+    .select_from(_with_places(_entries.join(rotations, rotations.c.id == _entries.c.rotation_id)))
     .where(
         _entries.c.org_id == _param("org"),
         _entries.c.state.in_([_literal("retiring"), _literal("revoking"), _literal("lost")]),
@@ -240,8 +244,10 @@ def removals(tx: Tx, org_id: str, now: datetime) -> Iterator[tuple[Credential, C
 _REFUSED = (
     sa.select(*journal.JOINED, observed_uses.c.observed.label("use_observed"), *_PLACED)
     .select_from(
-        _WITH_PLACES.join(observed_uses, observed_uses.c.rotation_id == rotations.c.id).join(
-            _entries, _entries.c.id == observed_uses.c.credential_id
+        _with_places(
+            observed_uses.join(_entries, _entries.c.id == observed_uses.c.credential_id).join(
+                rotations, rotations.c.id == observed_uses.c.rotation_id
+            )
         )
     )
     .where(_entries.c.org_id == _param("org"), observed_uses.c.refused_at > _param("since"))
@@ -263,10 +269,9 @@ _FIRST_LOOK = (
 )
 _SEEN = ("key_id", "name", "hint", "first_seen_at", "gone_at")
 _OBSERVED = tuple(observed_keys.c[name].label(f"seen_{name}") for name in _SEEN)
-_OF_OBSERVED = _WITH_PLACES.join(observed_keys, observed_keys.c.rotation_id == rotations.c.id)
 _APPEARED = (
     sa.select(*_OBSERVED, *_PLACED)
-    .select_from(_OF_OBSERVED)
+    .select_from(_with_places(observed_keys.join(rotations, rotations.c.id == observed_keys.c.rotation_id)))
     .where(
         rotations.c.org_id == _param("org"),
         rotations.c.retired.is_(False),
@@ -280,13 +285,18 @@ _APPEARED = (
 _VANISHED = (
     sa.select(*_OBSERVED, *_PLACED)
     .select_from(
-        _OF_OBSERVED.join(
-            _entries,
-            sa.and_(_entries.c.rotation_id == rotations.c.id, _entries.c.key_id == observed_keys.c.key_id, _IS_CURRENT),
+        _with_places(
+            _entries.join(
+                observed_keys,
+                sa.and_(
+                    observed_keys.c.rotation_id == _entries.c.rotation_id, observed_keys.c.key_id == _entries.c.key_id
+                ),
+            ).join(rotations, rotations.c.id == _entries.c.rotation_id)
         )
     )
     .where(
         _entries.c.org_id == _param("org"),
+        _IS_CURRENT,
         rotations.c.retired.is_(False),
         observed_keys.c.ours.is_(True),
         observed_keys.c.gone_at.is_not(None),

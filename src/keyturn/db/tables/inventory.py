@@ -115,6 +115,8 @@ inventory_entries = sa.Table(
     sa.Index("ix_inventory_entries_name", "inventory_id", "name", "id"),
     sa.Index("ix_inventory_entries_start", "inventory_id", "starts_at", "id"),
     sa.Index("ix_inventory_entries_key", "key_id"),
+    # Words are looked for in each line: in the index SQLite reads half as much. PostgreSQL limits the length of what it indexes.
+    sa.Index("ix_inventory_entries_search", "inventory_id", "search", "order_at", "id").ddl_if(dialect="sqlite"),
     # All that findings are counted by: rows are long, and are not read for it.
     sa.Index(
         "ix_inventory_entries_findings",

@@ -144,6 +144,14 @@ credentials = sa.Table(
         sqlite_where=sa.text("state = 'retiring' AND wait_ends_at IS NOT NULL"),
         postgresql_where=sa.text("state = 'retiring' AND wait_ends_at IS NOT NULL"),
     ),
+    # Those that were removed lately, which somebody may still use.
+    sa.Index(
+        "ix_credentials_revoked",
+        "org_id",
+        "ended_at",
+        sqlite_where=sa.text("state = 'revoked'"),
+        postgresql_where=sa.text("state = 'revoked'"),
+    ),
     sa.Index(
         "ix_credentials_unmarked",
         "id",

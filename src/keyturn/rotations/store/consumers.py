@@ -37,27 +37,39 @@ def members(tx: Tx, project_id: str, kind: ActorKind) -> frozenset[str]:
     return frozenset(row["id"] for row in tx.rows(query))
 
 
+_GOES_AT = sa.func.coalesce(_ROWS.wait_ends_at, _ROWS.revoke_after)
+_ENDING = sa.union_all(
+    *(
+        sa.select(_ROWS.id).where(_ROWS.org_id == sa.bindparam("org"), part)
+        for part in (
+            sa.and_(_ROWS.state == sa.literal_column("'current'"), _ROWS.ends_at < sa.bindparam("before")),
+            sa.and_(
+                _ROWS.state.in_([sa.literal_column(f"'{state}'") for state in ("retiring", "revoking", "lost")]),
+                sa.or_(
+                    _ROWS.state == "revoking", sa.and_(_ROWS.state == "retiring", sa.bindparam("before") > _GOES_AT)
+                ),
+            ),
+            sa.and_(_ROWS.state == sa.literal_column("'revoked'"), _ROWS.ended_at > sa.bindparam("since")),
+        )
+    )
+)
+"""Each part has an index: its condition stands in the statement as it does there."""
+
+
 def ending(tx: Tx, org_id: str, since: datetime, before: datetime, most: int) -> Sequence[Credential]:
     """Return credentials of applications that end or are removed before a moment, or were removed since another one."""
-    goes_at = sa.func.coalesce(_ROWS.wait_ends_at, _ROWS.revoke_after)
     query = (
         sa.select(journal.ENTRIES)
         .join(rotations, rotations.c.id == _ROWS.rotation_id)
         .where(
-            _ROWS.org_id == org_id,
+            _ROWS.id.in_(_ENDING),
             rotations.c.kind == RotationKind.APPLICATION.value,
             _ROWS.published_at.is_not(None),
-            sa.or_(
-                sa.and_(_ROWS.state == "current", _ROWS.ends_at < before),
-                sa.and_(_ROWS.state == "retiring", goes_at < before),
-                _ROWS.state == "revoking",
-                sa.and_(_ROWS.state == "revoked", _ROWS.ended_at > since),
-            ),
         )
         .order_by(_ROWS.rotation_id, _ROWS.generation)
         .limit(most)
     )
-    return [journal.read(row) for row in tx.rows(query)]
+    return [journal.read(row) for row in tx.rows(query, org=org_id, since=since, before=before)]
 
 
 def waiting_for_slots(tx: Tx, org_id: str, before: datetime, most: int) -> Sequence[str]:
