@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from entra_emulator.admin.changes import changed
-from entra_emulator.admin.people import People
+from entra_emulator.admin.vaults import Vaults
 from entra_emulator.core.clock import DAY, checked_time
 from entra_emulator.directory.catalogue import GRAPH_SCOPES, role_id
 from entra_emulator.directory.credentials import add_password, make_key, remove_credential
@@ -73,7 +73,7 @@ class ApplicationHandle:
     secrets: tuple[SecretHandle, ...] = ()
 
 
-class Admin(People):
+class Admin(Vaults):
     """Typed access to an emulator's state. Safe to use from any thread; nothing here is in the ledger.
 
     What it makes is known to all replicas at once, unless `replicated` is asked for.

@@ -120,6 +120,10 @@ class AdminApi:
                 "DELETE": lambda ask: admin.delete_user(ask.names[0]),
             },
             "users/{}/revoke": {"POST": lambda ask: admin.revoke_sessions(ask.names[0])},
+            "tenants/{}/vaults": {"POST": lambda ask: self._new_vault(ask.names[0], ask.body)},
+            "vaults/{}/access/{}": {
+                "PUT": lambda ask: admin.set_vault_access(*ask.names, *_texts(ask.body, "permissions"))
+            },
             "tenants/{}/subscriptions": {"POST": lambda ask: self._new_subscription(ask.names[0], ask.body)},
             "devices": {"POST": lambda ask: self._approve_device(ask.body)},
             "authorize": {"POST": lambda ask: self._authorize(ask.body)},
@@ -265,6 +269,10 @@ class AdminApi:
     def _new_subscription(self, tenant: str, body: Body) -> Body:
         owners = _texts(body, "owners")
         return {"subscription_id": self._admin.create_subscription(tenant, _text(body, "name"), owners=owners)}
+
+    def _new_vault(self, tenant: str, body: Body) -> Body:
+        protected = _flag(body, "purge_protected")
+        return {"name": self._admin.create_vault(tenant, _text(body, "name"), purge_protected=protected)}
 
     def _change_user(self, name: str, body: Body) -> None:
         roles = _texts(body, "roles") if "roles" in body else None

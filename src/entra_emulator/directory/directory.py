@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from entra_emulator.directory.azure_roles import AzureRoles
 from entra_emulator.directory.grants import Consent, Grant
 from entra_emulator.directory.replicas import Plane, Presence
+from entra_emulator.directory.vaults import Vault
 from entra_emulator.faults.faults import Settings
 
 GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
@@ -291,6 +292,8 @@ class Tenant:
     """What was deleted for good: object id -> kind (`applications` or `servicePrincipals`) and when."""
     consents: list[Consent] = field(default_factory=list)
     azure: AzureRoles = field(default_factory=AzureRoles)
+    vaults: dict[str, Vault] = field(default_factory=dict)
+    """Key vaults by name."""
 
     def principal_of(self, app_id: str) -> ServicePrincipal | None:
         """The service principal of an application in this tenant."""

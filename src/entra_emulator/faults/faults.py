@@ -63,6 +63,12 @@ WRITES = frozenset(
         "deletePermissionGrant",
         "purgeDeletedItem",
         "restoreDeletedItem",
+        "createKey",
+        "rotateKey",
+        "updateKey",
+        "deleteKey",
+        "recoverDeletedKey",
+        "purgeDeletedKey",
     }
 )
 
@@ -109,6 +115,8 @@ class Settings:
     """Per calling application."""
     key_select_budget: Budget | None = Budget(150, 60.0)
     """Per tenant, for `$select=keyCredentials`. Source: https://learn.microsoft.com/graph/api/application-list."""
+    vault_budget: Budget | None = Budget(4000, 10.0)
+    """Per key vault. Source: https://learn.microsoft.com/azure/key-vault/general/service-limits (RSA keys of software)."""
     retry_after: RetryAfterStyle = "integer"
     token_retry_after: float = 60.0
     """Source: https://github.com/AzureAD/microsoft-authentication-library-for-dotnet/issues/2855."""

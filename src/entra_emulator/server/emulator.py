@@ -33,12 +33,14 @@ from entra_emulator.graph import service as graph
 from entra_emulator.server import arm, cors
 from entra_emulator.sign_in import managed_identity, portal, sts
 from entra_emulator.tokens import federation
+from entra_emulator.vault import service as vault
 
 _ROOMS = {
     "v1.0": graph.handle,
     "beta": graph.handle,
     "oidc": graph.handle,
     "api": portal.handle,
+    **dict.fromkeys(vault.SEGMENTS, vault.handle),
     **dict.fromkeys(("subscriptions", "metadata", "tenants", "providers"), arm.handle),
 }
 

@@ -34,6 +34,7 @@ _REAL_NAMES = (
     "login.microsoftonline.com",
     "graph.microsoft.com",
     "management.azure.com",
+    "*.vault.azure.net",
     "main.iam.ad.ext.azure.com",  # asked by azure-cli 2.91.0, role/custom.py (admin_consent)
 )
 _TOO_LARGE = Response(413, (("Content-Type", "text/plain"), ("Connection", "close")), b"Payload Too Large")
