@@ -25,6 +25,7 @@ HOME = {
         "conversion_events.py",
         "webhook_events.py",
         "inventory_events.py",
+        "server_events.py",
     )
 }
 MIGRATIONS = SOURCE / "keyturn" / "db" / "migrations"

@@ -160,7 +160,7 @@ def test_what_is_not_here_is_refused_aloud(vault: VaultScene, method: str, path:
 
 def test_a_vault_outlives_the_emulator(vault: VaultScene, scene: EmulatorFixture) -> None:
     wrapped = vault.wrap()
-    second = Emulator(scene.clock, signing_key=scene.emulator._world.signing)  # noqa: SLF001 - tokens of before stay valid
+    second = Emulator(scene.clock, signing_key=scene.emulator._world.signing)
     second.restore(json.loads(json.dumps(scene.emulator.snapshot())))
     vault.scene = EmulatorFixture(second, scene.clock, scene.tenant)
     assert vault.unwrap(wrapped["kid"], wrapped["value"]).json()["value"] == TEXT

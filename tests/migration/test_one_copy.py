@@ -37,6 +37,7 @@ pytestmark = pytest.mark.alternates
 BEFORE = "0011"
 LATER_TABLES = (
     *("group_roles", "people_external_identities", "used_sign_ins"),
+    "root_keys",
     "conversions",
     "password_links",
     *("inventory_uses", "inventory_entries", "inventory_objects", "inventories", "inventory_connections"),

@@ -26,7 +26,7 @@ _CHOICES: dict[str, tuple[object, ...]] = {
 }
 _AT_LEAST_ONE = frozenset({"replicas"})
 _SIGNED = frozenset({"clock_skew"})
-_BUDGETS = frozenset({"token_budget", "graph_budget", "key_select_budget", "reports_budget"})
+_BUDGETS = frozenset({"token_budget", "graph_budget", "key_select_budget", "reports_budget", "vault_budget"})
 _SHARES = frozenset({"conflict_probability", "sign_in_tail_probability", "sign_in_doubles", "sign_in_drops"})
 _MOST = 1e9  # seconds: about thirty years
 _NAMED: dict[str, Effect] = {"503": SERVICE_UNAVAILABLE, "504": GATEWAY_TIMEOUT, "reset": RESET, "hang": HANG}

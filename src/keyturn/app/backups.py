@@ -82,11 +82,12 @@ def open_backup(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def root_key_at_hand(settings: Settings, notice: Notice) -> RootKeySource | None:
-    """Return where this machine's root key comes from; None when it has none that can be read."""
+def root_key_at_hand(settings: Settings, notice: Notice, clock: Clock) -> RootKeySource | None:
+    """Return where this machine's root key comes from; None when it has none that can be read. No vault is called yet."""
     try:
-        source = root_key_source(settings, notice)
-        source.load()
+        source = root_key_source(settings, notice, None, clock)
+        if settings.key_vault is None:
+            source.load()
     except Misconfigured:
         return None
     return source

@@ -13,8 +13,10 @@ from keyturn.app import startup
 from keyturn.app.meters import host_of, open_meters, tell_clock
 from keyturn.app.services import Services, build
 from keyturn.app.token_sources import token_sources
+from keyturn.app.vault_wait import VaultWatch, waiting
 from keyturn.connections.flow import CALLBACK_PATH
 from keyturn.crypto.keyring import Keyring, KeyringSealer
+from keyturn.crypto.root_choice import RootPlaces
 from keyturn.db.unit import Database
 from keyturn.errors import busy
 from keyturn.kit.bulkhead import Bulkhead
@@ -46,8 +48,11 @@ class Core:
     azure: AzureProvider
     providers: Providers
     meters: Meters
+    vault_watch: VaultWatch | None = None
 
     def close(self) -> None:
+        if self.vault_watch is not None:
+            self.vault_watch.stop()
         self.transport.close()
         self.database.close()
 
@@ -62,7 +67,7 @@ def open_core(settings: Settings, notice: startup.Notice, ahead: timedelta = tim
         notice(f"This server's clock is {ahead} ahead.")
     database = startup.open_database(settings)
     startup.prepare_database(settings, database, clock, notice)
-    keyring = startup.open_keyring(settings, database, clock, notice)
+    keyring, watch = _open_keyring(settings, database, clock, notice)
     process_id = ids.new()
     guard = partial(before_call, database, Bulkhead(partial(busy, "waiting for Microsoft"), places=12, waiting=4))
     transport = HttpTransport(ca_file=settings.ca_file, guard=guard, name=process_id)
@@ -81,7 +86,36 @@ def open_core(settings: Settings, notice: startup.Notice, ahead: timedelta = tim
     providers = Providers([azure])
     tell_clock(meters, providers.clock_ahead)
     sealer = KeyringSealer(keyring)
-    return Core(settings, database, keyring, sealer, clock, ids, process_id, transport, azure, providers, meters)
+    return Core(
+        settings,
+        database,
+        keyring,
+        sealer,
+        clock,
+        ids,
+        process_id,
+        transport,
+        azure,
+        providers,
+        meters,
+        watch,
+    )
+
+
+def _open_keyring(
+    settings: Settings, database: Database, clock: Clock, notice: startup.Notice
+) -> tuple[Keyring, VaultWatch | None]:
+    if settings.key_vault is None:
+        return startup.open_keyring(settings, database, clock, notice), None
+    port = settings.port if settings.health_port is None else settings.health_port
+    with waiting(settings.key_vault.wait, notice, time.sleep, settings.host, port) as wait:
+        keyring = startup.open_keyring(settings, database, clock, notice, wait)
+    source = keyring.source
+    if not isinstance(source, RootPlaces) or source.vault is None:
+        return keyring, None
+    watch = VaultWatch(keyring, source.vault)
+    watch.start()
+    return keyring, watch
 
 
 def clouds(settings: Settings) -> Clouds:

@@ -7,13 +7,15 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL
 
+from keyturn.app.key_vault import vault_roots
 from keyturn.crypto.keyring import Keyring
 from keyturn.crypto.root import HOW_TO_MAKE_ONE, GivenRoot, KeyFile, RootKey, RootKeys, RootKeySource, warning_of
+from keyturn.crypto.root_choice import RootPlaces
 from keyturn.db import migrate
 from keyturn.db.engine import open_engine, parse_url
 from keyturn.db.trouble import at_start, network_share
 from keyturn.db.unit import Database
-from keyturn.errors import Misconfigured
+from keyturn.errors import Misconfigured, Retryable, Upstream
 from keyturn.kit import modes
 from keyturn.ports.clock import Clock
 from keyturn.settings.model import Settings
@@ -35,8 +37,24 @@ def open_database(settings: Settings) -> Database:
     return Database(open_engine(url))
 
 
-def root_key_source(settings: Settings, notice: Notice) -> RootKeySource:
-    """Return where the root key comes from. Raises Misconfigured for an unusable key, or none with PostgreSQL."""
+def root_key_source(settings: Settings, notice: Notice, database: Database | None, clock: Clock) -> RootKeySource:
+    """Return where the root key comes from: one place, or several, of which the database names the one in use.
+
+    Raises Misconfigured for an unusable key, or none with PostgreSQL. No vault is called yet.
+    """
+    vault = vault_roots(settings, database, clock)
+    file = KeyFile(settings.key_file, notice) if settings.embedded else None
+    if vault is None:
+        only = given_root(settings, notice)
+        if not isinstance(only, GivenRoot) or file is None or not file.path.exists():
+            return only
+        return RootPlaces(database, only, file, None)
+    given = given_root(settings, notice) if settings.encryption_key is not None else None
+    return RootPlaces(database, given if isinstance(given, GivenRoot) else None, file, vault)
+
+
+def given_root(settings: Settings, notice: Notice) -> GivenRoot | KeyFile:
+    """Return the root key of the environment, else the key file of the embedded database. Raises Misconfigured without either."""
     previous = settings.encryption_key_previous
     if settings.encryption_key is not None:
         current = RootKey.parse(settings.encryption_key.reveal(), "ENCRYPTION_KEY")
@@ -52,22 +70,51 @@ def root_key_source(settings: Settings, notice: Notice) -> RootKeySource:
         )
     if not settings.embedded:
         raise Misconfigured(
-            "ENCRYPTION_KEY is needed with PostgreSQL: all servers of one database share it.",
+            "ENCRYPTION_KEY or KEYTURN_KEY_VAULT_KEY is needed with PostgreSQL: all servers of one database share the root key.",
             code="config.encryption_key_missing",
             fix=HOW_TO_MAKE_ONE,
         )
     return KeyFile(settings.key_file, notice)
 
 
-def open_keyring(settings: Settings, database: Database, clock: Clock, notice: Notice) -> Keyring:
-    """Open the keyring of a database that is up to date. Raises Misconfigured when the root key is missing or wrong."""
-    source = root_key_source(settings, notice)
-    with clear(database):
-        keyring = Keyring.open(database, source, clock)
-    warning = warning_of(source.load().current, source.name)
+def open_keyring(
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    notice: Notice,
+    wait: Callable[[Retryable], bool] | None = None,
+) -> Keyring:
+    """Open the keyring of a database that is up to date. Raises Misconfigured when the root key is missing or wrong.
+
+    ``wait`` is asked each time that a key vault does not answer, and returns whether to try again; without it nothing is.
+    """
+    source = root_key_source(settings, notice, database, clock)
+    while True:
+        try:
+            with clear(database):
+                keyring = Keyring.open(database, source, clock)
+                current = source.load().current
+            break
+        except Retryable as error:
+            if wait is None or not wait(error):
+                raise _no_vault(error) from None
+        except Upstream as error:
+            raise _no_vault(error) from None
+    warning = warning_of(current, source.name)
     if warning:
         notice(f"WARNING: {warning}")
+    if isinstance(source, RootPlaces):
+        for place, name in source.unused():
+            notice(
+                f"{name} is given, and the root key in use is another one ({source.name}). "
+                f"To change to it: keyturn keys rotate --to {place.value}"
+            )
     return keyring
+
+
+def _no_vault(error: Upstream) -> Misconfigured:
+    """At the start a vault that is not reached, or refuses, is a fault of the set-up: one sentence and the fix."""
+    return Misconfigured(f"The root key cannot be unwrapped. {error.message}", code=error.code, fix=error.fix)
 
 
 def prepare_database(settings: Settings, database: Database, clock: Clock, notice: Notice) -> None:

@@ -44,6 +44,8 @@ from keyturn.audit.service import AuditTrail
 from keyturn.authz.domain import require_admin
 from keyturn.changes.counters import Counters
 from keyturn.crypto.keyring import KeyringDigests
+from keyturn.crypto.root import GivenRoot, RootKeySource
+from keyturn.crypto.root_choice import Place, RootPlaces
 from keyturn.crypto.store import load
 from keyturn.db.trouble import explain
 from keyturn.delivery import use
@@ -336,7 +338,7 @@ def server_facts(core: Core, actor: Actor) -> ServerFacts:
         version=__version__,
         site_url=settings.site_url,
         database="SQLite, one file of this server" if settings.embedded else "PostgreSQL",
-        root_key="From ENCRYPTION_KEY" if settings.encryption_key else "A key file beside the database",
+        root_key=_root_place(core.keyring.source),
         data_keys=len(keys),
         newest_data_key_at=max((row.created_at for row in keys), default=None),
         cloud=settings.cloud if settings.cloud_override is None else f"{settings.cloud}, at custom addresses",
@@ -345,6 +347,14 @@ def server_facts(core: Core, actor: Actor) -> ServerFacts:
         clock_right=abs(core.providers.clock_ahead() or timedelta()) <= WARNS,
         sign_in_tries_per_minute=settings.login_rate_per_minute,
     )
+
+
+def _root_place(source: RootKeySource) -> str:
+    place = source.in_use() if isinstance(source, RootPlaces) else None
+    if place is Place.VAULT:
+        return "Wrapped by a key of Azure Key Vault"
+    by_settings = isinstance(source, GivenRoot) or place is Place.ENVIRONMENT
+    return "From ENCRYPTION_KEY" if by_settings else "A key file beside the database"
 
 
 def _nobody() -> None:

@@ -15,6 +15,7 @@ from keyturn.audit import (
     people_events,
     project_events,
     secret_rotation_events,
+    server_events,
     webhook_events,
 )
 from keyturn.audit.domain import AuditEvent, SubjectKind
@@ -383,6 +384,7 @@ CATALOGUE: Mapping[str, AuditEvent] = {
         *vars(conversion_events).items(),
         *vars(webhook_events).items(),
         *vars(inventory_events).items(),
+        *vars(server_events).items(),
     )
     if isinstance(value, AuditEvent)
 }

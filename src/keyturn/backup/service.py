@@ -17,10 +17,12 @@ from keyturn.crypto import store as key_store
 from keyturn.crypto.envelope import DataKey, digest_key_id_of
 from keyturn.crypto.keyring import Keyring
 from keyturn.crypto.root import RootKeySource
+from keyturn.crypto.root_choice import RootPlaces
 from keyturn.db import migrate, transfer
 from keyturn.db.transfer import Loader
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Misconfigured, Refused
+from keyturn.kit.moments import FIRST
 from keyturn.kit.secret import Plaintext, SealContext
 from keyturn.ports.clock import Clock
 
@@ -29,6 +31,7 @@ LEFT_OUT = frozenset({"processes", "sessions", "oauth_flows"})
 _SEAL_PLACE = SealContext("backups", "lines", "sha256")
 _ALIVE = timedelta(seconds=30)
 _DATA_KEYS = "data_keys"
+_ROOT_KEYS = "root_keys"
 
 
 class RootKeyAtHand(StrEnum):
@@ -136,11 +139,13 @@ def verify(file: BinaryIO, keys: Sequence[PrivateKey], source: RootKeySource | N
     """
     reader = Reader(file, keys)
     _require_known(reader.header)
-    wrapped: list[dict[str, Any]] = []
+    wrapped: dict[str, list[dict[str, Any]]] = {_DATA_KEYS: [], _ROOT_KEYS: []}
     for table in reader.tables():
         rows = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
-        wrapped.extend(row for row in rows if table.name == _DATA_KEYS)
-    root_key, data_keys = _opened(wrapped, source)
+        for row in rows:
+            if table.name in wrapped:
+                wrapped[table.name].append(row)
+    root_key, data_keys = _opened(wrapped[_DATA_KEYS], wrapped[_ROOT_KEYS], source)
     genuine = None
     if root_key is RootKeyAtHand.OPENS:
         key = data_keys.get(digest_key_id_of(reader.seal))
@@ -158,13 +163,17 @@ def _require_known(first: Header) -> None:
         )
 
 
-def _opened(wrapped: list[dict[str, Any]], source: RootKeySource | None) -> tuple[RootKeyAtHand, dict[str, DataKey]]:
-    """Unwrap the data keys that are in use with the root key at hand."""
+def _opened(
+    wrapped: list[dict[str, Any]], roots: list[dict[str, Any]], source: RootKeySource | None
+) -> tuple[RootKeyAtHand, dict[str, DataKey]]:
+    """Unwrap the data keys that are in use with the root key at hand, or with one of the backup that a vault at hand unwraps."""
     if source is None:
         return RootKeyAtHand.NONE, {}
-    roots, data_keys = source.load(), {}
+    stored = [key_store.StoredRoot(row["id"], row["vault_key_id"], row["wrapped"], FIRST) for row in roots]
+    find = source.find_with(stored) if isinstance(source, RootPlaces) else source.load().find
+    data_keys = {}
     for row in wrapped:
-        root = roots.find(row["root_key_id"])
+        root = find(row["root_key_id"])
         key = root.unwrap(row["id"], row["wrapped"]) if root else None
         if key is not None:
             data_keys[row["id"]] = DataKey(row["id"], key)

@@ -94,7 +94,7 @@ def verify(
     from keyturn.backup import service  # noqa: PLC0415
 
     with open_backup(file) as stream:
-        source = root_key_at_hand(command_context(ctx).settings(), tell)
+        source = root_key_at_hand(command_context(ctx).settings(), tell, command_context(ctx).clock)
         contents = service.verify(stream, private_keys(key_file), source)
     _print(file, contents, as_json=as_json)
     if source is not None:
@@ -127,7 +127,7 @@ def restore(
             database,
             stream,
             private_keys(key_file),
-            root_key_source(settings, tell),
+            root_key_source(settings, tell, database, around.clock),
             now,
             lambda tx, contents: note_restored(tx, contents, now),
             replace=bool(replace),

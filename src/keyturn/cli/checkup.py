@@ -7,7 +7,6 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,14 +17,17 @@ from keyturn.app import startup
 from keyturn.app.core import clouds
 from keyturn.backup.folder import backups_in
 from keyturn.cli.context import CommandContext
+from keyturn.cli.finding import CheckupFinding, from_error, ok
+from keyturn.cli.vault_checkup import examine_vault
 from keyturn.connections.store import refused_now
 from keyturn.crypto.keyring import Keyring
 from keyturn.crypto.root import HOW_TO_KEEP_PRIVATE, KeyFile, warning_of
+from keyturn.crypto.root_choice import RootPlaces
 from keyturn.db import migrate
 from keyturn.db.sqlite import LEAST_VERSION
 from keyturn.db.trouble import at_start, damaged
 from keyturn.db.unit import PATIENCE, Database
-from keyturn.errors import Misconfigured, RefusalReason
+from keyturn.errors import Misconfigured, RefusalReason, Upstream
 from keyturn.kit.clock import iso
 from keyturn.kit.clock_difference import difference
 from keyturn.kit.moments import FIRST
@@ -41,24 +43,6 @@ FREE_FAILS = 100 * 1024**2
 OLDEST_POSTGRESQL = 140000
 _NAMED = 10
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-
-
-@dataclass(frozen=True)
-class CheckupFinding:
-    """One line of the report. ``level`` is ok, warn or fail."""
-
-    level: str
-    subject: str
-    message: str
-    fix: str = ""
-
-
-def ok(subject: str, message: str) -> CheckupFinding:
-    return CheckupFinding("ok", subject, message)
-
-
-def from_error(subject: str, error: Misconfigured) -> CheckupFinding:
-    return CheckupFinding("fail", subject, error.message, error.fix or "")
 
 
 def examine(around: CommandContext, open_transport: Callable[[Settings], Transport]) -> Iterator[CheckupFinding]:
@@ -156,7 +140,9 @@ def key_source(settings: Settings) -> Iterator[CheckupFinding]:
     """The root key's source and its permissions. Never makes a key."""
     try:
         notices: list[str] = []
-        source = startup.root_key_source(settings, notices.append)
+        if settings.key_vault is not None and settings.encryption_key is None:
+            return  # the check of the vault tells more
+        source = startup.given_root(settings, notices.append)
         if isinstance(source, KeyFile) and not source.path.exists():
             yield ok("root key", f"{source.path} is made at the first start.")
             return
@@ -213,6 +199,7 @@ def database(settings: Settings, around: CommandContext) -> Iterator[CheckupFind
             if state is migrate.SchemaState.UP_TO_DATE:
                 yield _writes(db)
                 yield _keys(db, settings, around)
+                yield from examine_vault(db, settings, around.clock)
                 yield _refused(db)
     except Misconfigured as error:
         yield from_error("database", error)
@@ -283,10 +270,16 @@ def _writes(db: Database) -> CheckupFinding:
 
 def _keys(db: Database, settings: Settings, around: CommandContext) -> CheckupFinding:
     try:
-        source = startup.root_key_source(settings, lambda _: None)  # its notices are findings of their own
+        source = startup.root_key_source(
+            settings, lambda _: None, db, around.clock
+        )  # its notices are findings of their own
         count = Keyring(db, source, around.clock).verify()
-    except Misconfigured as error:
+    except (Misconfigured, Upstream) as error:
         return from_error("data keys", error)
+    if isinstance(source, RootPlaces) and (unused := source.unused()):
+        place, name = unused[0]
+        message = f"{name} is given, and the root key in use is that of {source.name}."
+        return CheckupFinding("warn", "data keys", message, f"Run: keyturn keys rotate --to {place.value}")
     current = source.load().current if count or settings.encryption_key else None
     if current is not None and current.guessable:
         message = f"{source.name} can be found by trying: it is text, an example, or the digest of a common word."

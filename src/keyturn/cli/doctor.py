@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from keyturn.cli.checkup import CheckupFinding, examine
+from keyturn.cli.checkup import examine
 from keyturn.cli.context import CommandContext, command_context
+from keyturn.cli.finding import CheckupFinding
 from keyturn.cli.source_checkup import examine_sources
 from keyturn.providers.transport import HttpTransport
 from keyturn.settings.model import Settings

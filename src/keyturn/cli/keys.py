@@ -7,12 +7,21 @@ from typing import Annotated
 import typer
 
 from keyturn.app.startup import require_current, root_key_source
+from keyturn.audit import server_events
+from keyturn.audit.domain import Subject, SubjectKind
+from keyturn.audit.record import record
 from keyturn.cli.context import command_context, opened, tell
 from keyturn.crypto import rewrap, root, store
-from keyturn.crypto.root import KeyFile, RootKeySource
+from keyturn.crypto.keyring import REFRESH
+from keyturn.crypto.root import GivenRoot, KeyFile, RootKeySource
+from keyturn.crypto.root_choice import Place, RootPlaces
 from keyturn.db.unit import Database
 from keyturn.errors import KeyturnError, Misconfigured, Refused
+from keyturn.kit.actor import platform
 from keyturn.kit.clock import iso
+from keyturn.organizations.store import organizations_of_server
+from keyturn.ports.clock import Clock
+from keyturn.settings.model import Settings
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Generate, show and rotate encryption keys.")
 
@@ -31,11 +40,11 @@ def status(
     """Show which keys the database uses. Only ids are shown, never a key."""
     around = command_context(ctx)
     settings = around.settings()
-    source = root_key_source(settings, tell)
     with opened(settings) as database:
         require_current(database)
         rows = _rows(database)
-    root_id = source.load().current.id if rows else None
+        source = root_key_source(settings, tell, database, around.clock)
+        root_id = source.load().current.id if rows else None
     if as_json:
         print(json.dumps({"rootKey": root_id, "dataKeys": rows}, indent=2))
         return
@@ -65,23 +74,69 @@ def _rows(database: Database) -> list[dict[str, str | int | None]]:
 def rotate(
     ctx: typer.Context,
     new_root: Annotated[bool, typer.Option("--root", help="Also make a new root key in the key file.")] = False,
+    to: Annotated[
+        Place | None, typer.Option(help="Also change to a root key of this place: a new one, but for the environment.")
+    ] = None,
 ) -> None:
     """Make a new data key and seal all stored values again with it, while servers run. Safe to repeat.
 
-    To change the root key too: with a key file add --root. Otherwise first restart all servers with ENCRYPTION_KEY set to
-    the new key and ENCRYPTION_KEY_PREVIOUS to the old one; remove the latter when this command has succeeded.
+    To change the root key too: --to vault makes one that the key vault wraps, --to file one in the key file (as --root), --to
+    environment takes ENCRYPTION_KEY. Servers need the setting of the new place beside that of the present one before this, and
+    lose the old one afterwards. From one ENCRYPTION_KEY to another: restart all servers with ENCRYPTION_KEY set to the new key
+    and ENCRYPTION_KEY_PREVIOUS to the old one, run this without --to, then remove the latter.
     """
     around = command_context(ctx)
     settings = around.settings()
-    source = root_key_source(settings, tell)
     with opened(settings) as database:
         require_current(database)
         if not _rows(database):
             raise Refused("There are no keys to rotate: a server makes them at its first start.", code="keys.none_yet")
-        if new_root:
+        source = root_key_source(settings, tell, database, around.clock)
+        if new_root and to is None and not isinstance(source, RootPlaces):
             _replace_root(source)
-        summary = rewrap.rotate(database, source, around.clock, progress=tell, pause=time.sleep)
+        before = _root_ids(database)
+        target = _target(settings, database, around.clock, Place.FILE if new_root and to is None else to)
+        if to is Place.VAULT and rewrap.servers_run(database, around.clock):
+            tell(f"Waiting {REFRESH.total_seconds():.0f} s: running servers learn the new root key from the vault.")
+            time.sleep(REFRESH.total_seconds())
+        summary = rewrap.rotate(database, target or source, around.clock, progress=tell, pause=time.sleep)
+        _note(database, around.clock, before, to)
     _finish(source, summary)
+
+
+def _target(settings: Settings, database: Database, clock: Clock, to: Place | None) -> RootKeySource | None:
+    """Return the root key to change to; None where only the settings say which it is."""
+    source = root_key_source(settings, tell, database, clock)
+    if to is None or (to is Place.FILE and isinstance(source, KeyFile)):
+        return None
+    places = source if isinstance(source, RootPlaces) else RootPlaces(database, None, None, None)
+    if isinstance(source, GivenRoot):
+        file = KeyFile(settings.key_file, tell) if settings.embedded else None
+        places = RootPlaces(database, source, file, None)
+    target = places.target(to)
+    tell(f"The new root key is {target.root.id}, of {target.name}.")
+    return target
+
+
+def _root_ids(database: Database) -> set[str]:
+    with database.read() as tx:
+        return {key.root_key_id for key in store.load(tx) if key.retired_at is None}
+
+
+def _note(database: Database, clock: Clock, before: set[str], to: Place | None) -> None:
+    """Tell each organization that the root key was changed. Ids only."""
+    after = _root_ids(database)
+    if before == after:
+        return
+    with database.write() as tx:
+        for organization in organizations_of_server(tx):
+            subject = Subject(SubjectKind.ORGANIZATION, organization.id)
+            facts = {
+                "rootKeyIds": sorted(after),
+                "previousRootKeyIds": sorted(before),
+                "place": to.value if to else "as before",
+            }
+            record(tx, platform(organization.id), server_events.ROOT_KEY_CHANGED, subject, clock.now(), **facts)
 
 
 def _replace_root(source: RootKeySource) -> None:
@@ -110,6 +165,8 @@ def _finish(source: RootKeySource, summary: rewrap.Summary) -> None:
         tell("Some retired data keys are still wrapped with an older root key: keep that key with your old backups.")
     elif isinstance(source, KeyFile):
         source.forget_previous()
+    elif isinstance(source, RootPlaces):
+        _tell_unused(source)
     elif source.load().previous is not None:
         tell("The previous root key is not needed any more: remove ENCRYPTION_KEY_PREVIOUS from all servers.")
     if summary.remaining > len(summary.refused):
@@ -120,4 +177,18 @@ def _finish(source: RootKeySource, summary: rewrap.Summary) -> None:
             f"{len(summary.refused)} values do not open and were left as they are: {places}.",
             code="keys.values_refused",
             fix="Enter these secrets again, or restore their rows from a backup. The older data keys are kept.",
+        )
+
+
+def _tell_unused(places: RootPlaces) -> None:
+    used = places.in_use()
+    if used is Place.FILE and places.file is not None:
+        places.file.forget_previous()
+    if used is not Place.FILE and places.file is not None and places.file.path.exists():
+        tell(
+            f"{places.file.path} is not needed any more by this database. Keep it apart as long as you keep backups that need it."
+        )
+    for place, name in places.unused():
+        tell(
+            f"{name} is not needed any more ({place.value}): remove it from all servers, and keep it as long as such backups."
         )

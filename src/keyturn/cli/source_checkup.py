@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from keyturn.app.token_sources import SourceReport, look, token_sources
-from keyturn.cli.checkup import CheckupFinding
 from keyturn.cli.context import CommandContext
+from keyturn.cli.finding import CheckupFinding
 from keyturn.errors import Misconfigured
 from keyturn.kit.clock import iso
 from keyturn.ports.http import Transport

@@ -14,7 +14,7 @@ from keyturn.crypto.envelope import DataKey, SealedParts
 from keyturn.crypto.root import RootKey, RootKeys, RootKeySource, refuse_guessable
 from keyturn.crypto.store import WrappedKey
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import Misconfigured
+from keyturn.errors import Misconfigured, Unavailable, Upstream
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
 from keyturn.ports.clock import Clock
 
@@ -36,6 +36,11 @@ class Keyring:
         self._active: WrappedKey | None = None
         self._read_at: datetime | None = None
         self._seals: dict[str, int] = {}
+
+    @property
+    def source(self) -> RootKeySource:
+        """Where root keys come from."""
+        return self._source
 
     @classmethod
     def open(cls, database: Database, source: RootKeySource, clock: Clock) -> "Keyring":
@@ -116,12 +121,15 @@ class Keyring:
         rows = self._rows()
         fresh = dict(self._keys)
         unknown = [row for row in rows if row.id not in fresh]
-        roots = self._source.load() if unknown else None
-        for row in unknown:
-            root = roots.find(row.root_key_id) if roots else None
-            data_key = root.unwrap(row.id, row.wrapped) if root else None
-            if data_key is not None:
-                fresh[row.id] = DataKey(row.id, data_key)
+        try:
+            roots = self._source.load() if unknown else None
+            for row in unknown:
+                root = roots.find(row.root_key_id) if roots else None
+                data_key = root.unwrap(row.id, row.wrapped) if root else None
+                if data_key is not None:
+                    fresh[row.id] = DataKey(row.id, data_key)
+        except (Upstream, Unavailable):
+            pass  # a vault is away: whoever needs such a key is told so by `key`
         usable = [row for row in rows if row.retired_at is None and row.id in fresh]
         with self._lock:
             self._keys = fresh

@@ -111,7 +111,7 @@ def rotate(
     progress(f"Sealing values with data key {summary.data_key}.")
     columns = sealed_columns(tables)
     _seal_all(database, ring, columns, summary, progress)
-    if _servers_run(database, clock):
+    if servers_run(database, clock):
         progress(f"Waiting {REFRESH.total_seconds():.0f} s: running servers take up the new data key.")
         pause(REFRESH.total_seconds())
         _seal_all(database, ring, columns, summary, progress)
@@ -239,6 +239,7 @@ def _rows(database: Database) -> list[WrappedKey]:
         return store.load(tx)
 
 
-def _servers_run(database: Database, clock: Clock) -> bool:
+def servers_run(database: Database, clock: Clock) -> bool:
+    """Say whether any server gave a sign of life within the last minute."""
     with database.read() as tx:
         return store.server_seen(tx, clock.now() - _SERVER_SEEN)

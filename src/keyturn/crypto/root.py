@@ -1,4 +1,4 @@
-"""The root key: read from the environment or from a key file, named by an id that does not give it away."""
+"""The root key: read from the environment or a key file, or unwrapped by a vault; named by an id that does not give it away."""
 
 import base64
 import binascii
@@ -62,6 +62,10 @@ class RootKey:
 
     def __repr__(self) -> str:
         return f"RootKey({self.id})"
+
+    def reveal(self) -> bytes:
+        """Return the key itself, for the vault that wraps it. It goes nowhere else."""
+        return self._key
 
     @property
     def guessable(self) -> bool:
@@ -164,14 +168,16 @@ def generate() -> str:
 
 @dataclass(frozen=True, slots=True)
 class RootKeys:
-    """The root key in use, and during a change of it the one before."""
+    """The root key in use, during a change of it the one before, and where to look for those of other places."""
 
     current: RootKey
     previous: RootKey | None = None
+    elsewhere: Callable[[str], RootKey | None] | None = None
 
     def find(self, root_key_id: str) -> RootKey | None:
-        """Return the key with this id, if it is here."""
-        return next((key for key in (self.current, self.previous) if key is not None and key.id == root_key_id), None)
+        """Return the key with this id, if it is here. Raises what a vault raises that is asked for it."""
+        here = next((key for key in (self.current, self.previous) if key is not None and key.id == root_key_id), None)
+        return self.elsewhere(root_key_id) if here is None and self.elsewhere is not None else here
 
 
 class RootKeySource(Protocol):

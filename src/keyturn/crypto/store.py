@@ -5,7 +5,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from keyturn.db.tables import data_keys, fingerprint_keys
+from keyturn.db.tables import data_keys, fingerprint_keys, root_keys
 from keyturn.db.tables.views import processes
 from keyturn.db.unit import Tx
 from keyturn.kit.secret import Sealed
@@ -30,6 +30,28 @@ def load(tx: Tx) -> list[WrappedKey]:
         WrappedKey(row["id"], row["root_key_id"], row["wrapped"], row["created_at"], row["retired_at"], row["seals"])
         for row in rows
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRoot:
+    """A root key as the database holds it: wrapped by a version of a vault's key."""
+
+    id: str
+    vault_key_id: str
+    wrapped: str
+    created_at: datetime
+
+
+def load_roots(tx: Tx) -> list[StoredRoot]:
+    """Return all root keys that vaults have wrapped, the oldest first."""
+    rows = tx.rows(sa.select(root_keys).order_by(root_keys.c.created_at, root_keys.c.id))
+    return [StoredRoot(row["id"], row["vault_key_id"], row["wrapped"], row["created_at"]) for row in rows]
+
+
+def insert_root(tx: Tx, root: StoredRoot) -> None:
+    """Add a root key. Its row stays for ever: a backup may still need it."""
+    values = {"id": root.id, "vault_key_id": root.vault_key_id, "wrapped": root.wrapped, "created_at": root.created_at}
+    tx.run(sa.insert(root_keys).values(values))
 
 
 def insert(tx: Tx, key_id: str, root_key_id: str, wrapped: str, now: datetime) -> None:

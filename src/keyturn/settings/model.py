@@ -96,6 +96,20 @@ class TokenSourceSetting:
 
 
 @dataclass(frozen=True)
+class KeyVaultSettings:
+    """The key that wraps the root key, and how to sign in to its vault: by exactly one of source, client secret, certificate."""
+
+    keys: tuple[str, ...]
+    """Addresses without a version; the first wraps new root keys."""
+    source: TokenSourceSetting | None = None
+    tenant_id: str = ""
+    client_id: str = ""
+    client_secret: Plaintext | None = field(default=None, repr=False)
+    certificate: Plaintext | None = field(default=None, repr=False)
+    wait: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
 class CloudOverride:
     """A custom authority and Graph, for the emulator or a sovereign cloud missing from the table."""
 
@@ -126,6 +140,7 @@ class Settings:
     cloud_override: CloudOverride | None = None
     ca_file: Path | None = None
     token_sources: tuple[TokenSourceSetting, ...] = ()
+    key_vault: KeyVaultSettings | None = None
     concurrency: int = 12
     """As many as a slow core keeps up with when a call takes a tenth of a second."""
     log_level: str = "INFO"

@@ -10,13 +10,23 @@ from sqlalchemy.engine import URL
 
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Plaintext
-from keyturn.settings.model import BackupSettings, CloudOverride, MailServer, Pace, Quotas, RetentionSettings, Settings
+from keyturn.settings.model import (
+    BackupSettings,
+    CloudOverride,
+    KeyVaultSettings,
+    MailServer,
+    Pace,
+    Quotas,
+    RetentionSettings,
+    Settings,
+)
 from keyturn.settings.setting import Setting
 from keyturn.settings.table import SETTINGS
 from keyturn.settings.values import is_service_link
 
 _NONE: Mapping[str, str] = types.MappingProxyType({})
 _LONGEST_FILE = 256 * 1024
+_SIGNS_IN = ("client_secret", "certificate")
 _MAIL = (("KEYTURN_SMTP_HOST", "host"), ("KEYTURN_SMTP_FROM", "sender"))
 # GNU triples such as x86_64-conda-linux-gnu and arm64-apple-darwin20.0.0: what conda exports as HOST.
 _BUILD_HOST = re.compile(r"[a-z0-9_]+-[a-z0-9_]+-(?:linux|darwin|mingw|windows|freebsd)[a-z0-9._-]*")
@@ -118,6 +128,7 @@ class _Reader:
             database_url=url or embedded_url(data_dir),
             cloud_override=self._cloud_override(values),
             mail=self._mail_server(values),
+            key_vault=self._key_vault(values),
             pace=self._pace(_part(values, "pace")),
             quotas=Quotas(**_part(values, "quotas")),
             retention=RetentionSettings(**_part(values, "retention")),
@@ -168,6 +179,29 @@ class _Reader:
         if len(parts) == 1:
             self.fault("KEYTURN_AUTHORITY, KEYTURN_GRAPH", "go together, but only one is given", "both, or neither")
         return CloudOverride(**parts) if len(parts) == 2 else None
+
+    def _key_vault(self, values: Mapping[str, Any]) -> KeyVaultSettings | None:
+        parts, prefix = _part(values, "vault"), "KEYTURN_KEY_VAULT_"
+        ways = [f"{prefix}{name.upper()}" for name in _SIGNS_IN if name in parts]
+        if not parts.get("keys"):
+            if parts.keys() - {"wait"}:
+                self.fault(
+                    f"{prefix}KEY", "is missing beside the other settings of the key vault", "https://.../keys/keyturn"
+                )
+            return None
+        if (len(ways) != 1 and "source" not in parts) or (ways and "source" in parts):
+            example = f"one of {prefix}TOKEN_SOURCE, {prefix}CLIENT_SECRET, {prefix}CERTIFICATE"
+            self.fault(f"{prefix}KEY", "needs one way to sign in to the vault", example)
+            return None
+        source = next((one for one in values.get("token_sources", ()) if one.name == parts.get("source")), None)
+        if "source" in parts and source is None:
+            self.fault(f"{prefix}TOKEN_SOURCE", "names no source of KEYTURN_TOKEN_SOURCES", "machine")
+            return None
+        missing = [f"{prefix}{name.upper()}" for name in ("tenant_id", "client_id") if name not in parts]
+        if missing and (source is None or source.kind != "managed-identity"):
+            self.fault(", ".join(missing), "is missing: an application signs in to the vault", "both of them")
+            return None
+        return KeyVaultSettings(**parts | {"source": source})
 
     def _mail_server(self, values: Mapping[str, Any]) -> MailServer | None:
         parts = _part(values, "mail")

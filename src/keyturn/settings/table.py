@@ -11,6 +11,7 @@ from keyturn.settings.monitoring_table import MONITORING_SETTINGS
 from keyturn.settings.serving_table import SERVING_SETTINGS
 from keyturn.settings.setting import Setting
 from keyturn.settings.source_table import SOURCE_SETTINGS
+from keyturn.settings.vault_table import VAULT_SETTINGS
 
 CLOUDS = ("global", "usgov-l4", "usgov-l5", "china")
 
@@ -114,6 +115,7 @@ SETTINGS: tuple[Setting, ...] = (
         "The root key before, while `keyturn keys rotate` changes it.",
         secret=True,
     ),
+    *VAULT_SETTINGS,
     Setting(
         "KEYTURN_SETUP_CODE",
         "setup_code",

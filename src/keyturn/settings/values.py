@@ -25,6 +25,7 @@ Network = IPv4Network | IPv6Network
 _HOST = re.compile(r"[0-9A-Za-z.:\-_\[\]%]{1,253}\Z")
 _SUB_PATH = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*\Z")
 _DAY = 86_400.0
+_VAULT_KEY = re.compile(r"[0-9A-Za-z-]{1,127}\Z")
 _SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}\Z")
 _SOURCE_ARGUMENTS = {
     "file": re.compile(r"/[^\x00]*[^/\x00]\Z"),
@@ -240,6 +241,21 @@ def token_sources(text: str) -> tuple[TokenSourceSetting, ...]:
     if len({source.name for source in sources}) < len(sources):
         raise ValueError("names a source twice")
     return tuple(sources)
+
+
+def vault_keys(text: str) -> tuple[str, ...]:
+    """Addresses of keys of vaults without a version, separated by spaces."""
+    return tuple(dict.fromkeys(_vault_key(part) for part in text.replace(",", " ").split()))
+
+
+def _vault_key(text: str) -> str:
+    parts, _ = _split(text)
+    where = parts.path.strip("/").split("/")
+    if len(where) == 3 and where[0] == "keys" and where[2]:
+        raise ValueError("names a version of a key; leave the version out")
+    if len(where) != 2 or where[0] != "keys" or not _VAULT_KEY.match(where[1]):
+        raise ValueError("does not have the form https://<vault>/keys/<name>")
+    return f"{secure_origin(f'{parts.scheme}://{parts.netloc}')}/keys/{where[1]}"
 
 
 def _token_source(text: str) -> TokenSourceSetting:

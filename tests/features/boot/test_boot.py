@@ -54,8 +54,11 @@ def test_a_lost_key_file_is_not_replaced(embedded: dict[str, str]) -> None:
 
 def test_another_key_is_refused_by_id(embedded: dict[str, str]) -> None:
     start(embedded)
+    other = {**embedded, "ENCRYPTION_KEY": generate()}
+    assert "keyturn keys rotate --to environment" in start(other)[-1], "the key file is there, and is the right one"
+    (Path(embedded["KEYTURN_DATA_DIR"]) / "root.key").unlink()
     with pytest.raises(Misconfigured, match="expects root key"):
-        start({**embedded, "ENCRYPTION_KEY": generate()})
+        start(other)
 
 
 def test_a_key_file_of_another_installation_is_refused(embedded: dict[str, str], tmp_path: Path) -> None:
@@ -75,7 +78,7 @@ def test_a_key_from_the_environment_needs_no_file(embedded: dict[str, str]) -> N
 
 def test_a_previous_key_that_equals_the_present_one_is_no_change(embedded: dict[str, str]) -> None:
     key = generate()
-    source = startup.root_key_source(
+    source = startup.given_root(
         read_settings({**embedded, "ENCRYPTION_KEY": key, "ENCRYPTION_KEY_PREVIOUS": key.upper()}), print
     )
     assert source.load().previous is None

@@ -128,7 +128,10 @@ def test_variables_of_others_and_the_modes_of_a_volume_are_warned_of(environ: di
 
 def test_a_wrong_key_is_found(environ: dict[str, str]) -> None:
     start(environ)
-    finding = examined({**environ, "ENCRYPTION_KEY": generate()})["data keys"]
+    other = {**environ, "ENCRYPTION_KEY": generate()}
+    assert examined(other)["data keys"].fix == "Run: keyturn keys rotate --to environment"
+    (Path(environ["KEYTURN_DATA_DIR"]) / "root.key").unlink()
+    finding = examined(other)["data keys"]
     assert (finding.level, "expects root key" in finding.message) == ("fail", True)
 
 

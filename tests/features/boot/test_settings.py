@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Plaintext
-from keyturn.settings.model import BackupSettings, MailServer, Pace, Quotas, RetentionSettings, Settings
+from keyturn.settings.model import (
+    BackupSettings,
+    KeyVaultSettings,
+    MailServer,
+    Pace,
+    Quotas,
+    RetentionSettings,
+    Settings,
+)
 from keyturn.settings.reader import read_settings
 from keyturn.settings.table import SETTINGS, unknown_variables
 
@@ -303,7 +311,8 @@ def test_every_setting_has_a_variable() -> None:
     assert {f"retention.{field.name}" for field in fields(RetentionSettings)} <= covered
     assert {f"mail.{field.name}" for field in fields(MailServer)} <= covered
     assert {f"backup.{field.name}" for field in fields(BackupSettings)} <= covered
-    parts = {"pace", "quotas", "retention", "mail", "backup", "cloud_override", "warnings"}
+    assert {f"vault.{field.name}" for field in fields(KeyVaultSettings)} <= covered
+    parts = {"key_vault", "pace", "quotas", "retention", "mail", "backup", "cloud_override", "warnings"}
     assert {field.name for field in fields(Settings)} - parts <= covered
 
 

@@ -45,7 +45,7 @@ from keyturn.db.tables.inventory import (
     inventory_objects,
     inventory_uses,
 )
-from keyturn.db.tables.records import audit_events, audit_floors, data_keys, fingerprint_keys
+from keyturn.db.tables.records import audit_events, audit_floors, data_keys, fingerprint_keys, root_keys
 from keyturn.db.tables.rotations import (
     credential_uses,
     credentials,
@@ -122,6 +122,7 @@ __all__ = [
     "project_members",
     "project_roles",
     "projects",
+    "root_keys",
     "rotations",
     "run_steps",
     "runs",

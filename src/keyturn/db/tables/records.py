@@ -17,6 +17,15 @@ data_keys = sa.Table(
     sa.Column("seals", sa.BigInteger, nullable=False, default=0, server_default="0"),  # how many values, roughly
 )
 
+root_keys = sa.Table(  # those that a vault's key wraps; from a file or the environment none comes here
+    "root_keys",
+    metadata,
+    key(),
+    text("vault_key_id"),
+    text("wrapped"),
+    at_or_first("created_at", null=False),
+)
+
 fingerprint_keys = sa.Table(
     "fingerprint_keys",
     metadata,

@@ -144,11 +144,15 @@ def _for_msal(response: HttpResponse) -> _MsalResponse:
 class Tokens:
     """Requests tokens from Entra ID. Safe to share between threads."""
 
-    def __init__(self, transport: Transport, clock: Clock, ids: Ids, timeout: timedelta) -> None:
+    def __init__(
+        self, transport: Transport, clock: Clock, ids: Ids, timeout: timedelta, resource: str | None = None
+    ) -> None:
+        """``resource`` is what tokens are for instead of Graph, e.g. ``https://vault.azure.net``."""
         self._transport = transport
         self._clock = clock
         self._ids = ids
         self._timeout = timeout
+        self._resource = resource
         self.discovery = Discovery(clock)
 
     def by_secret(self, cloud: Cloud, tenant_id: str, app_id: str, secret: Plaintext) -> AccessToken:
@@ -252,7 +256,8 @@ class Tokens:
             # Entra answers discovery also for tenants of its other clouds, pointing there. The secret must not follow.
             if not cloud.is_authority(application.authority.token_endpoint):
                 return wrong_cloud(cloud, tenant_id)
-            return self._token(application.acquire_token_for_client([cloud.scope]), app_id) or HttpResponse(200)
+            scope = cloud.scope if self._resource is None else f"{self._resource}/.default"
+            return self._token(application.acquire_token_for_client([scope]), app_id) or HttpResponse(200)
         except _SignInRefused as refusal:
             return refusal.outcome
         except Exception:  # noqa: BLE001 - MSAL raises many kinds for documents that make no sense

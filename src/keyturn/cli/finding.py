@@ -1,0 +1,23 @@
+"""What a check of ``keyturn doctor`` finds."""
+
+from dataclasses import dataclass
+
+from keyturn.errors import KeyturnError
+
+
+@dataclass(frozen=True)
+class CheckupFinding:
+    """One line of the report. ``level`` is ok, warn or fail."""
+
+    level: str
+    subject: str
+    message: str
+    fix: str = ""
+
+
+def ok(subject: str, message: str) -> CheckupFinding:
+    return CheckupFinding("ok", subject, message)
+
+
+def from_error(subject: str, error: KeyturnError) -> CheckupFinding:
+    return CheckupFinding("fail", subject, error.message, error.fix or "")
