@@ -44,6 +44,8 @@ NO_PAGES = frozenset(
         "/sign-in",  # these two are visited without a session
         "/sign-in/code",
         "/sign-in/password",  # visited after a sign-in with a first password
+        "/sign-in/two-step",  # visited by somebody who needs a second factor
+        "/sign-in/two-step/qr.svg",
         "/sign-in/link/{token}",  # visited with a link that works
         "/settings/two-step/enrol",  # visited after a click
         "/settings/two-step/qr.svg",

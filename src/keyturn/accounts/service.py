@@ -31,6 +31,7 @@ from keyturn.people.administration import Administration
 from keyturn.people.domain import User
 from keyturn.people.links import PasswordLinks
 from keyturn.people.second_factor import SecondFactors
+from keyturn.people.second_factor_policy import SecondFactorPolicy
 from keyturn.people.sessions import Sessions
 from keyturn.people.sign_in import SignIn
 from keyturn.people.users import Users
@@ -87,6 +88,7 @@ class Access:
         self.signin = SignIn(database, clock, hasher, self.factors, self.users, self.tokens, person_rules)
         self.sessions = Sessions(database, clock, ids, self.signin, self.users, random)
         self.links = PasswordLinks(database, clock, ids, hasher, random)
+        self.second_factor_policy = SecondFactorPolicy(database, clock)
         self.administration = Administration(database, clock, hasher, self.factors, self.links)
         self.identities = Identities(database, clock, ids, quotas)
         self.universal = UniversalAuths(database, clock, ids, keeper, random, self.identities)

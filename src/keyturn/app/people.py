@@ -12,9 +12,10 @@ from keyturn.app.mail import PersonalMail
 from keyturn.pages.people import link as link_pages
 from keyturn.pages.people import members as members_pages
 from keyturn.pages.people import person as person_pages
+from keyturn.pages.people import second_factor as second_factor_pages
 from keyturn.projects.service import Projects
 from keyturn.provisioning.invitations import Invitations
-from keyturn.web.pages import Pages
+from keyturn.web.pages import Pages, SessionCookie
 from keyturn.web.ratelimit import Limiter
 from keyturn.web.routes import Routes
 
@@ -40,10 +41,16 @@ def people_routes(access: Access, invitations: Invitations, limiter: Limiter) ->
 
 
 def people_pages(
-    access: Access, invitations: Invitations, projects: Projects, leavers: Leavers, limiter: Limiter
+    access: Access,
+    invitations: Invitations,
+    projects: Projects,
+    leavers: Leavers,
+    limiter: Limiter,
+    cookie: SessionCookie,
 ) -> list[Pages]:
-    """Return the pages of users, and the one behind a one-time link."""
+    """Return the pages of users, and those before a session is good for anything else."""
     return [
+        second_factor_pages.router(access, limiter, cookie),
         link_pages.router(access, limiter),
         members_pages.router(access, invitations, projects),
         person_pages.router(leavers, access, invitations),

@@ -293,7 +293,7 @@ def page_routes(
     routes = [
         sign_in_pages.router(access, limiter, cookie),
         settings_pages.router(access, limiter, cookie, partial(server_facts, core)),
-        *people_pages(access, open_invitations(core, access, projects), projects, alarms.leavers, limiter),
+        *people_pages(access, open_invitations(core, access, projects), projects, alarms.leavers, limiter, cookie),
         identities_pages.router(
             access, projects, core.clock, settings.site_url or f"http://{settings.host}:{settings.port}"
         ),

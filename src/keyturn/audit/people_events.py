@@ -40,6 +40,13 @@ TEMPORARY_PASSWORD_SET = AuditEvent(
     "Somebody gave a user a temporary password, which has to be changed at the next sign-in.",
     ("email",),
 )
+SECOND_FACTOR_POLICY_CHANGED = AuditEvent(
+    "change-second-factor-policy",
+    ACCESS,
+    (SubjectKind.ORGANIZATION,),
+    "`required` says whether everybody who signs in with a password needs a second factor from now on.",
+    ("required",),
+)
 OTHERS_SESSIONS_ENDED = AuditEvent(
     "end-sessions-of-user",
     ACCESS,

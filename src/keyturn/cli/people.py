@@ -69,6 +69,21 @@ def add_commands(app: typer.Typer, open_access: OpenAccess) -> None:
             access.administration.remove_second_factor(platform(user.org_id), user.id)
         tell(f"Two-step sign-in of {user.email} is off.")
 
+    _policy(app, open_access)
+
+
+def _policy(app: typer.Typer, open_access: OpenAccess) -> None:
+    @app.command(name="second-factor-policy")
+    def second_factor_policy(
+        ctx: typer.Context,
+        required: Annotated[bool, typer.Option("--required/--optional", help="Whether everybody needs one.")],
+    ) -> None:
+        """Say whether everybody needs a second factor who signs in with a password. They set it up at the next sign-in."""
+        with open_access(ctx) as access:
+            operator = platform(access.only_organization().id)
+            access.second_factor_policy.change(operator, required=required)
+        tell("Everybody needs a second factor." if required else "Nobody needs a second factor.")
+
 
 def _project(projects: "Projects", operator: Actor, text: str) -> "tuple[str, Sequence[GivenRole]]":
     from keyturn.projects.domain import GivenRole  # noqa: PLC0415

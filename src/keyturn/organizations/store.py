@@ -30,6 +30,16 @@ def add_organization(tx: Tx, organization: Organization, now: datetime) -> None:
     tx.run(sa.insert(organizations).values(values | {"created_at": now, "updated_at": now}))
 
 
+def second_factor_required(tx: Tx, org_id: str) -> bool:
+    row = tx.one(sa.select(organizations.c.second_factor_required).where(organizations.c.id == org_id))
+    return bool(row and row["second_factor_required"])
+
+
+def require_second_factor(tx: Tx, org_id: str, now: datetime, *, required: bool) -> None:
+    values = {"second_factor_required": required, "updated_at": now}
+    tx.run(sa.update(organizations).where(organizations.c.id == org_id).values(values))
+
+
 def organization(tx: Tx, org_id: str, *, lock: bool = False) -> Organization | None:
     """Return it; ``lock`` holds off others who lock it, e.g. while the last admin is counted."""
     query = sa.select(organizations).where(organizations.c.id == org_id)

@@ -19,6 +19,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, Misconfigured, NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext, SealContext
+from keyturn.organizations import store as organization_store
 from keyturn.people import store
 from keyturn.people.domain import SecondFactor, User
 from keyturn.people.proofs import Proofs, person
@@ -72,17 +73,26 @@ class SecondFactors:
 
         Raises as :meth:`Proofs.prove`, Refused when a second factor is active: with its code it can be turned off first.
         """
+        self.proofs.prove(actor, password, self._begun)
+
+    def begin_at_sign_in(self, actor: Actor) -> None:
+        """Do as :meth:`begin` for somebody who has just signed in, and has to set one up before anything else.
+
+        Raises Refused when a second factor is active.
+        """
+        with self.database.write() as tx:
+            refusal = self._begun(tx, person(tx, actor))
+        if refusal is not None:
+            raise refusal
+
+    def _begun(self, tx: Tx, user: User) -> KeyturnError | None:
         secret = Plaintext(base64.b32encode(self.random(_SECRET_BYTES)).decode())
-
-        def then(tx: Tx, user: User) -> KeyturnError | None:
-            factor = store.second_factor(tx, user.id, lock=True)
-            if factor and factor.confirmed_at:
-                return _active_already()
-            sealed = self._sealer().seal(secret, _place(user.id))
-            store.put_second_factor(tx, SecondFactor(user.id, sealed, 0, (), None), self.clock.now())
-            return None
-
-        self.proofs.prove(actor, password, then)
+        factor = store.second_factor(tx, user.id, lock=True)
+        if factor and factor.confirmed_at:
+            return _active_already()
+        sealed = self._sealer().seal(secret, _place(user.id))
+        store.put_second_factor(tx, SecondFactor(user.id, sealed, 0, (), None), self.clock.now())
+        return None
 
     def enrolment(self, actor: Actor) -> Enrolment:
         """Return the secret that waits to be confirmed. Raises NotFound when there is none."""
@@ -125,11 +135,14 @@ class SecondFactors:
     def remove(self, actor: Actor, password: Plaintext, code: Plaintext) -> None:
         """Turn it off, for somebody who has the password and a code. All other sessions and all access tokens end.
 
-        Raises as :meth:`Proofs.prove`. Repeatable.
+        Raises as :meth:`Proofs.prove`, and Refused where everybody needs one. Repeatable.
         """
 
-        def then(tx: Tx, user: User) -> None:
+        def then(tx: Tx, user: User) -> KeyturnError | None:
+            if organization_store.second_factor_required(tx, user.org_id):
+                return _needed_by_all()
             self._removed(tx, actor, user, own_session_id=actor.via)
+            return None
 
         self.proofs.prove(actor, password, then, code=code if self.active(actor) else None)
 
@@ -221,6 +234,14 @@ def _digest(code: str) -> str:
 
 def _active_already() -> Refused:
     return Refused("Two-step sign-in is on already.", code="access.second_factor_active", fix="Turn it off first.")
+
+
+def _needed_by_all() -> Refused:
+    return Refused(
+        "Everybody needs two-step sign-in here.",
+        code="access.second_factor_required",
+        fix="For another phone, ask an admin to reset it: you set it up anew at the next sign-in.",
+    )
 
 
 def _not_begun() -> NotFound:

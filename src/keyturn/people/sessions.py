@@ -17,7 +17,7 @@ from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.people import store
 from keyturn.people.domain import Session, User, person_actor
-from keyturn.people.sign_in import SignIn, password_needed
+from keyturn.people.sign_in import SignIn, password_needed, second_factor_needed
 from keyturn.people.users import Users
 from keyturn.ports.clock import Clock, Ids
 from keyturn.tokens import opaque
@@ -125,6 +125,23 @@ class Sessions:
             user = store.user_by_id(tx, session.user_id)
         return user if user and user.first_password else None
 
+    def awaits_second_factor(self, token: Plaintext | None) -> Actor | None:
+        """Return whose session it is, where they have to set up a second factor first; None: nobody's, or they need none.
+
+        Only for as long as the sign-in is fresh: later the password is asked for again, by a new sign-in.
+        """
+        now = self._clock.now()
+        with self._database.read() as tx:
+            try:
+                session = self._living(tx, token, pending=False)
+            except Unauthenticated:
+                return None
+            user = store.user_by_id(tx, session.user_id)
+            needs_set_up = store.session_needs_set_up(tx, session.id)
+        if user is None or not needs_set_up or user.first_password or user.disabled_at is not None:
+            return None
+        return replace(person_actor(user), via=session.id, at=now) if now < session.created_at + PENDING else None
+
     def open_for(self, actor: Actor, browser: BrowserInfo) -> Plaintext:
         """Open a session for somebody who has just proven who they are, by setting up the server or a new password."""
         with self._database.write() as tx:
@@ -136,16 +153,20 @@ class Sessions:
     def recall(self, token: Plaintext, ip: str) -> Actor:
         """Return whose session it is, as they are now, and note its use. Raises Unauthenticated when it has ended.
 
-        Also while the first password has to be changed: then the session is good for nothing else.
+        Also while the first password has to be changed, or a second factor to be set up: then the session is good for nothing
+        else.
         """
         now = self._clock.now()
         with self._database.read() as tx:
             session = self._living(tx, token, pending=False)
             user = store.user_by_id(tx, session.user_id)
+            needs_set_up = store.session_needs_set_up(tx, session.id)
         if user is None or user.disabled_at is not None:
             raise _ended()
         if user.first_password:
             raise password_needed()
+        if needs_set_up:
+            raise second_factor_needed()
         if now - session.seen_at >= _SEEN_NOTED_EVERY or session.ip != ip:
             with self._database.write() as tx:
                 store.note_session(tx, session.id, ip, now)

@@ -59,6 +59,7 @@ class SignIn:
     ) -> IssuedToken:
         """Exchange e-mail address, password and (with two-step sign-in) the code of the app for a token.
 
+        Where everybody needs a second factor, who has none gets no token by the password alone, and nothing is changed.
         ``new_password`` takes the place of a first password, and is given only then. Raises Unauthenticated, with the same
         words for an unknown address and a wrong password, others when locked, when the code is missing or wrong, and when
         the first password has to be changed; Refused for a new one that is weak, or that nobody asked for; Forbidden for
@@ -66,6 +67,8 @@ class SignIn:
         """
 
         def issue(tx: Tx, user: User) -> IssuedToken | User | KeyturnError:
+            if store.needs_set_up(tx, user.id):
+                return second_factor_needed()
             if user.first_password:
                 return password_needed() if new_password is None else user
             if new_password is not None:
@@ -169,6 +172,14 @@ def password_needed() -> Unauthenticated:
         "This is a first password: somebody else knows it, so it has to be changed.",
         code="access.password_change_needed",
         fix="Send the new one as `newPassword` together with the first one, or sign in on the page.",
+    )
+
+
+def second_factor_needed() -> Unauthenticated:
+    return Unauthenticated(
+        "Everybody needs two-step sign-in here, and this user has not set it up yet.",
+        code="access.second_factor_needed",
+        fix="Sign in on the page: it is set up there before anything else.",
     )
 
 

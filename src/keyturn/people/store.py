@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from keyturn.db import unread
 from keyturn.db.access_triggers import KEEPS_ACCESS
 from keyturn.db.tables import second_factors, sessions, users
+from keyturn.db.tables.views import organizations
 from keyturn.db.unit import Tx
 from keyturn.kit.actor import Role
 from keyturn.lockout.domain import Attempts, attempt_columns
@@ -187,6 +188,43 @@ def second_factor(tx: Tx, user_id: str, *, lock: bool = False) -> SecondFactor |
     return SecondFactor(
         row["user_id"], row["secret"], row["last_counter"], unread.texts(row["recovery"]), row["confirmed_at"]
     )
+
+
+def has_second_factor(tx: Tx, user_id: str) -> bool:
+    return tx.one(_CONFIRMED, user_id=user_id) is not None
+
+
+def needs_set_up(tx: Tx, user_id: str) -> bool:
+    """Say whether the organization wants a second factor of everybody, and this user has none."""
+    return tx.one(_WITHOUT_WANTED_ONE, user_id=user_id) is not None
+
+
+def session_needs_set_up(tx: Tx, session_id: str) -> bool:
+    """Say so of a session's user; not where the session was not begun with a password."""
+    return tx.one(_SESSION_WITHOUT_WANTED_ONE, session_id=session_id) is not None
+
+
+_CONFIRMED = sa.select(second_factors.c.user_id).where(
+    second_factors.c.user_id == sa.bindparam("user_id"), second_factors.c.confirmed_at.is_not(None)
+)
+_WITHOUT_WANTED_ONE = (
+    sa.select(users.c.id)
+    .join(organizations, organizations.c.id == users.c.org_id)
+    .where(users.c.id == sa.bindparam("user_id"), organizations.c.second_factor_required)
+    .where(
+        ~sa.exists().where(second_factors.c.user_id == users.c.id, second_factors.c.confirmed_at.is_not(None)),
+    )
+)
+_SESSION_WITHOUT_WANTED_ONE = (
+    sa.select(sessions.c.id)
+    .join(users, users.c.id == sessions.c.user_id)
+    .join(organizations, organizations.c.id == users.c.org_id)
+    .where(sessions.c.id == sa.bindparam("session_id"), sessions.c.method == "password")
+    .where(organizations.c.second_factor_required)
+    .where(
+        ~sa.exists().where(second_factors.c.user_id == users.c.id, second_factors.c.confirmed_at.is_not(None)),
+    )
+)
 
 
 def put_second_factor(tx: Tx, factor: SecondFactor, now: datetime) -> None:

@@ -90,6 +90,8 @@ def test_the_operator_invites_and_helps_with_links(shell: Shell) -> None:
     assert "/sign-in/link/ktn_" in shell.out
     assert shell.run("admin", "reset-second-factor", "--email", "ann@acme.test") == 0
     assert "is off" in shell.err
+    assert shell.run("admin", "second-factor-policy", "--required") == 0
+    assert "Everybody needs a second factor." in shell.err
 
 
 def test_on_a_terminal_the_password_is_asked_for_twice_without_echo(tmp_path: Path) -> None:

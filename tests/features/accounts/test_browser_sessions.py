@@ -21,6 +21,7 @@ from keyturn.pages import audit as audit_pages
 from keyturn.pages.people import link as link_pages
 from keyturn.pages.people import members as members_pages
 from keyturn.pages.people import person as person_pages
+from keyturn.pages.people import second_factor as second_factor_pages
 from keyturn.pages.people import settings as settings_pages
 from keyturn.pages.people import sign_in as sign_in_pages
 from keyturn.pages.people.settings import ServerFacts
@@ -93,6 +94,7 @@ def tab(database: Database, clock: MovableClock, access: Access, tmp_path: Path)
             settings_pages.router(access, limiter, cookie, lambda _actor: SERVER),
             members_pages.router(access, invitations(database, clock, access, projects), projects),
             link_pages.router(access, limiter),
+            second_factor_pages.router(access, limiter, cookie),
             person_pages.router(Leavers(database, clock), access, invitations(database, clock, access, projects)),
             audit_pages.router(AuditTrail(database), access),
             project_pages.router(projects, heads),

@@ -8,6 +8,7 @@ from keyturn.api.people.admin_schemas import (
     RedeemLink,
     SessionList,
     SessionShown,
+    SignInRules,
     TemporaryPassword,
 )
 from keyturn.api.people.schemas import Message, UserAnswer
@@ -18,14 +19,14 @@ from keyturn.people.administration import PersonState
 from keyturn.people.domain import Session
 from keyturn.provisioning.invitations import Invitations, SentLink
 from keyturn.web.ratelimit import Limiter
-from keyturn.web.routes import Caller, Routes, delete, get, group, post
+from keyturn.web.routes import Caller, Routes, delete, get, group, post, put
 
 _ONE = "/api/v1/users/{user_id}"
 
 
 def router(access: Access, invitations: Invitations, limiter: Limiter) -> Routes:
     """Return the routes. ``limiter`` counts the tries of one-time links by address."""
-    return (*_invitations(invitations), *_helping(access, invitations), *_links(access, limiter))
+    return (*_invitations(invitations), *_helping(access, invitations), *_rules(access), *_links(access, limiter))
 
 
 def _invitations(invitations: Invitations) -> Routes:
@@ -104,6 +105,26 @@ def _helping(access: Access, invitations: Invitations) -> Routes:
         end_sessions,
         end_session,
     )
+
+
+def _rules(access: Access) -> Routes:
+    policy = access.second_factor_policy
+
+    @get("/api/v1/organization/sign-in-rules")
+    def get_sign_in_rules(actor: Actor) -> SignInRules:
+        """Say what is asked of everybody who signs in with a password."""
+        return SignInRules(policy.required(actor))
+
+    @put("/api/v1/organization/sign-in-rules")
+    def change_sign_in_rules(actor: Actor, data: SignInRules) -> SignInRules:
+        """Let everybody need a second factor, or nobody. Who has none sets one up right after the next sign-in.
+
+        Machine identities, and access tokens that are there, are not concerned; nor are people whom Entra ID vouches for.
+        """
+        policy.change(actor, required=data.second_factor_required)
+        return SignInRules(data.second_factor_required)
+
+    return group("Users", get_sign_in_rules, change_sign_in_rules)
 
 
 def _links(access: Access, limiter: Limiter) -> Routes:

@@ -74,6 +74,11 @@ class PersonAnswer(ApiModel):
     """Until when the newest one-time link works that was not used; in the past: it has expired."""
 
 
+class SignInRules(ApiModel):
+    second_factor_required: bool
+    """Whether everybody who signs in with a password needs a second factor."""
+
+
 class SessionShown(ApiModel):
     id: str
     ip: str

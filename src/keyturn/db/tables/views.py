@@ -12,7 +12,7 @@ def _view(table: sa.Table, *columns: str) -> sa.TableClause:
     return sa.table(table.name, *(sa.column(name, table.c[name].type) for name in columns))
 
 
-organizations = _view(tables.organizations, "id", "name")
+organizations = _view(tables.organizations, "id", "name", "second_factor_required")
 projects = _view(tables.projects, "id", "org_id", "name", "slug", "version_limit")
 environments = _view(tables.environments, "id", "project_id", "slug", "name")
 project_members = _view(tables.project_members, "id", "project_id", "user_id", "identity_id")

@@ -56,6 +56,7 @@ class UsersPage(Page):
     own_role: Role
     projects: Sequence[ProjectRef]
     """Those that an invited user may be added to by whoever looks, as far as a form shows them."""
+    second_factor_required: bool
     days: int
     """For so many days an invitation works."""
     form_state: FormState
@@ -82,6 +83,10 @@ class NewUserForm(ApiModel, rename=None):
 
     def command(self) -> NewUser:
         return NewUser(self.email, self.password, self.role, self.first_name, self.last_name)
+
+
+class SecondFactorForm(ApiModel, rename=None):
+    required: bool = False
 
 
 class InvitationForm(ApiModel, rename=None):
@@ -126,6 +131,7 @@ def router(access: Access, invitations: Invitations, projects: Projects) -> Page
             may,
             actor.role,
             [ProjectRef(each.id, each.name, each.slug) for each in some],
+            access.second_factor_policy.required(actor),
             LIVES[Purpose.INVITATION].days,
             form_state,
         )
@@ -139,4 +145,9 @@ def router(access: Access, invitations: Invitations, projects: Projects) -> Page
     def invite(actor: Actor, form: InvitationForm) -> PageResponse:
         return link_page(invitations.invite(actor, form.command()), invited=True)
 
-    return group(show_users, add_user, invite)
+    @post(f"{HERE}/second-factor", form_page=show_users)
+    def change_policy(actor: Actor, form: SecondFactorForm) -> Redirect:
+        access.second_factor_policy.change(actor, required=form.required)
+        return Redirect(HERE, toast="Everybody needs it now." if form.required else "Nobody needs it any more.")
+
+    return group(show_users, add_user, invite, change_policy)

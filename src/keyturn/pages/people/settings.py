@@ -206,11 +206,11 @@ def _two_step(access: Access, limiter: Limiter, cookie: SessionCookie) -> list[P
 
     @get("/settings/two-step/enrol")
     def show_enrol(actor: Actor, form_state: FormState) -> EnrolPage:
-        return EnrolPage(_in_fours(access.factors.enrolment(actor).secret.reveal()), form_state)
+        return EnrolPage(in_fours(access.factors.enrolment(actor).secret.reveal()), form_state)
 
     @get("/settings/two-step/qr.svg")
     def show_qr(actor: Actor) -> File:
-        return File(_qr(access.factors.enrolment(actor).address))
+        return File(qr(access.factors.enrolment(actor).address))
 
     @post("/settings/two-step/enrol", form_page=show_enrol)
     def confirm(actor: Actor, visitor: BrowserContext, form: GivenCode) -> PageResponse:
@@ -246,11 +246,11 @@ def _admin(actor: Actor) -> bool:
     return actor.role is Role.ADMIN
 
 
-def _in_fours(text: str) -> str:
+def in_fours(text: str) -> str:
     return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
 
 
-def _qr(address: Plaintext) -> bytes:
+def qr(address: Plaintext) -> bytes:
     """Draw the QR code. Dark on light in both themes: cameras expect it."""
     import segno  # noqa: PLC0415 - only for people who set up two-step sign-in
 

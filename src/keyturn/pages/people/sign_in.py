@@ -157,6 +157,8 @@ def _signing_in(doors: SignInPages) -> list[PageRoute]:
             return Redirect(local_path(query.next, HOME))
         if not form_state.sent and doors.access.sessions.awaits_password(visitor.session):
             return Redirect(_password_page(local_path(query.next, HOME)))
+        if not form_state.sent and doors.access.sessions.awaits_second_factor(visitor.session):
+            return Redirect(second_factor_page(local_path(query.next, HOME)))
         return SignInPage(query.next, form_state, bool(query.ended), visitor.saved_form is not None)
 
     @post("/sign-in", form_page=show_sign_in, public=True)
@@ -213,6 +215,11 @@ def _second_step(doors: SignInPages) -> list[PageRoute]:
 
 def _password_page(to: str) -> str:
     return "/sign-in/password" if to == HOME else f"/sign-in/password?next={quote(to, safe='/')}"
+
+
+def second_factor_page(to: str) -> str:
+    """Return where a second factor is set up by somebody who needs one before anything else."""
+    return "/sign-in/two-step" if to == HOME else f"/sign-in/two-step?next={quote(to, safe='/')}"
 
 
 def code_page(to: str) -> str:
