@@ -70,14 +70,15 @@ class Admin:
         assert answer.status_code == 200, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json()
 
-    def connect(self, entra: Entra, application: ApplicationHandle, name: str) -> str:
-        """Make a connection that rotates, whose first run is due at once. Returns its id."""
+    def connect(self, entra: Entra, application: ApplicationHandle, name: str, *, rotate: bool = True) -> str:
+        """Make a connection, and return its id. If it rotates, its first run is due at once."""
         first = application.secrets[0]
+        schedule = {"rotationInterval": 30, "rotateAtUtc": {"hours": 2, "minutes": 15}}
+        rotation = {"isAutoRotationEnabled": True, "rotation": schedule}
         body = {
             "name": name,
             "method": "client-secret",
-            "isAutoRotationEnabled": True,
-            "rotation": {"rotationInterval": 30, "rotateAtUtc": {"hours": 2, "minutes": 15}},
+            **(rotation if rotate else {}),
             "credentials": {
                 "tenantId": entra.tenant,
                 "clientId": application.app_id,
