@@ -20,6 +20,7 @@ DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "errors.md": pages.errors,
     "audit-events.md": pages.audit_events,
     "permissions.md": pages.permissions,
+    "metrics.md": pages.metrics,
     "openapi.json": pages.openapi,
     "emulator.md": pages.emulator,
 }

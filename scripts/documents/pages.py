@@ -20,6 +20,8 @@ from keyturn.authz.domain import (
     permits,
 )
 from keyturn.authz.vocabulary import SUBJECTS, WITHOUT_EFFECT
+from keyturn.telemetry.catalogue import CATALOGUE as CATALOGUE_OF_METRICS
+from keyturn.telemetry.catalogue import Metric
 
 NOTE = "<!-- Made by `make docs` from the source. Changes belong there. -->\n\n"
 
@@ -173,6 +175,55 @@ def permissions() -> str:
     ]
     text += table(("subject and action", "permits"), words)
     return text.rstrip("\n") + "\n"
+
+
+# --- metrics ----------------------------------------------------------------------------------------------------------
+
+_METRICS = """# Metrics
+
+{note}Each process answers at `/metrics` for itself, see [monitor with Prometheus](../how-to/monitor-with-prometheus.md). No
+metric holds a secret, an address of a caller or a path that somebody asked for; names that people typed are told by
+`keyturn_subject_info` alone, and that only with `KEYTURN_METRICS_NAMES=true`. *Series* says how many there are at most in one
+process. Of a histogram the table has the name without `_bucket`, `_sum` and `_count`.
+
+Besides these there are the usual `process_*` (processor, memory, open files, start) and `python_gc_*`.
+
+"""
+_OF_PROCESS = """## What a process counts
+
+Add them up over all processes: `sum(rate(...))`.
+
+"""
+_OF_DATABASE = """## What the database tells
+
+The same in every process: take `max(...)`, not `sum(...)`. A process reads them when it is scraped, by two statements in one
+transaction and at most once in ten seconds, however many scrape; when the database does not answer within two seconds they are
+missing, and `keyturn_database_answers` is 0.
+
+"""
+
+
+def metrics() -> str:
+    """Return every metric of the catalogue."""
+    text = _METRICS.format(note=NOTE)
+    for title, of_database in ((_OF_PROCESS, False), (_OF_DATABASE, True)):
+        rows = [
+            (
+                f"`{metric.series[0].removesuffix('_bucket')}`",
+                metric.kind,
+                _labels(metric),
+                _plain(metric.meaning),
+                metric.bound,
+            )
+            for metric in CATALOGUE_OF_METRICS
+            if metric.of_database is of_database
+        ]
+        text += title + table(("metric", "kind", "labels", "what it says", "series"), rows) + "\n"
+    return text.rstrip("\n") + "\n"
+
+
+def _labels(metric: Metric) -> str:
+    return ", ".join(f"`{label}`" for label in metric.labels)
 
 
 # --- the command line -------------------------------------------------------------------------------------------------

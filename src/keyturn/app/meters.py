@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from keyturn.backup.folder import backups_in
 from keyturn.db.unit import Database
 from keyturn.ports.clock import Clock
 from keyturn.ports.work import Engine
@@ -26,7 +29,17 @@ def open_meters(settings: Settings, database: Database, clock: Clock, *, refresh
     estate = Estate(database, clock, settings.pace.dead_after, refreshes=refreshes, names=settings.metrics_names)
     meters.read(estate.families)
     meters.tell((catalogue.POOL, lambda: _pool(database.engine)))
+    if settings.backup.folder is not None:
+        meters.tell(
+            (catalogue.BACKUP, partial(_newest_backup, settings.backup.folder)),
+            (catalogue.BACKUP_INTERVAL, lambda: {(): settings.backup.hours * 3600}),
+        )
     return meters
+
+
+def _newest_backup(folder: Path) -> Samples:
+    made = backups_in(folder)
+    return {(): made[-1].made_at.timestamp() if made else 0.0}
 
 
 def _pool(engine: sa.Engine) -> Samples:

@@ -23,6 +23,8 @@ class Metric:
     labels: tuple[str, ...] = ()
     bound: str = "one"
     buckets: tuple[float, ...] = ()
+    of_database: bool = False
+    """Whether the database tells it, so that it is the same in every process."""
 
     @property
     def series(self) -> tuple[str, ...]:
@@ -40,7 +42,7 @@ BUILD = Metric("keyturn_build", Kind.INFO, "The version of this process.", ("ver
 REQUESTS = Metric(
     "keyturn_http_request_duration_seconds",
     Kind.HISTOGRAM,
-    "How long requests took, without the time for which they wanted to wait. Of a stream: until it ended. `route` is the"
+    "How long requests took; of those that wait for changes, and of streams, with the time of that. `route` is the"
     " template (`none`: no such address), `status` the class of the answer's status, `2xx` to `5xx`, or `none` where the caller"
     " was gone. Reads that were answered at once are in `keyturn_secret_reads` alone.",
     ("method", "route", "status"),
@@ -111,6 +113,15 @@ CLOCK_AHEAD = Metric(
     Kind.GAUGE,
     "How far this server's clock is ahead of Entra ID's; missing while no answer told.",
 )
+BACKUP = Metric(
+    "keyturn_backup_timestamp_seconds",
+    Kind.GAUGE,
+    "When the newest backup in this process's folder of backups was made, in seconds since 1970; 0: there is none. Missing where"
+    " KEYTURN_BACKUP_DIR is not set.",
+)
+BACKUP_INTERVAL = Metric(
+    "keyturn_backup_interval_seconds", Kind.GAUGE, "How often this process makes a backup (KEYTURN_BACKUP_HOURS)."
+)
 
 # --- what the database tells, the same in every process -----------------------------------------------------------------
 
@@ -121,14 +132,21 @@ DATABASE_ANSWERS = Metric(
     "keyturn_database_answers",
     Kind.GAUGE,
     "1 if the database answered the reading behind the gauges that it tells, else 0, and those are missing.",
+    of_database=True,
 )
-DATABASE_READ = Metric("keyturn_database_read_seconds", Kind.GAUGE, "How long that reading took.")
+DATABASE_READ = Metric(
+    "keyturn_database_read_seconds",
+    Kind.GAUGE,
+    "How long that reading took.",
+    of_database=True,
+)
 CONNECTIONS = Metric(
     "keyturn_connections",
     Kind.GAUGE,
     "App connections: `accepted`, `refused` by Entra ID, or `unchecked`.",
     ("state",),
     "3",
+    of_database=True,
 )
 ROTATIONS = Metric(
     "keyturn_rotations",
@@ -136,9 +154,13 @@ ROTATIONS = Metric(
     "Rotations: `failed`, `off`, `paused`, `new` (has never rotated), else `fine`.",
     ("state",),
     "5",
+    of_database=True,
 )
 ROTATIONS_OVERDUE = Metric(
-    "keyturn_rotations_overdue", Kind.GAUGE, "Rotations whose next run should have begun more than an hour ago."
+    "keyturn_rotations_overdue",
+    Kind.GAUGE,
+    "Rotations whose next run should have begun more than an hour ago.",
+    of_database=True,
 )
 CREDENTIALS = Metric(
     "keyturn_credentials",
@@ -147,6 +169,7 @@ CREDENTIALS = Metric(
     " removed), `lost` (gone from Entra ID).",
     ("state",),
     "4",
+    of_database=True,
 )
 CREDENTIAL_END = Metric(
     "keyturn_credential_end_timestamp_seconds",
@@ -155,6 +178,7 @@ CREDENTIAL_END = Metric(
     " `subject` is `connection` or `rotation`, `id` its id.",
     ("subject", "id"),
     f"{MOST_ENDS}, those that end soonest",
+    of_database=True,
 )
 NAMES = Metric(
     "keyturn_subject",
@@ -162,39 +186,60 @@ NAMES = Metric(
     "The names that people gave to what `keyturn_credential_end_timestamp_seconds` tells of. Only with `KEYTURN_METRICS_NAMES`.",
     ("subject", "id", "project_id", "name"),
     f"{MOST_ENDS}",
+    of_database=True,
 )
-RUNS_ACTIVE = Metric("keyturn_runs_active", Kind.GAUGE, "Runs that are under way or wait for a further try.")
-PROCESSES = Metric("keyturn_processes_alive", Kind.GAUGE, "Processes that do work and have given a sign of life.")
+RUNS_ACTIVE = Metric(
+    "keyturn_runs_active", Kind.GAUGE, "Runs that are under way or wait for a further try.", of_database=True
+)
+PROCESSES = Metric(
+    "keyturn_processes_alive", Kind.GAUGE, "Processes that do work and have given a sign of life.", of_database=True
+)
 DUE_WORK_AGE = Metric(
     "keyturn_due_work_age_seconds",
     Kind.GAUGE,
     "For how long the oldest piece of work of a source has been due without being begun; 0: none is due.",
     ("source",),
     "9, the sources of work",
+    of_database=True,
 )
-ALARMS = Metric("keyturn_alarms_open", Kind.GAUGE, "Alarms that are open.", ("severity",), "3")
+ALARMS = Metric(
+    "keyturn_alarms_open",
+    Kind.GAUGE,
+    "Alarms that are open.",
+    ("severity",),
+    "3",
+    of_database=True,
+)
 ALARM_MESSAGES = Metric(
     "keyturn_alarm_messages",
     Kind.GAUGE,
     "Messages of alarms: `waiting` for their moment, `failing` (tried in vain, to be tried again), `given_up` of the last day.",
     ("state",),
     "3",
+    of_database=True,
 )
 ALARM_CHANNELS_FAILING = Metric(
-    "keyturn_alarm_channels_failing", Kind.GAUGE, "Channels of alarms whose last message did not arrive."
+    "keyturn_alarm_channels_failing",
+    Kind.GAUGE,
+    "Channels of alarms whose last message did not arrive.",
+    of_database=True,
 )
 WEBHOOK_MESSAGES_WAITING = Metric(
     "keyturn_webhook_messages_waiting",
     Kind.GAUGE,
     "Messages of webhooks that have not arrived and will be tried again.",
+    of_database=True,
 )
-WEBHOOKS_FAILING = Metric("keyturn_webhooks_failing", Kind.GAUGE, "Webhooks whose last message did not arrive.")
+WEBHOOKS_FAILING = Metric(
+    "keyturn_webhooks_failing", Kind.GAUGE, "Webhooks whose last message did not arrive.", of_database=True
+)
 LOCKED = Metric(
     "keyturn_locked_accounts",
     Kind.GAUGE,
     "Users and machine identities whose sign-in is locked after failures.",
     ("kind",),
     "2",
+    of_database=True,
 )
 
 

@@ -38,8 +38,8 @@ _ONLY_HTTPS = {"strict-transport-security": "max-age=31536000"}
 
 Application = Callable[[Any, RequestContext, Any, Any], Awaitable[None]]
 Observe = Callable[[str, str | None, int, float, str | None], None]
-"""Told of each answer: the method, the template of the route, the status (0: the caller was gone), the seconds that it took
-without those that it wanted to wait, and the code of the error that it told.
+"""Told of each answer: the method, the template of the route, the status (0: the caller was gone), the seconds that it took,
+and the code of the error that it told.
 """
 
 
