@@ -229,11 +229,16 @@ def _oauth(emulator: Emulator, tenant_id: str, url: str) -> dict[str, str]:
     app = emulator.admin.create_application(
         tenant_id,
         "Keyturn",
-        redirect_uris=(f"{url}{CALLBACK_PATH}",),
+        redirect_uris=(f"{url}{CALLBACK_PATH}", f"{url}/sign-in/entra/callback"),
         scopes=("Application.ReadWrite.All", "User.Read"),
     )
     prefix = "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS"
-    return {f"{prefix}_CLIENT_ID": app.app_id, f"{prefix}_CLIENT_SECRET": app.secrets[0].value}
+    emulator.admin.set_group_claims(app.object_id, "SecurityGroup")
+    return {
+        **{f"{name}_CLIENT_ID": app.app_id for name in (prefix, "KEYTURN_SSO")},
+        **{f"{name}_CLIENT_SECRET": app.secrets[0].value for name in (prefix, "KEYTURN_SSO")},
+        "KEYTURN_SSO_TENANT_ID": tenant_id,
+    }
 
 
 def free_port() -> int:

@@ -43,6 +43,8 @@ NO_PAGES = frozenset(
         "/setup",  # visited on a server that has just been installed
         "/sign-in",  # these two are visited without a session
         "/sign-in/code",
+        "/sign-in/entra",  # leads elsewhere
+        "/sign-in/entra/callback",
         "/sign-in/password",  # visited after a sign-in with a first password
         "/sign-in/two-step",  # visited by somebody who needs a second factor
         "/sign-in/two-step/qr.svg",

@@ -17,6 +17,7 @@ HOME = {
         "events.py",
         "identity_events.py",
         "people_events.py",
+        "sso_events.py",
         "project_events.py",
         "secret_rotation_events.py",
         "alarm_events.py",

@@ -169,6 +169,9 @@ def estate(folder: Path) -> Iterator[RunningServer]:
             "SITE_URL": "http://localhost:8080",
             f"{oauth}_CLIENT_ID": spare.app_id,
             f"{oauth}_CLIENT_SECRET": spare.secrets[0].value,
+            "KEYTURN_SSO_TENANT_ID": tenant,
+            "KEYTURN_SSO_CLIENT_ID": spare.app_id,
+            "KEYTURN_SSO_CLIENT_SECRET": spare.secrets[0].value,
         }
     )
     core = open_core(settings, lambda _sentence: None)

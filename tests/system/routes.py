@@ -101,6 +101,8 @@ _ENTRA_FORM = _RULES_FORM | {
     "principals": "11111111-2222-4333-8444-666666666666",
 }
 _KUBERNETES_FORM = _RULES_FORM | {"host": "10.0.0.1", "names": "web"}
+_OBJECT_ID = "11111111-2222-4333-8444-777777777777"
+_NO_GROUP_ROLE = {"group_role_id": "nothing"}
 _NEW_USER = {"email": "new@contoso.test", "password": "vellum-orbit-pickle-95", "role": "viewer"}
 
 # --- the JSON API -----------------------------------------------------------------------------------------------------
@@ -147,6 +149,11 @@ _API: dict[str, Rule] = {
     "DELETE /api/v1/users/{user_id}/sessions": _of(Action.MANAGE_USERS),
     "DELETE /api/v1/users/{user_id}/sessions/{session_id}": _of(Action.MANAGE_USERS, also=_UNSET),
     "POST /api/v1/auth/password-links/redeem": PUBLIC,
+    "PUT /api/v1/users/{user_id}/entra-identity": _of(Action.MANAGE_USERS, {"objectId": _OBJECT_ID}),
+    "DELETE /api/v1/users/{user_id}/entra-identity": _of(Action.MANAGE_USERS),
+    "GET /api/v1/group-roles": _org(Action.MANAGE_USERS),
+    "POST /api/v1/group-roles": _org(Action.MANAGE_USERS, {"groupId": _OBJECT_ID, "role": "viewer"}),
+    "DELETE /api/v1/group-roles/{group_role_id}": _self(None, 403, 404, fill=_NO_GROUP_ROLE),
     "GET /api/v1/identities": _org(Action.READ_IDENTITIES),
     "POST /api/v1/identities": _org(Action.MANAGE_IDENTITIES, {"name": "new", "role": "viewer"}),
     "GET /api/v1/identities/details": SELF,
@@ -547,6 +554,8 @@ _PAGES: dict[str, Rule] = {
     "GET /sign-in/two-step/qr.svg": PUBLIC,
     "GET /sign-in/link/{token}": Rule(Place.PUBLIC, fill={"token": "nothing"}),
     "POST /sign-in/link/{token}": Rule(Place.PUBLIC, fill={"token": "nothing"}),
+    "GET /sign-in/entra": PUBLIC,
+    "GET /sign-in/entra/callback": PUBLIC,
     "POST /sign-out": PUBLIC,
     "POST /settings/theme": PUBLIC,
     "GET /static/{rest}": PUBLIC,
@@ -645,6 +654,13 @@ _PAGES: dict[str, Rule] = {
     "POST /organization/approval-rules": Rule(Place.SERVER, None, {"hours": "24"}),
     f"GET {_PROJECT}/approval-rules": _in(Action.EDIT_PROJECT),
     f"POST {_PROJECT}/approval-rules": _in(Action.EDIT_PROJECT, {"hours": "24"}),
+    "GET /organization/entra": _org(Action.MANAGE_USERS),
+    "POST /organization/entra": _org(Action.MANAGE_USERS, {"groupId": _OBJECT_ID, "role": "member"}),
+    "POST /organization/entra/{group_role_id}/delete": _self({}, 403, 404, fill=_NO_GROUP_ROLE),
+    "POST /organization/entra/links": _org(
+        Action.MANAGE_USERS, {"userId": "nobody", "objectId": _OBJECT_ID}, also=frozenset({404})
+    ),
+    "POST /organization/entra/links/{user_id}/delete": _of(Action.MANAGE_USERS, {}),
     "GET /organization/freezes": SELF,
     "POST /organization/freezes": Rule(Place.SERVER, None, _FREEZE_FORM),
     "POST /organization/freezes/{freeze_id}/delete": _self({}, 404, fill=_NO_FREEZE),

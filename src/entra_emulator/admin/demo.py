@@ -26,7 +26,8 @@ class Demo:
     `worker` and `batch` own themselves, too; `batch` has no secret, and waits for a certificate.
 
     People sign in through `sign_in`, which is configured to ask for the delegated permission to manage applications:
-    `ada` is an Application Administrator, `uri` has no directory role. Both are object ids.
+    `ada` is an Application Administrator, `uri` has no directory role; `operators` is a group that has `ada` as its member, as
+    tokens for `sign_in` tell. All three are object ids.
     """
 
     tenant_id: str
@@ -41,6 +42,7 @@ class Demo:
     sign_in: ApplicationHandle
     ada: str
     uri: str
+    operators: str
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values."""
@@ -76,7 +78,11 @@ def seed_demo(admin: Admin, now: float, redirect_uris: tuple[str, ...] = ()) -> 
     )
     ada = admin.create_user(tenant, "Ada Admin", roles=("Application Administrator",))
     uri = admin.create_user(tenant, "Uri User")
-    return Demo(tenant, TENANT_NAME, DOMAIN, connection, wide, powerless, worker, batch, others, sign_in, ada, uri)
+    operators = admin.create_group(tenant, "Operators", members=(ada,))
+    admin.set_group_claims(sign_in.object_id, "SecurityGroup")
+    return Demo(
+        tenant, TENANT_NAME, DOMAIN, connection, wide, powerless, worker, batch, others, sign_in, ada, uri, operators
+    )
 
 
 def _owner_of_itself(admin: Admin, tenant: str, name: str, app_id: str, secrets: int = 1) -> ApplicationHandle:

@@ -17,6 +17,7 @@ from entra_emulator.directory.directory import (
     new_guid,
 )
 from entra_emulator.directory.grants import Grant
+from entra_emulator.directory.keys import SigningKey
 from entra_emulator.directory.redirects import PLATFORMS, redirects
 from entra_emulator.directory.replicas import everywhere, object_presence
 from entra_emulator.directory.roles import TEMPLATES
@@ -70,6 +71,25 @@ class People:
             )
             home.groups[group.object_id] = group
             return group.object_id
+
+    def set_members(self, group: str, *members: str) -> None:
+        """Replaces the members (object ids) of a group. Raises ValueError for an unknown group."""
+        with self._lock:
+            homes = [home for home in self._world.directory.tenants.values() if group in home.groups]
+            if not homes:
+                raise ValueError(f"no group {group}")
+            homes[0].groups[group].members = list(members)
+
+    def set_group_claims(self, application: str, kinds: str | None) -> None:
+        """Sets `groupMembershipClaims` of an application, such as `SecurityGroup`; None: its tokens tell no groups."""
+        with self._lock:
+            target = self.application(application)
+            target.properties["groupMembershipClaims"], target.changed_at = kinds, self._world.clock.now()
+
+    def change_signing_key(self, key: SigningKey) -> None:
+        """Signs with another key from now on, the only one that is published; Graph knows no token of the one before."""
+        with self._lock:
+            self._world.signing = key
 
     def revoke_sessions(self, user: str) -> None:
         """Ends all browser sessions and refresh tokens of a user; access tokens live on to their end."""

@@ -1,4 +1,7 @@
-"""The signed-in user, what they own, and their roles."""
+"""The signed-in user, what they own, and their roles and groups.
+
+Source: https://learn.microsoft.com/graph/api/user-list-transitivememberof (User.Read shows the ids of groups).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ import uuid
 from typing import Any
 
 from entra_emulator.core.wire import Response, json_body
-from entra_emulator.directory.directory import Application, ServicePrincipal, Tenant, User
+from entra_emulator.directory.directory import Application, Group, ServicePrincipal, Tenant, User
+from entra_emulator.directory.membership import groups_of
 from entra_emulator.directory.roles import TEMPLATES
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
@@ -72,6 +76,23 @@ def _roles(call: Call, _keys: tuple[Key, ...]) -> Response:
     return success(call, {"value": value}, "directoryObjects")
 
 
+def _direct(call: Call, _keys: tuple[Key, ...]) -> Response:
+    user, tenant = _signed_in(call), call.home()
+    return _memberships(call, [group for group in tenant.groups.values() if user.object_id in group.members])
+
+
+def _transitive(call: Call, _keys: tuple[Key, ...]) -> Response:
+    return _memberships(call, groups_of(call.home(), _signed_in(call).object_id))
+
+
+def _memberships(call: Call, groups: list[Group]) -> Response:
+    """Roles and groups; of groups that the caller may not read, the ids alone."""
+    user, tenant = _signed_in(call), call.home()
+    may_read_member_of(call)
+    roles = [{"@odata.type": "#microsoft.graph.directoryRole", **_role(tenant, name)} for name in user.roles]
+    return success(call, {"value": roles + views.directory_objects(call, groups)}, "directoryObjects")
+
+
 def _role(tenant: Tenant, name: str) -> dict[str, Any]:
     """A directory role has an id of its own in each tenant, and one of its template everywhere."""
     return {
@@ -95,8 +116,8 @@ ROUTES = (
     ("GET", "me", "getMe", _me),
     ("GET", "me/ownedObjects", "listMyOwnedObjects", _owned),
     ("GET", "me/ownedObjects/application", "listMyOwnedApplications", _owned_applications),
-    ("GET", "me/memberOf", "listMyRoles", _roles),
-    ("GET", "me/transitiveMemberOf", "listMyRoles", _roles),
+    ("GET", "me/memberOf", "listMyRoles", _direct),
+    ("GET", "me/transitiveMemberOf", "listMyRoles", _transitive),
     ("GET", "me/memberOf/directoryRole", "listMyRoles", _roles),
     ("GET", "me/transitiveMemberOf/directoryRole", "listMyRoles", _roles),
     ("POST", "me/revokeSignInSessions", "revokeSignInSessions", _revoke),

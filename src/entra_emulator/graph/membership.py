@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from entra_emulator.core.wire import Response
 from entra_emulator.directory.directory import Group, as_guid
+from entra_emulator.directory.membership import groups_of
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, only, texts, wrong_type
@@ -64,16 +65,7 @@ def _member(call: Call, key: Key) -> str:
 
 
 def _all_groups(call: Call, key: Key) -> list[Group]:
-    """The groups that have this member, the groups that have those, and so on."""
-    found: dict[str, Group] = {}
-    waiting = [_member(call, key)]
-    while waiting:
-        member = waiting.pop()
-        for group in call.home().groups.values():
-            if member in group.members and group.object_id not in found:
-                found[group.object_id] = group
-                waiting.append(group.object_id)
-    return list(found.values())
+    return groups_of(call.home(), _member(call, key))
 
 
 _KINDS = ("users", "groups", "servicePrincipals", "directoryObjects")

@@ -14,6 +14,7 @@ from entra_emulator.core.wire import Response, json_body
 from entra_emulator.directory.directory import GRAPH_APP_ID, Application, User
 from entra_emulator.directory.hosts import login_at
 from entra_emulator.directory.keys import b64url
+from entra_emulator.directory.membership import group_claims
 from entra_emulator.directory.replicas import draw
 from entra_emulator.directory.requested_scopes import RequestedScopes, ResourceScopes
 from entra_emulator.directory.roles import wids
@@ -116,7 +117,10 @@ def access_token(
 
 
 def id_token(call: Call, redeemed: Redeemed) -> str:
-    """An ID token for the client; names and the object id come with `profile`, the address with `email`."""
+    """An ID token for the client; names and the object id come with `profile`, the address with `email`.
+
+    The groups come where the application's `groupMembershipClaims` ask for them.
+    """
     user, app = redeemed.user, redeemed.application
     claims = _common(call, user, app, _ID_TOKEN_LIFE, "2.0")
     claims |= {"aud": app.app_id, "iss": f"{login_at(call.host)}/{call.home().id}/v2.0", "rh": "1."}
@@ -126,6 +130,7 @@ def id_token(call: Call, redeemed: Redeemed) -> str:
         claims |= {"name": user.display_name, "oid": user.object_id, "preferred_username": user.principal_name}
     if "email" in redeemed.scopes.oidc:
         claims["email"] = user.principal_name
+    claims |= group_claims(call.home(), app, user.object_id)
     return call.world.signing.sign(claims)
 
 

@@ -30,6 +30,7 @@ from keyturn.people import store as people_store
 from keyturn.people.administration import Administration
 from keyturn.people.domain import User
 from keyturn.people.links import PasswordLinks
+from keyturn.people.password_policy import PasswordPolicy
 from keyturn.people.second_factor import SecondFactors
 from keyturn.people.second_factor_policy import SecondFactorPolicy
 from keyturn.people.sessions import Sessions
@@ -45,6 +46,7 @@ from keyturn.tokens.service import AccessTokens
 PERSON_RULES = TokenRules(ttl=12 * 3600, max_ttl=7 * 24 * 3600)
 """A person's token lives half a day, and up to a week when renewed."""
 _NO_PROOFS: Mapping[str, TokenProof] = {}
+_EVERYBODY = PasswordPolicy()
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,12 @@ class Access:
         person_rules: TokenRules = PERSON_RULES,
         quotas: Quotas = USUAL_QUOTAS,
         proofs: Mapping[str, TokenProof] = _NO_PROOFS,
+        passwords: PasswordPolicy = _EVERYBODY,
     ) -> None:
-        """``proofs`` are the methods by which machine identities sign in with tokens that others sign."""
+        """``proofs`` are the methods by which machine identities sign in with tokens that others sign.
+
+        ``passwords`` says who of the people may sign in with a password.
+        """
         hasher = hasher or Hasher()
         self._database = database
         self._clock = clock
@@ -85,8 +91,8 @@ class Access:
         keeper = ClientSecretDigests(digests, hasher)
         self.tokens = AccessTokens(database, clock, ids, random)
         self.machines = MachineSignIn(database, clock, keeper, self.tokens)
-        self.signin = SignIn(database, clock, hasher, self.factors, self.users, self.tokens, person_rules)
-        self.sessions = Sessions(database, clock, ids, self.signin, self.users, random)
+        self.signin = SignIn(database, clock, hasher, self.factors, self.users, self.tokens, person_rules, passwords)
+        self.sessions = Sessions(database, clock, ids, self.signin, self.users, random, passwords)
         self.links = PasswordLinks(database, clock, ids, hasher, random)
         self.second_factor_policy = SecondFactorPolicy(database, clock)
         self.administration = Administration(database, clock, hasher, self.factors, self.links)

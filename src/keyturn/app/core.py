@@ -27,6 +27,7 @@ from keyturn.ports.provider import OAuthApp
 from keyturn.providers.azure.clouds import Clouds, standard_clouds
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.providers.registry import Providers
+from keyturn.providers.token_sources import TokenSources
 from keyturn.providers.transport import HttpTransport
 from keyturn.settings.model import Settings
 from keyturn.telemetry.calls import ObservedTransport
@@ -47,6 +48,7 @@ class Core:
     transport: HttpTransport
     azure: AzureProvider
     providers: Providers
+    sources: TokenSources
     meters: Meters
     vault_watch: VaultWatch | None = None
 
@@ -73,6 +75,7 @@ def open_core(settings: Settings, notice: startup.Notice, ahead: timedelta = tim
     transport = HttpTransport(ca_file=settings.ca_file, guard=guard, name=process_id)
     known, oauth = clouds(settings), oauth_app(settings)
     meters = open_meters(settings, database, clock, refreshes=oauth is not None)
+    sources = token_sources(settings, os.environ, transport, HttpTransport(guard=guard, direct=True))
     azure = AzureProvider(
         ObservedTransport(transport, host_of(known, settings.cloud), meters),
         clock,
@@ -81,7 +84,7 @@ def open_core(settings: Settings, notice: startup.Notice, ahead: timedelta = tim
         timeout=settings.pace.call_timeout,
         oauth=oauth,
         bare_codes=settings.oauth_bare_codes,
-        sources=token_sources(settings, os.environ, transport, HttpTransport(guard=guard, direct=True)),
+        sources=sources,
     )
     providers = Providers([azure])
     tell_clock(meters, providers.clock_ahead)
@@ -97,6 +100,7 @@ def open_core(settings: Settings, notice: startup.Notice, ahead: timedelta = tim
         transport,
         azure,
         providers,
+        sources,
         meters,
         watch,
     )

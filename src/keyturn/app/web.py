@@ -39,6 +39,7 @@ from keyturn.app.monitoring import exposition, status
 from keyturn.app.people import open_invitations, people_pages, people_routes
 from keyturn.app.rotation_faces import guard_pages, rotation_pages, rotation_routers, secret_pages
 from keyturn.app.services import Services
+from keyturn.app.sso import password_policy, sso_pages, sso_routes, ways
 from keyturn.app.worker import Worker
 from keyturn.audit.service import AuditTrail
 from keyturn.authz.domain import require_admin
@@ -114,6 +115,7 @@ def open_access(core: Core) -> Access:
         setup_code=core.settings.setup_code,
         quotas=core.settings.quotas,
         proofs=token_proofs(core),
+        passwords=password_policy(core.settings),
     )
 
 
@@ -202,6 +204,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         alarms_api.alarms_router(alarms.alarms),
         alarms_api.channels_router(alarms.channels),
         inventory_routes(core),
+        sso_routes(core),
         metrics_api.router(exposition(core).scrape, settings.metrics_token),
         unbuilt.router(),
     ]
@@ -291,7 +294,8 @@ def page_routes(
         site_url=settings.site_url,
     )
     routes = [
-        sign_in_pages.router(access, limiter, cookie),
+        sign_in_pages.router(access, limiter, cookie, ways(settings)),
+        *sso_pages(core, access, projects, limiter, cookie),
         settings_pages.router(access, limiter, cookie, partial(server_facts, core)),
         *people_pages(access, open_invitations(core, access, projects), projects, alarms.leavers, limiter, cookie),
         identities_pages.router(

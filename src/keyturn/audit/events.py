@@ -16,6 +16,7 @@ from keyturn.audit import (
     project_events,
     secret_rotation_events,
     server_events,
+    sso_events,
     webhook_events,
 )
 from keyturn.audit.domain import AuditEvent, SubjectKind
@@ -377,6 +378,7 @@ CATALOGUE: Mapping[str, AuditEvent] = {
         *vars(people_events).items(),
         *vars(secret_rotation_events).items(),
         *vars(identity_events).items(),
+        *vars(sso_events).items(),
         *vars(project_events).items(),
         *vars(alarm_events).items(),
         *vars(approval_events).items(),

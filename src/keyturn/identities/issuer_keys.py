@@ -38,9 +38,11 @@ class _Issuer:
 class IssuerKeys:
     """For any number of threads; one at a time asks an issuer. ``guard`` is called before waiting for it, and may raise."""
 
-    def __init__(self, clock: Clock, guard: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, guard: Callable[[], None], again: timedelta = AGAIN) -> None:
+        """``again`` is how long at least lies between two questions to one issuer."""
         self._clock = clock
         self._guard = guard
+        self._again = again
         self._issuers: OrderedDict[str, _Issuer] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -55,10 +57,10 @@ class IssuerKeys:
             return key
         if key is not None and _within(issuer.fetched_at, self._clock.now(), STALE) and issuer.asking.locked():
             return key  # somebody asks at this moment: whose key is known need not wait for that
-        if not _within(issuer.asked_at, self._clock.now(), AGAIN):
+        if not _within(issuer.asked_at, self._clock.now(), self._again):
             self._guard()
             with issuer.asking:
-                if not _within(issuer.asked_at, self._clock.now(), AGAIN):  # or somebody asked meanwhile
+                if not _within(issuer.asked_at, self._clock.now(), self._again):  # or somebody asked meanwhile
                     self._ask(issuer, fetch)
         if not _within(issuer.fetched_at, self._clock.now(), STALE):
             raise TokenRefusal("keys", issuer.failure or "the issuer was not asked yet")

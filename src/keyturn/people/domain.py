@@ -47,6 +47,9 @@ class NewUser:
     last_name: str = ""
 
 
+BY_PASSWORD, THROUGH_ENTRA = "password", "entra"
+
+
 @dataclass(frozen=True)
 class Session:
     """A browser in which somebody has signed in. ``pending``: the password was right, the code is still to come."""
@@ -58,6 +61,8 @@ class Session:
     user_agent: str
     created_at: datetime
     seen_at: datetime
+    method: str = BY_PASSWORD
+    """How it was begun. What this server asks beside a password is not asked of whom somebody else vouched for."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from keyturn.authz.authorize import Scope, require
 from keyturn.authz.domain import Action, require_at_most
 from keyturn.db.unit import Tx
 from keyturn.errors import Forbidden, NotFound, Refused
-from keyturn.kit.actor import Actor, Role
+from keyturn.kit.actor import Actor
 from keyturn.organizations import store as organization_store
 from keyturn.people import store
 from keyturn.people.domain import User
@@ -68,8 +68,7 @@ def managed(tx: Tx, actor: Actor, user_id: str) -> User:
 
 def keep_an_admin(tx: Tx, user: User) -> None:
     """Raise Refused for the last admin who can sign in with a password: that way in works when all others are away."""
-    is_one = user.role is Role.ADMIN and user.disabled_at is None and user.has_password
-    if is_one and store.count_admin_users(tx, user.org_id) <= 1:
+    if store.admins_with_password(tx, user.org_id) == {user.id}:
         raise Refused(
             f"'{user.email}' is the last admin of the organization who can sign in with a password.",
             code="access.last_admin",

@@ -16,7 +16,8 @@ from keyturn.errors import NotFound, Unauthenticated
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.people import store
-from keyturn.people.domain import Session, User, person_actor
+from keyturn.people.domain import BY_PASSWORD, THROUGH_ENTRA, Session, User, person_actor
+from keyturn.people.password_policy import PasswordPolicy
 from keyturn.people.sign_in import SignIn, password_needed, second_factor_needed
 from keyturn.people.users import Users
 from keyturn.ports.clock import Clock, Ids
@@ -29,6 +30,7 @@ LONGEST = timedelta(days=7)
 PENDING = timedelta(minutes=10)
 _SEEN_NOTED_EVERY = timedelta(minutes=1)
 _LONGEST_AGENT = 400
+_EVERYBODY = PasswordPolicy()
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,16 @@ class Sessions:
     """The use cases of sessions."""
 
     def __init__(
-        self, database: Database, clock: Clock, ids: Ids, signin: SignIn, users: Users, random: RandomBytes
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        signin: SignIn,
+        users: Users,
+        random: RandomBytes,
+        policy: PasswordPolicy = _EVERYBODY,
     ) -> None:
+        self._policy = policy
         self._users = users
         self._database = database
         self._clock = clock
@@ -74,7 +84,7 @@ class Sessions:
             return NewSession(self._open(tx, user, browser, pending=True), needs_code=True)
 
         new_session = self._signin.prove_person(email, password, browser.origin, whole, halfway)
-        self._forget(before)
+        self.forget(before)
         return new_session
 
     def give_code(self, pending: Plaintext | None, code: Plaintext, browser: BrowserInfo) -> Plaintext:
@@ -123,7 +133,11 @@ class Sessions:
             except Unauthenticated:
                 return None
             user = store.user_by_id(tx, session.user_id)
-        return user if user and user.first_password else None
+        return user if user and user.first_password and session.method == BY_PASSWORD else None
+
+    def open_vouched(self, tx: Tx, user: User, browser: BrowserInfo) -> Plaintext:
+        """Open a session for somebody whom Entra ID vouched for, in the transaction that decides that they may come in."""
+        return self._open(tx, user, browser, pending=False, method=THROUGH_ENTRA)
 
     def awaits_second_factor(self, token: Plaintext | None) -> Actor | None:
         """Return whose session it is, where they have to set up a second factor first; None: nobody's, or they need none.
@@ -137,7 +151,7 @@ class Sessions:
             except Unauthenticated:
                 return None
             user = store.user_by_id(tx, session.user_id)
-            needs_set_up = store.session_needs_set_up(tx, session.id)
+            needs_set_up = self._needs_set_up(tx, session)
         if user is None or not needs_set_up or user.first_password or user.disabled_at is not None:
             return None
         return replace(person_actor(user), via=session.id, at=now) if now < session.created_at + PENDING else None
@@ -160,10 +174,12 @@ class Sessions:
         with self._database.read() as tx:
             session = self._living(tx, token, pending=False)
             user = store.user_by_id(tx, session.user_id)
-            needs_set_up = store.session_needs_set_up(tx, session.id)
+            needs_set_up = self._needs_set_up(tx, session)
         if user is None or user.disabled_at is not None:
             raise _ended()
-        if user.first_password:
+        if session.method == BY_PASSWORD and self._policy.ends(user):
+            raise _ended()
+        if user.first_password and session.method == BY_PASSWORD:
             raise password_needed()
         if needs_set_up:
             raise second_factor_needed()
@@ -226,13 +242,19 @@ class Sessions:
             store.change_session_digest(tx, session.id, opaque.digest(fresh.reveal()))
         return fresh
 
+    def _needs_set_up(self, tx: Tx, session: Session) -> bool:
+        """Say whether a second factor has to be set up before the session is good for anything else."""
+        if session.method != BY_PASSWORD:
+            return False
+        return self._policy.needs_set_up(tx, session.user_id) or store.session_needs_set_up(tx, session.id)
+
     # --- parts --------------------------------------------------------------------------------------------------------
 
-    def _open(self, tx: Tx, user: User, browser: BrowserInfo, *, pending: bool) -> Plaintext:
+    def _open(self, tx: Tx, user: User, browser: BrowserInfo, *, pending: bool, method: str = BY_PASSWORD) -> Plaintext:
         token = opaque.new_token(self._random)
         now = self._clock.now()
         agent = "".join(sign for sign in browser.user_agent if sign.isprintable())[:_LONGEST_AGENT]
-        session = Session(self._ids.new(), user.id, pending, browser.origin.ip, agent, now, now)
+        session = Session(self._ids.new(), user.id, pending, browser.origin.ip, agent, now, now, method)
         store.end_old_sessions(tx, user.id, unseen_since=now - IDLE, made_before=now - LONGEST)
         store.add_session(tx, session, opaque.digest(token.reveal()))
         return token
@@ -243,7 +265,8 @@ class Sessions:
             raise _ended()
         return session
 
-    def _forget(self, token: Plaintext | None) -> None:
+    def forget(self, token: Plaintext | None) -> None:
+        """End the session that a browser had before it signed in anew. Repeatable; what is no session is left alone."""
         if token is not None:
             with self._database.write() as tx:
                 session = store.session(tx, opaque.digest(token.reveal()))

@@ -19,6 +19,7 @@ from keyturn.lockout.domain import PEOPLE, Attempts
 from keyturn.lockout.failures import failed, invalid_credentials, locked, wrong_code
 from keyturn.people import leaving, store
 from keyturn.people.domain import User, person_actor
+from keyturn.people.password_policy import PasswordPolicy
 from keyturn.people.second_factor import SecondFactors
 from keyturn.people.users import Users
 from keyturn.ports.clock import Clock
@@ -26,6 +27,7 @@ from keyturn.tokens.domain import IssuedToken, Origin, TokenRules
 from keyturn.tokens.service import AccessTokens
 
 T = TypeVar("T")
+_EVERYBODY = PasswordPolicy()
 
 
 class SignIn:
@@ -40,6 +42,7 @@ class SignIn:
         users: Users,
         issuer: AccessTokens,
         person_rules: TokenRules,
+        policy: PasswordPolicy = _EVERYBODY,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -48,6 +51,7 @@ class SignIn:
         self._users = users
         self._issuer = issuer
         self._person_rules = person_rules
+        self._policy = policy
 
     def login_person(
         self,
@@ -67,7 +71,7 @@ class SignIn:
         """
 
         def issue(tx: Tx, user: User) -> IssuedToken | User | KeyturnError:
-            if store.needs_set_up(tx, user.id):
+            if store.needs_set_up(tx, user.id) or self._policy.needs_set_up(tx, user.id):
                 return second_factor_needed()
             if user.first_password:
                 return password_needed() if new_password is None else user
@@ -152,7 +156,7 @@ class SignIn:
             return wrong_code() if right else invalid_credentials()
         if user.attempts != Attempts():
             store.set_user_attempts(tx, user.id, Attempts())
-        outcome = leaving.refusal(user) or whole(tx, user)
+        outcome = leaving.refusal(user) or self._policy.refusal(user) or whole(tx, user)
         if not isinstance(outcome, KeyturnError):
             store.note_sign_in(tx, user.id, now)
             record(tx, owner, events.PERSON_SIGNED_IN, subject_of(owner), now, ip=origin.ip)

@@ -58,11 +58,15 @@ def count_users(tx: Tx, org_id: str) -> int:
     return int(tx.connection.execute(query).scalar_one())
 
 
-def count_admin_users(tx: Tx, org_id: str) -> int:
-    """Count the admins who can sign in with a password."""
-    able = (users.c.role == Role.ADMIN.value, users.c.disabled_at.is_(None), users.c.password_hash != "")
-    query = sa.select(sa.func.count()).where(users.c.org_id == org_id, *able)
-    return int(tx.connection.execute(query).scalar_one())
+def admins_with_password(tx: Tx, org_id: str) -> frozenset[str]:
+    """Return the ids of the admins who can sign in also when nobody else vouches for them."""
+    query = sa.select(users.c.id).where(
+        users.c.org_id == org_id,
+        users.c.role == Role.ADMIN.value,
+        users.c.disabled_at.is_(None),
+        users.c.password_hash != "",
+    )
+    return frozenset(row["id"] for row in tx.rows(query))
 
 
 def change_user(tx: Tx, user_id: str, now: datetime, **values: Any) -> None:
@@ -173,7 +177,7 @@ def end_old_sessions(tx: Tx, user_id: str, *, unseen_since: datetime, made_befor
 
 
 def _session(row: Mapping[str, Any]) -> Session:
-    names = ("id", "user_id", "pending", "ip", "user_agent", "created_at", "seen_at")
+    names = ("id", "user_id", "pending", "ip", "user_agent", "created_at", "seen_at", "method")
     return Session(**{name: row[name] for name in names})
 
 

@@ -111,9 +111,23 @@ class MemberRole:
     temporary_range: str | None = None
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    by_group: bool = False
+    """A group of the person gives it, and takes it."""
+
+    @property
+    def ref(self) -> "RoleRef":
+        return RoleRef(self.slug, self.role_id)
 
     def ended(self, now: datetime) -> bool:
         return self.ends_at is not None and self.ends_at <= now
+
+
+@dataclass(frozen=True)
+class RoleRef:
+    """A role in a project: a built-in one, or with ``role_id`` one of the project's own."""
+
+    slug: str
+    role_id: str | None = None
 
 
 @dataclass(frozen=True)

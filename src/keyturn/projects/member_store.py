@@ -12,7 +12,8 @@ from keyturn.db.tables.views import users
 from keyturn.db.unit import Tx
 from keyturn.identities.store import IDENTITIES, WAYS, auth_methods
 from keyturn.kit.actor import ActorKind, Role
-from keyturn.projects.domain import Member, MemberRole
+from keyturn.kit.batches import batches
+from keyturn.projects.domain import Member, MemberRole, RoleRef
 from keyturn.projects.role_domain import BUILT_IN
 
 _MEMBER = sa.select(
@@ -27,6 +28,9 @@ _MEMBER = sa.select(
         users, users.c.id == project_members.c.user_id
     )
 )
+
+_BY_GROUP = project_member_roles.c.by_group
+_AT_ONCE = 500
 
 
 def add_member(
@@ -66,14 +70,38 @@ def members(tx: Tx, project_id: str, kind: ActorKind) -> list[Member]:
 
 
 def set_roles(tx: Tx, row_id: str, roles: Sequence[MemberRole], now: datetime) -> None:
-    """Give the member these roles instead of all that they have."""
+    """Give the member these roles instead of all that somebody gave them: what a group gives stays the group's."""
     tx.run(sa.update(project_members).where(project_members.c.id == row_id).values(updated_at=now))
-    tx.run(sa.delete(project_member_roles).where(project_member_roles.c.member_id == row_id))
+    held = project_member_roles.c.member_id == row_id
+    of_groups = tx.rows(sa.select(project_member_roles.c.role, project_member_roles.c.role_id).where(held, _BY_GROUP))
+    there = {(row["role"], row["role_id"]) for row in of_groups}
+    tx.run(sa.delete(project_member_roles).where(held, sa.not_(_BY_GROUP)))
+    given = [role for role in roles if role.ends_at is not None or _columns_of(role.ref) not in there]
+    _add_roles(tx, row_id, given, now)
+
+
+def memberships_of(tx: Tx, user_id: str) -> list[Member]:
+    """Return what a person is a member of, in all projects."""
+    return _members(tx, project_members.c.user_id == user_id)
+
+
+def give_by_group(tx: Tx, row_id: str, roles: Sequence[MemberRole], now: datetime) -> None:
+    """Give the member these roles besides those that they have."""
     _add_roles(tx, row_id, roles, now)
+
+
+def take_roles(tx: Tx, role_row_ids: Sequence[str]) -> None:
+    """Take these roles from the members that have them."""
+    for part in batches(role_row_ids, _AT_ONCE):
+        tx.run(sa.delete(project_member_roles).where(project_member_roles.c.id.in_(part)))
 
 
 def remove_member(tx: Tx, row_id: str) -> None:
     tx.run(sa.delete(project_members).where(project_members.c.id == row_id))
+
+
+def _columns_of(role: RoleRef) -> tuple[str | None, str | None]:
+    return (None, role.role_id) if role.role_id else (role.slug, None)
 
 
 def _column(kind: ActorKind) -> sa.Column[Any]:
@@ -92,6 +120,7 @@ def _add_roles(tx: Tx, row_id: str, roles: Sequence[MemberRole], now: datetime) 
             starts_at=role.starts_at,
             ends_at=role.ends_at,
             created_at=now,
+            by_group=role.by_group,
         )
 
 
@@ -138,6 +167,6 @@ def _member(row: Mapping[str, Any], roles: Sequence[Mapping[str, Any]]) -> Membe
 def _role(row: Mapping[str, Any], faults: list[str]) -> MemberRole:
     times = (row["temporary_range"], row["starts_at"], row["ends_at"])
     if row["role_id"] is not None:
-        return MemberRole(row["id"], row["slug"], row["name"], row["role_id"], *times)
+        return MemberRole(row["id"], row["slug"], row["name"], row["role_id"], *times, row["by_group"])
     built_in = unread.word(row, "role", Role.NO_ACCESS, faults)
-    return MemberRole(row["id"], built_in.value, BUILT_IN[built_in][0], None, *times)
+    return MemberRole(row["id"], built_in.value, BUILT_IN[built_in][0], None, *times, row["by_group"])

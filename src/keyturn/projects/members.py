@@ -1,7 +1,6 @@
 """Who works in a project: machine identities and people, each with roles that add up, for good or for a time."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from keyturn.audit import project_events as events
@@ -119,8 +118,8 @@ class Members:
             before = self._managed(tx, actor, project_id, [row_id], _EDIT)[0]
             now = self._clock.now()
             _require_over(tx, actor, before, now)
-            after = replace(before, roles=self._given(tx, actor, project_id, roles), updated_at=now)
-            store.set_roles(tx, before.id, after.roles, now)
+            store.set_roles(tx, before.id, self._given(tx, actor, project_id, roles), now)
+            after = _found(store.member_row(tx, project_id, before.id), row_id)
             _record(tx, actor, events.MEMBER_ROLE_CHANGED, after, now, before=before.role_slugs)
         return after
 

@@ -95,6 +95,25 @@ class TokenSourceSetting:
     argument: str = ""
 
 
+EVERYONE, ADMINISTRATORS = "everyone", "administrators"
+"""Who may sign in with a password."""
+
+
+@dataclass(frozen=True)
+class SingleSignOn:
+    """The tenant whose people sign in, through which application; what it signs in with: a secret, or a token source's name.
+
+    ``groups`` are object ids of those who may, empty: all; ``default_role`` is of people to whom no group gives one.
+    """
+
+    tenant_id: str
+    client_id: str
+    client_secret: Plaintext | None = field(default=None, repr=False)
+    token_source: str | None = None
+    groups: tuple[str, ...] = ()
+    default_role: str | None = None
+
+
 @dataclass(frozen=True)
 class KeyVaultSettings:
     """The key that wraps the root key, and how to sign in to its vault: by exactly one of source, client secret, certificate."""
@@ -166,6 +185,8 @@ class Settings:
     alarm_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """Where receivers of alarms may be, besides the public internet."""
     mail: MailServer | None = None
+    sso: SingleSignOn | None = None
+    password_sign_in: str = EVERYONE
     warnings: tuple[str, ...] = ()
     """What in the environment was not used, in a sentence each: it is not meant for this server, or of no effect."""
 

@@ -11,6 +11,8 @@ from sqlalchemy.engine import URL
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Plaintext
 from keyturn.settings.model import (
+    ADMINISTRATORS,
+    EVERYONE,
     BackupSettings,
     CloudOverride,
     KeyVaultSettings,
@@ -19,6 +21,7 @@ from keyturn.settings.model import (
     Quotas,
     RetentionSettings,
     Settings,
+    SingleSignOn,
 )
 from keyturn.settings.setting import Setting
 from keyturn.settings.table import SETTINGS
@@ -27,6 +30,7 @@ from keyturn.settings.values import is_service_link
 _NONE: Mapping[str, str] = types.MappingProxyType({})
 _LONGEST_FILE = 256 * 1024
 _SIGNS_IN = ("client_secret", "certificate")
+_SSO = (("KEYTURN_SSO_TENANT_ID", "tenant_id"), ("KEYTURN_SSO_CLIENT_ID", "client_id"), ("SITE_URL", "site_url"))
 _MAIL = (("KEYTURN_SMTP_HOST", "host"), ("KEYTURN_SMTP_FROM", "sender"))
 # GNU triples such as x86_64-conda-linux-gnu and arm64-apple-darwin20.0.0: what conda exports as HOST.
 _BUILD_HOST = re.compile(r"[a-z0-9_]+-[a-z0-9_]+-(?:linux|darwin|mingw|windows|freebsd)[a-z0-9._-]*")
@@ -129,6 +133,7 @@ class _Reader:
             cloud_override=self._cloud_override(values),
             mail=self._mail_server(values),
             key_vault=self._key_vault(values),
+            sso=self._sso(values),
             pace=self._pace(_part(values, "pace")),
             quotas=Quotas(**_part(values, "quotas")),
             retention=RetentionSettings(**_part(values, "retention")),
@@ -218,6 +223,25 @@ class _Reader:
         if backup.folder is not None and not backup.public_keys:
             self.fault("KEYTURN_BACKUP_PUBLIC_KEYS", "is missing beside KEYTURN_BACKUP_DIR", "age1...")
         return backup
+
+    def _sso(self, values: Mapping[str, Any]) -> SingleSignOn | None:
+        parts = _part(values, "sso")
+        if not parts:
+            if values.get("password_sign_in") == ADMINISTRATORS:
+                self.fault("KEYTURN_PASSWORD_SIGN_IN", f"is {ADMINISTRATORS}, but nobody else can sign in", EVERYONE)
+            return None
+        present = parts.keys() | values.keys() & {"site_url"}
+        missing = [name for name, part in _SSO if part not in present]
+        if missing:
+            self.fault(", ".join(missing), "is missing beside the other KEYTURN_SSO_ variables", "all of them")
+        names, source = {one.name for one in values.get("token_sources", ())}, parts.get("token_source")
+        if ("client_secret" in parts) is (source is not None):
+            self.fault(
+                "KEYTURN_SSO_CLIENT_SECRET, KEYTURN_SSO_TOKEN_SOURCE", "are both or neither given", "one of the two"
+            )
+        elif source is not None and source not in names:
+            self.fault("KEYTURN_SSO_TOKEN_SOURCE", "is none of the sources in KEYTURN_TOKEN_SOURCES", "aks")
+        return None if missing else SingleSignOn(**parts)
 
     def _pace(self, parts: Mapping[str, Any]) -> Pace:
         pace = Pace(**parts)

@@ -10,6 +10,7 @@ from keyturn.settings.backup_table import BACKUP_SETTINGS
 from keyturn.settings.monitoring_table import MONITORING_SETTINGS
 from keyturn.settings.serving_table import SERVING_SETTINGS
 from keyturn.settings.setting import Setting
+from keyturn.settings.sign_in_table import SIGN_IN_SETTINGS
 from keyturn.settings.source_table import SOURCE_SETTINGS
 from keyturn.settings.vault_table import VAULT_SETTINGS
 
@@ -229,6 +230,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     *SERVING_SETTINGS,
     *BACKUP_SETTINGS,
+    *SIGN_IN_SETTINGS,
     *SOURCE_SETTINGS,
     Setting(
         "KEYTURN_IDENTITY_NETWORKS",

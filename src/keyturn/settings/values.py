@@ -160,6 +160,11 @@ def guid(text: str) -> str:
     return text.lower()
 
 
+def guids(text: str) -> tuple[str, ...]:
+    """Ids, separated by commas or spaces."""
+    return tuple(dict.fromkeys(guid(part) for part in text.replace(",", " ").split()))
+
+
 def folder(text: str) -> Path:
     """A folder, which need not exist yet."""
     path = Path(_path(text)).expanduser().absolute()

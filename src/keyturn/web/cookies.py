@@ -50,11 +50,28 @@ class SessionCookie:
             return "keyturn_session"
         return "__Secure-keyturn" if self.shared_host else "__Host-keyturn"
 
+    @property
+    def of_sign_in(self) -> str:
+        """The name of the cookie that brings back a sign-in elsewhere, as well bound."""
+        return sign_in_name(self.name)
+
+    def away(self, text: str, lasts: timedelta) -> Cookie:
+        """Return what a browser keeps while its person signs in elsewhere."""
+        return Cookie(self.of_sign_in, text, lasts, self.secure)
+
+    def back(self) -> Cookie:
+        """Return what ends that."""
+        return Cookie(self.of_sign_in, "", timedelta(0), self.secure)
+
     def holding(self, token: Plaintext) -> Cookie:
         return Cookie(self.name, token.reveal(), timedelta(days=SESSION_DAYS), self.secure)
 
     def gone(self) -> Cookie:
         return Cookie(self.name, "", timedelta(0), self.secure)
+
+
+def sign_in_name(session_cookie: str) -> str:
+    return f"{session_cookie}_entra"
 
 
 def read_cookies(header: str | None) -> dict[str, str]:

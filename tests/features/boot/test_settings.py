@@ -21,6 +21,7 @@ from keyturn.settings.model import (
     Quotas,
     RetentionSettings,
     Settings,
+    SingleSignOn,
 )
 from keyturn.settings.reader import read_settings
 from keyturn.settings.table import SETTINGS, unknown_variables
@@ -310,9 +311,10 @@ def test_every_setting_has_a_variable() -> None:
     assert {f"quotas.{field.name}" for field in fields(Quotas)} <= covered
     assert {f"retention.{field.name}" for field in fields(RetentionSettings)} <= covered
     assert {f"mail.{field.name}" for field in fields(MailServer)} <= covered
+    assert {f"sso.{field.name}" for field in fields(SingleSignOn)} <= covered
     assert {f"backup.{field.name}" for field in fields(BackupSettings)} <= covered
     assert {f"vault.{field.name}" for field in fields(KeyVaultSettings)} <= covered
-    parts = {"key_vault", "pace", "quotas", "retention", "mail", "backup", "cloud_override", "warnings"}
+    parts = {"key_vault", "pace", "quotas", "retention", "mail", "backup", "sso", "cloud_override", "warnings"}
     assert {field.name for field in fields(Settings)} - parts <= covered
 
 

@@ -83,7 +83,10 @@ def test_what_was_refused_and_at_which_field_is_not_lost_once_replication_explai
 def test_whoever_has_to_act_is_told_where_or_what_to_type(row: ErrorRow) -> None:
     error = refusal(row.source, answer_for(row), SUBJECT, [])
     where = r"`az |`policy=\$\(az |[Pp]ortal|Entra ID >|Overview|cloud|Delete"
-    if row.source is ErrorSource.CONSENT:  # mostly it is the person at the screen who has to do something
+    if row.source in {
+        ErrorSource.CONSENT,
+        ErrorSource.PEOPLE,
+    }:  # mostly it is the person at the screen who has to do something
         where += r"|[Cc]onnect again|[Ss]ign in|administrator"
     assert re.search(where, error.fix or "")
 

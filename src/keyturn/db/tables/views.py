@@ -17,7 +17,7 @@ projects = _view(tables.projects, "id", "org_id", "name", "slug", "version_limit
 environments = _view(tables.environments, "id", "project_id", "slug", "name")
 project_members = _view(tables.project_members, "id", "project_id", "user_id", "identity_id")
 project_member_roles = _view(tables.project_member_roles, "member_id", "role", "role_id", "starts_at", "ends_at")
-project_roles = _view(tables.project_roles, "id", "permissions")
+project_roles = _view(tables.project_roles, "id", "slug", "permissions")
 app_connections = _view(
     tables.app_connections,
     "id", "org_id", "project_id", "name", "checked_at", "check_result", "created_at", "ends_at", "look_at", "refused_at",

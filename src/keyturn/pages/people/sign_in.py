@@ -32,6 +32,17 @@ HOME = "/overview"
 
 
 @dataclass(frozen=True)
+class Ways:
+    """How people sign in here: through Entra ID as well, and whether only administrators have a password."""
+
+    entra: bool = False
+    administrators_only: bool = False
+
+
+ALL_BY_PASSWORD = Ways()
+
+
+@dataclass(frozen=True)
 class SetupPage(Page):
     template: ClassVar[str] = "people/setup.html"
 
@@ -54,6 +65,7 @@ class SignInPage(Page):
     form_state: FormState
     ended: bool = False
     has_saved_form: bool = False
+    ways: Ways = ALL_BY_PASSWORD
 
 
 @dataclass(frozen=True)
@@ -107,6 +119,7 @@ class SignInPages:
     access: Access
     limiter: Limiter
     cookie: SessionCookie
+    ways: Ways
 
     def knows(self, visitor: BrowserContext) -> bool:
         """Say whether the visitor has signed in."""
@@ -121,9 +134,9 @@ def browser_of(visitor: BrowserContext) -> BrowserInfo:
     return BrowserInfo(Origin(visitor.ip, visitor.request_id), visitor.user_agent)
 
 
-def router(access: Access, limiter: Limiter, cookie: SessionCookie) -> Pages:
+def router(access: Access, limiter: Limiter, cookie: SessionCookie, ways: Ways = ALL_BY_PASSWORD) -> Pages:
     """Return the pages that need no session."""
-    doors = SignInPages(access, limiter, cookie)
+    doors = SignInPages(access, limiter, cookie, ways)
     return group(*_first_start(doors), *_signing_in(doors), *_second_step(doors))
 
 
@@ -159,7 +172,8 @@ def _signing_in(doors: SignInPages) -> list[PageRoute]:
             return Redirect(_password_page(local_path(query.next, HOME)))
         if not form_state.sent and doors.access.sessions.awaits_second_factor(visitor.session):
             return Redirect(second_factor_page(local_path(query.next, HOME)))
-        return SignInPage(query.next, form_state, bool(query.ended), visitor.saved_form is not None)
+        saved = visitor.saved_form is not None
+        return SignInPage(local_path(query.next, ""), form_state, bool(query.ended), saved, doors.ways)
 
     @post("/sign-in", form_page=show_sign_in, public=True)
     def sign_in(visitor: BrowserContext, form: SignInForm) -> Redirect:

@@ -37,6 +37,7 @@ class ErrorContext:
     told: Presented | None = None
     """What a token of another issuer said, if one was sent."""
     wanted_audience: str = ""
+    redirect_uri: str = ""
 
     @property
     def names(self) -> dict[str, str]:
@@ -55,6 +56,7 @@ class ErrorContext:
             "subject": told.subject,
             "audience": told.audience,
             "wanted_audience": self.wanted_audience,
+            "redirect_uri": self.redirect_uri,
             "trust": told.command(self.app_id, self.wanted_audience) if self.told else f"{_LIST} --id {self.app_id}",
         }
 

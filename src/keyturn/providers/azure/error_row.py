@@ -18,6 +18,7 @@ class ErrorKind(StrEnum):
 class ErrorSource(StrEnum):
     SIGN_IN = "Entra ID"
     CONSENT = "Microsoft's sign-in"
+    PEOPLE = "the sign-in at Entra ID"
     GRAPH = "Microsoft Graph"
 
 

@@ -5,11 +5,13 @@ Messages may hold ids, links and commands, never a secret. Codes of this product
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from keyturn.errors import RefusalReason
 from keyturn.providers.azure.error_row import ErrorKind, ErrorRow, ErrorSource
 from keyturn.providers.azure.federated_errors import FEDERATED_TABLE
 from keyturn.providers.azure.oauth_errors import OAUTH_TABLE
+from keyturn.providers.azure.people_errors import PEOPLE_TABLE
 from keyturn.providers.azure.policy_words import own_policy
 from keyturn.providers.azure.responses import Answer
 
@@ -75,6 +77,7 @@ def _by_status(
 TABLE: tuple[ErrorRow, ...] = (
     *OAUTH_TABLE,
     *FEDERATED_TABLE,
+    *PEOPLE_TABLE,
     *_sign_in(
         (7000215,),
         ErrorKind.NOT_YET,
@@ -352,7 +355,12 @@ _CONSENT_REFUSED = ErrorRow(
     "Entra ID refused the sign-in for application {app_id}: {words}",
     "Portal: Entra ID > Sign-in logs > User sign-ins shows the reason.",
 )
-_REFUSED = {ErrorSource.SIGN_IN: _SIGN_IN_REFUSED, ErrorSource.CONSENT: _CONSENT_REFUSED}
+_PEOPLE_REFUSED = replace(_CONSENT_REFUSED, source=ErrorSource.PEOPLE, code="sso.refused")
+_REFUSED = {
+    ErrorSource.SIGN_IN: _SIGN_IN_REFUSED,
+    ErrorSource.CONSENT: _CONSENT_REFUSED,
+    ErrorSource.PEOPLE: _PEOPLE_REFUSED,
+}
 _REQUEST_REFUSED = ErrorRow(
     _G,
     None,

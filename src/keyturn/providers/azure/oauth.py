@@ -21,10 +21,9 @@ from keyturn.providers.azure.clouds import Cloud
 from keyturn.providers.azure.error_mapping import ErrorContext, no_answer, refusal, unreadable
 from keyturn.providers.azure.error_row import ErrorSource
 from keyturn.providers.azure.paste_checks import tenant_fault
-from keyturn.providers.azure.responses import Answer, json_object, token_answer
+from keyturn.providers.azure.responses import json_object, refused_callback, token_answer
 from keyturn.providers.azure.tokens import Discovery, access_token, wrong_cloud
 
-_AADSTS = re.compile(r"AADSTS(\d{5,8})")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _SKEW = timedelta(minutes=5)
 _AGAIN = "Connect again. If it happens again, somebody may be tampering with the sign-in."
@@ -103,12 +102,7 @@ class OAuth:
 
     def refuse(self, cloud: Cloud, tenant_id: str, app: OAuthApp, said: Mapping[str, str]) -> NoReturn:
         """Raise what a callback without a code says. Its words are Microsoft's or, at worst, those of a stranger: quoted."""
-        text = said.get("error_description", "")
-        number = _AADSTS.search(text)
-        codes = [number[1]] if number else []
-        codes += [said[key] for key in ("error_subcode", "error") if re.fullmatch(r"[a-z_]{1,80}", said.get(key, ""))]
-        answer = Answer(400, tuple(codes), re.sub(r"\s*Trace ID:.*", "", text, flags=re.DOTALL), None, None)
-        raise refusal(ErrorSource.CONSENT, answer, _subject(cloud, tenant_id, app), [app.secret])
+        raise refusal(ErrorSource.CONSENT, refused_callback(said), _subject(cloud, tenant_id, app), [app.secret])
 
     def tenant_id(self, cloud: Cloud, tenant: str) -> str:
         """Return the id of the tenant that has this domain. Raises as :meth:`authorize_url` does. Repeatable."""

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import quote, quote_plus
@@ -45,6 +45,15 @@ def token_answer(response: HttpResponse, now: datetime) -> Answer:
     request_id = _string(body.get("trace_id")) or response.headers.get("x-ms-request-id")
     plain = _TRACE.sub("", text)
     return Answer(response.status, _own_codes(codes), plain, safe_id(request_id), retry_after(response.headers, now))
+
+
+def refused_callback(said: Mapping[str, str]) -> Answer:
+    """Read what a browser brought back instead of a code. Its words are Microsoft's or, at worst, those of a stranger."""
+    text = said.get("error_description", "")
+    number = _AADSTS.search(text)
+    codes = [number[1]] if number else []
+    codes += [said[key] for key in ("error_subcode", "error") if re.fullmatch(r"[a-z_]{1,80}", said.get(key, ""))]
+    return Answer(400, tuple(codes), _TRACE.sub("", text), None, None)
 
 
 def graph_answer(response: HttpResponse, now: datetime) -> Answer:

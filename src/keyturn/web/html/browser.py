@@ -11,7 +11,7 @@ from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.web.auth import ByCookie, RequestContext
-from keyturn.web.cookies import KEPT, THEME, TOAST, ZONE, SessionCookie, read_cookies
+from keyturn.web.cookies import KEPT, THEME, TOAST, ZONE, SessionCookie, read_cookies, sign_in_name
 from keyturn.web.html.render import Navigation, PageFrame
 from keyturn.web.origin import require_ours
 
@@ -43,6 +43,8 @@ class BrowserContext:
     origin: str = ""
     """Where the page was that sent a form, as the browser says: scheme, host and port. Empty when it does not say."""
     saved_form: str | None = field(default=None, repr=False)
+    away: str | None = field(default=None, repr=False)
+    """What the browser brings back of a sign-in elsewhere."""
 
     @staticmethod
     def of(headers: Mapping[str, str], visit: RequestContext, session_cookie: str) -> "BrowserContext":
@@ -61,6 +63,7 @@ class BrowserContext:
             headers.get("hx-request") == "true",
             headers.get("origin", ""),
             cookies.get(KEPT) or None,
+            cookies.get(sign_in_name(session_cookie)) or None,
         )
 
     def chrome(self, now: datetime, path: str, section: str, shell: Navigation | None) -> PageFrame:

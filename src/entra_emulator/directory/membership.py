@@ -1,0 +1,40 @@
+"""Which groups somebody is in, directly and through other groups; and what tokens say of it.
+
+Sources: https://learn.microsoft.com/security/zero-trust/develop/configure-tokens-group-claims-app-roles (`groupMembershipClaims`,
+200 groups at most in a JSON Web Token, and what it holds instead); the address in `_claim_sources` is an older one, of a service
+that is gone, in Entra ID as well.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from entra_emulator.directory.directory import Application, Group, Tenant
+
+MOST_IN_A_TOKEN = 200
+_CLAIMS_OF_GROUPS = frozenset({"SecurityGroup", "All"})
+
+
+def groups_of(tenant: Tenant, member: str) -> list[Group]:
+    """The groups that have this member, the groups that have those, and so on."""
+    found: dict[str, Group] = {}
+    waiting = [member]
+    while waiting:
+        member = waiting.pop()
+        for group in tenant.groups.values():
+            if member in group.members and group.object_id not in found:
+                found[group.object_id] = group
+                waiting.append(group.object_id)
+    return list(found.values())
+
+
+def group_claims(tenant: Tenant, application: Application, user_id: str) -> dict[str, Any]:
+    """What a token for the application says of the groups of a user; nothing where it is not configured to."""
+    kinds = {kind.strip() for kind in str(application.properties.get("groupMembershipClaims") or "").split(",")}
+    if not kinds & _CLAIMS_OF_GROUPS:
+        return {}
+    ids = [group.object_id for group in groups_of(tenant, user_id) if group.security_enabled or "All" in kinds]
+    if len(ids) <= MOST_IN_A_TOKEN:
+        return {"groups": ids} if ids else {}
+    endpoint = f"https://graph.windows.net/{tenant.id}/users/{user_id}/getMemberObjects"
+    return {"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": endpoint}}}

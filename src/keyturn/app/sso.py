@@ -1,0 +1,105 @@
+"""Sign-in of people through Entra ID, put together."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
+
+from keyturn.accounts.service import Access
+from keyturn.api.sso import routes as sso_api
+from keyturn.app.core import Core, before_call, clouds
+from keyturn.crypto.keyring import KeyringDigests
+from keyturn.errors import busy
+from keyturn.identities.issuer_keys import IssuerKeys
+from keyturn.kit.actor import Role
+from keyturn.kit.bulkhead import Bulkhead
+from keyturn.kit.secret import Plaintext
+from keyturn.pages.people import entra as entra_pages
+from keyturn.pages.people import entra_settings
+from keyturn.pages.people.sign_in import Ways
+from keyturn.people.password_policy import PasswordPolicy
+from keyturn.projects.service import Projects
+from keyturn.providers.azure.assertions import audience_of
+from keyturn.providers.azure.clouds import standard_clouds
+from keyturn.providers.azure.people import ASSERTION_TYPE, PeopleApp, PeopleSignIn
+from keyturn.providers.azure.tenant_keys import TenantKeys
+from keyturn.settings.model import ADMINISTRATORS, Settings, SingleSignOn
+from keyturn.sso.group_roles import GroupRoles
+from keyturn.sso.service import EntraSignIn, Rules
+from keyturn.web.pages import Pages, SessionCookie
+from keyturn.web.ratelimit import Limiter
+from keyturn.web.routes import Routes
+
+_ASKED_AGAIN = timedelta(minutes=1)
+
+
+def password_policy(settings: Settings) -> PasswordPolicy:
+    return PasswordPolicy(administrators_only=settings.password_sign_in == ADMINISTRATORS)
+
+
+def ways(settings: Settings) -> Ways:
+    return Ways(settings.sso is not None, settings.password_sign_in == ADMINISTRATORS)
+
+
+def redirect_uri(settings: Settings) -> str:
+    """Return what is registered with the application."""
+    return f"{settings.site_url or f'http://localhost:{settings.port}'}{entra_pages.CALLBACK}"
+
+
+def group_roles(core: Core) -> GroupRoles:
+    sso = core.settings.sso
+    return GroupRoles(core.database, core.clock, core.ids, sso.tenant_id if sso else None)
+
+
+def sso_routes(core: Core) -> Routes:
+    return sso_api.router(group_roles(core))
+
+
+def sso_pages(core: Core, access: Access, projects: Projects, limiter: Limiter, cookie: SessionCookie) -> list[Pages]:
+    """Return the page for administrators and, where people sign in so, the way to Entra ID and back."""
+    settings = core.settings
+    of_admins = entra_settings.router(
+        group_roles(core),
+        projects,
+        settings.sso,
+        redirect_uri(settings),
+        administrators_only=settings.password_sign_in == ADMINISTRATORS,
+    )
+    if settings.sso is None:
+        return [of_admins]
+    return [of_admins, entra_pages.router(entra_sign_in(core, access, settings.sso), limiter, cookie)]
+
+
+def entra_sign_in(core: Core, access: Access, sso: SingleSignOn) -> EntraSignIn:
+    guard = partial(
+        before_call, core.database, Bulkhead(partial(busy, "asking Entra ID for its keys"), places=8, waiting=8)
+    )
+    return EntraSignIn(
+        core.database,
+        core.clock,
+        core.ids,
+        people_issuer(core, sso),
+        IssuerKeys(core.clock, guard, again=_ASKED_AGAIN),
+        access.sessions,
+        KeyringDigests(core.keyring),
+        Rules(frozenset(sso.groups), Role(sso.default_role) if sso.default_role else None),
+        core.settings.quotas,
+    )
+
+
+def people_issuer(core: Core, sso: SingleSignOn) -> PeopleSignIn:
+    settings, endpoints = core.settings, clouds(core.settings).get(core.settings.cloud)
+    app = PeopleApp(sso.tenant_id, sso.client_id, redirect_uri(settings), _proof(core, sso))
+    keys = TenantKeys(core.transport, standard_clouds().get(settings.cloud), endpoints)
+    return PeopleSignIn(core.transport, core.clock, core.ids, endpoints, keys, app, settings.pace.call_timeout)
+
+
+def _proof(core: Core, sso: SingleSignOn) -> Callable[[], Mapping[str, Plaintext]]:
+    """Return what makes the fields by which this server proves to be the application."""
+    secret, source, audience = sso.client_secret, sso.token_source, audience_of(core.settings.cloud)
+    if secret is not None:
+        return lambda: {"client_secret": secret}
+    kind = Plaintext(ASSERTION_TYPE)
+    return lambda: {
+        "client_assertion_type": kind,
+        "client_assertion": core.sources.token(source or "", audience),
+    }
