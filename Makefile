@@ -9,7 +9,7 @@ DISTRIBUTIONS := distributions/entra-emulator distributions/keyturn-simulation
 # Bytecode is kept: without it every process of a demonstration or a test compiles all packages anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo serve test check seeds crash clients bench screenshots docs lock sbom dist image clean
+.PHONY: help setup demo serve test check seeds crash clients bench screenshots docs site lock sbom dist image clean
 help:
 	@echo "make demo      watch a real rotation against a local Entra ID (ARGS=--stay keeps it running)"
 	@echo "make serve     run the server on this machine"
@@ -21,6 +21,7 @@ help:
 	@echo "make bench     measure what the README claims"
 	@echo "make screenshots  take pictures of every page into build/screenshots"
 	@echo "make docs      regenerate the reference documents"
+	@echo "make site      build the documents as static pages into build/site (search included; nothing is loaded from elsewhere)"
 	@echo "make lock      resolve and lock all dependencies anew"
 	@echo "make sbom      write the bill of materials of what is locked (CycloneDX)"
 	@echo "make dist      build the wheels and source archives of the three distributions into build/dist"
@@ -94,6 +95,16 @@ screenshots: $(VENV)/.test
 docs: $(VENV)/.test
 	$(BIN)/python scripts/documents
 
+# Sphinx and its theme in an environment of their own: a server and its tests need nothing of them.
+SITE := build/site-env
+$(SITE)/.made: $(UV) requirements/site.txt
+	$(PYTHON) -m venv $(SITE)
+	$(UV) pip install --quiet --python $(SITE)/bin/python --require-hashes -r requirements/site.txt
+	@touch $@
+
+site: $(SITE)/.made
+	@$(SITE)/bin/python scripts/site build/site
+
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock" --upgrade
 lock:
@@ -102,6 +113,7 @@ lock:
 	build/lock/bin/$(LOCK) --extra server pyproject.toml requirements/run.in -o requirements/run.txt
 	build/lock/bin/$(LOCK) -c requirements/run.txt distributions/entra-emulator/pyproject.toml -o requirements/emulator.txt
 	build/lock/bin/$(subst --universal ,,$(LOCK)) requirements/test.in -o requirements/test.txt
+	build/lock/bin/$(LOCK) requirements/site.in -o requirements/site.txt
 	build/lock/bin/$(LOCK) --prerelease if-necessary requirements/az.in -o requirements/az.txt
 	$(MAKE) sbom
 
