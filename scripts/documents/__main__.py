@@ -13,7 +13,10 @@ from pathlib import Path
 import pages
 from sources import Unreadable
 
-FOLDER = Path(__file__).parents[2] / "docs" / "reference"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "docs" / "reference"
+ELSEWHERE = {"values.schema.json": pages.CHART_SCHEMA}
+"""Documents that are not in that folder."""
 DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "settings.md": pages.settings,
     "cli.md": pages.cli,
@@ -23,6 +26,7 @@ DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "metrics.md": pages.metrics,
     "openapi.json": pages.openapi,
     "emulator.md": pages.emulator,
+    "values.schema.json": pages.chart_schema,
 }
 SHOWN = 20
 
@@ -50,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _one(name: str, *, check: bool) -> bool:
     """Write the document, or say what is stale in it. Returns whether it is stale."""
-    path, text = FOLDER / name, DOCUMENTS[name]()
+    path, text = ELSEWHERE.get(name, FOLDER / name), DOCUMENTS[name]()
     before = path.read_text() if path.exists() else ""
     if before == text:
         return False
@@ -63,7 +67,7 @@ def _one(name: str, *, check: bool) -> bool:
         return True
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-    print(f"wrote docs/reference/{name}")
+    print(f"wrote {path.relative_to(ROOT)}")
     return False
 
 

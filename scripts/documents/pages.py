@@ -39,6 +39,24 @@ def settings() -> str:
     return f"{title}\n\n{NOTE}{rest}"
 
 
+# --- the chart --------------------------------------------------------------------------------------------------------
+
+CHART_SCHEMA = Path(__file__).parents[2] / "deploy" / "helm" / "keyturn" / "values.schema.json"
+
+
+def chart_schema() -> str:
+    """Return the schema of the chart's values with today's names of secret settings; the rest of it stays as it is."""
+    from keyturn.settings.table import SETTINGS  # noqa: PLC0415
+
+    secret = sorted(setting.name for setting in SETTINGS if setting.secret)
+    schema = json.loads(CHART_SCHEMA.read_text(encoding="utf-8"))
+    refused = schema["properties"]["settings"]["propertyNames"]["not"]["anyOf"]
+    refused[0]["enum"], refused[2]["enum"] = secret, [f"{name}_FILE" for name in secret]
+    own_place = {"DB_CONNECTION_URI", "ENCRYPTION_KEY"}
+    schema["properties"]["secretSettings"]["propertyNames"]["enum"] = [x for x in secret if x not in own_place]
+    return json.dumps(schema, indent=1) + "\n"
+
+
 # --- errors -----------------------------------------------------------------------------------------------------------
 
 _ERRORS = """# Errors
