@@ -181,6 +181,14 @@ class HotReads(Generic[Told]):
         answer = self._answers.get(answered.kept.content)
         return None if answer is None else Hit(session.actor, answer, answered, found.standing, session.digest)
 
+    def view(self, session_key: bytes, target: Target) -> bytes | None:
+        """Return what stands for the rights by which this token's answer was found, as long as they are the same."""
+        session = self._sessions.get(session_key)
+        if session is None or session.access != self.counters.access:
+            return None
+        found = session.found.get(target)
+        return None if found is None else found.view
+
     def ticket(self, session_key: bytes, target: Target) -> Ticket | None:
         """Return what an answer that is now made the long way is kept with; None when it cannot be."""
         if len(target[0]) + len(target[1]) > LONGEST_TARGET:

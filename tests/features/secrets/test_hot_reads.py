@@ -152,16 +152,18 @@ def test_a_wait_of_the_short_way_ends_as_one_of_the_long_way_does(desk: HotDesk)
     desk.one.timers.ring(up_to=60)
     assert told(unchanged[0].result(30)) == told(unchanged[1].result(30)) == told(slow.result(30))
     assert slow.result().status_code == 304
-    changed = [desk.one.begin(waits, token, if_none_match=etag) for _ in range(5)]
+    changed = [desk.one.begin(waits, token, if_none_match=etag, x_keyturn_instance=f"pod-{n}") for n in range(12)]
     desk.put("OTHER", "of no concern")
     assert not any(each.done() for each in changed)
     desk.put("KEY", "value of afterwards", "PATCH")
+    long = desk.one.long
     for _ in range(100):
         desk.one.timers.ring(up_to=1)
         if all(each.done() for each in changed):
             break
         time.sleep(0.02)
     assert {each.result(30).json()["secret"]["secretValue"] for each in changed} == {"value of afterwards"}
+    assert desk.one.long == long + 1, "of those who are woken together one goes the long way for all"
     assert desk.one.watch.waiting == 0
     for wrong in ("0", "61", "1&wait=2", "x"):
         answers = [

@@ -32,6 +32,8 @@ from keyturn.web.server.fast import Glance, Known, LongWay
 _ROOTS = ("/api/v3/secrets/raw", "/api/v4/secrets")
 _SETTLES_WITHIN = 0.25
 """Seconds that a request waits until a write of this process has been looked at; then it goes the long way."""
+_MADE_WITHIN = 1.0
+"""Seconds that a request waits for an answer that another one is making the long way; then it makes its own."""
 MOST_REFERRING = 256 * 1024
 """Bytes of an answer with references: a few can make much of little, which would keep others waiting each time."""
 _WAIT = re.compile(rb"(?:^|&)wait=([1-9]|[1-5][0-9]|60)(?=&|$)")
@@ -111,6 +113,8 @@ class HotSecrets:
         self._watch = watch
         self._waiting: list[asyncio.Future[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._made: dict[tuple[Target, bytes], asyncio.Future[None]] = {}
+        """What is being made the long way, by target and rights: of thousands who are woken together one makes it for all."""
         hot.counters.listen(self._looked)
 
     def concerns(self, path: str, query: bytes) -> bool:
@@ -122,13 +126,17 @@ class HotSecrets:
         who = consumer(glance.ip, glance.instance, glance.refresh_interval, glance.in_use)
         wait, query = _wait_of(glance.query)
         session_key, target = hashlib.sha256(glance.authorization).digest(), (glance.path, query)
-        waited = 0.0
+        waited, followed = 0.0, False
         while True:
-            if self._hot.counters.pending:
+            if self._hot.counters.pending or (self._hot.counters.confirmed and not self._hot.fresh):
                 await self._settled()
             hit = self._hot.known(session_key, target, glance.ip)
             if hit is None:
-                return LongWay(self._hot.ticket(session_key, target), waited)
+                view = self._hot.view(session_key, target)
+                if view is None or not await self._is_made((target, view), followed):
+                    return self._long_way(session_key, target, view, waited)
+                followed = True
+                continue
             tags = glance.if_none_match
             if tags != hit.answer.etag and not (tags and matches(hit.answer.etag, [tags])):
                 return await self._values(glance, session_key, target, hit, who, waited)
@@ -140,8 +148,30 @@ class HotSecrets:
                 again = await self._watch.news(claim, hit.answered.kept.concern, place, wait - waited)
                 waited += time.monotonic() - began
                 if again or claim.access != self._hot.counters.access:
+                    followed = False
                     continue
             return Known(304, b"", self._headers(hit, who), hit.actor.id, waited)
+
+    def _long_way(self, session_key: bytes, target: Target, view: bytes | None, waited: float) -> LongWay:
+        """Let the request go the long way. Until it has come to its end, who would get the same answer waits for it."""
+        ticket = self._hot.ticket(session_key, target)
+        if ticket is None or view is None or (target, view) in self._made:
+            return LongWay(ticket, waited)
+        made = self._made[target, view] = asyncio.get_running_loop().create_future()
+
+        def over() -> None:
+            del self._made[target, view]
+            made.set_result(None)
+
+        return LongWay(ticket, waited, over)
+
+    async def _is_made(self, answer: tuple[Target, bytes], followed: bool) -> bool:
+        """Wait for an answer that another request is making; False: none is, or the one that was waited for was of no use."""
+        made = self._made.get(answer)
+        if made is None or followed:
+            return False
+        await asyncio.wait({made}, timeout=_MADE_WITHIN)
+        return True
 
     async def _values(
         self, glance: Glance, session_key: bytes, target: Target, hit: Hit[Promise], who: Consumer, waited: float

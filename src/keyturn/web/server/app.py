@@ -72,9 +72,13 @@ class Application:
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             way = None if self._fast is None else await self._fast.serve(scope, send)
-            if way is not ANSWERED:
-                ticket, waited = (None, 0.0) if way is None else (way.ticket, way.waited)
-                await self._gate.pass_through(self._serve, scope, receive, send, ticket, waited)
+            if way is None:
+                await self._gate.pass_through(self._serve, scope, receive, send)
+            elif way is not ANSWERED:
+                try:
+                    await self._gate.pass_through(self._serve, scope, receive, send, way.ticket, way.waited)
+                finally:
+                    way.over()
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
 

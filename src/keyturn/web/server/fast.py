@@ -6,7 +6,7 @@ answer, to the byte, but for the request id. A test compares them.
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -61,15 +61,20 @@ class Known:
     waited: float = 0.0
 
 
+def _nothing() -> None:
+    """Nobody waits for the end of a request."""
+
+
 @dataclass(slots=True)
 class LongWay:
     """How the long way is to go on: the ``ticket`` is for its handler, who keeps the answer with it.
 
-    ``waited``: seconds for which the caller, who wanted to wait, has waited already.
+    ``waited``: seconds for which the caller, who wanted to wait, has waited already. ``over`` is called when it was answered.
     """
 
     ticket: object | None
     waited: float = 0.0
+    over: Callable[[], None] = _nothing
 
 
 ANSWERED = LongWay(None)
