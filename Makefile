@@ -111,6 +111,7 @@ lock:
 	$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv
 	build/lock/bin/$(LOCK) requirements/uv.in -o requirements/uv.txt
 	build/lock/bin/$(LOCK) --extra server pyproject.toml requirements/run.in -o requirements/run.txt
+	build/lock/bin/$(LOCK) -c requirements/run.txt --extra traces pyproject.toml -o requirements/traces.txt
 	build/lock/bin/$(LOCK) -c requirements/run.txt distributions/entra-emulator/pyproject.toml -o requirements/emulator.txt
 	build/lock/bin/$(subst --universal ,,$(LOCK)) requirements/test.in -o requirements/test.txt
 	build/lock/bin/$(LOCK) requirements/site.in -o requirements/site.txt

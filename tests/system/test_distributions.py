@@ -211,7 +211,7 @@ def test_the_light_half_says_what_is_missing_for_a_server(archives: Path, tmp_pa
 
 
 def test_the_server_has_all_it_imports_and_the_demonstration_says_what_it_needs(archives: Path, tmp_path: Path) -> None:
-    server = Environment(tmp_path, wheel(archives, "keyturn"), extras=frozenset({"server", "azure"}))
+    server = Environment(tmp_path, wheel(archives, "keyturn"), extras=frozenset({"server", "azure", "traces"}))
     assert server.run("python", "-c", IMPORT_ALL, "keyturn").stderr == ""
     assert server.run("keyturn", "migrate").returncode == 0
     refused = server.run("keyturn", "demo")

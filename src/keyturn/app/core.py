@@ -13,6 +13,7 @@ from keyturn.app import startup
 from keyturn.app.meters import host_of, open_meters, tell_clock
 from keyturn.app.services import Services, build
 from keyturn.app.token_sources import token_sources
+from keyturn.app.traces import open_tracer
 from keyturn.app.vault_wait import VaultWatch, waiting
 from keyturn.connections.flow import CALLBACK_PATH
 from keyturn.crypto.keyring import Keyring, KeyringSealer
@@ -32,6 +33,7 @@ from keyturn.providers.transport import HttpTransport
 from keyturn.settings.model import Settings
 from keyturn.telemetry.calls import ObservedTransport
 from keyturn.telemetry.meters import Meters
+from keyturn.telemetry.tracing import NO_TRACES, Tracer
 
 
 @dataclass
@@ -51,10 +53,12 @@ class Core:
     sources: TokenSources
     meters: Meters
     vault_watch: VaultWatch | None = None
+    tracer: Tracer = NO_TRACES
 
     def close(self) -> None:
         if self.vault_watch is not None:
             self.vault_watch.stop()
+        self.tracer.close()
         self.transport.close()
         self.database.close()
 
@@ -74,10 +78,11 @@ def open_core(settings: Settings, notice: startup.Notice, ahead: timedelta = tim
     guard = partial(before_call, database, Bulkhead(partial(busy, "waiting for Microsoft"), places=12, waiting=4))
     transport = HttpTransport(ca_file=settings.ca_file, guard=guard, name=process_id)
     known, oauth = clouds(settings), oauth_app(settings)
+    tracer = open_tracer(settings, process_id)
     meters = open_meters(settings, database, clock, refreshes=oauth is not None)
     sources = token_sources(settings, os.environ, transport, HttpTransport(guard=guard, direct=True))
     azure = AzureProvider(
-        ObservedTransport(transport, host_of(known, settings.cloud), meters),
+        ObservedTransport(transport, host_of(known, settings.cloud), meters, tracer),
         clock,
         known,
         ids=ids,
@@ -103,6 +108,7 @@ def open_core(settings: Settings, notice: startup.Notice, ahead: timedelta = tim
         sources,
         meters,
         watch,
+        tracer,
     )
 
 

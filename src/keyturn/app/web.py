@@ -95,6 +95,7 @@ from keyturn.rotations import guards
 from keyturn.rotations.promises import Promise
 from keyturn.secrets.restoring import Restoring
 from keyturn.secrets.service import Secrets
+from keyturn.telemetry.tracing import NO_TRACES, RequestTraces
 from keyturn.web import unbuilt
 from keyturn.web.html.render import Renderer
 from keyturn.web.pages import Keeper, Pages, SessionCookie, Site
@@ -102,6 +103,7 @@ from keyturn.web.ratelimit import Limiter
 from keyturn.web.routes import Routes
 from keyturn.web.server.app import Application, build
 from keyturn.web.server.health import latest
+from keyturn.web.server.middleware import nobody_traces
 from keyturn.web.subpath import SubPath
 
 
@@ -225,6 +227,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         known_answers=HotSecrets(hot, reads, promises, watch),
         announcements=core.database.listen,
         observe=core.meters.request,
+        trace=nobody_traces if core.tracer is NO_TRACES else RequestTraces(core.tracer).begin,
     )
     tell_serving(core.meters, application, watch, settings.max_waiters)
     return application

@@ -65,6 +65,7 @@ class Worker:
             use_cases.targets,
             settings.quotas.runs_per_hour,
             core.meters,
+            core.tracer,
         )
         self._sources = Sources(
             [

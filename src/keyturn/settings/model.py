@@ -149,6 +149,7 @@ class Settings:
     """Where that port is; None: where the other one is."""
     metrics_token: Plaintext | None = field(default=None, repr=False)
     metrics_names: bool = False
+    otlp_endpoint: str | None = None
     site_url: str | None = None
     database_ca: str | None = None
     """PEM certificates that the database server's certificate must lead to."""

@@ -38,4 +38,13 @@ MONITORING_SETTINGS: tuple[Setting, ...] = (
         "Whether /metrics tells the names that people gave to connections and rotations, not only their ids.",
         default="false",
     ),
+    Setting(
+        "KEYTURN_OTLP_ENDPOINT",
+        "otlp_endpoint",
+        values.origin,
+        "http://127.0.0.1:4318",
+        "Collector of OpenTelemetry to which traces are sent, over HTTP. Needs the extra traces: pip install"
+        " 'keyturn[server,traces]'.",
+        default="none",
+    ),
 )

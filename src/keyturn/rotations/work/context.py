@@ -15,6 +15,7 @@ from keyturn.rotations.targets import RotationTarget
 from keyturn.rotations.timings import ProtocolTimings
 from keyturn.settings.model import USUAL_QUOTAS, Pace
 from keyturn.telemetry.meters import Meters
+from keyturn.telemetry.tracing import NO_TRACES, Tracer
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class WorkerContext:
     """Most scheduled runs of rotations of other applications, in an organization; 0: any number."""
 
     meters: Meters = field(default_factory=Meters)
+    tracer: Tracer = NO_TRACES
 
     def mark_all(self) -> None:
         """Bring rows of earlier versions to the form of today: outside transactions, before holders are looked for."""

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import structlog
 
-from keyturn.errors import Misconfigured, NeedsAction, NotYet, Refused, Upstream
+from keyturn.errors import KeyturnError, Misconfigured, NeedsAction, NotYet, Refused, Upstream
 from keyturn.rotations.domain import Snapshot, StepName
 from keyturn.rotations.failure import Failure, after_failure
 from keyturn.rotations.protocol import Decision, Step, Wait, decide
@@ -22,6 +22,7 @@ from keyturn.rotations.work.context import WorkerContext
 from keyturn.rotations.work.inspection import Deferred
 from keyturn.rotations.work.lease import LeaseLost
 from keyturn.rotations.work.steps import NETWORK, perform
+from keyturn.telemetry.tracing import Attribute, Span, SpanKind
 
 log = structlog.get_logger()
 
@@ -43,9 +44,11 @@ class Rotator:
         if work is None:
             return
         try:
-            for _ in range(MAX_TURNS):
-                if not self.turn(work):
-                    return
+            with self._context.tracer.span("rotation", SpanKind.INTERNAL) as span:
+                span.tell(Attribute.ROTATION_ID, rotation_id)
+                for _ in range(MAX_TURNS):
+                    if not self.turn(work):
+                        return
             log.error("rotation.does_not_rest", rotation_id=rotation_id)
         except LeaseLost:
             log.info("rotation.lease_lost", rotation_id=rotation_id)
@@ -65,7 +68,10 @@ class Rotator:
             return False
         decision = self._decide(work, snapshot)
         if isinstance(decision, Step):
-            self._do(work, snapshot, decision)
+            with self._context.tracer.span(f"step {decision.name.value}", SpanKind.INTERNAL) as span:
+                span.tell(Attribute.STEP, decision.name.value)
+                span.tell(Attribute.RUN_ID, snapshot.run.id if snapshot.run else None)
+                self._do(work, snapshot, decision, span)
             return True
         return not self._rest(work)
 
@@ -98,7 +104,7 @@ class Rotator:
             work.lease.drop(tx)
         return True
 
-    def _do(self, work: RotationWork, snapshot: Snapshot, step: Step) -> None:
+    def _do(self, work: RotationWork, snapshot: Snapshot, step: Step, span: Span) -> None:
         if self._watcher:
             self._watcher(work.rotation_id, step)
         if step.name in NETWORK:
@@ -106,12 +112,16 @@ class Rotator:
         attempt = work.attempt(step, snapshot)
         try:
             perform(attempt)
+            span.tell(Attribute.OUTCOME, "done")
         except Deferred as later:
+            span.tell(Attribute.OUTCOME, "waiting")
             self._wait(attempt, later)
         except Upstream as error:
+            _tell_failure(span, error)
             self._failed(attempt, error)
         except Misconfigured as error:
             # A stored value does not open, perhaps one of this rotation alone: it is the rotation's failure, and told as such.
+            _tell_failure(span, error)
             self._failed(attempt, NeedsAction(error.message, code=error.code, fix=error.fix))
         except Refused as error:
             if error.code != "journal.moved":
@@ -141,3 +151,9 @@ class Rotator:
         with attempt.write("waiting", later.why) as tx:
             if run:
                 runs.change_run(tx, run.id, retry_at=now + later.wait, retry_set_at=now)
+
+
+def _tell_failure(span: Span, error: KeyturnError) -> None:
+    span.tell(Attribute.OUTCOME, "failed")
+    span.tell(Attribute.ERROR, error.code)
+    span.fail()

@@ -22,7 +22,7 @@ from keyturn.web.reference import page
 from keyturn.web.server import assets, health
 from keyturn.web.server.admission import BodyReads, check_host
 from keyturn.web.server.fast import ANSWERED, FastPath, KnownAnswers
-from keyturn.web.server.middleware import EdgeMiddleware, Observe, nobody_observes
+from keyturn.web.server.middleware import EdgeMiddleware, Observe, Trace, nobody_observes, nobody_traces
 from keyturn.web.subpath import SubPath
 from keyturn.web.table import Table, WrongMethod, normal
 
@@ -138,6 +138,7 @@ def build(
     known_answers: KnownAnswers | None = None,
     announcements: Callable[[Callable[[], None]], None] | None = None,
     observe: Observe = nobody_observes,
+    trace: Trace = nobody_traces,
 ) -> Application:
     """Return the ASGI application.
 
@@ -147,7 +148,7 @@ def build(
     arrive in ``body_timeout``. ``pause`` lets so many seconds pass, between two looks at what a request waits for.
     ``closers`` are called when all requests are done, ``releases`` when no more are taken: they let go those that wait.
     ``known_answers`` are given without a thread. ``announcements`` is given what is to be called when something happened that a
-    request may wait for. ``observe`` is told of each answer that was not known.
+    request may wait for. ``observe`` is told of each answer that was not known, ``trace`` follows each.
     """
     below = SubPath.of(settings.site_url)
     by_cookie = cookie_credentials(site.recall, site.session_cookie, site.site_url) if site else None
@@ -157,7 +158,7 @@ def build(
     if announcements is not None:
         announcements(edge.announce)
     gate = EdgeMiddleware(
-        ids, tuple(trusted_proxies), frozenset(cors_origins), secure=secure, below=below, observe=observe
+        ids, tuple(trusted_proxies), frozenset(cors_origins), secure=secure, below=below, observe=observe, trace=trace
     )
     fast = FastPath(gate, known_answers) if known_answers else None
     app = Application(edge, gate, BodyReads(body_timeout.total_seconds()), closers, fast, releases)

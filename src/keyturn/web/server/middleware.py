@@ -6,9 +6,10 @@ import string
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -43,6 +44,28 @@ and the code of the error that it told.
 """
 
 
+class RequestSpan(Protocol):
+    """A request that is under way, as somebody follows it who is told how it was answered."""
+
+    def answered(self, route: str | None, status: int, request_id: str, code: str | None) -> None: ...
+
+
+Trace = Callable[[str, str], AbstractContextManager[RequestSpan]]
+"""Follows a request with this method, which is part of what its header ``traceparent`` says."""
+
+
+class _Unfollowed:
+    def answered(self, route: str | None, status: int, request_id: str, code: str | None) -> None: ...
+
+
+_UNFOLLOWED = _Unfollowed()
+
+
+def nobody_traces(_method: str, _traceparent: str) -> AbstractContextManager[RequestSpan]:
+    """Follow nothing."""
+    return nullcontext(_UNFOLLOWED)
+
+
 def nobody_observes(_method: str, _route: str | None, _status: int, _seconds: float, _code: str | None) -> None:
     """Note nothing."""
 
@@ -66,6 +89,7 @@ class EdgeMiddleware:
     traffic: Traffic = field(default_factory=Traffic)
     below: SubPath = AT_ROOT
     observe: Observe = nobody_observes
+    trace: Trace = nobody_traces
 
     @property
     def always(self) -> dict[str, str]:
@@ -94,7 +118,8 @@ class EdgeMiddleware:
             reply.answered = asyncio.Event()
             inner, receive = {**scope, "method": "GET"}, partial(_head_taken, reply.answered)
         logged = structlog.contextvars.bound_contextvars(request_id=visit.request_id)
-        with self.traffic.request(peer_of(scope)), logged:
+        following = self.trace(scope["method"], headers.get("traceparent", ("",))[0])
+        with self.traffic.request(peer_of(scope)), logged, following as span:
             try:
                 check_head(scope.get("http_version", ""), scope["path"], scope["headers"])
                 check_path(scope["path"])
@@ -108,6 +133,7 @@ class EdgeMiddleware:
                 await reply.last_words(error)
             finally:
                 seconds = time.perf_counter() - began
+                span.answered(visit.route, reply.status, visit.request_id, visit.refusal)
                 self.observe(inner["method"], visit.route, reply.status, seconds, visit.refusal)
                 _write_access_log(scope, visit, reply.status, seconds)
 
