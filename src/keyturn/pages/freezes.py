@@ -95,12 +95,17 @@ def _organization(freezes: Freezes, clock: Clock) -> list[PageRoute]:
         window = freezes.create(actor, form.body().command())
         return Redirect(OF_ORGANIZATION, toast=f"{window.name} was added. All rotations were planned anew.")
 
+    @post(OF_ORGANIZATION + "/{freeze_id}", form_page=show_freezes)
+    def edit_freeze(actor: Actor, freeze_id: str, form: FreezeForm) -> Redirect:
+        window = freezes.update(actor, freeze_id, form.body().command())
+        return Redirect(OF_ORGANIZATION, toast=f"{window.name} was changed. All rotations were planned anew.")
+
     @post(OF_ORGANIZATION + "/{freeze_id}/delete", form_page=show_freezes)
     def delete_freeze(actor: Actor, freeze_id: str) -> Redirect:
         window = freezes.delete(actor, freeze_id)
         return Redirect(OF_ORGANIZATION, toast=f"{window.name} was removed. All rotations were planned anew.")
 
-    return [show_freezes, add_freeze, delete_freeze]
+    return [show_freezes, add_freeze, edit_freeze, delete_freeze]
 
 
 def _project(freezes: Freezes, heads: ProjectHeaders, clock: Clock) -> list[PageRoute]:
@@ -120,13 +125,19 @@ def _project(freezes: Freezes, heads: ProjectHeaders, clock: Clock) -> list[Page
         toast = f"{window.name} was added. All rotations were planned anew."
         return Redirect(OF_PROJECT.format(project_id=project_id), toast=toast)
 
+    @post(OF_PROJECT + "/{freeze_id}", form_page=show_project_freezes)
+    def edit_project_freeze(actor: Actor, project_id: str, freeze_id: str, form: FreezeForm) -> Redirect:
+        window = freezes.update(actor, freeze_id, form.body().command(project_id))
+        toast = f"{window.name} was changed. All rotations were planned anew."
+        return Redirect(OF_PROJECT.format(project_id=project_id), toast=toast)
+
     @post(OF_PROJECT + "/{freeze_id}/delete", form_page=show_project_freezes)
     def delete_project_freeze(actor: Actor, project_id: str, freeze_id: str) -> Redirect:
         window = freezes.delete(actor, freeze_id)
         toast = f"{window.name} was removed. All rotations were planned anew."
         return Redirect(OF_PROJECT.format(project_id=project_id), toast=toast)
 
-    return [show_project_freezes, add_project_freeze, delete_project_freeze]
+    return [show_project_freezes, add_project_freeze, edit_project_freeze, delete_project_freeze]
 
 
 def _lines(

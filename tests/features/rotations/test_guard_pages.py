@@ -59,6 +59,14 @@ def test_days_and_freezes_are_said_with_the_next_rotations(scene: Applications, 
     assert "before its first day" in browser.refused("/organization/freezes", **days)
     browser.done("/organization/freezes", **(days | {"toDay": str(today + timedelta(days=20)), "reason": "Peak."}))
     assert "Frozen" in browser.page(f"/projects/{scene.project_id}/freezes")
+    [window] = scene.world.services.freezes.list(scene.actor, None)
+    one = f"/organization/freezes/{window.id}"
+    assert "before its first day" in browser.refused(one, **days)
+    longer = days | {"toDay": str(today + timedelta(days=30)), "reason": "Peak."}
+    browser.done(one, **longer)
+    page_of_freezes = browser.page("/organization/freezes")
+    assert f'value="{today + timedelta(days=30)}"' in page_of_freezes
+    assert "Of the organization" in browser.page(f"/projects/{scene.project_id}/freezes")
     assert "no changes: Sale" in browser.page(path)
     refused = browser.refused(f"{path}/rotate")
     assert "Nothing is to be changed now: Sale" in refused
