@@ -4,7 +4,6 @@ helm is the one on the path, or is built by Go into ``build/clients``, which tak
 rendered is read by Kubernetes' own types, in which a word that they do not know is a fault.
 """
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -16,32 +15,14 @@ import pytest
 import yaml
 
 from keyturn.settings.table import SETTINGS
+from tests.deploy.go_programs import built, checked
 from tests.deploy.test_chart_values import CHART, ROOT, WITH_POSTGRESQL, WRONG
 
 pytestmark = [pytest.mark.client, pytest.mark.compiled, pytest.mark.timeout(1500)]
 
-BUILT = ROOT / "build" / "clients"
 TYPES = Path(__file__).parent / "kubernetes"
 EXAMPLES = sorted(path.name for path in (CHART / "ci").glob("*.yaml"))
 Objects = list[dict[str, Any]]
-
-
-def built(name: str, *arguments: str, at: Path) -> str:
-    """Build a program by Go, once for these arguments and this folder. Skips where there is no Go or no module to be had."""
-    go = shutil.which("go")
-    if not go:
-        pytest.skip(f"{name} is missing, and so is Go, which would build it")
-    content = b"".join(path.read_bytes() for path in sorted(at.iterdir()) if path.is_file())
-    digest = hashlib.sha256(content + " ".join(arguments).encode()).hexdigest()[:16]
-    target = BUILT / f"{name}-{digest}"
-    if not target.exists():
-        BUILT.mkdir(parents=True, exist_ok=True)
-        command = [go, "build", "-mod=readonly", "-o", str(target), *arguments]
-        done = subprocess.run(command, cwd=at, capture_output=True, text=True, check=False)
-        if done.returncode and "dial tcp" in done.stderr:
-            pytest.skip(f"the modules of {name} cannot be fetched: {done.stderr[-200:]}")
-        assert not done.returncode, done.stderr
-    return str(target)
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +90,7 @@ def test_each_example_is_sound_for_security_and_for_kubernetes(example: str, ren
     assert lint.returncode == 0
     types = built("kubernetes-types", ".", at=TYPES)
     text = yaml.safe_dump_all(objects)
-    read = subprocess.run([types], input=text, capture_output=True, text=True, check=False, timeout=60)
-    assert read.returncode == 0, read.stderr
+    checked(types, stdin=text)
 
 
 def test_probes_and_selectors_reach_what_they_are_for(render: Any) -> None:
