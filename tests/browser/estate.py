@@ -267,7 +267,7 @@ def _listening(app: Any, traffic: list[str]) -> Any:
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
-        query = "" if scope["path"].endswith("/oauth/callback") else scope["query_string"].decode()
+        query = "" if scope["path"].endswith("/callback") else scope["query_string"].decode()
         traffic.append(f"{scope['path']}?{query}")
 
         gzipped = False

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
+from keyturn.app.sso import group_roles
 from keyturn.kit.actor import Role
 from keyturn.projects.domain import Project
+from keyturn.sso.domain import NewGroupRole
 from tests.browser.estate import (
     ADMINISTRATOR,
     BrowserServer,
@@ -18,6 +20,7 @@ from tests.browser.estate import (
     watch,
 )
 from tests.browser.steps import connect, fill, refusal
+from tests.browser.test_tour import faults
 
 
 @pytest.fixture
@@ -195,3 +198,28 @@ def test_oauth_that_is_not_set_up_says_so_and_how(without_oauth: tuple[BrowserSe
     expect(page.locator("option[value=oauth]")).to_be_disabled()
     expect(page.get_by_text("environment variables are not configured")).to_be_visible()
     expect(page.get_by_role("link", name="How to set it up")).to_have_attribute("href", "/help/azure")
+
+
+def test_somebody_signs_in_to_keyturn_itself_and_lands_where_they_wanted_to_go(
+    chromium: Browser, estate: BrowserServer
+) -> None:
+    admin = estate.emulator.admin
+    inside, outside = (admin.create_user(estate.tenant_id, name) for name in ("Ida Inside", "Otto Outside"))
+    operators = admin.create_group(estate.tenant_id, "Operators", members=(inside,))
+    group_roles(estate.core).add(estate.actor, NewGroupRole(operators, "member", "Operators"))
+    with watch(chromium, estate, None) as watched:
+        page = watched.page()
+        for account, title in (("Otto Outside", "You were not signed in"), ("Ida Inside", "Projects")):
+            page.goto(f"{estate.url}/projects")
+            page.get_by_role("link", name="Sign in through Entra ID").click()
+            accept(page, account)
+            expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
+            if title != "Projects":
+                assert not faults(page, "entra refused")
+                expect(
+                    page.get_by_text("An administrator of this server gives one of your groups a role")
+                ).to_be_visible()
+                assert "code=" not in page.url
+                watched.context.clear_cookies()
+        assert page.url == f"{estate.url}/projects"
+        assert outside not in {user.object_id for user in group_roles(estate.core).users(estate.actor)}

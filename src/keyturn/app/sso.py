@@ -7,20 +7,26 @@ from functools import partial
 from keyturn.accounts.service import Access
 from keyturn.api.sso import routes as sso_api
 from keyturn.app.core import Core, before_call, clouds
+from keyturn.app.token_sources import token_sources
 from keyturn.crypto.keyring import KeyringDigests
 from keyturn.errors import busy
 from keyturn.identities.issuer_keys import IssuerKeys
 from keyturn.kit.actor import Role
 from keyturn.kit.bulkhead import Bulkhead
+from keyturn.kit.ids import SystemIds
 from keyturn.kit.secret import Plaintext
 from keyturn.pages.people import entra as entra_pages
 from keyturn.pages.people import entra_settings
 from keyturn.pages.people.sign_in import Ways
 from keyturn.people.password_policy import PasswordPolicy
+from keyturn.ports.clock import Clock
+from keyturn.ports.http import Transport
+from keyturn.ports.provider import Tenant
 from keyturn.projects.service import Projects
 from keyturn.providers.azure.assertions import audience_of
 from keyturn.providers.azure.clouds import standard_clouds
 from keyturn.providers.azure.people import ASSERTION_TYPE, PeopleApp, PeopleSignIn
+from keyturn.providers.azure.provider import AzureProvider
 from keyturn.providers.azure.tenant_keys import TenantKeys
 from keyturn.settings.model import ADMINISTRATORS, Settings, SingleSignOn
 from keyturn.sso.group_roles import GroupRoles
@@ -91,6 +97,28 @@ def people_issuer(core: Core, sso: SingleSignOn) -> PeopleSignIn:
     app = PeopleApp(sso.tenant_id, sso.client_id, redirect_uri(settings), _proof(core, sso))
     keys = TenantKeys(core.transport, standard_clouds().get(settings.cloud), endpoints)
     return PeopleSignIn(core.transport, core.clock, core.ids, endpoints, keys, app, settings.pace.call_timeout)
+
+
+def sign_in_as_application(
+    settings: Settings,
+    sso: SingleSignOn,
+    environ: Mapping[str, str],
+    clock: Clock,
+    transport: Transport,
+    machine: Transport,
+) -> None:
+    """Sign in as the application itself, to see whether it can be done. Raises Upstream where not. Repeatable.
+
+    ``machine`` leads to addresses of this machine, without a proxy.
+    """
+    provider = AzureProvider(transport, clock, clouds(settings), ids=SystemIds())
+    tenant = Tenant(settings.cloud, sso.tenant_id)
+    if sso.client_secret is not None:
+        provider.sign_in(tenant, sso.client_id, sso.client_secret)
+        return
+    sources = token_sources(settings, environ, transport, machine)
+    token = sources.token(sso.token_source or "", audience_of(settings.cloud))
+    provider.sign_in_by_assertion(tenant, sso.client_id, token)
 
 
 def _proof(core: Core, sso: SingleSignOn) -> Callable[[], Mapping[str, Plaintext]]:

@@ -12,6 +12,8 @@ from keyturn.cli.checkup import examine
 from keyturn.cli.context import CommandContext, command_context
 from keyturn.cli.finding import CheckupFinding
 from keyturn.cli.source_checkup import examine_sources
+from keyturn.cli.sso_checkup import examine_sso
+from keyturn.errors import Misconfigured
 from keyturn.providers.transport import HttpTransport
 from keyturn.settings.model import Settings
 
@@ -24,7 +26,7 @@ def doctor(
 ) -> None:
     findings: list[CheckupFinding] = []
     around = command_context(ctx)
-    for finding in chain(examine(around, open_transport), _sources(around)):
+    for finding in chain(examine(around, open_transport), _sources(around), _people(around)):
         findings.append(finding)
         if not as_json:
             _print(finding)
@@ -35,6 +37,15 @@ def doctor(
 
 def _sources(around: CommandContext) -> Iterator[CheckupFinding]:
     return examine_sources(around, HttpTransport(), HttpTransport(direct=True))
+
+
+def _people(around: CommandContext) -> Iterator[CheckupFinding]:
+    """The settings say which certificates are trusted; where they cannot be read nothing is asked."""
+    try:
+        transport = open_transport(around.settings())
+    except Misconfigured:
+        return iter(())
+    return examine_sso(around, transport, HttpTransport(direct=True))
 
 
 def open_transport(settings: Settings) -> HttpTransport:

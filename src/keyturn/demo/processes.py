@@ -104,11 +104,12 @@ class DemoStage:
         """Start the local Entra ID. Returns what it says of itself."""
         ready = self.folder / "entra.json"
         options = {
-            "--redirect-uri": f"{self.url}/organization/app-connections/azure/oauth/callback",
             "--ready-file": str(ready),
             "--ca-file": str(self.ca_file),
         }
         arguments = ["entra_emulator", "serve", "--demo", *(part for option in options.items() for part in option)]
+        for path in ("/organization/app-connections/azure/oauth/callback", "/sign-in/entra/callback"):
+            arguments += ["--redirect-uri", f"{self.url}{path}"]
         self.emulator = ChildProcess("local Entra ID", arguments, self._environ, self.folder / "entra.log")
         self.emulator.wait_for(ready.exists)
         self.entra = json.loads(ready.read_text())
@@ -131,6 +132,9 @@ class DemoStage:
                 "KEYTURN_SETUP_CODE": self.setup_code,
                 "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_ID": sign_in["app_id"],
                 "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_SECRET": sign_in["secrets"][0]["value"],
+                "KEYTURN_SSO_TENANT_ID": sign_in["tenant_id"],
+                "KEYTURN_SSO_CLIENT_ID": sign_in["app_id"],
+                "KEYTURN_SSO_CLIENT_SECRET": sign_in["secrets"][0]["value"],
                 **self.mail,
                 "KEYTURN_LOG_LEVEL": "DEBUG",
                 "KEYTURN_LOG_FORMAT": "json",

@@ -39,6 +39,8 @@ class DemoTour:
         }
         self._line.api("POST", CONNECTIONS, body)
         self._upload()
+        operators = {"groupId": self._demo["operators"], "groupName": "Operators", "role": "member"}
+        self._line.api("POST", "/api/v1/group-roles", operators)
         DemoTrouble(self._line, self._connection_id, self._project).furnish()
 
     def _upload(self) -> None:
@@ -70,6 +72,7 @@ class DemoTour:
 Still running (Ctrl-C ends it). Alarms come by e-mail within a minute, and are printed here. Sign in:
   Overview       {stage.url}/overview   a secret ends in {HOURS_LEFT} h, an application is disabled, {READER} holds up a removal
                  {email} / {password}
+                 or through Entra ID: Ada Admin is a member by her group Operators; Uri User is refused, and told why
   Keyturn        {stage.url}/projects/{self._project}/integrations/app-connections
   A rotation     {stage.url}/projects/{webshop}/integrations/secret-rotations   its two secrets are in prod, {PATH}
   API reference  {stage.url}/api/docs   token {self._line.token}

@@ -18,6 +18,9 @@ import pytest
 
 from entra_emulator import Effect, Fault
 from entra_emulator.directory.keys import SigningKey
+from keyturn.cli.context import CommandContext
+from keyturn.cli.finding import CheckupFinding
+from keyturn.cli.sso_checkup import examine_sso
 from keyturn.kit.actor import Role
 from keyturn.settings.reader import read_settings
 from tests.features.accounts.conftest import GOOD_PASSWORD, AccessFixture
@@ -237,7 +240,7 @@ def test_the_page_of_a_refusal_names_cause_and_fix(at: Office) -> None:
 
 def test_somebody_without_a_group_that_has_a_role_is_refused_and_told_what_to_ask_for(at: Office) -> None:
     page = at.refused(at.sign_in("ben"), "sso.group_not_mapped")
-    assert "None of the 1 groups of &#39;ben@contoso.onmicrosoft.com&#39; has a role here" in page
+    assert "&#39;ben@contoso.onmicrosoft.com&#39; is in no group that has a role here" in page
     assert list(at.users()) == [ANN]
 
 
@@ -374,3 +377,26 @@ def test_the_settings_and_the_calls_of_the_how_to_are_understood(at: Office, tmp
     errors = (Path(__file__).parents[3] / "docs" / "reference" / "errors.md").read_text()
     assert codes
     assert sorted(code for code in codes if f"`{code}`" not in errors) == []
+
+
+def test_the_doctor_signs_in_as_the_application_and_says_what_is_wrong(at: Office, tmp_path: Path) -> None:
+    environ = {
+        "KEYTURN_DATA_DIR": str(tmp_path),
+        "KEYTURN_AUTHORITY": "https://entra.test",
+        "KEYTURN_GRAPH": "https://entra.test",
+        "SITE_URL": "https://keyturn.example.com",
+        "KEYTURN_SSO_TENANT_ID": at.tenant,
+        "KEYTURN_SSO_CLIENT_ID": at.app.app_id,
+        "KEYTURN_SSO_CLIENT_SECRET": at.app.secrets[0].value,
+    }
+
+    def found(**more: str) -> list[CheckupFinding]:
+        return list(examine_sso(CommandContext(environ | more, at.house.clock), at.wire, at.wire))
+
+    [fine] = found()
+    assert fine.level == "ok"
+    assert "https://keyturn.example.com/sign-in/entra/callback" in fine.message
+    [wrong] = found(KEYTURN_SSO_CLIENT_SECRET="no secret of it")
+    assert (wrong.level, bool(wrong.fix)) == ("fail", True)
+    assert "no secret of it" not in f"{wrong.message}{wrong.fix}"
+    assert found(KEYTURN_SSO_TENANT_ID="") == [], "settings that cannot be read are told elsewhere"

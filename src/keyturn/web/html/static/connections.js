@@ -56,7 +56,7 @@ document.addEventListener("change", (event) => {
 });
 
 // What came back from Microsoft in the address is used up: it need not stand there.
-if (location.pathname.endsWith("/oauth/callback")) {
+if (location.pathname.endsWith("/callback")) {
   const form = document.querySelector("[data-connection-form]");
   history.replaceState(null, "", form ? form.getAttribute("action") : location.pathname);
 }
