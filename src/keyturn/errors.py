@@ -4,6 +4,7 @@ KeyturnError
  ├─ Refused 400        a rule of the product says no          ├─ Unauthenticated 401   who are you
  ├─ Invalid 422        the request has the wrong shape        ├─ TokenRefused 403      the token is malformed or past its end
  ├─ NotFound 404       no such thing, or not for you          ├─ Forbidden 403         you may not
+ ├─ Conflict 409       something else has this already
  ├─ Untyped 415        the body does not say that it is JSON
  ├─ TooMany 429        slow down                              ├─ Misconfigured 500     this server is set up wrongly
  ├─ NotBuilt 501       known to clients, not built here
@@ -88,6 +89,13 @@ class Forbidden(KeyturnError):
 class NotFound(KeyturnError):
     status = 404
     error = "NotFound"
+
+
+class Conflict(KeyturnError):
+    """Something else has already what it asks for; nothing was changed."""
+
+    status = 409
+    error = "Conflict"
 
 
 class NotBuilt(KeyturnError):

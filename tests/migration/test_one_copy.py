@@ -40,6 +40,7 @@ LATER_TABLES = (
     "root_keys",
     "conversions",
     "password_links",
+    *("scim_group_members", "scim_groups", "scim_tokens"),
     *("inventory_uses", "inventory_entries", "inventory_objects", "inventories", "inventory_connections"),
     *("webhook_attempts", "webhook_deliveries", "webhooks"),
     "access_revisions",

@@ -57,6 +57,7 @@ from keyturn.db.tables.rotations import (
     run_steps,
     runs,
 )
+from keyturn.db.tables.scim import scim_group_members, scim_groups, scim_tokens
 from keyturn.db.tables.secret_rotations import application_claims, connection_applications, secret_rotations
 from keyturn.db.tables.secrets import (
     changes,
@@ -126,6 +127,9 @@ __all__ = [
     "rotations",
     "run_steps",
     "runs",
+    "scim_group_members",
+    "scim_groups",
+    "scim_tokens",
     "second_factors",
     "secret_folders",
     "secret_imports",
