@@ -22,6 +22,7 @@ class Place(StrEnum):
     OF_ORGANIZATION = "by the role in the organization, on a thing that another organization does not see"
     PROJECT = "by the role in the project"
     SERVER = "admins of the organization"
+    PROVISIONING = "clients with a token for that, and none of the callers here"
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ _NEW_USER = {"email": "new@contoso.test", "password": "vellum-orbit-pickle-95", 
 
 # --- the JSON API -----------------------------------------------------------------------------------------------------
 
+_SCIM = "/api/scim/v2"
 _API: dict[str, Rule] = {
     "POST /api/v1/auth/universal-auth/login": PUBLIC,
     "POST /api/v1/auth/oidc-auth/login": PUBLIC,
@@ -220,6 +222,18 @@ _API: dict[str, Rule] = {
     ),
     f"POST {_AZURE}/oauth/callback": _self({"state": "unknown", "code": "unknown"}, 400, 404, by_token=True),
 }
+
+for _kind, _hole in (("Users", "user_id"), ("Groups", "group_id")):
+    _one = f"{_SCIM}/{_kind}/{{{_hole}}}"
+    _API |= {
+        f"{_method} {_path}": Rule(Place.PROVISIONING, fill={_hole: "nothing"})
+        for _method, _path in (
+            *(("GET", f"{_SCIM}/{_kind}"), ("POST", f"{_SCIM}/{_kind}"), ("GET", _one)),
+            *(("PUT", _one), ("PATCH", _one), ("DELETE", _one)),
+        )
+    }
+for _name in ("ServiceProviderConfig", "ResourceTypes", "ResourceTypes/{name}", "Schemas", "Schemas/{name}"):
+    _API[f"GET {_SCIM}/{_name}"] = Rule(Place.PROVISIONING, fill={"name": "nothing"})
 
 _INVENTORY = "/api/v1/inventories/{inventory_id}"
 _ROTATIONS = "/api/v2/secret-rotations"
@@ -578,6 +592,11 @@ _PAGES: dict[str, Rule] = {
     f"POST {_MEMBERS}": _org(Action.MANAGE_USERS, _NEW_USER),
     f"POST {_MEMBERS}/{{user_id}}/role": _of(Action.MANAGE_USERS, {"role": "member"}),
     f"POST {_MEMBERS}/{{user_id}}/two-step": _of(Action.MANAGE_USERS, NOTHING, also=frozenset({400})),
+    "GET /organization/provisioning": Rule(Place.SERVER),
+    "POST /organization/provisioning": Rule(Place.SERVER, None, {"name": "Entra ID", "days": "365"}),
+    "POST /organization/provisioning/{token_id}/revoke": Rule(
+        Place.SERVER, None, NOTHING, frozenset({404}), fill={"token_id": "nothing"}
+    ),
     f"POST {_MEMBERS}/second-factor": Rule(Place.SERVER, None, NOTHING),
     f"POST {_MEMBERS}/invitations": _org(Action.MANAGE_USERS, {"email": "invited@contoso.test", "role": "viewer"}),
     f"POST {_MEMBERS}/{{user_id}}/unlock": _of(Action.MANAGE_USERS, NOTHING),

@@ -58,6 +58,8 @@ def expected(rule: Rule, caller: HttpCaller, *, page: bool) -> str:
     """What the permission table says: "allowed", or how the request is to be refused."""
     if rule.place is Place.PUBLIC:
         return "public"
+    if rule.place is Place.PROVISIONING:
+        return "unauthenticated"
     if caller.anonymous or (rule.by_cookie and not caller.person):
         return "sign in" if page else "unauthenticated"
     if rule.by_token and caller.person:

@@ -38,6 +38,7 @@ from keyturn.app.meters import tell_serving
 from keyturn.app.monitoring import exposition, status
 from keyturn.app.people import open_invitations, people_pages, people_routes
 from keyturn.app.rotation_faces import guard_pages, rotation_pages, rotation_routers, secret_pages
+from keyturn.app.scim import scim_pages, scim_routes
 from keyturn.app.services import Services
 from keyturn.app.sso import password_policy, sso_pages, sso_routes, ways
 from keyturn.app.worker import Worker
@@ -171,6 +172,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
     routers = [
         people_api.login_router(access, limiter, per_identity),
         people_api.users_router(access, limiter, alarms.leavers),
+        scim_routes(core, access, limiter, per_identity),
         people_routes(access, open_invitations(core, access, projects), limiter),
         identities_api.identities_router(access),
         identities_api.universal_router(access),
@@ -300,6 +302,7 @@ def page_routes(
         sign_in_pages.router(access, limiter, cookie, ways(settings)),
         *sso_pages(core, access, projects, limiter, cookie),
         settings_pages.router(access, limiter, cookie, partial(server_facts, core)),
+        scim_pages(core),
         *people_pages(access, open_invitations(core, access, projects), projects, alarms.leavers, limiter, cookie),
         identities_pages.router(
             access, projects, core.clock, settings.site_url or f"http://{settings.host}:{settings.port}"

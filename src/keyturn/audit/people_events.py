@@ -47,6 +47,41 @@ SECOND_FACTOR_POLICY_CHANGED = AuditEvent(
     "`required` says whether everybody who signs in with a password needs a second factor from now on.",
     ("required",),
 )
+USER_UPDATED = AuditEvent(
+    "update-user",
+    ACCESS,
+    _USER,
+    "A client that provisions users changed the name or the address of a user; `before` is the address they had.",
+    ("email", "before"),
+)
+SCIM_TOKEN_CREATED = AuditEvent(
+    "create-scim-token",
+    ACCESS,
+    (SubjectKind.ORGANIZATION,),
+    "A token was made with which a client provisions users and groups.",
+    ("tokenId", "name", "expiresAt"),
+)
+SCIM_TOKEN_REVOKED = AuditEvent(
+    "revoke-scim-token",
+    ACCESS,
+    (SubjectKind.ORGANIZATION,),
+    "A token with which a client provisions users and groups ended.",
+    ("tokenId", "name"),
+)
+_OF_GROUP = ("groupId", "externalId", "name")
+SCIM_GROUP_CREATED = AuditEvent(
+    "create-group", ACCESS, (SubjectKind.ORGANIZATION,), "A client that provisions users added a group.", _OF_GROUP
+)
+SCIM_GROUP_CHANGED = AuditEvent(
+    "update-group",
+    ACCESS,
+    (SubjectKind.ORGANIZATION,),
+    "A client that provisions users changed a group; `added` and `removed` say how many members.",
+    (*_OF_GROUP, "added", "removed"),
+)
+SCIM_GROUP_DELETED = AuditEvent(
+    "delete-group", ACCESS, (SubjectKind.ORGANIZATION,), "A client that provisions users removed a group.", _OF_GROUP
+)
 OTHERS_SESSIONS_ENDED = AuditEvent(
     "end-sessions-of-user",
     ACCESS,

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, Protocol, runtime_checkable
 
 import structlog
 
@@ -41,9 +41,19 @@ class ErrorResponse:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@runtime_checkable
+class ShapesErrors(Protocol):
+    """An endpoint whose clients read errors in a shape of their own."""
+
+    def shaped_error(self, status: int, shape: Mapping[str, object], headers: Mapping[str, str]) -> Response: ...
+
+
 def respond(edge: Edge, request: Request, endpoint: Endpoint | None, error: Exception) -> Response:
     """Turn any exception of a request into its answer: a page for people, JSON for all others."""
     problem = _problem(edge, request, error)
+    asked: object = endpoint
+    if isinstance(asked, ShapesErrors):
+        return asked.shaped_error(problem.status, problem.shape, problem.headers)
     if edge.site is not None and _wants_page(request, endpoint):
         return error_page(edge.site, request, problem)
     return json_response(problem.shape, problem.status, problem.headers)

@@ -67,6 +67,25 @@ class UserChange:
 
 
 @dataclass(frozen=True)
+class Window:
+    """A page of what matches: ``count`` resources from ``start`` on, which counts from 1."""
+
+    start: int = 1
+    count: int = 100
+
+    def of(self, matches: Sequence[Any]) -> Sequence[Any]:
+        return matches[self.start - 1 : self.start - 1 + self.count]
+
+
+@dataclass(frozen=True)
+class Page:
+    """``resources`` of ``total`` that match."""
+
+    total: int
+    resources: Sequence[dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class GroupChange:
     name: str
     external_id: str | None
@@ -130,8 +149,8 @@ def _meta(kind: str, location: str, created_at: datetime, updated_at: datetime) 
 def user_change(resource: object) -> UserChange:
     """Read a user. Raises Refused for what is none; what of it this server does not keep is passed over."""
     given = fields(_object(resource), USER_FIELDS)
-    name = given.get("name") or {}
-    names = fields(_object(name), ("givenName", "familyName"))
+    name = given.get("name")
+    names = fields({} if name is None else _object(name), ("givenName", "familyName"))
     email = _text(given, "userName")
     if not email:
         raise invalid("A user has a 'userName', which is an e-mail address here.", "userName")

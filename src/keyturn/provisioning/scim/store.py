@@ -54,14 +54,35 @@ def _token(row: Mapping[str, Any]) -> ScimToken:
 # --- groups -----------------------------------------------------------------------------------------------------------
 
 
-def groups_of(tx: Tx, org_id: str) -> list[Group]:
-    """Return the groups with their members, by name."""
-    query = sa.select(groups).where(groups.c.org_id == org_id).order_by(groups.c.name, groups.c.id)
+_UNIQUE = {"id": groups.c.id, "externalid": groups.c.external_id}
+
+
+def groups_of(tx: Tx, org_id: str, equals: tuple[str, str] | None = None) -> list[Group]:
+    """Return the groups with their members, by name; ``equals`` is an attribute, in lower case, and the text it has to be.
+
+    Of attributes that the database does not compare as clients do, all groups are returned.
+    """
+    which = groups.c.org_id == org_id
+    if equals is not None and equals[0] in _UNIQUE:
+        which = sa.and_(which, _UNIQUE[equals[0]] == equals[1])
+    elif equals is not None and equals[0] == "displayname" and equals[1].isascii():
+        which = sa.and_(which, sa.func.lower(groups.c.name) == equals[1].lower())
     held: dict[str, list[str]] = {}
     of_members = sa.select(members.c.group_id, members.c.user_id).join(groups, groups.c.id == members.c.group_id)
-    for group_id, user_id in tx.tuples(of_members.where(groups.c.org_id == org_id).order_by(members.c.user_id)):
+    for group_id, user_id in tx.tuples(of_members.where(which).order_by(members.c.user_id)):
         held.setdefault(group_id, []).append(user_id)
+    query = sa.select(groups).where(which).order_by(groups.c.name, groups.c.id)
     return [_group(row, held.get(row["id"], ())) for row in tx.rows(query)]
+
+
+def groups_by_user(tx: Tx, org_id: str) -> dict[str, list[Group]]:
+    """Return the groups of each user who is in any, without their members."""
+    known = {row["id"]: _group(row, ()) for row in tx.rows(sa.select(groups).where(groups.c.org_id == org_id))}
+    found: dict[str, list[Group]] = {}
+    of_members = sa.select(members.c.group_id, members.c.user_id).join(groups, groups.c.id == members.c.group_id)
+    for group_id, user_id in tx.tuples(of_members.where(groups.c.org_id == org_id).order_by(groups.c.name)):
+        found.setdefault(user_id, []).append(known[group_id])
+    return found
 
 
 def group(tx: Tx, org_id: str, group_id: str, *, lock: bool = False) -> Group | None:

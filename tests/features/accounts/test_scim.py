@@ -1,0 +1,372 @@
+"""Users and groups that an identity provider keeps here, by SCIM 2.0 (RFC 7643, 7644), and the forms in which Entra ID writes.
+
+POST /api/scim/v2/Users {"schemas": [...], "userName": "ada@contoso.test", "externalId": "...", "active": true}
+PATCH /api/scim/v2/Users/{id} {"schemas": [...PatchOp], "Operations": [{"op": "Replace", "path": "active", "value": "False"}]}
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from keyturn.api.scim.routes import router
+from keyturn.db.unit import Database
+from keyturn.errors import Unauthenticated
+from keyturn.kit.actor import Role
+from keyturn.kit.clock import MovableClock
+from keyturn.kit.secret import Plaintext
+from keyturn.people.domain import NewUser, person_actor
+from keyturn.people.sessions import BrowserInfo
+from keyturn.projects.domain import NewProject
+from keyturn.projects.service import Projects
+from keyturn.provisioning.scim.groups import ScimGroups
+from keyturn.provisioning.scim.tokens import ScimTokens
+from keyturn.provisioning.scim.users import ScimUsers
+from keyturn.settings.model import Settings
+from keyturn.sso.domain import NewGroupRole
+from keyturn.sso.group_roles import GroupRoles
+from keyturn.web.server.app import build
+from tests.client import Client
+from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, AccessFixture
+from tests.features.accounts.people import IDS
+
+BASE = "https://keyturn.example/api/scim/v2"
+USER, GROUP = "urn:ietf:params:scim:schemas:core:2.0:User", "urn:ietf:params:scim:schemas:core:2.0:Group"
+PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
+EXTENSION = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+OBJECT, TEAM = "0f8fad5b-d9cb-469f-a165-70867728950e", "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+OWN = "mellow-carpet-zebra-41"
+Json = dict[str, Any]
+
+
+@dataclass
+class Provider:
+    """An identity provider, with its token."""
+
+    client: Client
+    house: AccessFixture
+    tokens: ScimTokens
+    token: str
+    token_id: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def ask(self, method: str, path: str, body: object = None, *, expect: int = 200) -> Json:
+        answer = self.raw(method, path, body)
+        assert answer.status_code == expect, answer.text
+        if expect == 204:
+            assert answer.content == b""
+            return {}
+        assert answer.headers["content-type"] == "application/scim+json"
+        decoded: Json = answer.json()
+        if expect >= 400:
+            assert (decoded["schemas"], decoded["status"]) == ([ERROR], str(expect))
+        return decoded
+
+    def raw(self, method: str, path: str, body: object = None) -> httpx.Response:
+        headers = {"authorization": f"Bearer {self.token}", "content-type": "application/scim+json"} | self.headers
+        return self.client.request(method, f"/api/scim/v2{path}", json=body, headers=headers)  # type: ignore[return-value]
+
+    def user(self, address: str = "ada@contoso.test", **more: object) -> Json:
+        return self.ask("POST", "/Users", {"schemas": [USER], "userName": address, **more}, expect=201)
+
+    def patch(self, path: str, *operations: Json, expect: int = 200) -> Json:
+        return self.ask("PATCH", path, {"schemas": [PATCH], "Operations": list(operations)}, expect=expect)
+
+    def found(self, where: str, query: str) -> list[Json]:
+        resources: list[Json] = self.ask("GET", self.at(where, query))["Resources"]
+        return resources
+
+    @staticmethod
+    def at(where: str, query: str) -> str:
+        return f"/{where}?{httpx.QueryParams({'filter': query})}"
+
+
+@pytest.fixture
+def provider(database: Database, clock: MovableClock, house: AccessFixture, tmp_path: Path) -> Iterator[Provider]:
+    tokens = ScimTokens(database, clock, IDS, lambda size: IDS.new().encode().ljust(size)[:size])
+    made, secret = tokens.create(person_actor(house.first.user), "Entra ID", None)
+    users = ScimUsers(database, clock, IDS, house.access.users, BASE)
+    groups = ScimGroups(database, clock, IDS, BASE)
+    app = build(
+        [router(users, groups, lambda token, _ip: tokens.authenticate(token))],
+        authenticate=house.access.authenticate,
+        settings=Settings(data_dir=tmp_path, database_url="sqlite://"),
+        clock=clock,
+        ids=IDS,
+    )
+    with Client(app) as client:
+        yield Provider(client, house, tokens, secret.reveal(), made.id)
+
+
+def test_a_user_comes_changes_and_goes(provider: Provider) -> None:
+    name = {"givenName": "Ada", "familyName": "Lovelace"}
+    answer = provider.raw(
+        "POST",
+        "/Users",
+        {
+            "schemas": [USER, EXTENSION],
+            "userName": "Ada@Contoso.test",
+            "externalId": OBJECT,
+            "name": name,
+            "active": True,
+            EXTENSION: {"department": "Engines"},
+        },
+    )
+    ada = answer.json()
+    assert (answer.status_code, answer.headers["location"]) == (201, f"{BASE}/Users/{ada['id']}")
+    assert (ada["userName"], ada["displayName"], ada["active"]) == ("ada@contoso.test", "Ada Lovelace", True)
+    assert ada["meta"]["location"] == answer.headers["location"]
+    assert provider.ask("GET", f"/Users/{ada['id']}") == ada
+    taken = provider.ask("POST", "/Users", {"schemas": [USER], "userName": "ADA@contoso.test"}, expect=409)
+    assert taken["scimType"] == "uniqueness"
+    twice = {"schemas": [USER], "userName": "eve@contoso.test", "externalId": OBJECT}
+    assert provider.ask("POST", "/Users", twice, expect=409)["scimType"] == "uniqueness"
+    assert provider.found("Users", 'userName eq "eve@contoso.test"') == []  # nothing half done
+
+    whole = {"schemas": [USER], "userName": "ada.king@contoso.test", "name": {"givenName": "Ada"}}
+    replaced = provider.ask("PUT", f"/Users/{ada['id']}", whole)
+    assert (replaced["userName"], replaced["name"]) == (
+        "ada.king@contoso.test",
+        {"givenName": "Ada", "formatted": "Ada"},
+    )
+    assert "externalId" not in replaced
+    provider.ask("DELETE", f"/Users/{ada['id']}", expect=204)
+    provider.ask("DELETE", f"/Users/{ada['id']}", expect=404)
+    assert "no user" in provider.ask("GET", f"/Users/{ada['id']}", expect=404)["detail"]
+
+
+def test_deactivation_ends_sessions_and_tokens_at_once(provider: Provider) -> None:
+    access, login = provider.house.access, (Plaintext(GOOD_PASSWORD), HOME)
+    access.users.create(provider.house.admin, NewUser("bob@acme.test", Plaintext(f"first {OWN}"), Role.MEMBER))
+    access.signin.login_person("bob@acme.test", Plaintext(f"first {OWN}"), HOME, new_password=login[0])
+    (bob,) = provider.found("Users", 'userName eq "BOB@acme.test"')  # somebody who was there before is found, and kept
+    for value in ("False", "false", False):
+        token = access.signin.login_person("bob@acme.test", *login).token.reveal()
+        session = access.sessions.sign_in("bob@acme.test", login[0], BrowserInfo(HOME)).token
+        assert (
+            provider.patch(f"/Users/{bob['id']}", {"op": "Replace", "path": "active", "value": value})["active"]
+            is False
+        )
+        with pytest.raises(Unauthenticated):
+            access.sessions.recall(session, HOME.ip)
+        with pytest.raises(Unauthenticated):
+            access.authenticate(token, HOME.ip)
+        assert provider.patch(f"/Users/{bob['id']}", {"op": "replace", "value": {"active": "True"}})["active"] is True
+    odd = provider.patch(f"/Users/{bob['id']}", {"op": "replace", "path": "active", "value": "maybe"}, expect=400)
+    assert odd["scimType"] == "invalidValue"
+
+
+def test_the_last_administrator_is_never_deactivated(provider: Provider) -> None:
+    (ann,) = provider.found("Users", 'userName eq "ann@acme.test"')
+    for refused in (
+        provider.patch(f"/Users/{ann['id']}", {"op": "replace", "path": "active", "value": False}, expect=403),
+        provider.ask(
+            "PUT", f"/Users/{ann['id']}", {"schemas": [USER], "userName": "ann@acme.test", "active": False}, expect=403
+        ),
+        provider.ask("DELETE", f"/Users/{ann['id']}", expect=403),
+    ):
+        assert "last admin" in refused["detail"]
+    assert provider.ask("GET", f"/Users/{ann['id']}")["active"] is True
+
+
+def test_changes_as_entra_id_writes_them(provider: Provider) -> None:
+    ada = provider.user(externalId=OBJECT)
+    path = f"/Users/{ada['id']}"
+    changed = provider.patch(
+        path,
+        {"op": "Add", "path": "name.givenName", "value": "Ada"},
+        {"op": "Replace", "path": f"{USER}:name.familyName", "value": "King"},
+        {"op": "Replace", "path": 'emails[type eq "work"].value', "value": "elsewhere@contoso.test"},
+        {"op": "Add", "path": f"{EXTENSION}:department", "value": "Engines"},
+        {"op": "Replace", "value": {"displayName": "Somebody", "title": "Countess", "name.givenName": "Augusta"}},
+    )
+    assert changed["name"] == {"givenName": "Augusta", "familyName": "King", "formatted": "Augusta King"}
+    assert (changed["userName"], changed["emails"][0]["value"]) == ("ada@contoso.test", "ada@contoso.test")
+    renamed = provider.patch(path, {"op": "replace", "path": "userName", "value": "augusta@contoso.test"})
+    assert renamed["userName"] == "augusta@contoso.test"
+    assert "externalId" not in provider.patch(path, {"op": "remove", "path": "externalId"})
+
+    before = provider.ask("GET", path)
+    for operation, kind in (
+        ({"op": "rename", "path": "userName", "value": "x"}, "invalidValue"),
+        ({"op": "remove"}, "noTarget"),
+        ({"op": "replace", "path": "a b", "value": 1}, "invalidPath"),
+        ({"op": "replace", "path": "name[", "value": 1}, "invalidPath"),
+        ({"op": "remove", "path": "userName"}, "invalidValue"),
+        ({"op": "replace", "path": "userName", "value": "nobody"}, "invalidValue"),
+        ({"op": "replace", "path": "userName", "value": "ann@acme.test"}, "uniqueness"),
+        ({"op": "replace", "path": "name", "value": "Ada"}, "invalidValue"),
+        ({"op": "replace", "path": "name.givenName", "value": "A\u202eda"}, "invalidValue"),
+    ):
+        first = {"op": "replace", "path": "name.givenName", "value": "Half"}
+        status = 409 if kind == "uniqueness" else 400
+        assert provider.patch(path, first, operation, expect=status)["scimType"] == kind, operation
+    provider.ask("PATCH", path, {"Operations": [{"op": "remove", "path": "externalId"}]}, expect=400)
+    assert provider.ask("GET", path) == before  # all of them or none
+
+
+def test_filters_and_pages(provider: Provider) -> None:
+    for number in range(5):
+        provider.user(
+            f"user{number}@contoso.test",
+            externalId=f"Ext-{number}",
+            name={"givenName": "No", "familyName": f"{number}"},
+        )
+    one = provider.found("Users", 'externalId eq "Ext-3"')[0]["id"]
+
+    def names(query: str) -> set[str]:
+        return {each["userName"].partition("@")[0] for each in provider.found("Users", query)}
+
+    assert names('externalId eq "ext-3"') == set()  # exact
+    assert names(f'id eq "{one}"') == {"user3"}
+    assert names('userName sw "USER" and (name.familyName eq "1" or name.familyName eq "2")') == {"user1", "user2"}
+    assert names('not (userName sw "user")') == {"ann"}
+    assert names('emails[type eq "work" and value ew "3@contoso.test"]') == {"user3"}
+    assert names('emails.value co "user4"') == names('emails co "user4"') == {"user4"}
+    assert names("externalId pr and active eq true") == {f"user{each}" for each in range(5)}
+    assert names('title eq "x" or nickName pr') == set()
+    assert names('meta.created gt "2000-01-01T00:00:00+01:00" and userName lt "b"') == {"ann"}
+    assert names(f'{USER}:userName eq "user0@contoso.test"') == {"user0"}
+    for bad in (
+        "userName eq",
+        'userName like "x"',
+        "userName eq x",
+        'userName eq "x',
+        "(userName pr",
+        "active gt true",
+        ")",
+    ):
+        refused = provider.ask("GET", provider.at("Users", bad), expect=400)
+        assert refused["scimType"] == "invalidFilter", bad
+    provider.ask("GET", provider.at("Users", " and ".join(["active eq true"] * 60)), expect=400)
+
+    seen: list[str] = []
+    for start in (1, 3, 5):
+        page = provider.ask("GET", f"/Users?startIndex={start}&count=2")
+        assert (page["totalResults"], page["startIndex"], page["itemsPerPage"]) == (6, start, 2)
+        seen += [each["userName"] for each in page["Resources"]]
+    assert seen == sorted(seen)
+    assert len(set(seen)) == 6
+    assert provider.ask("GET", "/Users?count=0")["Resources"] == []
+    assert provider.ask("GET", "/Users?startIndex=-7&count=1")["startIndex"] == 1
+    assert provider.ask("GET", "/Users?startIndex=9")["Resources"] == []
+    provider.ask("GET", "/Users?count=many", expect=400)
+    (only,) = provider.ask("GET", f"/Users?filter=id%20eq%20%22{one}%22&attributes=userName,name.givenName")[
+        "Resources"
+    ]
+    assert set(only) == {"schemas", "id", "userName", "name"}
+
+
+def test_groups_give_roles_and_take_them(provider: Provider) -> None:
+    house, database = provider.house, provider.house.database
+    ann = person_actor(house.first.user)
+    projects = Projects(database, house.clock, IDS)
+    project = projects.create(ann, NewProject(name="Payments"))
+    roles = GroupRoles(database, house.clock, IDS, None)
+    roles.add(ann, NewGroupRole(TEAM, "member", "Platform", project.id))
+    roles.add(ann, NewGroupRole(TEAM, "viewer", "Platform"))
+    ada, eve = provider.user(), provider.user("eve@contoso.test")
+
+    def role(user: Json) -> tuple[str, int]:
+        actor = person_actor(house.access.users.by_email(user["userName"]))
+        return actor.role.value, len(projects.list(actor))
+
+    team = provider.ask(
+        "POST",
+        "/Groups",
+        {"schemas": [GROUP], "displayName": "Platform", "externalId": TEAM.upper(), "members": [{"value": ada["id"]}]},
+        expect=201,
+    )
+    path = f"/Groups/{team['id']}"
+    assert [each["value"] for each in team["members"]] == [ada["id"]]
+    assert (role(ada), role(eve)) == (("viewer", 1), ("no-access", 0))
+    assert provider.ask("GET", f"/Users/{ada['id']}")["groups"][0]["display"] == "Platform"
+    provider.patch(path, {"op": "Add", "path": "members", "value": [{"value": eve["id"]}, {"value": ada["id"]}]})
+    assert role(eve) == ("viewer", 1)
+    provider.patch(path, {"op": "Remove", "path": "members", "value": [{"value": eve["id"]}]})
+    provider.patch(path, {"op": "remove", "path": f'members[value eq "{ada["id"]}"]'})
+    assert (role(ada), role(eve)) == (("no-access", 0), ("no-access", 0))
+    assert provider.ask("GET", path)["members"] == []
+    unknown = {"op": "add", "path": "members", "value": [{"value": eve["id"]}, {"value": "nobody"}]}
+    assert provider.patch(path, unknown, expect=400)["scimType"] == "invalidValue"
+    assert role(eve) == ("no-access", 0)
+
+    (found,) = provider.found("Groups", 'displayName eq "PLATFORM"')
+    assert found["id"] == team["id"]
+    bare = provider.ask("GET", f"/Groups?excludedAttributes=members&filter=externalId%20eq%20%22{TEAM.upper()}%22")
+    assert "members" not in bare["Resources"][0]
+    provider.ask("POST", "/Groups", {"schemas": [GROUP], "displayName": "Platform"}, expect=409)
+    provider.ask("POST", "/Groups", {"schemas": [GROUP]}, expect=400)
+    provider.ask(
+        "PUT",
+        path,
+        {"schemas": [GROUP], "displayName": "Renamed", "externalId": TEAM, "members": [{"value": eve["id"]}]},
+    )
+    assert role(eve) == ("viewer", 1)
+    provider.patch(path, {"op": "replace", "value": {"displayName": "Again"}})
+    assert provider.ask("GET", path)["displayName"] == "Again"
+
+    # Whoever is deactivated is out, and what the group gives goes with the group.
+    provider.patch(f"/Users/{eve['id']}", {"op": "replace", "path": "active", "value": False})
+    provider.ask("DELETE", path, expect=204)
+    assert role(eve) == ("no-access", 0)
+    provider.ask("GET", path, expect=404)
+
+
+def test_nobody_is_let_in_without_a_token_that_works(provider: Provider, clock: MovableClock) -> None:
+    provider.ask("GET", "/ServiceProviderConfig")
+    good, ann = provider.token, person_actor(provider.house.first.user)
+    for wrong in ("", "ktn_nothing", provider.house.first.token.reveal()):
+        provider.token = wrong
+        refused = provider.raw("GET", "/Users")
+        assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+        provider.ask("POST", "/Users", {"userName": "x"}, expect=401)
+    provider.token = good
+    provider.tokens.revoke(ann, provider.token_id)
+    provider.ask("GET", "/Users", expect=401)
+    _, short = provider.tokens.create(ann, "short", timedelta(hours=1))
+    provider.token = short.reveal()
+    assert provider.ask("GET", "/Users?count=1")["totalResults"] == 1
+    clock.advance(3600)
+    provider.ask("GET", "/Users", expect=401)
+    with pytest.raises(Unauthenticated):
+        provider.house.access.authenticate(short.reveal(), HOME.ip)  # it opens nothing else
+
+
+def test_the_service_describes_itself_and_refuses_what_is_no_json(provider: Provider) -> None:
+    config = provider.ask("GET", "/ServiceProviderConfig")
+    assert (config["patch"]["supported"], config["filter"]["supported"], config["bulk"]["supported"]) == (
+        True,
+        True,
+        False,
+    )
+    types = provider.ask("GET", "/ResourceTypes")["Resources"]
+    assert [each["endpoint"] for each in types] == ["/Users", "/Groups"]
+    assert provider.ask("GET", "/ResourceTypes/User") == types[0]
+    described = provider.ask("GET", "/Schemas")["Resources"]
+    assert provider.ask("GET", f"/Schemas/{USER}") == described[0]
+    provider.ask("GET", "/Schemas/urn:nothing", expect=404)
+    provider.ask("GET", "/Schemas?filter=id%20pr", expect=403)
+    provider.headers = {"content-type": "text/plain"}
+    bad = provider.client.request(
+        "POST", "/api/scim/v2/Users", content=b"{", headers={"authorization": f"Bearer {provider.token}"}
+    )
+    assert (bad.status_code, bad.json()["scimType"], bad.json()["schemas"]) == (400, "invalidSyntax", [ERROR])
+    for body in (
+        [],
+        "text",
+        None,
+        {"userName": 7},
+        {"userName": "a@b.test", "active": 7},
+        {"userName": "a@b.test", "name": []},
+    ):
+        assert provider.ask("POST", "/Users", body, expect=400)["scimType"] == "invalidValue", body
+    long = provider.client.request(
+        "POST", "/api/scim/v2/Users", content=b" " * 5_000_000, headers={"authorization": f"Bearer {provider.token}"}
+    )
+    assert (long.status_code, long.json()["schemas"]) == (413, [ERROR])
