@@ -9,6 +9,7 @@ import hashlib
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -20,10 +21,15 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.util import LRUCache
 
+from keyturn.audit import chain_store
+from keyturn.audit.chain import WITHOUT_ORGANIZATION, Chain, sealed
+from keyturn.audit.linking import Linker
+from keyturn.crypto.audit_keys import ChainKey
 from keyturn.db import triggers
 from keyturn.db.engine import for_writing, open_engine, parse_url
-from keyturn.db.tables import metadata
+from keyturn.db.tables import audit_chains, metadata
 from keyturn.db.unit import Database, Tx
+from keyturn.kit.clock import SystemClock
 from tests.postgres import drop_database, make_database
 
 KINDS = ("sqlite", pytest.param("postgres", marks=pytest.mark.postgres))
@@ -50,7 +56,7 @@ def sqlite_database(folder: Path) -> Iterator[Database]:
     engine = with_shared_statements(open_engine(parse_url(f"sqlite:///{path}")))
     # What dies in tests is the process, never the machine: waiting for the disk would prove nothing.
     event.listen(engine, "connect", lambda connection, _record: connection.execute("PRAGMA synchronous=OFF"))
-    opened = Database(engine)
+    opened = with_chain_key(Database(engine))
     try:
         yield opened
     finally:
@@ -64,9 +70,32 @@ def postgres_database(*, connected: bool = False) -> Iterator[Database]:
     if not connected:
         kept.reopen()
     try:
-        yield Database(kept.engine)
+        yield with_chain_key(Database(kept.engine))
     finally:
         kept.give_back()
+
+
+CHAIN_KEY = ChainKey(bytes(range(32)))
+
+
+class FixedKeyLinker(Linker):
+    """Links audit events without a keyring; the first chain begins as opening one would have it."""
+
+    def __init__(self, *, begun: bool = False) -> None:
+        super().__init__(CHAIN_KEY, SystemClock())
+        self._begun = begun
+
+    def __call__(self, tx: Tx) -> None:
+        if not self._begun and not chain_store.chains(tx, [WITHOUT_ORGANIZATION]):
+            tx.add_new(audit_chains, **asdict(sealed(self.key, Chain(WITHOUT_ORGANIZATION))))
+        self._begun = True
+        super().__call__(tx)
+
+
+def with_chain_key(database: Database, *, begun: bool = False) -> Database:
+    """Let audit events be written without a keyring; ``begun``: the first chain is not begun again."""
+    database.link = FixedKeyLinker(begun=begun)
+    return database
 
 
 _first_engines: dict[str, sa.Engine] = {}
@@ -155,12 +184,13 @@ _EMPTY_POSTGRES = "; ".join(
 
 def wipe(database: Database) -> None:
     """Empty all tables of a test's database, the append-only ones too."""
+    database.link = FixedKeyLinker()
     with database.write() as tx:
         run = tx.connection.exec_driver_sql
         if tx.postgres:
             run(_EMPTY_POSTGRES)
             return
-        for name in ("audit_events", "audit_floors"):
+        for name in ("audit_events", "audit_floors", "audit_links", "audit_chains"):
             run(f"DROP TRIGGER IF EXISTS {name}_no_delete")
         for name in _TABLES:
             run(f"DELETE FROM {name}")

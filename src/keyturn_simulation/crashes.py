@@ -65,6 +65,7 @@ class MortalDatabase(Database):
     def __init__(self, database: Database, fuse: Fuse) -> None:
         super().__init__(database.engine)
         self._held = database._held  # noqa: SLF001 - one thread, one transaction, whichever handle
+        self.link = database.link
         self._fuse = fuse
 
     @contextmanager

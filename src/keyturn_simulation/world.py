@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from entra_emulator import Emulator, Settings
 from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.app.services import Services, build
+from keyturn.audit.linking import open_chains
 from keyturn.connections import sealed
 from keyturn.connections.domain import Connection, NewConnection
 from keyturn.connections.due import LOOK_CLAIM
@@ -377,6 +378,7 @@ def make_world(
         tenant, "Our connection", permissions=permissions, owns_itself=owns_itself, audience=audience, secrets=secrets
     )
     sealer = KeyringSealer(Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), clock))
+    open_chains(database, sealer, clock)
     actor = _administrator(database, ids, clock)
     transport = EmulatedTransport(emulator, elapse=clock.advance, instance="api")
     providers = Providers([SimulatedProvider(transport, clock, emulated_clouds(), ids=ids, sources=sources)])

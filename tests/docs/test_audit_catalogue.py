@@ -27,6 +27,7 @@ HOME = {
         "webhook_events.py",
         "inventory_events.py",
         "server_events.py",
+        "chain_events.py",
     )
 }
 MIGRATIONS = SOURCE / "keyturn" / "db" / "migrations"

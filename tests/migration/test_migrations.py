@@ -14,7 +14,11 @@ from alembic import command
 from alembic.config import Config
 
 from keyturn.app.startup import prepare_database
+from keyturn.audit.linking import key_of, open_chains
 from keyturn.audit.retention import remove_old_events
+from keyturn.audit.verification import verify_all
+from keyturn.crypto.keyring import Keyring, KeyringSealer
+from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db import migrate
 from keyturn.db.engine import for_writing, open_engine, parse_url
 from keyturn.db.tables import metadata
@@ -265,12 +269,21 @@ def test_the_trail_of_before_is_kept_and_can_be_given_an_end(empty: Database) ->
     for statement in ("DELETE FROM audit_events", "UPDATE audit_events SET event = 'x'"):
         with pytest.raises(sa.exc.IntegrityError, match="cannot be changed or deleted"), empty.write() as tx:
             tx.connection.exec_driver_sql(statement)
+    for _ in range(2):  # the second server finds the chains of the first
+        sealer = KeyringSealer(Keyring.open(empty, GivenRoot(RootKeys(RootKey(bytes(range(32))))), CLOCK))
+        open_chains(empty, sealer, CLOCK)
+        assert [(each.chain, each.events, each.faults) for each in verify_all(empty, key_of(empty))] == [
+            ("", 1, []),
+            ("o", 2, []),
+        ]
     remove_old_events(empty, 365, CLOCK.now(), CLOCK.now(), lambda: False)
     with empty.read() as tx:
         assert [row["event"] for row in tx.rows(sa.text("SELECT event FROM audit_events ORDER BY id"))] == [
             "young",
+            "begin-audit-chain",
             "remove-audit-events",
         ]
+    assert [(each.events, each.faults) for each in verify_all(empty, key_of(empty))] == [(1, []), (2, [])]
 
 
 def test_foreign_keys_are_enforced_again_after_a_migration(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ BEFORE = "0011"
 LATER_TABLES = (
     *("group_roles", "people_external_identities", "used_sign_ins"),
     "root_keys",
+    *("audit_chains", "audit_links", "audit_keys"),
     "conversions",
     "password_links",
     *("scim_group_members", "scim_groups", "scim_tokens"),
@@ -233,9 +234,12 @@ def to_version_before(database: Database) -> None:
         _members_before().create(connection)
 
 
+_LATER_FUNCTIONS = ("keyturn_move_access", "keyturn_move_access_of_published", "keyturn_refuse_audit_link_delete")
+
+
 def _without_access_triggers(*, postgres: bool) -> list[str]:
     if postgres:
-        return [f"DROP FUNCTION {name} CASCADE" for name in ("keyturn_move_access", "keyturn_move_access_of_published")]
+        return [f"DROP FUNCTION {name} CASCADE" for name in _LATER_FUNCTIONS]
     return [f"DROP TRIGGER {statement.split()[2]}" for statement in access_triggers.sqlite()]
 
 

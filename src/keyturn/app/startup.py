@@ -8,7 +8,8 @@ from pathlib import Path
 from sqlalchemy.engine import URL
 
 from keyturn.app.key_vault import vault_roots
-from keyturn.crypto.keyring import Keyring
+from keyturn.audit.linking import open_chains
+from keyturn.crypto.keyring import Keyring, KeyringSealer
 from keyturn.crypto.root import HOW_TO_MAKE_ONE, GivenRoot, KeyFile, RootKey, RootKeys, RootKeySource, warning_of
 from keyturn.crypto.root_choice import RootPlaces
 from keyturn.db import migrate
@@ -84,8 +85,9 @@ def open_keyring(
     notice: Notice,
     wait: Callable[[Retryable], bool] | None = None,
 ) -> Keyring:
-    """Open the keyring of a database that is up to date. Raises Misconfigured when the root key is missing or wrong.
+    """Open the keyring of a database that is up to date, which can be told audit events from then on.
 
+    Raises Misconfigured when the root key is missing or wrong.
     ``wait`` is asked each time that a key vault does not answer, and returns whether to try again; without it nothing is.
     """
     source = root_key_source(settings, notice, database, clock)
@@ -93,6 +95,7 @@ def open_keyring(
         try:
             with clear(database):
                 keyring = Keyring.open(database, source, clock)
+                open_chains(database, KeyringSealer(keyring), clock)
                 current = source.load().current
             break
         except Retryable as error:

@@ -42,6 +42,7 @@ from keyturn.app.scim import scim_pages, scim_routes
 from keyturn.app.services import Services
 from keyturn.app.sso import password_policy, sso_pages, sso_routes, ways
 from keyturn.app.worker import Worker
+from keyturn.audit.checks import ChainChecks
 from keyturn.audit.service import AuditTrail
 from keyturn.authz.domain import require_admin
 from keyturn.changes.counters import Counters
@@ -179,7 +180,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         *token_auth_api.method_routers(access),
         token_auth_api.login_router(access, limiter, per_identity),
         *_of_projects(core, projects, use_cases, secrets),
-        audit_api.router(trail),
+        audit_api.router(trail, ChainChecks(core.database, core.clock)),
         overview_api.router(open_conditions(core)),
         *_of_changes(core, watch),
         secrets_api.router(secrets, KeyringDigests(core.keyring), watch, promises, learner),
@@ -307,7 +308,7 @@ def page_routes(
         identities_pages.router(
             access, projects, core.clock, settings.site_url or f"http://{settings.host}:{settings.port}"
         ),
-        audit_pages.router(trail, access),
+        audit_pages.router(trail, ChainChecks(core.database, core.clock), access),
         overview_pages.router(open_conditions(core), heads),
         *alarm_pages(core, alarms, access),
         find_pages.router(find_pages.Finders.of(core.database, projects, use_cases.search)),

@@ -9,6 +9,7 @@ from keyturn.audit import (
     alarm_events,
     approval_events,
     backup_events,
+    chain_events,
     conversion_events,
     identity_events,
     inventory_events,
@@ -387,6 +388,7 @@ CATALOGUE: Mapping[str, AuditEvent] = {
         *vars(webhook_events).items(),
         *vars(inventory_events).items(),
         *vars(server_events).items(),
+        *vars(chain_events).items(),
     )
     if isinstance(value, AuditEvent)
 }

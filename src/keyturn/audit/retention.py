@@ -1,12 +1,17 @@
 """Removes the audit events that are older than the operator wants to keep."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 
-from keyturn.audit import events, store
+from keyturn.audit import chain_store, events, store
+from keyturn.audit.chain import resealed
 from keyturn.audit.domain import Subject, SubjectKind
+from keyturn.audit.linking import key_of
 from keyturn.audit.record import record
-from keyturn.db.unit import Database
+from keyturn.crypto.audit_keys import ChainKey
+from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import platform
 from keyturn.kit.clock import iso
 
@@ -32,11 +37,29 @@ def remove_old_events(
     while True:
         with database.write() as tx:
             tx.alone_with(ALONE)
-            count = store.remove_below_floor(tx, AT_ONCE)
-        if count < AT_ONCE:
+            removed = _remove_some(tx, key_of(database))
+        if not removed:
             return False
         if stopped():
             return True
+
+
+def _remove_some(tx: Tx, key: ChainKey) -> bool:
+    """Remove the first events of one chain, and let it start after them; return False when none may be removed.
+
+    An event with a low id that was committed late stays until those before it in its chain go.
+    """
+    floor = store.floor(tx)
+    chain_id = chain_store.removable(tx, floor)
+    if chain_id is None:
+        return False
+    (chain,) = chain_store.locked(tx, [chain_id])
+    first = chain_store.first_links(tx, chain_id, AT_ONCE)
+    old = list(takewhile(lambda link: link["event_id"] <= floor, first))
+    start = replace(chain, start_position=old[-1]["position"], start_hash=old[-1]["hash"])
+    chain_store.move(tx, resealed(key, chain, start))
+    chain_store.remove(tx, [link["event_id"] for link in old])
+    return True
 
 
 def _begin(database: Database, days: int, confirmed_at: datetime, now: datetime) -> None:

@@ -74,7 +74,7 @@ class AuditTrail:
             scope = Scope(actor.org_id, project_id)
             grants = granted(tx, actor, scope)
             require_in(grants, actor, Action.READ_AUDIT_LOGS, scope)
-            criteria = replace(_criteria(tx, actor.org_id, search), before=before)
+            criteria = replace(criteria_of(tx, actor.org_id, search), before=before)
             if project_id is None or all(grants.everywhere(action) for action in _ABOUT):
                 found = store.newest(tx, criteria, limit + 1)
                 page = _page(found, found[limit - 1].id if len(found) > limit else None, limit)
@@ -97,7 +97,8 @@ class AuditTrail:
         return AuditEvents(tuple(found[:MOST_EXPORTED]), cursor, names)
 
 
-def _criteria(tx: Tx, org_id: str, search: AuditSearch) -> Filter:
+def criteria_of(tx: Tx, org_id: str, search: AuditSearch) -> Filter:
+    """Return what is looked for in an organization: names are looked up."""
     about, by, slug = search.get("about"), search.get("by"), search.get("project_slug")
     return Filter(
         org_id,

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from keyturn.audit.chain_store import CONTENT
 from keyturn.audit.domain import Event, Filter, StoredEvent, Tenure
 from keyturn.audit.project_events import PROJECT_CREATED, PROJECT_DELETED, PROJECT_RESTORED, PROJECT_UPDATED
 from keyturn.db import unread
@@ -25,10 +26,11 @@ def append(tx: Tx, event: Event) -> bool:
     # A trigger refuses to insert a key that is there, since SQLite would let it replace the event. There is one writer there.
     if event.once is not None and not tx.postgres and tx.one(_WITH_KEY, once=event.once):
         return False
-    return tx.add_new(
+    row = tx.added_row(
         audit_events,
+        CONTENT,
         at=event.at,
-        org_id=event.actor.org_id,
+        org_id=event.actor.org_id or None,
         project_id=event.project_id,
         actor_kind=event.actor.kind.value,
         actor_id=event.actor.id,
@@ -40,6 +42,9 @@ def append(tx: Tx, event: Event) -> bool:
         once=event.once,
         request_id=event.actor.request_id,
     )
+    if row is not None:
+        tx.events.append(row)
+    return row is not None
 
 
 def has_key(tx: Tx, once: str) -> bool:
@@ -197,12 +202,3 @@ def count_by_organization(tx: Tx, above: int, up_to: int) -> dict[str, int]:
 def raise_floor(tx: Tx, up_to: int, until: datetime, now: datetime) -> None:
     """Permit to delete events up to this id. The database refuses a floor that does not rise, or reaches the newest event."""
     tx.run(sa.insert(audit_floors), up_to=up_to, until=until, at=now)
-
-
-_FLOOR = sa.select(sa.func.max(audit_floors.c.up_to)).scalar_subquery()
-
-
-def remove_below_floor(tx: Tx, most: int) -> int:
-    """Delete the oldest events that the floor permits to, not more than so many; return how many."""
-    oldest = sa.select(audit_events.c.id).where(audit_events.c.id <= _FLOOR).order_by(audit_events.c.id).limit(most)
-    return tx.run(sa.delete(audit_events).where(audit_events.c.id.in_(oldest)))

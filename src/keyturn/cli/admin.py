@@ -10,19 +10,16 @@ import typer
 
 from keyturn.app.startup import open_keyring, prepare_database
 from keyturn.cli import people
-from keyturn.cli.context import CommandContext, command_context, opened, tell
+from keyturn.cli.context import command_context, opened, tell
 from keyturn.cli.people import Email, OpenAccess
-from keyturn.db.unit import Database
 from keyturn.errors import Refused
 from keyturn.kit.actor import platform
 from keyturn.kit.ids import SystemIds
 from keyturn.kit.secret import Plaintext
-from keyturn.settings.model import Settings
 
 if TYPE_CHECKING:
     from keyturn.accounts.service import Access
     from keyturn.alarms.leavers import Held, Leavers
-    from keyturn.crypto.keyring import KeyringDigests
 
 
 FromStdin = Annotated[
@@ -130,14 +127,14 @@ def _password(*, from_stdin: bool) -> Plaintext:
 @contextmanager
 def _open_access(ctx: typer.Context, *, keys: bool = False) -> Iterator["Access"]:
     from keyturn.accounts.service import Access  # noqa: PLC0415 - the help is shown without it
+    from keyturn.crypto.keyring import KeyringDigests  # noqa: PLC0415
 
     around = command_context(ctx)
     settings = around.settings()
     with opened(settings) as database:
         prepare_database(settings, database, around.clock, tell)
-        yield Access(
-            database, around.clock, SystemIds(), digests=_digests(settings, database, around) if keys else None
-        )
+        keyring = open_keyring(settings, database, around.clock, tell)
+        yield Access(database, around.clock, SystemIds(), digests=KeyringDigests(keyring) if keys else None)
 
 
 @contextmanager
@@ -145,14 +142,10 @@ def _open_leavers(ctx: typer.Context) -> Iterator["Leavers"]:
     from keyturn.alarms.leavers import Leavers  # noqa: PLC0415 - only two of these commands need it
 
     around = command_context(ctx)
-    with opened(around.settings()) as database:
+    settings = around.settings()
+    with opened(settings) as database:
+        open_keyring(settings, database, around.clock, tell)
         yield Leavers(database, around.clock)
-
-
-def _digests(settings: Settings, database: Database, around: CommandContext) -> "KeyringDigests":
-    from keyturn.crypto.keyring import KeyringDigests  # noqa: PLC0415 - only one of these commands needs a key
-
-    return KeyringDigests(open_keyring(settings, database, around.clock, tell))
 
 
 app = commands(_open_access)

@@ -37,10 +37,13 @@ def list_requests(ctx: typer.Context) -> None:
 @app.command()
 def off(ctx: typer.Context) -> None:
     """Need no second person any more, in all organizations and projects. For when nobody is left who could approve."""
+    from keyturn.app.startup import open_keyring  # noqa: PLC0415
     from keyturn.approvals.operator import switch_off  # noqa: PLC0415
 
-    now = command_context(ctx).clock.now()
+    around = command_context(ctx)
+    now = around.clock.now()
     for database, organization in _organizations(ctx):
+        open_keyring(around.settings(), database, around.clock, tell)
         for place in switch_off(database, organization.id, now):
             tell(f"No second person is needed any more in {place} of '{organization.name}'.")
     tell("Switch it on again under Approvals. The audit log has this.")

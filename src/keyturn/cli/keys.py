@@ -9,10 +9,11 @@ import typer
 from keyturn.app.startup import require_current, root_key_source
 from keyturn.audit import server_events
 from keyturn.audit.domain import Subject, SubjectKind
+from keyturn.audit.linking import open_chains
 from keyturn.audit.record import record
 from keyturn.cli.context import command_context, opened, tell
 from keyturn.crypto import rewrap, root, store
-from keyturn.crypto.keyring import REFRESH
+from keyturn.crypto.keyring import REFRESH, Keyring, KeyringSealer
 from keyturn.crypto.root import GivenRoot, KeyFile, RootKeySource
 from keyturn.crypto.root_choice import Place, RootPlaces
 from keyturn.db.unit import Database
@@ -100,6 +101,7 @@ def rotate(
             tell(f"Waiting {REFRESH.total_seconds():.0f} s: running servers learn the new root key from the vault.")
             time.sleep(REFRESH.total_seconds())
         summary = rewrap.rotate(database, target or source, around.clock, progress=tell, pause=time.sleep)
+        open_chains(database, KeyringSealer(Keyring.open(database, target or source, around.clock)), around.clock)
         _note(database, around.clock, before, to)
     _finish(source, summary)
 

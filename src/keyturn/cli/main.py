@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "overview": ("keyturn.cli.overview", "Say what needs somebody: for cron and monitoring."),
     "inventory": ("keyturn.cli.inventory", "Show the credentials of the tenants that are read."),
     "freezes": ("keyturn.cli.freezes", "List the days on which nothing is rotated."),
+    "audit": ("keyturn.cli.audit", "Verify that no audit event was changed, added or removed; export events."),
     "approvals": ("keyturn.cli.approvals", "Show what waits for a second person; switch that off."),
     "healthcheck": ("keyturn.cli.healthcheck", "Ask the server of this machine whether it answers."),
     "doctor": ("keyturn.cli.doctor", "Check the configuration, the database and the network."),

@@ -96,6 +96,7 @@ def _project(projects: "Projects", operator: Actor, text: str) -> "tuple[str, Se
 
 @contextmanager
 def _open_invitations(ctx: typer.Context, access: "Access") -> Iterator["tuple[Invitations, Projects]"]:
+    from keyturn.app.startup import open_keyring  # noqa: PLC0415
     from keyturn.kit.ids import SystemIds  # noqa: PLC0415
     from keyturn.projects.service import Projects  # noqa: PLC0415
     from keyturn.provisioning.invitations import Invitations  # noqa: PLC0415
@@ -103,6 +104,7 @@ def _open_invitations(ctx: typer.Context, access: "Access") -> Iterator["tuple[I
     around = command_context(ctx)
     settings = around.settings()
     with opened(settings) as database:
+        open_keyring(settings, database, around.clock, tell)
         projects, people = Projects(database, around.clock, SystemIds()), access.administration
         site = settings.site_url or f"http://{settings.host}:{settings.port}"
         made = Invitations(

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from keyturn.db.tables import data_keys, fingerprint_keys, root_keys
+from keyturn.db.tables import audit_keys, data_keys, fingerprint_keys, root_keys
 from keyturn.db.tables.views import processes
 from keyturn.db.unit import Tx
 from keyturn.kit.secret import Sealed
@@ -96,3 +96,16 @@ def fingerprint_key(tx: Tx, key_id: str) -> Sealed | None:
 def add_fingerprint_key(tx: Tx, key_id: str, value: Sealed, now: datetime) -> bool:
     """Add the key; False when another transaction was faster."""
     return tx.add_new(fingerprint_keys, id=key_id, value=value, created_at=now)
+
+
+_AUDIT_KEY = sa.select(audit_keys.c.value).where(audit_keys.c.id == sa.bindparam("of_key"))
+
+
+def audit_key(tx: Tx, key_id: str) -> Sealed | None:
+    """Return a sealed key of the audit trail; None before there is one."""
+    row = tx.one(_AUDIT_KEY, of_key=key_id)
+    return row["value"] if row else None
+
+
+def add_audit_key(tx: Tx, key_id: str, value: Sealed, now: datetime) -> None:
+    tx.run(sa.insert(audit_keys), id=key_id, value=value, created_at=now)

@@ -1,7 +1,8 @@
 """Triggers. Those written here make the audit trail append-only: the database itself refuses to change or delete an event.
 
 What is older than the operator wants to keep may be deleted: up to a floor that was written down before. Floors are never
-changed or deleted, each is higher than the one before, and none reaches the newest event.
+changed or deleted, each is higher than the one before, and none reaches the newest event. The links of the hash chains are never
+changed, and deleted only below the start of their chain.
 """
 
 from keyturn.db import access_triggers
@@ -27,6 +28,20 @@ BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END""",
 WHEN EXISTS (SELECT 1 FROM audit_floors WHERE up_to >= NEW.up_to)
 OR NOT EXISTS (SELECT 1 FROM audit_events WHERE id > NEW.up_to)
 BEGIN SELECT RAISE(ABORT, '{_FLOOR_REFUSAL}'); END""",  # noqa: S608 - as above
+    f"""CREATE TRIGGER audit_links_no_update BEFORE UPDATE ON audit_links
+BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END""",
+    f"""CREATE TRIGGER audit_links_no_delete BEFORE DELETE ON audit_links
+WHEN NOT EXISTS (SELECT 1 FROM audit_chains WHERE id = OLD.chain AND start_position >= OLD.position)
+BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END""",  # noqa: S608 - as above
+    f"""CREATE TRIGGER audit_links_no_replace BEFORE INSERT ON audit_links
+WHEN EXISTS (SELECT 1 FROM audit_links WHERE event_id = NEW.event_id)
+OR EXISTS (SELECT 1 FROM audit_links WHERE chain = NEW.chain AND position = NEW.position)
+BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END""",  # noqa: S608 - as above
+    f"""CREATE TRIGGER audit_chains_no_delete BEFORE DELETE ON audit_chains
+BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END""",
+    f"""CREATE TRIGGER audit_chains_no_replace BEFORE INSERT ON audit_chains
+WHEN EXISTS (SELECT 1 FROM audit_chains WHERE id = NEW.id)
+BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END""",  # noqa: S608 - as above
     *access_triggers.sqlite(),
 )
 
@@ -71,6 +86,28 @@ FOR EACH ROW EXECUTE FUNCTION keyturn_refuse_audit_change()""",
 FOR EACH STATEMENT EXECUTE FUNCTION keyturn_refuse_audit_change()""",
     """CREATE TRIGGER audit_floors_rise BEFORE INSERT ON audit_floors
 FOR EACH ROW EXECUTE FUNCTION keyturn_refuse_audit_floor()""",
+    f"""CREATE FUNCTION keyturn_refuse_audit_link_delete() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE permitted boolean;
+BEGIN
+  EXECUTE 'SELECT EXISTS (SELECT 1 FROM ' || quote_ident(TG_TABLE_SCHEMA)
+    || '.audit_chains WHERE id = $1 AND start_position >= $2)'
+    INTO permitted USING OLD.chain, OLD.position;
+  IF NOT permitted THEN
+    RAISE EXCEPTION '{_REFUSAL}'
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN OLD;
+END $$""",  # noqa: S608 - as above
+    """CREATE TRIGGER audit_links_no_change BEFORE UPDATE ON audit_links
+FOR EACH ROW EXECUTE FUNCTION keyturn_refuse_audit_change()""",
+    """CREATE TRIGGER audit_links_no_delete BEFORE DELETE ON audit_links
+FOR EACH ROW EXECUTE FUNCTION keyturn_refuse_audit_link_delete()""",
+    """CREATE TRIGGER audit_links_no_truncate BEFORE TRUNCATE ON audit_links
+FOR EACH STATEMENT EXECUTE FUNCTION keyturn_refuse_audit_change()""",
+    """CREATE TRIGGER audit_chains_no_delete BEFORE DELETE ON audit_chains
+FOR EACH ROW EXECUTE FUNCTION keyturn_refuse_audit_change()""",
+    """CREATE TRIGGER audit_chains_no_truncate BEFORE TRUNCATE ON audit_chains
+FOR EACH STATEMENT EXECUTE FUNCTION keyturn_refuse_audit_change()""",
     *access_triggers.postgresql(),
 )
 

@@ -25,13 +25,15 @@ _ROWS_AT_A_TIME = 1000
 class Tx:
     """A transaction handle. Stores need one to read or write; they cannot commit."""
 
-    __slots__ = ("_streams", "announced", "changed", "connection", "writing")
+    __slots__ = ("_streams", "announced", "changed", "connection", "events", "writing")
 
     def __init__(self, connection: sa.Connection, *, writing: bool) -> None:
         self.connection = connection
         self.writing = writing
         self.changed = False
         self.announced = False
+        self.events: list[tuple[Any, ...]] = []
+        """Audit events of this transaction as the database holds them, which are linked into their chains before the commit."""
         self._streams: list[sa.CursorResult[Any]] = []
 
     @property
@@ -109,6 +111,15 @@ class Tx:
             number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
             self.connection.execute(_LOCK, {"number": number})
 
+    def added_row(
+        self, table: sa.Table, columns: tuple[sa.ColumnElement[Any], ...], **values: Any
+    ) -> tuple[Any, ...] | None:
+        """Add a row as :meth:`add_new` does; return these columns of it as the database holds them, or None."""
+        statement = _unless_there_giving(table, columns, self.connection.dialect.name)
+        self._note_write(statement)
+        row = self.connection.execute(statement, values).first()
+        return None if row is None else tuple(row)
+
     def add_new(self, table: sa.Table, **values: Any) -> bool:
         """Add a row, unless one with the same value where it has to be unique is there; say whether it was added."""
         return self.run(_unless_there(table, self.connection.dialect.name), **values) == 1
@@ -130,6 +141,14 @@ def _unless_there(table: sa.Table, dialect: str) -> sa.sql.expression.Executable
     return sqlite.insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
 
+@lru_cache(maxsize=16)
+def _unless_there_giving(
+    table: sa.Table, columns: tuple[sa.ColumnElement[Any], ...], dialect: str
+) -> sa.sql.expression.Executable:
+    insert: Any = _unless_there(table, dialect)
+    return cast(sa.sql.expression.Executable, insert.returning(*columns))
+
+
 class Database:
     """The database of one process."""
 
@@ -141,6 +160,9 @@ class Database:
         self._turn = threading.Lock() if self.is_sqlite else None
         self._wrote_at: float | None = None
         self._listeners: tuple[Callable[[], None], ...] = ()
+        self.link: Callable[[Tx], None] = _without_keys
+        """Links the events of a transaction into their hash chains. It is called last, since others wait for the heads of the
+        chains from then to the commit."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -175,6 +197,8 @@ class Database:
                         yield tx
                     finally:
                         tx.end_streams()
+                    if tx.events:
+                        self.link(tx)
                     at_commit = True
             except Exception as error:
                 if at_commit:
@@ -243,6 +267,10 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _without_keys(_tx: Tx) -> None:
+    raise RuntimeError("an audit event is written without the key of its hash chain: open the keyring first")
 
 
 _SAME = sa.update(data_keys).values(seals=data_keys.c.seals)

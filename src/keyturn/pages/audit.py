@@ -1,7 +1,7 @@
 """The audit log for people: who did what, when, and to what, by names; found by what it is about, by whom and when."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, ClassVar, Literal
@@ -11,16 +11,16 @@ from zoneinfo import ZoneInfo
 from msgspec import Meta
 
 from keyturn.accounts.service import Access
+from keyturn.audit.checks import ChainChecks
 from keyturn.audit.domain import StoredEvent
 from keyturn.audit.events import CATALOGUE
-from keyturn.audit.service import AuditEvents, AuditSearch, AuditTrail
+from keyturn.audit.export import WITHOUT_NAMES, as_csv, as_json_lines, subject_name
+from keyturn.audit.service import AuditSearch, AuditTrail
 from keyturn.authz.domain import ORGANIZATION_ROLES, Action, permits
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
-from keyturn.kit.clock import iso
 from keyturn.kit.moments import utc_of
-from keyturn.kit.spreadsheet import rows_as_csv
-from keyturn.web.pages import BrowserContext, File, Page, Pages, get, group
+from keyturn.web.pages import BrowserContext, File, Page, Pages, Redirect, get, group, post
 from keyturn.web.schema.validate import Trimmed
 from keyturn.web.schema.wire import ApiModel
 
@@ -34,11 +34,6 @@ _PATHS = {
     "identity": "/organization/identities/{}",
     "project": "/projects/{}/overview",
 }
-_WITHOUT_NAMES = {"organization": "the organization", "rotation": "a rotation", "secret-folder": "a folder"}
-_COLUMNS = (
-    *("createdAt", "event", "actorType", "actorId", "actor"),
-    *("subjectType", "subjectId", "subject", "projectId", "requestId", "facts"),
-)
 
 
 @dataclass(frozen=True)
@@ -71,6 +66,8 @@ class AuditTrailPage(Page):
     older: str
     newest: str
     exports: Sequence[tuple[str, str]]
+    last_verified: StoredEvent | None
+    """The event of the last verification of the chain."""
 
 
 class AuditFilterForm(ApiModel, rename=None):
@@ -105,7 +102,7 @@ class ExportForm(AuditFilterForm, rename=None):
     format: Literal["csv", "jsonl"] = "csv"
 
 
-def router(trail: AuditTrail, access: Access) -> Pages:
+def router(trail: AuditTrail, checks: ChainChecks, access: Access) -> Pages:
     """Return the page of the trail, for those who may read it, and its files."""
 
     @get(HERE)
@@ -120,11 +117,12 @@ def router(trail: AuditTrail, access: Access) -> Pages:
             query,
             _TOPICS,
             _people(actor, access),
-            list(dict.fromkeys(line.subject for line in lines if line.subject not in _WITHOUT_NAMES.values())),
+            list(dict.fromkeys(line.subject for line in lines if line.subject not in WITHOUT_NAMES.values())),
             filtered=bool(chosen),
             older=older,
             newest=newest,
             exports=[("CSV", f"{export}format=csv"), ("JSON lines", f"{export}format=jsonl")],
+            last_verified=checks.last(actor),
         )
 
     @get(f"{HERE}/export")
@@ -136,11 +134,20 @@ def router(trail: AuditTrail, access: Access) -> Pages:
             "cache-control": "no-store",
         }
         if query.format == "csv":
-            return File(_csv(found), "text/csv; charset=utf-8", headers)
-        lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in _records(found))
+            content = as_csv(found.events, found.names).encode("utf-8-sig")
+            return File(content, "text/csv; charset=utf-8", headers)
+        lines = as_json_lines(found.events, found.names)
         return File("".join(lines).encode(), "application/jsonl; charset=utf-8", headers)
 
-    return group(show_log, export_log)
+    @post(f"{HERE}/verify")
+    def verify_log(actor: Actor) -> Redirect:
+        """Verify the hash chain of all events of the organization."""
+        found = checks.verify(actor)
+        if found.ok:
+            return Redirect(HERE, f"{found.events} events verified: none was changed, added or removed.")
+        return Redirect(HERE, f"{found.fault_count} faults: see the event verify audit events.")
+
+    return group(show_log, export_log, verify_log)
 
 
 def _topics() -> dict[str, list[tuple[str, str]]]:
@@ -173,49 +180,16 @@ def _people(actor: Actor, access: Access) -> list[str]:
     return names[:SUGGESTED]
 
 
-def _subject(event: StoredEvent, names: Mapping[str, str]) -> str:
-    """Return the name of what an event is about: as it was then, where the event says so, else as it is now."""
-    facts = event.data
-    told = facts.get("name") or facts.get("secretKey") or facts.get("email") or facts.get("slug")
-    of_connection = names.get(str(facts.get("connectionId") or ""))
-    name = told or names.get(event.subject_id) or of_connection or facts.get("secretPath")
-    return str(name or _WITHOUT_NAMES.get(event.subject_kind, event.subject_kind))
-
-
 def _line(event: StoredEvent, names: Mapping[str, str]) -> AuditLine:
     connection = event.data.get("connectionId") if event.subject_kind == "rotation" else None
     kind, about = ("app-connection", str(connection)) if connection else (event.subject_kind, event.subject_id)
     return AuditLine(
         event,
         event.actor_name or event.actor_kind,
-        _subject(event, names),
+        subject_name(event, names),
         event.subject_kind.replace("-", " "),
         _MEANINGS.get(event.name, ""),
         f"{HERE}?{urlencode({'about': about})}",
         _PATHS[kind].format(about) if kind in _PATHS and about in names else "",
         json.dumps(event.data, indent=2, ensure_ascii=False),
     )
-
-
-def _records(found: AuditEvents) -> Iterator[dict[str, object]]:
-    for event in found.events:
-        yield {
-            "id": event.id,
-            "createdAt": iso(event.at),
-            "event": event.name,
-            "actorType": event.actor_kind,
-            "actorId": event.actor_id,
-            "actor": event.actor_name,
-            "subjectType": event.subject_kind,
-            "subjectId": event.subject_id,
-            "subject": _subject(event, found.names),
-            "projectId": event.project_id,
-            "requestId": event.request_id,
-            "facts": event.data,
-        }
-
-
-def _csv(found: AuditEvents) -> bytes:
-    records = [record | {"facts": json.dumps(record["facts"], ensure_ascii=False)} for record in _records(found)]
-    rows = [_COLUMNS, *([record[name] for name in _COLUMNS] for record in records)]
-    return rows_as_csv(rows).encode("utf-8-sig")

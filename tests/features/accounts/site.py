@@ -15,6 +15,7 @@ from keyturn.api.projects.members import identity_members_router, people_router
 from keyturn.api.projects.roles import roles_router
 from keyturn.api.projects.routes import environments_router, projects_router
 from keyturn.api.token_auths import routes as token_auths
+from keyturn.audit.checks import ChainChecks
 from keyturn.audit.service import AuditTrail
 from keyturn.db.unit import Database
 from keyturn.ports.clock import Clock
@@ -91,7 +92,7 @@ def site(
         identity_members_router(projects),
         people_router(projects),
         roles_router(projects),
-        audit_router(AuditTrail(database)),
+        audit_router(AuditTrail(database), ChainChecks(database, clock)),
     ]
     settings = Settings(data_dir=folder, database_url="sqlite://")
     app = build(routers, authenticate=access.authenticate, settings=settings, clock=clock, ids=IDS)

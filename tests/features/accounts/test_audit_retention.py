@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keyturn.audit import store
+from keyturn.audit import chain_store, store
 from keyturn.audit.domain import Event
 from keyturn.audit.retention import AT_ONCE, remove_old_events
 from keyturn.audit.service import AuditTrail
@@ -131,7 +131,7 @@ def test_a_removal_that_was_cut_short_goes_on_and_is_told_once(
 
     write(database, admin, [40, 39, 1])
     with monkeypatch.context() as patch:
-        patch.setattr(store, "remove_below_floor", die)
+        patch.setattr(chain_store, "removable", die)
         with pytest.raises(Killed):
             remove(database)
     assert names(database, admin) == ["e0", "e1", "e2", "remove-audit-events"]

@@ -10,6 +10,7 @@ from pyotp import TOTP
 
 from keyturn.accounts.service import Access
 from keyturn.alarms.leavers import Leavers
+from keyturn.audit.checks import ChainChecks
 from keyturn.audit.service import AuditTrail
 from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
@@ -96,7 +97,7 @@ def tab(database: Database, clock: MovableClock, access: Access, tmp_path: Path)
             link_pages.router(access, limiter),
             second_factor_pages.router(access, limiter, cookie),
             person_pages.router(Leavers(database, clock), access, invitations(database, clock, access, projects)),
-            audit_pages.router(AuditTrail(database), access),
+            audit_pages.router(AuditTrail(database), ChainChecks(database, clock), access),
             project_pages.router(projects, heads),
         ],
         authenticate=access.authenticate,

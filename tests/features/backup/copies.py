@@ -18,6 +18,7 @@ from keyturn.db import migrate, transfer
 from keyturn.db.engine import open_engine, parse_url
 from keyturn.db.unit import Database
 from keyturn_simulation.world import ROOT_KEY
+from tests.databases import with_chain_key
 from tests.postgres import fresh_database
 
 
@@ -102,7 +103,7 @@ def empty(kind: str, folder: Path) -> Iterator[str]:
 
 @contextmanager
 def opened(url: str) -> Iterator[Database]:
-    database = Database(open_engine(parse_url(url)))
+    database = with_chain_key(Database(open_engine(parse_url(url))))
     try:
         yield database
     finally:

@@ -1,6 +1,7 @@
 """The command line as its users see it: results on standard output, one clear message and a status when it fails."""
 
 import importlib
+import io
 import json
 import os
 import re
@@ -259,8 +260,44 @@ def test_the_operator_sees_freezes_and_switches_approval_off(shell: Shell) -> No
     assert "Year end: 2026-12-20 to 2027-01-06 Europe/Oslo, each year (Acme), next from" in shell.out
     assert shell.run("approvals", "list") == 0
     assert shell.out == "Nothing waits.\n"
+    assert not (file.parent / "root.key").exists(), "nothing of this needs a key"
     assert shell.run("approvals", "off") == 0
     assert "No second person is needed any more in the organization of 'Acme'." in shell.err
     with sqlite3.connect(file) as connection:
         assert connection.execute("SELECT required FROM approval_settings").fetchall() == [(0,)]
-    assert not (file.parent / "root.key").exists(), "nothing of this needs a key"
+
+
+def test_the_operator_verifies_and_exports_the_audit_trail(shell: Shell) -> None:
+    bootstrap = ("admin", "bootstrap", "--email", "ada@acme.test", "--organization", "Acme", "--password-stdin")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", io.StringIO("vellum-orbit-pickle-97\n"))
+        assert shell.run(*bootstrap) == 0
+    assert shell.run("audit", "head") == 0
+    anchors = shell.out.splitlines()
+    assert [line.split(":")[0] for line in anchors] == ["keyturn-audit", "keyturn-audit"]
+    given = [part for line in anchors for part in ("--anchor", line)]
+    assert shell.run("audit", "verify", *given) == 0
+    assert re.fullmatch(
+        r"the server itself: 1 events up to position 1: verified\nAcme: (\d+) events up to position \1: verified\n",
+        shell.out,
+    )
+    assert shell.run("audit", "export", "--format", "csv", "--organization", "acme", "--since", "2020-01-01") == 0
+    assert "bootstrap-instance" in shell.out
+    assert shell.run("audit", "export", "--event", "verify-audit-events") == 0
+    assert [json.loads(line)["facts"]["faults"] for line in shell.out.splitlines()] == [0]
+    assert shell.run("audit", "export", "--organization", "nobody") == 2
+    assert "one of: acme" in shell.err
+    assert shell.run("audit", "verify", "--anchor", "nothing") == 1
+    assert "`keyturn audit head` prints it" in shell.err
+
+    with sqlite3.connect(Path(shell.environ["KEYTURN_DATA_DIR"]) / "keyturn.db") as connection:
+        connection.execute(
+            "INSERT INTO audit_events (at, org_id, actor_kind, event, subject_kind, subject_id, data)"
+            " SELECT at, org_id, actor_kind, 'by-hand', subject_kind, subject_id, data FROM audit_events"
+            " WHERE event = 'bootstrap-instance'"
+        )
+    assert shell.run("audit", "verify") == 1
+    assert re.search(r"1 FAULTS\n  event \d+: the event is in no chain", shell.out)
+    assert shell.run("audit", "adopt", "--reason", "the older server wrote it") == 0
+    assert shell.err.endswith("Acme: 1 events linked.\n")
+    assert shell.run("audit", "verify") == 0

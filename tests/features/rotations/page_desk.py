@@ -10,6 +10,7 @@ from keyturn.accounts.service import Access
 from keyturn.alarms.owners import Owners
 from keyturn.api.deletions import routes as deletion_routes
 from keyturn.api.rotations import routes as rotation_routes
+from keyturn.audit.checks import ChainChecks
 from keyturn.audit.service import AuditTrail
 from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
@@ -153,7 +154,7 @@ def page_desk(scene: Applications, folder: Path) -> Iterator[PageClient]:
             connections.router(of_connections),
             approvals.router(use_cases.approvals, use_cases.approved_changes, heads, clock),
             freezes.router(use_cases.freezes, heads, clock),
-            audit.router(trail, access),
+            audit.router(trail, ChainChecks(database, clock), access),
             deletions.router(use_cases.place_deletions(projects, folders), Restoring(database, clock, folders), heads),
             api,
             deletion_routes.router(use_cases.place_deletions(projects, folders), Restoring(database, clock, folders)),

@@ -18,6 +18,7 @@ from keyturn.api.secrets import past_routes
 from keyturn.api.secrets import routes as secret_routes
 from keyturn.api.secrets.promises import Promises
 from keyturn.api.tags import routes as tag_routes
+from keyturn.audit.checks import ChainChecks
 from keyturn.audit.service import AuditTrail
 from keyturn.changes import store as feed
 from keyturn.changes.counters import Counters
@@ -204,7 +205,7 @@ def desk(database: Database, folder: Path) -> Iterator[SecretsClient]:
         member_routes.identity_members_router(projects),
         member_routes.people_router(projects),
         role_routes.roles_router(projects),
-        audit_routes.router(AuditTrail(database)),
+        audit_routes.router(AuditTrail(database), ChainChecks(database, world.clock)),
     ]
     settings = Settings(data_dir=folder, database_url="sqlite://")
     app = build(

@@ -1,14 +1,26 @@
 """Routes of the audit trail."""
 
-from keyturn.api.audit.schemas import ActorShown, AuditLog, AuditPage, AuditQuery, EventShown, SubjectShown
+from keyturn.api.audit.schemas import (
+    ActorShown,
+    AuditLog,
+    AuditPage,
+    AuditQuery,
+    EventShown,
+    FaultShown,
+    HeadShown,
+    SubjectShown,
+    VerificationRequest,
+    VerificationShown,
+)
+from keyturn.audit.checks import ChainChecks
 from keyturn.audit.domain import StoredEvent
 from keyturn.audit.service import AuditTrail
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
-from keyturn.web.routes import Routes, get, group
+from keyturn.web.routes import Routes, get, group, post
 
 
-def router(trail: AuditTrail) -> Routes:
+def router(trail: AuditTrail, checks: ChainChecks) -> Routes:
     """Routes for those who may read the trail."""
 
     @get("/api/v1/organization/audit-logs", compressed=True)
@@ -36,7 +48,30 @@ def router(trail: AuditTrail) -> Routes:
         )
         return AuditPage([_shown(event) for event in page.events], page.cursor)
 
-    return group("Audit trail", list_events)
+    @post("/api/v1/organization/audit-logs/verify")
+    def verify_events(actor: Actor, data: VerificationRequest) -> VerificationShown:
+        """Verify the hash chain of the organization's events.
+
+        Each event that was changed, added or removed in the database itself is found. `anchor` is an earlier answer of
+        `GET .../audit-logs/head`, kept elsewhere: that the newest events were cut off, by putting back an older copy of the
+        database, shows only with one. What is found is an audit event, too.
+        """
+        found = checks.verify(actor, data.anchor or None)
+        faults = [FaultShown(each.message, each.position, _text(each.event_id)) for each in found.faults]
+        head = str(found.head.anchor) if found.head else None
+        return VerificationShown(found.ok, found.events, head, faults, found.fault_count)
+
+    @get("/api/v1/organization/audit-logs/head")
+    def show_head(actor: Actor) -> HeadShown:
+        """Show the last link of the hash chain of the organization's events: an anchor, to be kept elsewhere."""
+        anchor = checks.head(actor)
+        return HeadShown(str(anchor), anchor.position, anchor.hash)
+
+    return group("Audit trail", list_events, verify_events, show_head)
+
+
+def _text(event_id: int | None) -> str | None:
+    return None if event_id is None else str(event_id)
 
 
 def _shown(event: StoredEvent) -> AuditLog:

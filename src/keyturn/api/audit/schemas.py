@@ -57,3 +57,31 @@ class AuditLog(ApiModel):
 class AuditPage(ApiModel):
     audit_logs: list[AuditLog]
     next_cursor: str | None
+
+
+class VerificationRequest(ApiModel):
+    anchor: Annotated[str, trimmed, Meta(max_length=200)] | None = None
+
+
+class FaultShown(ApiModel):
+    """``position`` is that in the chain, ``eventId`` the event's, as far as they are known."""
+
+    message: str
+    position: int | None
+    event_id: str | None
+
+
+class VerificationShown(ApiModel):
+    """``events``: how many are as they were written. ``head`` is the anchor of the last link. At most 100 faults are listed."""
+
+    ok: bool
+    events: int
+    head: str | None
+    faults: list[FaultShown]
+    fault_count: int
+
+
+class HeadShown(ApiModel):
+    anchor: str
+    position: int
+    hash: str

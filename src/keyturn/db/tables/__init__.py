@@ -45,7 +45,16 @@ from keyturn.db.tables.inventory import (
     inventory_objects,
     inventory_uses,
 )
-from keyturn.db.tables.records import audit_events, audit_floors, data_keys, fingerprint_keys, root_keys
+from keyturn.db.tables.records import (
+    audit_chains,
+    audit_events,
+    audit_floors,
+    audit_keys,
+    audit_links,
+    data_keys,
+    fingerprint_keys,
+    root_keys,
+)
 from keyturn.db.tables.rotations import (
     credential_uses,
     credentials,
@@ -85,8 +94,11 @@ __all__ = [
     "application_claims",
     "approval_requests",
     "approval_settings",
+    "audit_chains",
     "audit_events",
     "audit_floors",
+    "audit_keys",
+    "audit_links",
     "changes",
     "client_secrets",
     "connection_applications",

@@ -1,4 +1,4 @@
-"""What the server keeps of itself: data keys, the key of fingerprints, the audit trail and how far it was removed."""
+"""What the server keeps of itself: data keys, other keys, the audit trail with its hash chains, and how far it was removed."""
 
 import sqlalchemy as sa
 
@@ -59,4 +59,36 @@ audit_floors = sa.Table(
     sa.Column("up_to", sa.BigInteger, primary_key=True, autoincrement=False),
     at("until", null=False),
     at("at", null=False),
+)
+
+# The hash chain of each organization; that of events without one has the id ''. It holds from `start_position`, up to which
+# events were removed since they were no longer to be kept, to `position`. The seal is a MAC of all of it.
+audit_chains = sa.Table(
+    "audit_chains",
+    metadata,
+    key(),
+    sa.Column("start_position", sa.BigInteger, nullable=False),
+    text("start_hash"),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    text("hash"),
+    text("seal"),
+)
+
+# The place of each event in its chain. The hash is keyed, over the one before and all fields of the event.
+audit_links = sa.Table(
+    "audit_links",
+    metadata,
+    sa.Column("event_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("chain", sa.String(36), nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    text("hash"),
+    sa.UniqueConstraint("chain", "position"),
+)
+
+audit_keys = sa.Table(
+    "audit_keys",
+    metadata,
+    key(),
+    sa.Column("value", SealedText, nullable=False),  # the key of the hash chains, and the one that signs receipts
+    at_or_first("created_at", null=False),
 )

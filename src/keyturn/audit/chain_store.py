@@ -1,0 +1,130 @@
+"""All SQL on the hash chains."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from keyturn.audit.chain import WITHOUT_ORGANIZATION, Chain
+from keyturn.audit.chain_events import CHAIN_BEGUN
+from keyturn.db.tables import audit_chains, audit_events, audit_links
+from keyturn.db.unit import Tx
+
+# As the database holds them: of a document and, on SQLite, of a moment the text. What is read differently is not the same.
+_AS_STORED = {
+    "at": sa.type_coerce(audit_events.c.at, sa.String),
+    "data": sa.cast(audit_events.c.data, sa.Text),
+}
+CONTENT: tuple[sa.ColumnElement[Any], ...] = tuple(
+    _AS_STORED.get(column.name, column).label(f"event_{column.name}") for column in audit_events.columns
+)
+"""All columns of an event, in the order in which they are hashed."""
+ID, ORGANIZATION = (list(audit_events.columns.keys()).index(name) for name in ("id", "org_id"))
+
+_CHAINS = sa.select(audit_chains).order_by(audit_chains.c.id)
+_OF_IDS = _CHAINS.where(audit_chains.c.id.in_(sa.bindparam("ids", expanding=True)))
+_UPDATE = sa.update(audit_chains).where(audit_chains.c.id == sa.bindparam("of_chain"))
+_WITHOUT_LINK = sa.not_(sa.exists(sa.select(audit_links.c.event_id).where(audit_links.c.event_id == audit_events.c.id)))
+
+
+def chains(tx: Tx, ids: Collection[str] | None = None) -> list[Chain]:
+    """Return these chains, or all, in the order of their ids."""
+    return [_chain(row) for row in (tx.rows(_CHAINS) if ids is None else tx.rows(_OF_IDS, ids=list(ids)))]
+
+
+def locked(tx: Tx, ids: Collection[str]) -> list[Chain]:
+    """Return these chains in the order of their ids; nobody else moves one of them until the transaction ends."""
+    return [_chain(row) for row in tx.rows(_OF_IDS.with_for_update(), ids=sorted(ids))]
+
+
+def add_chain(tx: Tx, chain: Chain) -> None:
+    tx.run(sa.insert(audit_chains), **_values(chain), id=chain.id)
+
+
+def move(tx: Tx, chain: Chain) -> None:
+    tx.run(_UPDATE, of_chain=chain.id, **_values(chain))
+
+
+def add_links(tx: Tx, links: Sequence[Mapping[str, object]]) -> None:
+    tx.run_all(sa.insert(audit_links), links)
+
+
+def begun(tx: Tx, chain: str | None = None) -> set[str]:
+    """Return the ids of the chains that began as events of the server tell: of all, or of this one only."""
+    column = audit_events.c
+    query = sa.select(column.subject_id).where(column.org_id.is_(None), column.event == CHAIN_BEGUN.name)
+    rows = tx.rows(query if chain is None else query.where(column.subject_id == chain).limit(1))
+    return {row["subject_id"] for row in rows}
+
+
+def linked(tx: Tx, chain: str) -> Iterator[Any]:
+    """Yield the chain with each of its links, and the columns of the event: of one moment, however long it takes.
+
+    Each row is the five columns of the chain, position, event id and hash of the link, and :data:`CONTENT`. Where there is no
+    link, or no event of the link, these are None.
+    """
+    head, link = audit_chains.c, audit_links.c
+    query = (
+        sa.select(*head, link.position.label("at_position"), link.event_id, link.hash.label("link_hash"), *CONTENT)
+        .select_from(audit_chains)
+        .outerjoin(audit_links, link.chain == head.id)
+        .outerjoin(audit_events, audit_events.c.id == link.event_id)
+        .where(head.id == chain)
+        .order_by(link.position)
+    )
+    return tx.stream(query)
+
+
+def unlinked(tx: Tx, org_id: str | None, most: int, above: int = 0) -> list[tuple[Any, ...]]:
+    """Return the first of the events that have no link: their :data:`CONTENT`. ``org_id`` None: of any organization and none."""
+    query = sa.select(*CONTENT).where(_WITHOUT_LINK, audit_events.c.id > above).order_by(audit_events.c.id).limit(most)
+    if org_id is not None:
+        query = query.where(_of_chain(org_id))
+    return [tuple(row) for row in tx.tuples(query)]
+
+
+def stray_chains(tx: Tx, most: int) -> list[str]:
+    """Return the ids of chains that links name and that are not there."""
+    known = sa.select(audit_chains.c.id).where(audit_chains.c.id == audit_links.c.chain)
+    query = sa.select(audit_links.c.chain).where(sa.not_(sa.exists(known))).distinct()
+    return [row["chain"] for row in tx.rows(query.order_by(audit_links.c.chain).limit(most))]
+
+
+def _of_chain(chain: str) -> sa.ColumnElement[bool]:
+    column = audit_events.c.org_id
+    return column.is_(None) if chain == WITHOUT_ORGANIZATION else column == chain
+
+
+def removable(tx: Tx, up_to: int) -> str | None:
+    """Return a chain of an organization whose first link is of an event with an id up to this one; None: there is none."""
+    link, head = audit_links.c, audit_chains.c
+    first = sa.and_(link.chain == head.id, link.position == head.start_position + 1, link.event_id <= up_to)
+    row = tx.one(sa.select(head.id).join(audit_links, first).where(head.id != WITHOUT_ORGANIZATION).limit(1))
+    return row["id"] if row else None
+
+
+def first_links(tx: Tx, chain: str, most: int) -> list[Mapping[str, Any]]:
+    """Return the first links of a chain, in their order: position, event id and hash."""
+    link = audit_links.c
+    query = sa.select(link.position, link.event_id, link.hash).where(link.chain == chain)
+    return tx.rows(query.order_by(link.position).limit(most))
+
+
+def remove(tx: Tx, event_ids: Sequence[int]) -> None:
+    """Delete these events with their links. The database refuses those above the floor or above the start of their chain."""
+    tx.run(sa.delete(audit_events).where(audit_events.c.id.in_(event_ids)))
+    tx.run(sa.delete(audit_links).where(audit_links.c.event_id.in_(event_ids)))
+
+
+def _chain(row: Mapping[str, Any]) -> Chain:
+    return Chain(**row)
+
+
+def _values(chain: Chain) -> dict[str, object]:
+    return {
+        "start_position": chain.start_position,
+        "start_hash": chain.start_hash,
+        "position": chain.position,
+        "hash": chain.hash,
+        "seal": chain.seal,
+    }
