@@ -25,7 +25,7 @@ from tests.kill.zygote import Child, zygote
 from tests.postgres import fresh_database
 from tests.system.installation import ROOT, Installation, installation
 
-KILLS = int(os.environ.get("KEYTURN_KILLS", "8"))
+KILLS = int(os.environ.get("KEYTURN_KILLS", "5"))
 """How often each of the two long tests kills. ``make crash`` does so a hundred times."""
 COLD_KILLS = 3
 CONNECTIONS = 12
