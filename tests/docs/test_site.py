@@ -87,6 +87,7 @@ def address() -> Iterator[str]:
 
 
 @pytest.mark.client
+@pytest.mark.compiled
 def test_the_site_works_in_a_browser(address: str) -> None:
     program = shutil.which("chromium-headless-shell") or "/usr/bin/chromium"
     with sync_playwright() as playwright:

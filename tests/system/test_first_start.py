@@ -119,6 +119,7 @@ def test_a_server_that_cannot_open_its_database_says_so_in_one_sentence(
     shutil.copytree(started, home.data)
     variables = {"PORT": "0"}
     if damage == "another key":
+        home.key_file.unlink()  # with the file there the server starts, and says that the other one is not in use
         variables["ENCRYPTION_KEY"] = generate()
     elif damage == "no key":
         home.key_file.unlink()
