@@ -10,6 +10,7 @@ import msgspec
 import pytest
 import structlog
 
+from keyturn.app.monitoring import probes
 from keyturn.errors import Invalid
 from keyturn.kit.secret import Plaintext
 from keyturn.web.pages import PageRoute
@@ -19,6 +20,7 @@ from keyturn.web.schema.issues import Issue
 from keyturn.web.schema.validate import checker, parse
 from keyturn.web.schema.wire import ApiModel, encode, inside
 from keyturn.web.server import logs
+from tests.client import Client
 from tests.log_state import kept_log_state
 from tests.system.estate import RunningServer
 
@@ -168,3 +170,16 @@ class Planted(ApiModel):
 
 def test_a_planted_text_is_found() -> None:
     assert texts_named_like_secrets([Planted]) == {("Planted", "apiToken"), ("Planted", "privateKey")}
+
+
+def test_a_scrape_tells_no_secret_no_name_and_no_address(whole: RunningServer) -> None:
+    whole.client.get("/overview", headers={"user-agent": CANARY})
+    whole.client.get(f"/{CANARY}?secret={CANARY}")
+    with Client(probes(whole.core)) as monitoring:
+        text = monitoring.get("/metrics").text
+    assert 'keyturn_connections{state="accepted"}' in text
+    assert CANARY not in text
+    assert "testclient" not in text
+    assert not [
+        each for each in whole.secrets | whole.common if f'"{each}"' in text or (len(each) > 8 and each in text)
+    ]

@@ -117,8 +117,10 @@ def _open_keyring(
 ) -> tuple[Keyring, VaultWatch | None]:
     if settings.key_vault is None:
         return startup.open_keyring(settings, database, clock, notice), None
-    port = settings.port if settings.health_port is None else settings.health_port
-    with waiting(settings.key_vault.wait, notice, time.sleep, settings.host, port) as wait:
+    host, port = settings.host, settings.port
+    if settings.health_port is not None:
+        host, port = settings.health_host or host, settings.health_port
+    with waiting(settings.key_vault.wait, notice, time.sleep, host, port) as wait:
         keyring = startup.open_keyring(settings, database, clock, notice, wait)
     source = keyring.source
     if not isinstance(source, RootPlaces) or source.vault is None:

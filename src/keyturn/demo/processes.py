@@ -88,6 +88,7 @@ class DemoStage:
         self.url = f"http://localhost:{self._port}"
         self.starts = 0
         self.setup_code = SystemIds().new()
+        self.metrics_token = SystemIds().new()
         self.mail: Mapping[str, str] = {}
         """The settings of a mail server, where the demonstration has one."""
 
@@ -130,6 +131,7 @@ class DemoStage:
                 "KEYTURN_CA_FILE": str(self.ca_file),
                 "SITE_URL": self.url,
                 "KEYTURN_SETUP_CODE": self.setup_code,
+                "KEYTURN_METRICS_TOKEN": self.metrics_token,
                 "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_ID": sign_in["app_id"],
                 "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_SECRET": sign_in["secrets"][0]["value"],
                 "KEYTURN_SSO_TENANT_ID": sign_in["tenant_id"],

@@ -76,6 +76,7 @@ Still running (Ctrl-C ends it). Alarms come by e-mail within a minute, and are p
   Keyturn        {stage.url}/projects/{self._project}/integrations/app-connections
   A rotation     {stage.url}/projects/{webshop}/integrations/secret-rotations   its two secrets are in prod, {PATH}
   API reference  {stage.url}/api/docs   token {self._line.token}
+  Metrics        curl -H "Authorization: Bearer {stage.metrics_token}" {stage.url}/metrics
   Entra ID       {stage.entra["authority"]}   trust {stage.ca_file}; a browser warns once
 
 Add Connection > Azure Client Secrets. Tenant ID {demo["tenant_id"]}

@@ -31,6 +31,7 @@ class Meters:
         build = InfoMetricFamily(catalogue.BUILD.name, catalogue.BUILD.meaning, {"version": __version__})
         self.read(lambda: [build])
         self._requests = self._histogram(catalogue.REQUESTS)
+        self._answered: dict[tuple[str, str | None, int], Histogram] = {}
         self._refusals = self._counter(catalogue.REFUSALS)
         self._calls = self._histogram(catalogue.CALLS)
         self._steps = self._histogram(catalogue.STEPS)
@@ -46,8 +47,14 @@ class Meters:
 
     def request(self, method: str, route: str | None, status: int, seconds: float, code: str | None = None) -> None:
         """Note an answer. ``status`` is 0 for a caller who was gone, ``code`` that of the error that was told."""
-        known = (method, route) if route is not None else (NO_ROUTE, NO_ROUTE)
-        self._requests.labels(*known, status_class(status)).observe(seconds)
+        key = (method, route, status // 100)
+        answered = self._answered.get(key)
+        if answered is None:  # found by the library for each request it costs as much as the counting itself
+            known = (method, route) if route is not None else (NO_ROUTE, NO_ROUTE)
+            answered = self._requests.labels(*known, status_class(status))
+            if route is not None:
+                self._answered[key] = answered
+        answered.observe(seconds)
         if code is not None:
             self._refusals.labels(code).inc()
 
