@@ -206,14 +206,14 @@ class EntraSignIn:
     def _judge(self, tx: Tx, person: Person, now: datetime) -> User | KeyturnError:
         """Return the user, with the roles that the groups of the person give now; or why they do not come in."""
         organization = organization_store.organizations_of_server(tx)[0]
-        user = self._user_of(tx, person, now)
+        known, user = self._user_of(tx, person, now)
         groups, default = person.groups or frozenset(), self._rules.default_role
         allowed = not self._rules.groups or bool(self._rules.groups & groups)
         rows = store.of_organization(tx, organization.id)
         given = entitlement(rows, groups if allowed else frozenset(), default if allowed else None)
         if user is not None and (disabled := leaving.refusal(user)):
             return disabled
-        role = given.role_for(user.role if user else None) if allowed else None
+        role = given.role_for(user.role if user and known else None) if allowed else None
         if role is None:
             if user is not None:
                 self._take_all(tx, user, given, now)
@@ -224,12 +224,17 @@ class EntraSignIn:
             rights.follow_groups(tx, self._ids, outcome, given.projects, now)
         return outcome
 
-    def _user_of(self, tx: Tx, person: Person, now: datetime) -> User | None:
-        """Return the user who is linked to the person, or was provisioned as them, which links them."""
-        user_id = external_store.user_id_of(tx, person.tenant_id, person.object_id)
+    def _user_of(self, tx: Tx, person: Person, now: datetime) -> tuple[bool, User | None]:
+        """Return the user who is linked to the person, or was provisioned as them, which links them.
+
+        With it, whether anybody or any group has given them a role here before.
+        """
+        user_id, known = external_store.user_id_of(tx, person.tenant_id, person.object_id), True
         if user_id is None and (user_id := external_store.user_id_of(tx, PROVISIONING, person.object_id)):
             self._link(tx, user_id, person, now)
-        return people_store.user_by_id(tx, user_id, lock=True) if user_id else None
+            known = False
+        user = people_store.user_by_id(tx, user_id, lock=True) if user_id else None
+        return known or (user is not None and user.role is not Role.NO_ACCESS), user
 
     def _new(self, tx: Tx, person: Person, org_id: str, role: Role, now: datetime) -> User | KeyturnError:
         """Make a user of somebody who comes for the first time, who has no password. An address in use is nobody's proof."""

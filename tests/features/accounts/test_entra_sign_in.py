@@ -22,6 +22,8 @@ from keyturn.cli.context import CommandContext
 from keyturn.cli.finding import CheckupFinding
 from keyturn.cli.sso_checkup import examine_sso
 from keyturn.kit.actor import Role
+from keyturn.people import external_store
+from keyturn.people.domain import PROVISIONING, ExternalIdentity
 from keyturn.settings.reader import read_settings
 from tests.features.accounts.conftest import GOOD_PASSWORD, AccessFixture
 from tests.features.accounts.entra import SIGNING, Claims, Office, office, query_of
@@ -50,6 +52,8 @@ def test_a_person_signs_in_and_lands_where_they_wanted_to_go(at: Office) -> None
     answer = browser.get(at.back(url), ours=False)
     assert (answer.status_code, answer.headers["location"]) == (303, "/settings/sessions")
     assert browser.is_in()
+    for page in ("/settings", "/settings/two-step"):
+        assert "you have none here" in browser.get(page).text.lower(), "no form that cannot be filled in"
     user = at.user()
     assert (user.role, user.password_hash) == (Role.MEMBER, "")
     made, signed_in = at.events("create-user")[0], at.events("login-user-entra")[0]
@@ -315,6 +319,19 @@ def test_people_without_a_group_have_the_default_role_until_groups_decide(house:
         at.give("operators", "member")
         at.sign_in("kim")
         assert at.user("kim").role is Role.VIEWER, "now groups decide"
+
+
+def test_a_user_who_was_provisioned_is_met_by_object_id(house: AccessFixture, tmp_path: Path) -> None:
+    with office(house, tmp_path, default=Role.VIEWER) as at:
+        new = {"email": "ada.provisioned@acme.test", "password": GOOD_PASSWORD, "role": "no-access"}
+        user_id = at.api("POST", "/api/v1/users", new).json()["user"]["id"]
+        with house.database.write() as tx:
+            link = ExternalIdentity(house.first.user.id, user_id, PROVISIONING, at.people["ada"], house.clock.now())
+            external_store.link(tx, link)
+        for _ in range(2):
+            assert at.sign_in("ada").status_code == 303
+            [user] = [each for each in at.users().values() if each.email != ANN]
+            assert (user.id, user.role) == (user_id, Role.VIEWER)
 
 
 def test_only_members_of_the_groups_of_the_setting_come_in(house: AccessFixture, tmp_path: Path) -> None:

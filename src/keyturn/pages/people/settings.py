@@ -45,6 +45,7 @@ class PasswordPage(Page):
     least: int
     form_state: FormState
     admin: bool
+    has_password: bool
     tab: str = "password"
 
 
@@ -76,6 +77,7 @@ class TwoStepPage(Page):
     active: bool
     form_state: FormState
     admin: bool
+    has_password: bool
     tab: str = "two-step"
 
 
@@ -161,7 +163,8 @@ def router(access: Access, limiter: Limiter, cookie: SessionCookie, server: Call
 def _password(access: Access, limiter: Limiter, cookie: SessionCookie) -> list[PageRoute]:
     @get("/settings")
     def show_password(actor: Actor, form_state: FormState) -> PasswordPage:
-        return PasswordPage(actor.name, actor.role, MIN_LENGTH, form_state, _admin(actor))
+        has_password = access.users.me(actor).has_password
+        return PasswordPage(actor.name, actor.role, MIN_LENGTH, form_state, _admin(actor), has_password)
 
     @post("/settings/password", form_page=show_password)
     def change_password(actor: Actor, visitor: BrowserContext, form: NewPassword) -> Redirect:
@@ -196,7 +199,8 @@ def _sessions(access: Access, cookie: SessionCookie) -> list[PageRoute]:
 def _two_step(access: Access, limiter: Limiter, cookie: SessionCookie) -> list[PageRoute]:
     @get("/settings/two-step")
     def show_two_step(actor: Actor, form_state: FormState) -> TwoStepPage:
-        return TwoStepPage(access.factors.active(actor), form_state, _admin(actor))
+        has_password = access.users.me(actor).has_password
+        return TwoStepPage(access.factors.active(actor), form_state, _admin(actor), has_password)
 
     @post("/settings/two-step/begin", form_page=show_two_step)
     def begin(actor: Actor, visitor: BrowserContext, form: Password) -> Redirect:
