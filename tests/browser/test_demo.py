@@ -102,6 +102,19 @@ def test_the_overview_has_something_to_say(page: Page, guide: Guide) -> None:
     expect(page.get_by_text(re.compile(r"ends in [45] hours")).first).to_be_visible()
 
 
+def test_people_of_the_group_are_let_in_through_entra_and_others_told_why_not(chromium: Browser, guide: Guide) -> None:
+    for name, told in (("Ada Admin", "Overview"), ("Uri User", "You were not signed in")):
+        with chromium.new_context(ignore_https_errors=True) as context:
+            page = context.new_page()
+            page.goto(guide.find(r"sign in at (http://\S+/sign-in) "))
+            page.get_by_role("link", name="Sign in through Entra ID").click()
+            page.get_by_role("button", name=name).click()
+            if "Accept" in page.content():
+                page.get_by_role("button", name="Accept").click()
+            expect(page.get_by_role("heading", name=told)).to_be_visible()
+    assert int(guide.find(r"(\d+) series at http://\S+/metrics")) > 100
+
+
 def test_by_oauth(page: Page, guide: Guide) -> None:
     form(page, guide, "visitor-oauth", "OAuth")
     connect(page)

@@ -721,6 +721,7 @@ _PAGES: dict[str, Rule] = {
     f"GET {_ONE}": _in(Action.READ_CONNECTIONS),
     # Of a connection at rest: this stream has an end.
     f"GET {_ONE}/events": _in(Action.READ_CONNECTIONS, fill={"connection_id": "still"}),
+    f"POST {_ONE}/inventory": _in(Action.EDIT_CONNECTIONS, {"on": "true"}),
     f"POST {_ONE}/details": _in(Action.EDIT_CONNECTIONS, {"name": "renamed"}),
     f"POST {_ONE}/delete": _in(Action.DELETE_CONNECTIONS, {"confirm": "inner-secret-lake"}),
     f"POST {_ONE}/rotate": _in(Action.ROTATE_CREDENTIALS, NOTHING),

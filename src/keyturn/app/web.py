@@ -65,6 +65,7 @@ from keyturn.identities.issuer_keys import IssuerKeys
 from keyturn.identities.kubernetes import KubernetesProof
 from keyturn.identities.oidc import OidcProof
 from keyturn.identities.token_auth import TokenProof
+from keyturn.inventory.service import Inventories
 from keyturn.kit.actor import Actor
 from keyturn.kit.bulkhead import Bulkhead
 from keyturn.kit.clock_difference import WARNS, compared
@@ -296,6 +297,7 @@ def page_routes(
         OwnerChoice(alarms.owners, access),
         use_cases.approvals,
         use_cases.conversions,
+        Inventories(core.database, core.clock),
         oauth=oauth_app(settings) is not None,
         site_url=settings.site_url,
     )

@@ -44,6 +44,7 @@ def demo(
             story.play()
             console.print(f"\nEverything above happened in {time.monotonic() - began:.0f} s.", highlight=False)
             if stay and stage.server:
+                story.play_on()
                 visit = DemoTour(story.line, story.connection_id)
                 visit.furnish()
                 over = _interrupted()  # before anything invites to end it

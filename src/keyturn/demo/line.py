@@ -25,6 +25,14 @@ class DemoClient:
         """Ask Keyturn. Raises Permanent for every answer but 200."""
         return self._asked(method, path, body, expect=200)
 
+    def metrics(self) -> str:
+        """Ask Keyturn for its metrics, as Prometheus does."""
+        headers = {"authorization": f"Bearer {self.stage.metrics_token}"}
+        answer = httpx2.get(f"{self.stage.url}/metrics", headers=headers, timeout=120, trust_env=False)
+        if answer.status_code != 200:
+            raise Permanent(f"GET /metrics was answered {answer.status_code}: {answer.text}", code="demo.api")
+        return answer.text
+
     def refused(self, method: str, path: str, body: Json) -> str:
         """Ask Keyturn for what it has to refuse; return why it does. Raises Permanent for every answer but 400."""
         return str(self._asked(method, path, body, expect=400)["message"])

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from keyturn.demo.application import ApplicationStory
 from keyturn.demo.line import CONNECTIONS, DemoClient
+from keyturn.demo.organization import OrganizationStory
 from keyturn.demo.processes import DemoStage
 from keyturn.errors import Permanent
 from keyturn.kit.ids import SystemIds
@@ -61,6 +62,10 @@ class Story:
         self._kill_in_the_middle()
         self._another_application()
         self._evidence(first)
+
+    def play_on(self) -> None:
+        """Show what an organization asks for besides. After :meth:`play`; raises as that does."""
+        OrganizationStory(self.line, self._say, self._title).play()
 
     def _set_the_scene(self) -> None:
         self._title("1. A local Entra ID and a Keyturn server start")

@@ -39,8 +39,6 @@ class DemoTour:
         }
         self._line.api("POST", CONNECTIONS, body)
         self._upload()
-        operators = {"groupId": self._demo["operators"], "groupName": "Operators", "role": "member"}
-        self._line.api("POST", "/api/v1/group-roles", operators)
         DemoTrouble(self._line, self._connection_id, self._project).furnish()
 
     def _upload(self) -> None:

@@ -14,6 +14,7 @@ from keyturn.audit.checks import ChainChecks
 from keyturn.audit.service import AuditTrail
 from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
+from keyturn.inventory.service import Inventories
 from keyturn.kit.actor import Actor
 from keyturn.pages import TEMPLATES, approvals, audit, connections, freezes, rotations
 from keyturn.pages.connections.urls import ConnectionPages
@@ -129,6 +130,7 @@ def page_desk(scene: Applications, folder: Path) -> Iterator[PageClient]:
         owner,
         use_cases.approvals,
         use_cases.conversions,
+        Inventories(database, clock),
         oauth=True,
     )
     api = rotation_routes.router(

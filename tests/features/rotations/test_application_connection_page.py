@@ -16,6 +16,11 @@ def test_what_is_rotated_through_a_connection(tmp_path: Path) -> None:
         with page_desk(scene, tmp_path) as web:
             before = web.page(path)
             assert "of applications" not in before
+            assert "Read the tenant" in before
+            web.done(f"{path}/inventory", on="true")
+            assert 'href="/inventory">Of its tenant' in web.page(path)
+            web.done(f"{path}/inventory", on="false")
+            assert "Read the tenant" in web.page(path)
             assert f'action="{path}/delete"' in before
             view = scene.create(name=name)
             page = web.page(path)

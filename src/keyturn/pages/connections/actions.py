@@ -31,6 +31,12 @@ class Back(ApiModel, rename=None):
     back: Annotated[Trimmed, Meta(max_length=2000)] = ""
 
 
+class InventoryForm(ApiModel, rename=None):
+    """``on``: whether all credentials of the tenant are read through the connection, and listed."""
+
+    on: bool
+
+
 class RotateForm(ApprovalFields):
     reason: Literal["manual", "leaked"] = "manual"
     freeze_reason: Annotated[Trimmed, Meta(max_length=500)] = ""
@@ -52,6 +58,12 @@ def routes(pages: ConnectionPages, page: PageRoute) -> list[PageRoute]:
 
 
 def _editing(pages: ConnectionPages, page: PageRoute) -> list[PageRoute]:
+    @post(ONE + "/inventory", form_page=page)
+    def switch_inventory_of(actor: Actor, connection_id: str, form: InventoryForm) -> Redirect:
+        pages.inventories.switch(actor, connection_id, on=form.on)
+        toast = "The tenant is being read." if form.on else "Switched off. What was read through it was removed."
+        return Redirect(connection_path(connection_id), toast=toast)
+
     @post(ONE + "/details", form_page=page)
     def change_details(actor: Actor, connection_id: str, form: Details) -> Redirect:
         change = ConnectionChange(name=form.name, description=form.description or None, describe=True)
@@ -80,7 +92,7 @@ def _editing(pages: ConnectionPages, page: PageRoute) -> list[PageRoute]:
             still += f" {'The others' if kept else 'Its secrets'} are being removed from {service}: watch it here."
         return Redirect(to, toast=f"{connection.name} was deleted.{still}")
 
-    return [change_details, delete_connection]
+    return [switch_inventory_of, change_details, delete_connection]
 
 
 def _rotating(pages: ConnectionPages, page: PageRoute) -> list[PageRoute]:

@@ -69,6 +69,8 @@ class ConnectionPage(PageOfPlace):
     rotated: RotatedThrough
     conversion: Conversion | None
     """On its way to sign in without a secret, as long as that is under way."""
+    reads_tenant: bool
+    """Whether the inventory of its tenant is switched on for it."""
 
 
 def routes(pages: ConnectionPages) -> tuple[PageRoute, list[PageRoute]]:
@@ -137,6 +139,7 @@ def show(
         sharing=pages.overviews.sharing(actor, [connection]).get(connection.id),
         rotated=pages.overviews.rotated_through(actor, connection),
         conversion=conversion if conversion and conversion.under_way else None,
+        reads_tenant=pages.inventories.is_on(actor, connection_id),
     )
 
 

@@ -11,6 +11,7 @@ from keyturn.connections.oauth import SignIns
 from keyturn.connections.search import ConnectionSearch
 from keyturn.connections.service import Connections
 from keyturn.errors import Refused
+from keyturn.inventory.service import Inventories
 from keyturn.kit.actor import Actor
 from keyturn.pages.connections.forms import FormTypes
 from keyturn.pages.owner_choice import OwnerChoice
@@ -91,6 +92,7 @@ class ConnectionPages:
     owner: OwnerChoice
     approvals: Approvals
     conversions: Conversions
+    inventories: Inventories
     oauth: bool
     site_url: str | None = None
 
