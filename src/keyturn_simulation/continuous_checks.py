@@ -216,6 +216,8 @@ class ContinuousChecks:
         overlap, anchor, days, hour, minute, zone = self.raw.execute(query, (row.rotation_id,)).fetchone()
         if overlap == "until-proven" or self._leaked(row.rotation_id):
             return
+        if row.key_id not in self.world.keys_of(row.object_id):
+            return  # somebody else removed it: nothing can be promised of it
         waits = overlap.startswith(UNTIL_SWITCHED)
         hours = None if waits else {"h": 1, "d": 24}.get(overlap[-1])
         slot = slot_of(anchor, days, hour, minute, zone)
@@ -296,8 +298,9 @@ class ContinuousChecks:
         )
         cells = self.raw.execute(query, (run_id,)).fetchone()
         reason, created, slot, by, rotation_id, anchor, days, hour, minute, zone, enabled, paused = cells
-        if by not in {None, "null"} or (paused and reason in {Reason.MANUAL.value, Reason.LEAKED.value}):
-            return  # asked for, or tried again after it failed
+        asked = by not in {None, "null"} or (paused and reason in {Reason.MANUAL.value, Reason.LEAKED.value})
+        if asked or self._is_gone(reason, rotation_id):
+            return  # asked for, or tried again after it failed; or the current secret is not there
         began = moment_of(created)
         if not enabled:
             raise Broken(f"schedule: a run of the paused rotation {rotation_id} started by itself")
@@ -323,6 +326,13 @@ class ContinuousChecks:
                 )
         elif anchor not in {None, "null"}:
             raise Broken(f"schedule: a run of rotation {rotation_id} for the reason {reason} started by itself")
+
+    def _is_gone(self, reason: str, rotation_id: str) -> bool:
+        """Whether a run says that the current secret is gone, and it is."""
+        current = [row for row in self.rows.values() if row.rotation_id == rotation_id and row.state is State.CURRENT]
+        return reason == Reason.VANISHED.value and all(
+            row.key_id not in self.world.keys_of(row.object_id) for row in current
+        )
 
     def _note_connection(self, connection_id: str) -> None:
         with self.world.database.read() as tx:

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from structlog import get_logger
 
+from keyturn.app.continuity import look_at_everything
 from keyturn.app.startup import Notice, root_key_source
 from keyturn.audit import backup_events
 from keyturn.audit.domain import Subject, SubjectKind
@@ -94,8 +95,12 @@ def root_key_at_hand(settings: Settings, notice: Notice, clock: Clock) -> RootKe
 
 
 def note_restored(tx: Tx, contents: Contents, now: datetime) -> None:
-    """Say in a database that was just restored that it was, and end what the processes of before held."""
+    """Say in a database that was just restored that it was, and end what the processes of before held.
+
+    All of it is compared with the provider as soon as a server works.
+    """
     engine.end_all_leases(tx, now)
+    look_at_everything(tx, now)
     for organization in organizations_of_server(tx):
         record(
             tx,

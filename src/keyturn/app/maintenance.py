@@ -52,6 +52,7 @@ class HourlyTasks:
         clock_confirmed_at: Callable[[], datetime | None],
         retention: RetentionSettings,
         make_backup: Callable[[], None] = lambda: None,
+        notice_gap: Callable[[], None] = lambda: None,
     ) -> None:
         self._keyring = keyring
         self._database = database
@@ -62,6 +63,7 @@ class HourlyTasks:
         self._clock_confirmed_at = clock_confirmed_at
         self._retention = retention
         self._make_backup = make_backup
+        self._notice_gap = notice_gap
         self._over = threading.Event()
 
     def tasks(self) -> list[Task]:
@@ -77,6 +79,7 @@ class HourlyTasks:
             Task("version-retention", partial(self._attempt, "version_retention", self._remove_old_versions)),
             Task("approvals", partial(self._attempt, "approvals", self._forget_requests)),
             Task("deletions", partial(self._attempt, "deletions", self._remove_deleted)),
+            Task("continuity", partial(self._attempt, "continuity", self._notice_gap), at_start=True),
             Task("backup", partial(self._attempt, "backup", self._make_backup), at_start=True),
             Task("fingerprints", partial(self._attempt, "fingerprints", self._complete_fingerprints), at_start=True),
         ]

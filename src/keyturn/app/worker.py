@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 
 from keyturn.app.backups import ScheduledBackups
+from keyturn.app.continuity import Continuity
 from keyturn.app.core import Core, before_call, services
 from keyturn.app.inventory import due_scans
 from keyturn.app.maintenance import UPKEEP_EVERY, HourlyTasks
@@ -43,6 +44,7 @@ class Worker:
             lambda text: core.sealer.open(Sealed(text), ENGINE_PLACE).reveal(),
         )
         use_cases = services(core, self.nudge)
+        self._continuity = Continuity(core.database, core.clock)
         self._hourly = HourlyTasks(
             core.keyring,
             core.database,
@@ -53,6 +55,7 @@ class Worker:
             core.providers.clock_confirmed_at,
             settings.retention,
             ScheduledBackups(settings, core.database, core.keyring, core.clock).make_due,
+            self._continuity.notice_gap,
         )
         context = WorkerContext(
             core.database,
@@ -88,6 +91,7 @@ class Worker:
         )
 
     def start(self) -> None:
+        self._continuity.begin()
         self._presence.announce()
         self._engine.start(self._sources.do)
         self._presence.start()

@@ -55,5 +55,11 @@ class DueColumn:
 _LOOKS = DueColumn(app_connections.c.id, app_connections.c.look_at, LONGEST_LOOK)
 any_look_due, claim_looks = _LOOKS.any_due, _LOOKS.claim
 
+
+def look_at_all(tx: Tx, now: datetime) -> None:
+    """Let the server try every connection now that it tries by itself."""
+    tx.run(sa.update(app_connections).where(app_connections.c.look_at.is_not(None)).values(look_at=now))
+
+
 _REFRESHES = DueColumn(oauth_tokens.c.connection_id, oauth_tokens.c.refresh_due_at, LONGEST_REFRESH)
 any_refresh_due, claim_refreshes = _REFRESHES.any_due, _REFRESHES.claim

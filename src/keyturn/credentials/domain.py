@@ -83,6 +83,7 @@ class Credential:
     not_yet_at: datetime | None = None
     revoke_after: datetime | None = None
     removed_at: datetime | None = None
+    """When its removal was last asked for; of one that is handed out to readers, since when it is known to be gone."""
     retry_at: datetime | None = None
     retry_set_at: datetime | None = None
     tries: int = 0

@@ -1,6 +1,6 @@
 """The journal's SQL. Rows are added and moved along their life, never deleted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from keyturn.db import unread
 from keyturn.db.tables import credentials
 from keyturn.db.unit import Tx
 from keyturn.errors import Refused
+from keyturn.kit.batches import batches
 
 _FIELDS = tuple(field for field in Credential.__dataclass_fields__ if field != "state")
 
@@ -59,6 +60,21 @@ _GET = sa.select(credentials).where(credentials.c.id == sa.bindparam("of_id"))
 def get(tx: Tx, credential_id: str) -> Credential | None:
     row = tx.one(_GET, of_id=credential_id)
     return read(row) if row else None
+
+
+def vanished_among(tx: Tx, credential_ids: Sequence[str]) -> list[str]:
+    """Return those of these that are handed out to readers and are known not to be at the provider any more."""
+    return [
+        str(row["id"]) for ids in batches(sorted(credential_ids), _AT_ONCE) for row in tx.rows(_VANISHED, of_ids=ids)
+    ]
+
+
+_AT_ONCE = 500
+_VANISHED = sa.select(credentials.c.id).where(
+    credentials.c.id.in_(sa.bindparam("of_ids", expanding=True)),
+    credentials.c.removed_at.is_not(None),
+    credentials.c.state.in_([State.CURRENT.value, State.RETIRING.value]),
+)
 
 
 def insert(tx: Tx, credential: Credential) -> None:

@@ -40,6 +40,12 @@ def list_processes(tx: Tx) -> list[Process]:
     ]
 
 
+def last_seen(tx: Tx) -> datetime | None:
+    """Return when a process last gave a sign of life."""
+    row = tx.one(sa.select(sa.func.max(processes.c.seen_at).label("at")))
+    return row["at"] if row else None
+
+
 def remove_process(tx: Tx, process_id: str, seen_at: datetime) -> bool:
     """Strike the process off; False when it was seen since, or another transaction was faster."""
     delete = sa.delete(processes).where(processes.c.id == process_id, _as_seen(processes.c.seen_at, seen_at))

@@ -28,6 +28,7 @@ class Reason(StrEnum):
     MANUAL = "manual"
     EXPIRY = "expiry"
     LEAKED = "leaked"
+    VANISHED = "vanished"
 
 
 ASKED_FOR = frozenset({Reason.MANUAL, Reason.LEAKED})

@@ -17,6 +17,7 @@ from keyturn.secrets.domain import Folder, Place, Secret, StoredSecret
 from keyturn.secrets.references import Target, Values, closes_circle, closure, expanded, targets_of
 from keyturn.secrets.sealed import value_of, value_opener
 from keyturn.secrets.store import folders, imports, secrets
+from keyturn.secrets.vanished import require_there
 
 MOST_IMPORTED = 100
 """Folders that one folder may take secrets from, directly and through others."""
@@ -110,7 +111,9 @@ class Links:
             if not self._grants.allow(Action.READ_SECRET_VALUES, scope):
                 continue
             folder = folders.at(self._tx, ids.get(environment, ""), path)
-            for row in secrets.named(self._tx, folder.id, wanted) if folder else ():
+            rows = secrets.named(self._tx, folder.id, wanted) if folder else ()
+            require_there(self._tx, rows)
+            for row in rows:
                 value = value_of(self._sealer, self._project_id, row)
                 values[Target(environment, path, row.name)] = value.reveal()
                 self._reached[Target(environment, path, row.name)] = row

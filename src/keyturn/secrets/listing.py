@@ -17,6 +17,7 @@ from keyturn.secrets.reading import note_read
 from keyturn.secrets.sealed import details_of, value_of
 from keyturn.secrets.store import folders, listing, tags
 from keyturn.secrets.store.listing import NamesOfFolder
+from keyturn.secrets.vanished import require_there
 
 MOST_FOLDERS_SHOWN = 100
 MOST_REVEALED = 100
@@ -157,6 +158,7 @@ class SecretListing:
             return ShownSecret(secret, _can(actor, grants, place))
 
     def _revealed(self, tx: Tx, actor: Actor, place: Place, row: StoredSecret) -> Secret:
+        require_there(tx, [row])
         secret = Secret(row, place, value_of(self._sealer, place.project_id, row))
         note_read(tx, actor, secret, self._clock.now())
         return secret

@@ -11,6 +11,7 @@ from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.authz.authorize import Grants, Scope, granted
 from keyturn.authz.domain import Action
 from keyturn.changes import store as feed
+from keyturn.credentials import store as journal
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Unavailable
 from keyturn.kit.actor import Actor
@@ -42,6 +43,7 @@ from keyturn.secrets.selection import Group, Selection, fingerprint_of, select
 from keyturn.secrets.store import folders, secrets, tags
 from keyturn.secrets.store.heads import of_versions
 from keyturn.secrets.store.secrets import chunks
+from keyturn.secrets.vanished import require_there, require_values_there
 
 MOST_COUNTED = 2000
 """Answers of which it is remembered what the references in them lead to: about 300 bytes each."""
@@ -92,6 +94,9 @@ class SecretReader:
             selection = select(tx, actor, grants, self._links(tx, actor, place), place, reading)
             access.require_some(
                 grants, actor, Action.DESCRIBE_SECRETS, place, selection.located if reading.recursive else ()
+            )
+            require_values_there(
+                tx, {each.credential_id: each.secret_id for each in selection.values if each.credential_id}
             )
             if not selection.referring_ids:
                 return selection
@@ -185,14 +190,20 @@ class SecretReader:
             return self._found(tx, actor, grants, place, row, Reading(view))
 
     def find_before(self, actor: Actor, found: Found) -> Found | None:
-        """Look for the newest version of this secret that held another credential; None for a secret that is none, too."""
+        """Look for the newest version of this secret that held another credential.
+
+        None for a secret that is none, and when that one is known to be gone.
+        """
         with self._database.read() as tx:
             row = found.row
             number = secrets.version_before(tx, row.id, row.credential_id) if row.credential_id else None
             if number is None:
                 return None
             grants = granted(tx, actor, Scope(actor.org_id, found.place.project_id))
-            return self._found(tx, actor, grants, found.place, access.at_version(tx, row, number), Reading(found.view))
+            before = access.at_version(tx, row, number)
+            if before.credential_id and journal.vanished_among(tx, [before.credential_id]):
+                return None
+            return self._found(tx, actor, grants, found.place, before, Reading(found.view))
 
     def open(self, actor: Actor, found: Found, consumer: Consumer = UNNAMED) -> Secret:
         """Return the secret that was found, with its value when that is to be handed out."""
@@ -215,6 +226,8 @@ class SecretReader:
 
     def _found(self, tx: Tx, actor: Actor, grants: Grants, place: Place, row: StoredSecret, reading: Reading) -> Found:
         view = reading.view and grants.allow(Action.READ_SECRET_VALUES, access.scope_of(actor, place))
+        if view:
+            require_there(tx, [row])
         of_this = tags.of_secrets(tx, place.project_id, [row.id]).get(row.id, ())
         fingerprint = fingerprint_of(actor, grants, place, row, of_this, reading, view=view)
         expand = view and reading.expand and row.has_references

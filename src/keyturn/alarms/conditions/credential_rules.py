@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, ConditionSubject, Severity
 from keyturn.authz.permissions import Scope
-from keyturn.credentials.domain import Credential, State
+from keyturn.credentials.domain import Credential, State, is_marker
 from keyturn.kit.moments import moved
 from keyturn.rotations.evidence.domain import ObservedUse
 from keyturn.rotations.freezes.domain import FreezeWindows
@@ -119,7 +119,8 @@ def of_foreign(seen: ForeignCredential, where: CredentialPlace, now: datetime) -
             Severity.CRITICAL,
             where,
             seen.key_id,
-            f"Somebody removed the current credential of {where.application}, Key ID {seen.key_id}.",
+            f"Somebody removed the current credential of {where.application}, Key ID {seen.key_id}; or an older copy of the"
+            " database was put back.",
             "Rotate now; where that is refused, enter a new credential.",
             seen.gone_at,
         )
@@ -129,10 +130,27 @@ def of_foreign(seen: ForeignCredential, where: CredentialPlace, now: datetime) -
             Severity.WARNING,
             where,
             seen.key_id,
-            f"Somebody else added a credential to {where.application}: {name}, Key ID {seen.key_id}.",
-            "Find out who made it; if nobody needs it, delete it in the portal.",
+            *_appeared(seen, where, name),
             seen.first_seen_at,
         )
+
+
+def _appeared(seen: ForeignCredential, where: CredentialPlace, name: str) -> tuple[str, str]:
+    """Return what is said of a credential that this database does not know, and what to do."""
+    if not is_marker(seen.name):
+        return (
+            f"Somebody else added a credential to {where.application}: {name}, Key ID {seen.key_id}.",
+            "Find out who made it; if nobody needs it, delete it in the portal.",
+        )
+    cause = (
+        f"{where.application} has a credential that a Keyturn server made and that this database does not know: {name}, Key ID"
+        f" {seen.key_id}. An older copy of the database was put back, or another one is in use."
+    )
+    fix = (
+        "Stop the other installation if there is one. Once all programs have read the current credential, delete this one in the"
+        " portal."
+    )
+    return cause, fix
 
 
 def _unnamed(row: Credential, where: CredentialPlace) -> str:

@@ -22,6 +22,7 @@ from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso_or_none
 from keyturn.ports.clock import Clock
 from keyturn.ports.sealing import Digests
+from keyturn.secrets import vanished
 from keyturn.secrets.domain import Reading, Secret, SecretType
 from keyturn.secrets.read_audit import Consumer
 from keyturn.secrets.reading import Found, SecretReader
@@ -93,7 +94,7 @@ def _found(reader: SecretReader, actor: Actor, wanted: BatchEntryWanted) -> _Out
     try:
         return reader.find(actor, wanted.address(), wanted.secret_name, _PLAIN, SecretType.SHARED)
     except KeyturnError as error:
-        if error.status >= 500:
+        if error.status >= 500 and error.code != vanished.CODE:
             raise
         return error
 

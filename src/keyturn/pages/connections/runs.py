@@ -14,6 +14,7 @@ _REASONS = {
     Reason.MANUAL: "Asked for",
     Reason.EXPIRY: "Earlier than scheduled, as the secret was about to end",
     Reason.LEAKED: "Leaked",
+    Reason.VANISHED: "The current secret was gone at the provider",
 }
 _STATES = {
     RunState.ACTIVE: ("Running", "info", "rotate"),

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from keyturn.db.columns import first_of, last_of
-from keyturn.db.tables import rotations
+from keyturn.db.tables import rotations, run_steps
 from keyturn.db.unit import Tx
 from keyturn.kit.moments import CLOCKS_APART
 
@@ -98,6 +98,38 @@ def postpone(tx: Tx, rotation_ids: Sequence[str], claimed_until: datetime, until
         .where(rotations.c.id.in_(rotation_ids), rotations.c.wake_at == claimed_until)
         .values(wake_at=until, wake_set_at=now)
     )
+
+
+def look_at_all(tx: Tx, now: datetime) -> None:
+    """Let every application be looked at now, and every promise and removal be judged anew."""
+    tx.run(sa.update(rotations).where(rotations.c.retired.is_(False)).values(sweep_at=now))
+    tx.run(sa.update(rotations).values(wake_at=now, wake_set_at=now))
+
+
+def last_step_at(tx: Tx) -> datetime | None:
+    """Return when the last step was done."""
+    row = tx.one(_LAST_STEP)
+    return row["finished_at"] if row and isinstance(row["finished_at"], datetime) else None
+
+
+_LAST_STEP = sa.select(run_steps.c.finished_at).order_by(run_steps.c.id.desc()).limit(1)
+
+
+def looks_waiting(tx: Tx, now: datetime) -> bool:
+    """Whether some application waits to be looked at."""
+    return tx.one(_WAITING, now=now) is not None
+
+
+_WAITING = (
+    sa.select(rotations.c.id)
+    .where(rotations.c.retired.is_(False), rotations.c.sweep_at <= sa.bindparam("now"))
+    .limit(1)
+)
+
+
+def all_living(tx: Tx) -> list[str]:
+    """Return the ids of the rotations that have not ended."""
+    return [str(row["id"]) for row in tx.rows(sa.select(rotations.c.id).where(rotations.c.retired.is_(False)))]
 
 
 def wake_applications(tx: Tx, object_ids: Collection[str], now: datetime) -> None:

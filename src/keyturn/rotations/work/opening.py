@@ -85,6 +85,8 @@ def _before(attempt: StepAttempt) -> _Before:
 def _why(
     rotation: Rotation, current: Credential | None, newest: list[Run], now: datetime, windows: FreezeWindows
 ) -> tuple[Reason, datetime | None]:
+    if current is not None and current.removed_at is not None:
+        return Reason.VANISHED, None
     requested = bool(rotation.paused_until and newest and newest[0].asked_for)
     if requested and newest[0].reason in ASKED_FOR:
         return newest[0].reason, None  # what somebody asked for failed, and is tried again

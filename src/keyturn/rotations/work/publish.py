@@ -82,7 +82,7 @@ def _promise(
 
     Where it takes the slot of the next one, never until the new one has ended: that can then not be replaced.
     """
-    if run.reason is Reason.LEAKED:
+    if run.reason is Reason.LEAKED or older.removed_at is not None:
         return now
     until = promised_until(rotation.overlap, now, slot, older.ends_at if rotation.slots is None else None)
     if rotation.slots is None or new.begins_at is None or new.ends_at is None:

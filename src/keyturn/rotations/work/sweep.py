@@ -14,6 +14,7 @@ from keyturn.errors import RefusalReason, Upstream
 from keyturn.ports.provider import RemoteApplication, RemoteCredential
 from keyturn.rotations.secret_rotations.other_writers import probable_writer
 from keyturn.rotations.store import observed, policies
+from keyturn.rotations.work import vanished
 from keyturn.rotations.work.attempt import StepAttempt
 from keyturn.rotations.work.run_outcome import record_rotation_event
 
@@ -26,15 +27,31 @@ def sweep(attempt: StepAttempt) -> None:
     """List the application's credentials; bring back to removal any of ours that should not be there; note drift."""
     rotation = attempt.snapshot.rotation
     # Signed in with the current secret alone: it is looked at, too.
-    application = attempt.session.look(replace(attempt.snapshot, seen_at=None))
+    try:
+        application = attempt.session.look(replace(attempt.snapshot, seen_at=None))
+    except Upstream as error:
+        if attempt.session.is_refusal(error) and not attempt.snapshot.signer_is_own:
+            _note_unseen(attempt)
+        raise
+    listed_key_ids = {remote.key_id for remote in application.credentials}
+    refused = vanished.refused_rows(attempt, listed_key_ids)
     with attempt.write() as tx:
         suspect = record_observation(tx, attempt, application)
+        vanished.note(tx, attempt, refused, listed_key_ids)
         # Doubtful news is looked at again soon; otherwise once a day, spread over it.
         again = (
             attempt.context.pace.confirm_spacing if suspect else SWEEP_EVERY * (1 - attempt.context.ids.jitter() / 10)
         )
         policies.set_sweep(tx, rotation.id, attempt.now() + again)
         note_accepted(tx, attempt)
+
+
+def _note_unseen(attempt: StepAttempt) -> None:
+    """Whoever signs in is refused and sees nothing: but what does not sign in itself any more is handed out to nobody."""
+    refused = [row for row in vanished.refused_rows(attempt, ()) if row.removed_at is None]
+    if refused:
+        with attempt.write("failed", vanished.GONE) as tx:
+            vanished.note(tx, attempt, refused, ())
 
 
 def note_refused(tx: Tx, attempt: StepAttempt, error: Upstream) -> None:
@@ -141,6 +158,13 @@ def _note_gone(
 ) -> bool:
     now, suspect = attempt.now(), False
     ours = {row.key_id: row for row in attempt.snapshot.journal}
+    current = attempt.snapshot.current
+    if current is not None and current.key_id and current.key_id not in before and current.key_id not in listed_key_ids:
+        # It was published after the last look, or in another copy of the database: it is missed all the same.
+        unseen = RemoteCredential(current.key_id, current.marker, current.hint, current.starts_at, current.ends_at)
+        observed.record_observed(tx, attempt.snapshot.rotation.id, attempt.context.ids.new(), unseen, now, ours=True)
+        observed.record_presence(tx, attempt.snapshot.rotation.id, current.key_id, now)
+        suspect = True
     for key_id, observed_key in before.items():
         if key_id in listed_key_ids:
             continue

@@ -92,6 +92,14 @@ _BEFORE = (
 )
 
 
+def names(tx: Tx, secret_ids: Sequence[str]) -> list[str]:
+    """Return what these secrets are called."""
+    return [str(row["name"]) for row in tx.rows(_NAMES, ids=list(secret_ids))]
+
+
+_NAMES = sa.select(secrets.c.name).where(secrets.c.id.in_(sa.bindparam("ids", expanding=True))).order_by(secrets.c.name)
+
+
 def version_before(tx: Tx, secret_id: str, credential_id: str) -> int | None:
     """Return the number of the newest version of the secret that holds another credential than this one."""
     row = tx.one(_BEFORE, secret=secret_id, credential=credential_id)
