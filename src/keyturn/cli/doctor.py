@@ -11,6 +11,7 @@ import typer
 from keyturn.cli.checkup import examine
 from keyturn.cli.context import CommandContext, command_context
 from keyturn.cli.finding import CheckupFinding
+from keyturn.cli.journal_checkup import examine_journal
 from keyturn.cli.source_checkup import examine_sources
 from keyturn.cli.sso_checkup import examine_sso
 from keyturn.errors import Misconfigured
@@ -26,7 +27,7 @@ def doctor(
 ) -> None:
     findings: list[CheckupFinding] = []
     around = command_context(ctx)
-    for finding in chain(examine(around, open_transport), _sources(around), _people(around)):
+    for finding in chain(examine(around, open_transport), examine_journal(around), _sources(around), _people(around)):
         findings.append(finding)
         if not as_json:
             _print(finding)

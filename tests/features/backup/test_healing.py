@@ -6,6 +6,7 @@ Values that work nowhere are given to nobody, what can heal does, and nothing th
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,14 @@ from keyturn.alarms.conditions.domain import ConditionKind
 from keyturn.alarms.conditions.finder import ConditionFinder
 from keyturn.alarms.conditions.service import Conditions
 from keyturn.app.continuity import Continuity
+from keyturn.cli.context import CommandContext
+from keyturn.cli.journal_checkup import examine_journal
 from keyturn.db.unit import Database
-from keyturn_simulation.world import World
+from keyturn.kit.secret import Plaintext
+from keyturn.rotations.comparison import JournalCheck
+from keyturn_simulation.world import ROOT_KEY, World, make_world
 from tests.databases import sqlite_database
+from tests.features.backup.copies import versioned
 from tests.features.rotations.secret_desk import Json, RotationClient, desk, make_application
 
 
@@ -68,6 +74,20 @@ def batch(web: RotationClient) -> list[tuple[int, str | None]]:
     return [(each["status"], each.get("code")) for each in answer.json()["secrets"]]
 
 
+def doctor(world: World) -> list[str]:
+    """What ``keyturn doctor`` says of the journal."""
+    url = world.database.engine.url.render_as_string()
+    environ = {"DB_CONNECTION_URI": url, "ENCRYPTION_KEY": ROOT_KEY.hex(), "KEYTURN_DATA_DIR": "/nowhere"}
+    around = CommandContext(environ, world.clock)
+    services = world.services
+
+    def opener(*_: object) -> JournalCheck:
+        return JournalCheck(world.database, world.sealer, services.providers, services.targets)
+
+    with versioned(world.database):
+        return [f"{each.level}: {each.message} {each.fix}" for each in examine_journal(around, opener)]
+
+
 def conditions(web: RotationClient) -> set[ConditionKind]:
     finder = ConditionFinder(web.world.services.providers)
     found = Conditions(web.world.database, web.world.clock, finder).of_server()
@@ -98,6 +118,10 @@ def test_dead_values_are_refused_and_replaced_and_nothing_foreign_is_touched(
     removals = len(world.emulator.ledger.query(operation="removePassword"))
 
     continuity = put_back(copy, world)
+    gone, strays = doctor(world)
+    assert gone.startswith("warn: 1 current secrets of applications are not at Entra ID any more: 'billing-app'.")
+    assert f"az ad app credential delete --id {app.app_id} --key-id" in strays
+    assert strays.startswith(f"warn: {len(there) - 1} credentials at Entra ID were made by a Keyturn server")
     web.forbid_new_secrets()
     continuity.notice_gap()
     world.settle()
@@ -128,6 +152,35 @@ def test_dead_values_are_refused_and_replaced_and_nothing_foreign_is_touched(
     assert len(world.emulator.ledger.query(operation="removePassword")) == removals
     assert ConditionKind.CREDENTIAL_VANISHED not in conditions(web)
     assert read(web, if_none_match=etag)[0] == 200
+    assert doctor(world) == [strays], "only what the newer copy made is left to be told"
     web.days(5)
     assert foreign.key_id in there_now(web)
     assert web.signs_in(web.values()["AZURE_CLIENT_SECRET"])
+
+
+def test_a_connection_whose_own_secret_is_gone_says_what_to_enter_and_goes_on_with_that(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database:
+        world = make_world(database)
+        connection = world.connect(days=1)
+        world.settle()
+        copy = copy_of(database, tmp_path)
+        world.run_until(world.clock.now() + timedelta(days=3))
+        there = world.keys()
+        continuity = put_back(copy, world)
+        gone, *others = doctor(world)
+        assert gone.startswith(
+            "warn: 1 current credentials are not at Entra ID any more and cannot be replaced by themselves"
+        )
+        assert f"az ad app credential reset --id {world.application.app_id} --append" in gone
+        assert others == []
+        continuity.notice_gap()
+        world.settle()
+        [refused] = [each for each in world.all_connections() if each.refused_at]
+        assert (refused.refusal or {})["code"] == "azure.secret_invalid"
+        assert world.keys() == there, "nothing is removed"
+        typed = world.emulator.admin.add_secret(world.application.object_id, "typed")
+        world.change(connection, credentials=world.first_secret(secret=Plaintext(typed.value), key_id=typed.key_id))
+        world.settle()
+        assert not [each for each in world.all_connections() if each.refused_at]
+        assert world.signs_in(world.current_secret(connection))
+        assert there.keys() <= world.keys().keys()
