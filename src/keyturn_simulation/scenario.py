@@ -73,7 +73,12 @@ class Scenario:
         self._teams = Teams(simulation, self._users)
 
     def play(self, steps: int, folder: Path | None) -> None:
-        self._begin()
+        self.begin()
+        self.go_on(steps)
+        self._end(folder)
+
+    def go_on(self, steps: int) -> None:
+        """Let so many things happen, and judge after each."""
         for number in range(steps):
             self._step()
             if self._sim.features.applications and number % 2:
@@ -81,9 +86,8 @@ class Scenario:
             self._clocks.put_right()
             self._note_health()
             self._sim.judge.always()
-        self._end(folder)
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         """Two to four connections, of which two may share an application."""
         sim = self._sim
         shared = sim.rng.random() < 0.5
@@ -179,7 +183,7 @@ class Scenario:
     # --- the end ----------------------------------------------------------------------------------------------------
 
     def _end(self, folder: Path | None) -> None:
-        self._end_trouble()
+        self.end_trouble()
         self._until(AFTER_TROUBLE if not self._strays_possible() else SWEPT)
         self._check_refusals_shown()
         for _ in range(MOST_REPAIRS):
@@ -263,7 +267,8 @@ class Scenario:
         """
         return self._sim.features.slowness > 0 or self._faults.lagged
 
-    def _end_trouble(self) -> None:
+    def end_trouble(self) -> None:
+        """From now on nothing goes wrong at Entra, with the clocks or in the processes."""
         sim = self._sim
         sim.calm = True
         self._clocks.put_right(all_of_them=True)

@@ -22,7 +22,7 @@ from keyturn.kit.secret import Plaintext
 from keyturn.rotations.comparison import JournalCheck
 from keyturn_simulation.world import ROOT_KEY, World, make_world
 from tests.databases import sqlite_database
-from tests.features.backup.copies import versioned
+from tests.features.backup.copies import address, versioned
 from tests.features.rotations.secret_desk import Json, RotationClient, desk, make_application
 
 
@@ -76,7 +76,7 @@ def batch(web: RotationClient) -> list[tuple[int, str | None]]:
 
 def doctor(world: World) -> list[str]:
     """What ``keyturn doctor`` says of the journal."""
-    url = world.database.engine.url.render_as_string()
+    url = address(world.database)
     environ = {"DB_CONNECTION_URI": url, "ENCRYPTION_KEY": ROOT_KEY.hex(), "KEYTURN_DATA_DIR": "/nowhere"}
     around = CommandContext(environ, world.clock)
     services = world.services
