@@ -73,8 +73,13 @@ class _Judge:
     def __init__(self, world: World, server: Server) -> None:
         self._world = world
         self._server = server
-        self._there = {object_id: set(world.keys_of(object_id)) for object_id in world.our_applications()}
-        self._known = {row.key_id for row in world.journal()}
+        journal = world.journal()
+        # What was asked for when the copy was made is known by its marker: its answer is lost to this copy, so it goes.
+        markers, self._known = {row.marker for row in journal}, {row.key_id for row in journal}
+        self._there = {
+            object_id: {key_id for key_id, name in world.keys_of(object_id).items() if name not in markers}
+            for object_id in world.our_applications()
+        }
 
     def judge(self, seed: int) -> OldCopy:
         world = self._world

@@ -1,4 +1,4 @@
-"""An older copy of the database is put back in the end of a seed: nothing that works nowhere is handed out, nothing foreign goes."""
+"""An older copy of the database is put back at the end of a seed: nothing dead is handed out, nothing foreign goes."""
 
 from keyturn_simulation.old_copies import play_old_copy
 from tests.simulation.seeds import base_seed, every_case
