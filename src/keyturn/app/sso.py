@@ -28,6 +28,7 @@ from keyturn.providers.azure.clouds import standard_clouds
 from keyturn.providers.azure.people import ASSERTION_TYPE, PeopleApp, PeopleSignIn
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.providers.azure.tenant_keys import TenantKeys
+from keyturn.providers.token_sources import TokenSources
 from keyturn.settings.model import ADMINISTRATORS, Settings, SingleSignOn
 from keyturn.sso.group_roles import GroupRoles
 from keyturn.sso.service import EntraSignIn, Rules
@@ -94,7 +95,8 @@ def entra_sign_in(core: Core, access: Access, sso: SingleSignOn) -> EntraSignIn:
 
 def people_issuer(core: Core, sso: SingleSignOn) -> PeopleSignIn:
     settings, endpoints = core.settings, clouds(core.settings).get(core.settings.cloud)
-    app = PeopleApp(sso.tenant_id, sso.client_id, redirect_uri(settings), _proof(core, sso))
+    proof = client_proof(sso, core.sources, audience_of(settings.cloud))
+    app = PeopleApp(sso.tenant_id, sso.client_id, redirect_uri(settings), proof)
     keys = TenantKeys(core.transport, standard_clouds().get(settings.cloud), endpoints)
     return PeopleSignIn(core.transport, core.clock, core.ids, endpoints, keys, app, settings.pace.call_timeout)
 
@@ -121,13 +123,10 @@ def sign_in_as_application(
     provider.sign_in_by_assertion(tenant, sso.client_id, token)
 
 
-def _proof(core: Core, sso: SingleSignOn) -> Callable[[], Mapping[str, Plaintext]]:
+def client_proof(sso: SingleSignOn, sources: TokenSources, audience: str) -> Callable[[], Mapping[str, Plaintext]]:
     """Return what makes the fields by which this server proves to be the application."""
-    secret, source, audience = sso.client_secret, sso.token_source, audience_of(core.settings.cloud)
+    secret, source = sso.client_secret, sso.token_source or ""
     if secret is not None:
         return lambda: {"client_secret": secret}
     kind = Plaintext(ASSERTION_TYPE)
-    return lambda: {
-        "client_assertion_type": kind,
-        "client_assertion": core.sources.token(source or "", audience),
-    }
+    return lambda: {"client_assertion_type": kind, "client_assertion": sources.token(source, audience)}

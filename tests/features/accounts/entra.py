@@ -19,6 +19,7 @@ from keyturn.api.people.routes import login_router, users_router
 from keyturn.api.projects.members import people_router
 from keyturn.api.projects.routes import projects_router
 from keyturn.api.sso.routes import router as sso_router
+from keyturn.app.sso import client_proof
 from keyturn.audit.domain import StoredEvent
 from keyturn.audit.service import AuditTrail
 from keyturn.crypto.hashing import Hasher
@@ -38,9 +39,11 @@ from keyturn.people.password_policy import PasswordPolicy
 from keyturn.people.sessions import BrowserInfo
 from keyturn.ports.http import HttpRequest, HttpResponse
 from keyturn.projects.service import Projects
+from keyturn.providers.azure.assertions import audience_of
 from keyturn.providers.azure.clouds import GLOBAL
 from keyturn.providers.azure.people import PeopleApp, PeopleSignIn
 from keyturn.providers.azure.tenant_keys import TenantKeys
+from keyturn.providers.token_sources import TokenSources
 from keyturn.settings.model import Settings, SingleSignOn
 from keyturn.sso.group_roles import GroupRoles
 from keyturn.sso.service import EntraSignIn, Rules
@@ -73,10 +76,16 @@ class Wire:
         self.real = EmulatedTransport(emulator)
         self.token: Callable[[Claims], str] | None = None
         self.asked: list[str] = []
+        self.last: HttpResponse | None = None
+        self.again: HttpResponse | None = None
+        """What the token endpoint answers, instead of looking at the code."""
 
     def send(self, request: HttpRequest) -> HttpResponse:
         self.asked.append(urlsplit(request.url).path)
+        if self.again is not None and request.url.endswith("/token"):
+            return self.again
         answer = self.real.send(request)
+        self.last = answer if request.url.endswith("/token") else self.last
         body = json.loads(answer.body) if self.token and "id_token" in answer.body.decode() else {}
         if self.token is None or "id_token" not in body:
             return answer
@@ -197,8 +206,12 @@ def office(
     only: Sequence[str] = (),
     default: Role | None = None,
     forced: bool = False,
+    sources: TokenSources | None = None,
 ) -> Iterator[Office]:
-    """Serve it. Members of the groups ``only`` may come in; with ``forced`` only administrators have a password."""
+    """Serve it. Members of the groups ``only`` may come in; with ``forced`` only administrators have a password.
+
+    With ``sources`` the server has no client secret but a token of its own, of the source ``aks``.
+    """
     clock, database = house.clock, house.database
     keyring = Keyring.open(database, ROOT, clock)
     digests = KeyringDigests(keyring)
@@ -222,8 +235,11 @@ def office(
     admin.set_group_claims(app.object_id, "SecurityGroup")
     project_id = project(database, house.admin.org_id)
     cloud = emulated_clouds().get("global")
-    secret = Plaintext(app.secrets[0].value)
-    of_app = PeopleApp(tenant, app.app_id, CALLBACK, lambda: {"client_secret": secret})
+    settings = SingleSignOn(
+        tenant, app.app_id, None if sources else Plaintext(app.secrets[0].value), "aks" if sources else None
+    )
+    proof = client_proof(settings, sources or TokenSources({}), audience_of("global"))
+    of_app = PeopleApp(tenant, app.app_id, CALLBACK, proof)
     issuer = PeopleSignIn(wire, clock, IDS, cloud, TenantKeys(wire, GLOBAL, cloud), of_app)
     keys = IssuerKeys(clock, lambda: None)
     rules = Rules(frozenset(groups[name] for name in only), default)
@@ -231,7 +247,6 @@ def office(
     limiter, cookie = Limiter(clock, per_minute=1000), SessionCookie(secure=False)
     group_roles, projects = GroupRoles(database, clock, IDS, tenant), Projects(database, clock, IDS)
     heads = ProjectHeaders(access, projects)
-    settings = SingleSignOn(tenant, app.app_id)
     application = build(
         [
             login_router(access, limiter),

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from entra_emulator import Effect, Fault
 from entra_emulator.directory.keys import SigningKey
@@ -24,11 +25,15 @@ from keyturn.cli.sso_checkup import examine_sso
 from keyturn.kit.actor import Role
 from keyturn.people import external_store
 from keyturn.people.domain import PROVISIONING, ExternalIdentity
+from keyturn.providers.azure.assertions import audience_of
+from keyturn.providers.token_sources import TokenFile, TokenSources
 from keyturn.settings.reader import read_settings
 from tests.features.accounts.conftest import GOOD_PASSWORD, AccessFixture
 from tests.features.accounts.entra import SIGNING, Claims, Office, office, query_of
+from tests.features.methods.certificates import rsa_key
 
 ANN = "ann@acme.test"
+KEY = rsa_key(2)
 
 
 @pytest.fixture
@@ -98,8 +103,13 @@ def test_an_answer_is_worth_something_in_the_browser_that_asked_alone_once_and_f
     assert at.events("refuse-user-entra") == [], "strangers write nothing"
     kept = {cookie.name: cookie.value for cookie in mine.client.cookies.jar}
     assert mine.get(back, ours=False).status_code == 303
+    of_entra = at.wire.last
     mine.client.cookies = kept  # type: ignore[assignment]  # as somebody who kept a copy of both
     at.refused(mine.get(back, ours=False), "sso.code_used")
+    mine.client.cookies = kept  # type: ignore[assignment]
+    at.wire.again = of_entra
+    at.refused(mine.get(back, ours=False), "sso.used")
+    at.wire.again = None
     late = at.browser()
     back = at.back(at.go(late))
     at.house.clock.advance(600)
@@ -374,6 +384,20 @@ def test_a_user_with_the_same_address_is_not_taken_over_until_an_administrator_l
     assert at.api("DELETE", path).json() == {"userId": local, "objectId": None}
     assert not browser.is_in()
     assert at.events("link-user-entra")[0].data["objectId"] == at.events("unlink-user-entra")[0].data["objectId"]
+
+
+def test_a_server_with_an_identity_of_its_own_needs_no_client_secret(house: AccessFixture, tmp_path: Path) -> None:
+    issuer, subject = "https://cluster.example/", "system:serviceaccount:keyturn:server"
+    sources = TokenSources({"aks": TokenFile("aks", tmp_path / "token")})
+    with office(house, tmp_path, default=Role.VIEWER, sources=sources) as at:
+        now = int(house.clock.now().timestamp())
+        told = {"iss": issuer, "sub": subject, "aud": [audience_of("global")], "iat": now, "exp": now + 600}
+        (tmp_path / "token").write_text(jwt.encode(told, KEY, "RS256", {"kid": "k1"}))
+        public = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        at.emulator.admin.trust_issuer(issuer, "k1", public)
+        at.refused(at.sign_in("ada"), "sso.credential_refused")
+        at.emulator.admin.trust_identity(at.app.object_id, issuer, subject)
+        assert at.sign_in("ada").status_code == 303
 
 
 def test_the_settings_and_the_calls_of_the_how_to_are_understood(at: Office, tmp_path: Path) -> None:
