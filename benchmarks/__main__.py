@@ -1,10 +1,16 @@
 """Run all measurements, or those named, e.g. ``python -m benchmarks start secrets``.
 
-Exit status 1 when one of them misses the limit that it names: the machine should have nothing else to do.
+Exit status 1 when one of them misses the limit that it names: the machine should have nothing else to do. To publish what was
+measured: ``cp build/bench.json benchmarks/results.json``, then ``make docs``.
 """
 
+import json
+import os
+import platform
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
 
 from benchmarks import (
     change_to_use,
@@ -27,6 +33,7 @@ from benchmarks import (
 )
 from benchmarks.measured import Measured
 
+RESULTS = Path(__file__).parents[1] / "build" / "bench.json"
 KINDS = ("sqlite", "postgres")
 ALL: Mapping[str, Callable[[], Iterable[Measured]]] = {
     "start": lambda: [start.measure()],
@@ -50,13 +57,23 @@ ALL: Mapping[str, Callable[[], Iterable[Measured]]] = {
 
 
 def main(names: list[str]) -> int:
-    """Print each line as soon as it is measured."""
-    missed = 0
+    """Print each line as soon as it is measured, and leave all of them in ``build/bench.json``."""
+    missed, results = 0, dict[str, list[str]]()
     for name in names or ALL:
         for measured in ALL[name]():
             print(measured, flush=True)
             missed += not measured.kept
+            results.setdefault(name, []).append(str(measured))
+    write(results)
     return 1 if missed else 0
+
+
+def write(results: Mapping[str, list[str]], path: Path = RESULTS) -> None:
+    """Write what was measured: the same form as ``benchmarks/results.json``, of which the page of numbers is made."""
+    machine = f"{os.cpu_count()} cores; Python {platform.python_version()}"
+    kept = {"measuredOn": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine, "results": results}
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

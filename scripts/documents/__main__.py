@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pages
+from numbers_page import numbers
 from sources import Unreadable
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +25,7 @@ DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "audit-events.md": pages.audit_events,
     "permissions.md": pages.permissions,
     "metrics.md": pages.metrics,
+    "numbers.md": numbers,
     "openapi.json": pages.openapi,
     "emulator.md": pages.emulator,
     "values.schema.json": pages.chart_schema,
