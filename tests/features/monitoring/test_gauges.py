@@ -1,6 +1,7 @@
 """What a scrape says of connections, rotations, runs, steps and calls, as an operator knows them to be."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +12,11 @@ from entra_emulator import Effect, Fault
 from keyturn.db.unit import Database
 from keyturn.kit.clock import SystemClock
 from keyturn.ports.http import HttpRequest, HttpResponse, TransportFailed
+from keyturn.telemetry import catalogue
 from keyturn.telemetry.calls import ObservedTransport
 from keyturn.telemetry.estate import Estate
-from keyturn.telemetry.meters import Meters
+from keyturn.telemetry.exposition import Exposition
+from keyturn.telemetry.meters import Meters, Samples
 from keyturn_simulation.world import OWNED, World, make_world
 from tests.features.monitoring.scrapes import series, value
 
@@ -98,6 +101,22 @@ def test_calls_are_counted_by_host_and_outcome(answer: HttpResponse | TransportF
     text = generate_latest(meters.registry).decode()
     assert value(text, "keyturn_entra_call_duration_seconds_count", host="graph", outcome=outcome) == 1
     assert "filter" not in text
+
+
+def test_a_storm_of_scrapes_costs_what_one_scrape_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keyturn.telemetry.exposition.FRESH", 60.0)
+    meters, asked = Meters(), []
+
+    def waiters() -> Samples:
+        asked.append(True)
+        return {(): 3.0}
+
+    meters.tell((catalogue.WAITERS, waiters))
+    exposition = Exposition(meters.registry)
+    with ThreadPoolExecutor(32) as pool:
+        texts = set(pool.map(lambda _: exposition.scrape("*/*"), range(400)))
+    assert len(texts) == 1, "one text was made, and given to all"
+    assert len(asked) == 1
 
 
 def test_a_database_that_hangs_takes_only_its_own_gauges_away(monkeypatch: pytest.MonkeyPatch) -> None:
