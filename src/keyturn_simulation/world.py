@@ -1,7 +1,6 @@
 """A whole Keyturn in one process, on a clock that stands still until it is moved, against the emulator.
 
-``World`` is the scene for tests of behaviour, of crashes and for the simulation: a tenant with applications, one database,
-any number of servers that share it, and an administrator.
+``World`` is the scene of tests and of the simulation: a tenant, one database, servers that share it, an administrator.
 """
 
 import hashlib

@@ -23,6 +23,7 @@ from keyturn.api.people import routes as people_api
 from keyturn.api.projects import members as members_api
 from keyturn.api.projects import roles as roles_api
 from keyturn.api.projects import routes as projects_api
+from keyturn.api.receipts import routes as receipts_api
 from keyturn.api.secret_imports import routes as imports_api
 from keyturn.api.secrets import past_routes as past_api
 from keyturn.api.secrets import routes as secrets_api
@@ -77,6 +78,7 @@ from keyturn.pages import find as find_pages
 from keyturn.pages import help as help_pages
 from keyturn.pages import identities as identities_pages
 from keyturn.pages import overview as overview_pages
+from keyturn.pages import receipts as receipts_pages
 from keyturn.pages import rotations as rotations_pages
 from keyturn.pages import secrets as secrets_pages
 from keyturn.pages import webhooks as webhook_pages
@@ -96,6 +98,7 @@ from keyturn.providers.azure.tenant_keys import TenantKeys
 from keyturn.providers.pinned import PinnedTransport
 from keyturn.rotations import guards
 from keyturn.rotations.promises import Promise
+from keyturn.rotations.receipts import Receipts
 from keyturn.secrets.restoring import Restoring
 from keyturn.secrets.service import Secrets
 from keyturn.telemetry.tracing import NO_TRACES, RequestTraces
@@ -182,6 +185,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         token_auth_api.login_router(access, limiter, per_identity),
         *_of_projects(core, projects, use_cases, secrets),
         audit_api.router(trail, ChainChecks(core.database, core.clock)),
+        receipts_api.router(Receipts(core.database, core.sealer, core.clock)),
         overview_api.router(open_conditions(core)),
         *_of_changes(core, watch),
         secrets_api.router(secrets, KeyringDigests(core.keyring), watch, promises, learner),
@@ -311,6 +315,7 @@ def page_routes(
             access, projects, core.clock, settings.site_url or f"http://{settings.host}:{settings.port}"
         ),
         audit_pages.router(trail, ChainChecks(core.database, core.clock), access),
+        receipts_pages.router(Receipts(core.database, core.sealer, core.clock)),
         overview_pages.router(open_conditions(core), heads),
         *alarm_pages(core, alarms, access),
         find_pages.router(find_pages.Finders.of(core.database, projects, use_cases.search)),

@@ -75,6 +75,13 @@ def linked(tx: Tx, chain: str) -> Iterator[Any]:
     return tx.stream(query)
 
 
+def links_of(tx: Tx, event_ids: Collection[int]) -> dict[int, tuple[int, str]]:
+    """Return position and hash of the links of these events, by their ids."""
+    link = audit_links.c
+    query = sa.select(link.event_id, link.position, link.hash).where(link.event_id.in_(list(event_ids)))
+    return {row["event_id"]: (row["position"], row["hash"]) for row in tx.rows(query)}
+
+
 def unlinked(tx: Tx, org_id: str | None, most: int, above: int = 0) -> list[tuple[Any, ...]]:
     """Return the first of the events that have no link: their :data:`CONTENT`. ``org_id`` None: of any organization and none."""
     query = sa.select(*CONTENT).where(_WITHOUT_LINK, audit_events.c.id > above).order_by(audit_events.c.id).limit(most)

@@ -13,7 +13,7 @@ from keyturn.audit import chain_events, chain_store
 from keyturn.audit.chain import UNSEALED, WITHOUT_ORGANIZATION, Chain, link_hash, resealed, sealed
 from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.audit.record import record
-from keyturn.crypto.audit_keys import ChainKey, chain_key, make_chain_key
+from keyturn.crypto.audit_keys import ChainKey, chain_key, make_chain_key, receipt_key
 from keyturn.db.postgres import without_limits
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Misconfigured
@@ -103,6 +103,7 @@ def open_chains(database: Database, sealer: Sealer, clock: Clock) -> None:
         with database.write() as tx:
             tx.alone_with(_FIRST)
             key = chain_key(tx, sealer) or _first_links(tx, sealer, clock.now())
+    receipt_key(database, sealer, clock.now())  # those who read receipts write nothing
     database.link = Linker(key, clock)
 
 

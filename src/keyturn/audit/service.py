@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypedDict, Unpack
 
-from keyturn.audit import store
+from keyturn.audit import chain_store, store
+from keyturn.audit.chain import Anchor, Chain
 from keyturn.audit.domain import Filter, StoredEvent, SubjectKind
 from keyturn.authz.authorize import Grants, Scope, granted, require_in
 from keyturn.authz.domain import Action
@@ -122,6 +123,23 @@ def _ids_in(events: Sequence[StoredEvent]) -> set[str]:
 def newest(tx: Tx, conditions: Filter, limit: int) -> list[StoredEvent]:
     """Return the matching events, newest first, for a use case that has checked what the actor may see."""
     return store.newest(tx, conditions, limit)
+
+
+@dataclass(frozen=True)
+class Proven:
+    """Events with position and hash of their links, by their ids, and the anchor of the chain's head."""
+
+    events: Sequence[StoredEvent]
+    links: Mapping[int, tuple[int, str]]
+    head: Anchor
+
+
+def proven(tx: Tx, conditions: Filter, limit: int) -> Proven:
+    """Return the matching events, newest first, with their links, for a use case that has checked what the actor may see."""
+    events = store.newest(tx, conditions, limit)
+    chains = chain_store.chains(tx, [conditions.org_id])
+    head = (chains[0] if chains else Chain(conditions.org_id)).anchor
+    return Proven(events, chain_store.links_of(tx, [event.id for event in events]), head)
 
 
 def _page(found: Sequence[StoredEvent], up_to: int | None, limit: int) -> AuditEvents:

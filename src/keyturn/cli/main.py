@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "inventory": ("keyturn.cli.inventory", "Show the credentials of the tenants that are read."),
     "freezes": ("keyturn.cli.freezes", "List the days on which nothing is rotated."),
     "audit": ("keyturn.cli.audit", "Verify that no audit event was changed, added or removed; export events."),
+    "receipt": ("keyturn.cli.receipt", "Verify the receipt of a rotation, offline."),
     "approvals": ("keyturn.cli.approvals", "Show what waits for a second person; switch that off."),
     "healthcheck": ("keyturn.cli.healthcheck", "Ask the server of this machine whether it answers."),
     "doctor": ("keyturn.cli.doctor", "Check the configuration, the database and the network."),

@@ -5,15 +5,21 @@ import hmac
 import os
 from datetime import datetime
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from keyturn.crypto import store
 from keyturn.crypto.envelope import from_text, to_text
-from keyturn.db.unit import Tx
+from keyturn.db.unit import Database, Tx
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Plaintext, SealContext
+from keyturn.kit.signed_note import NoteKey, SignedNote
 from keyturn.ports.sealing import Sealer
 
 KEY_BYTES = 32
 CHAIN = "chain"
+RECEIPTS = "receipts"
+NOTES = "keyturn-receipts"
+"""The name of the key of receipts, as signatures give it."""
 
 
 class ChainKey:
@@ -30,6 +36,34 @@ class ChainKey:
     def mac(self, message: bytes) -> bytes:
         """Return HMAC-SHA-256 of the message: 32 bytes."""
         return hmac.digest(self._key, message, hashlib.sha256)
+
+
+class ReceiptKey:
+    """The key that signs receipts (Ed25519). Its private half never leaves it."""
+
+    __slots__ = ("_private", "public")
+
+    def __init__(self, private: bytes) -> None:
+        self._private = Ed25519PrivateKey.from_private_bytes(private)
+        self.public = NoteKey(NOTES, self._private.public_key().public_bytes_raw())
+
+    def __repr__(self) -> str:
+        return "ReceiptKey(***)"
+
+    def signed(self, text: str) -> SignedNote:
+        """Sign a text, which ends with a line end and has no empty line."""
+        return SignedNote(text, self.public.name, self.public.id, self._private.sign(text.encode()))
+
+
+def receipt_key(database: Database, sealer: Sealer, now: datetime) -> ReceiptKey:
+    """Return the key that signs receipts, made when there is none. Raises Misconfigured when it does not open."""
+    with database.read() as tx:
+        key = _read(tx, sealer, RECEIPTS)
+    if key is None:
+        with database.write() as tx:
+            tx.alone_with(RECEIPTS)
+            key = _read(tx, sealer, RECEIPTS) or _make(tx, sealer, RECEIPTS, now)
+    return ReceiptKey(key)
 
 
 def chain_key(tx: Tx, sealer: Sealer) -> ChainKey | None:

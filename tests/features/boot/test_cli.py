@@ -227,7 +227,10 @@ def test_the_overview_says_what_needs_somebody_and_its_status_that_somebody_is_n
     assert shell.run("overview") == 1
     assert "not set up yet" in shell.err
     with sqlite3.connect(Path(shell.environ["KEYTURN_DATA_DIR"]) / "keyturn.db") as database:
-        database.execute("INSERT INTO organizations VALUES ('o', 'Contoso', 'contoso', '2026-01-01', '2026-01-01')")
+        database.execute(
+            "INSERT INTO organizations (id, name, slug, created_at, updated_at)"
+            " VALUES ('o', 'Contoso', 'contoso', '2026-01-01', '2026-01-01')"
+        )
     assert shell.run("overview") == 1
     assert "critical  This server: No process has done any work" in shell.out
     assert "keyturn worker" in shell.out
@@ -250,7 +253,10 @@ def test_the_operator_sees_freezes_and_switches_approval_off(shell: Shell) -> No
     file = Path(shell.environ["KEYTURN_DATA_DIR"]) / "keyturn.db"
     now, org = "2026-11-30 10:00:00.000000", "11111111-1111-4111-8111-111111111111"
     with sqlite3.connect(file) as connection:
-        connection.execute("INSERT INTO organizations VALUES (?, 'Acme', 'acme', ?, ?)", (org, now, now))
+        connection.execute(
+            "INSERT INTO organizations (id, name, slug, created_at, updated_at) VALUES (?, 'Acme', 'acme', ?, ?)",
+            (org, now, now),
+        )
         days = ("2026-12-20", "2027-01-06", "Europe/Oslo")
         columns = "id, org_id, name, reason, first_day, last_day, time_zone, yearly, created_at, updated_at"
         values = ("f1", org, "Year end", "", *days, True, now, now)

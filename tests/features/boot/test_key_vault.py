@@ -202,7 +202,10 @@ def test_the_root_key_moves_from_place_to_place_and_back(desk: VaultDesk, capsys
     assert "no KEYTURN_KEY_VAULT_KEY" in capsys.readouterr().err
 
     with sqlite3.connect(desk.folder / "keyturn.db") as connection:
-        connection.execute("INSERT INTO organizations VALUES ('o', 'Contoso', 'contoso', '2026-01-01', '2026-01-01')")
+        connection.execute(
+            "INSERT INTO organizations (id, name, slug, created_at, updated_at)"
+            " VALUES ('o', 'Contoso', 'contoso', '2026-01-01', '2026-01-01')"
+        )
     notices: list[str] = []
     with started(desk.environ, notices) as (database, keyring):
         assert "keyturn keys rotate --to vault" in notices[-1]

@@ -9,6 +9,7 @@ from typing import Any
 from keyturn.accounts.service import Access
 from keyturn.alarms.owners import Owners
 from keyturn.api.deletions import routes as deletion_routes
+from keyturn.api.receipts import routes as receipt_routes
 from keyturn.api.rotations import routes as rotation_routes
 from keyturn.audit.checks import ChainChecks
 from keyturn.audit.service import AuditTrail
@@ -16,7 +17,7 @@ from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.inventory.service import Inventories
 from keyturn.kit.actor import Actor
-from keyturn.pages import TEMPLATES, approvals, audit, connections, freezes, rotations
+from keyturn.pages import TEMPLATES, approvals, audit, connections, freezes, receipts, rotations
 from keyturn.pages.connections.urls import ConnectionPages
 from keyturn.pages.owner_choice import OwnerChoice
 from keyturn.pages.project_header import ProjectHeaders
@@ -24,6 +25,7 @@ from keyturn.pages.projects import deletions
 from keyturn.pages.rotations import RotationPages
 from keyturn.projects.service import Projects
 from keyturn.rotations import guards
+from keyturn.rotations.receipts import Receipts
 from keyturn.rotations.secret_rotations.search import SecretRotationSearch
 from keyturn.secrets.restoring import Restoring
 from keyturn.settings.model import Settings
@@ -150,6 +152,7 @@ def page_desk(scene: Applications, folder: Path) -> Iterator[PageClient]:
         None,
         Keeper(digests, clock),
     )
+    signed = Receipts(database, world.sealer, clock)
     app = build(
         [
             rotations.router(of_rotations),
@@ -157,6 +160,8 @@ def page_desk(scene: Applications, folder: Path) -> Iterator[PageClient]:
             approvals.router(use_cases.approvals, use_cases.approved_changes, heads, clock),
             freezes.router(use_cases.freezes, heads, clock),
             audit.router(trail, ChainChecks(database, clock), access),
+            receipts.router(signed),
+            receipt_routes.router(signed),
             deletions.router(use_cases.place_deletions(projects, folders), Restoring(database, clock, folders), heads),
             api,
             deletion_routes.router(use_cases.place_deletions(projects, folders), Restoring(database, clock, folders)),

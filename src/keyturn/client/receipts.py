@@ -1,0 +1,44 @@
+"""Verifies the receipt of a rotation, offline: nothing but the file and the server's public key is needed."""
+
+import json
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from keyturn.errors import Refused
+from keyturn.kit.signed_note import NoteKey, SignedNote
+
+
+def verified(content: bytes, key_text: str) -> dict[str, Any]:
+    """Return what a receipt says. Raises Refused for one that is not, to the last byte, what the owner of the key signed."""
+    key = NoteKey.parse(key_text)
+    if key is None:
+        raise Refused(
+            "This is no public key of receipts.",
+            code="receipt.key_invalid",
+            fix="Give the line that `keyturn receipt key` or GET /api/v1/receipt-key prints: keyturn-receipts+...",
+        )
+    note = SignedNote.parse(content)
+    if note is None:
+        raise Refused(
+            "The file is no receipt, or a part of it is missing.",
+            code="receipt.unreadable",
+            fix="Get it again from the page of the rotation, and do not open it with a program that changes files.",
+        )
+    if (note.name, note.key_id) != (key.name, key.id):
+        raise Refused(
+            f"The receipt was signed with another key: {note.name}+{note.key_id.hex()}, not {key.name}+{key.id.hex()}.",
+            code="receipt.key_foreign",
+            fix="Give the key of the server that made the receipt. If that is what you did, somebody else made the receipt.",
+        )
+    try:
+        Ed25519PublicKey.from_public_bytes(key.public).verify(note.signature, note.text.encode())
+    except InvalidSignature:
+        raise Refused(
+            "The receipt was changed: its signature does not hold.",
+            code="receipt.changed",
+            fix="Get it again from the page of the rotation.",
+        ) from None
+    said: dict[str, Any] = json.loads(note.text)
+    return said

@@ -1,0 +1,75 @@
+"""Receipts of rotations: anyone verifies one with a file and a key; nothing but what was signed is accepted."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from keyturn.cli.main import main
+from keyturn.client.receipts import verified
+from keyturn.errors import Refused
+from keyturn.kit.signed_note import NoteKey, SignedNote
+from tests.databases import sqlite_database
+from tests.features.rotations.applications import Applications, make_applications
+from tests.features.rotations.page_desk import page_desk
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Applications]:
+    with sqlite_database(tmp_path) as database:
+        yield make_applications(database, signer_rotates=False)
+
+
+def refusal(content: bytes, key: str) -> str:
+    with pytest.raises(Refused) as caught:
+        verified(content, key)
+    assert caught.value.fix
+    return caught.value.code
+
+
+def test_the_receipt_of_a_run_is_verified_offline_to_the_last_byte(
+    scene: Applications, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = scene.world
+    rotating = world.connect("own-entra")
+    world.settle()
+    with page_desk(scene, tmp_path) as web:
+        (run,) = re.findall(r'href="/rotation-runs/([^"/]+)/receipt"', web.page(f"/app-connections/{rotating.id}"))
+        text = web.file(f"/rotation-runs/{run}/receipt")
+        key = web.json("GET", "/api/v1/receipt-key")["key"]
+        web.page("/rotation-runs/00000000-0000-4000-8000-000000000000/receipt", 404)
+        web.done("/organization/audit-log/verify")
+        assert re.search(r"by \w+: \d+ events, none changed, added or removed\.", web.page("/organization/audit-log"))
+    content = text.encode()
+    said = verified(content, key)
+    assert (said["run"]["id"], said["run"]["state"], said["run"]["requestedBy"]) == (run, "succeeded", "Ada")
+    assert {row["state"] for row in said["credentials"]} >= {"current"}
+    assert all(row["keyId"] for row in said["credentials"])
+    assert {event["event"] for event in said["events"]} >= {"credential-issued", "rotation-run-succeeded"}
+    assert all(event["position"] and event["hash"] for event in said["events"])
+    assert not [value for value in world.values_ever_issued() if value in text]
+
+    for place in range(0, len(content), 97):
+        changed = bytes([*content[:place], content[place] ^ 1, *content[place + 1 :]])
+        assert refusal(changed, key) in {"receipt.changed", "receipt.unreadable", "receipt.key_foreign"}
+    assert refusal(content[:-1], key) == refusal(content[: len(content) // 2], key) == "receipt.unreadable"
+    assert refusal(content + b"\n", key) == refusal(b"", key) == refusal(b"\xff" * 90, key) == "receipt.unreadable"
+    assert refusal(content, key[:-4] + "AAA=") == refusal(content, "") == "receipt.key_invalid"
+    note = SignedNote.parse(content)
+    assert note is not None
+    forged = SignedNote(json.dumps(said | {"issuedAt": "2001-01-01"}) + "\n", note.name, note.key_id, note.signature)
+    assert refusal(str(forged).encode(), key) == "receipt.changed"
+
+    foreign = str(NoteKey(note.name, bytes(32)))
+    assert refusal(content, foreign) == "receipt.key_foreign"
+    file = tmp_path / "receipt.txt"
+    file.write_bytes(content)
+    assert main(["receipt", "verify", str(file), "--key", key], {}) == 0
+    assert f"Verified: the receipt of run {run}" in capsys.readouterr().out
+    file.write_bytes(content.replace(b"succeeded", b"sUcceeded", 1))
+    assert main(["receipt", "verify", str(file), "--key", key], {}) == 1
+    assert "The receipt was changed" in capsys.readouterr().err
+    assert main(["receipt", "verify", str(tmp_path / "none"), "--key", key], {}) == 1
+    assert "cannot be read: No such file" in capsys.readouterr().err
