@@ -24,6 +24,7 @@ import httpx2
 from tests.deploy.scene import BODY, PASSWORD, Admin, Entra, local_entra, until
 from tests.postgres import fresh_database
 
+SETUP_CODE = "recorded-for-later-versions"
 UNIVERSAL = "/api/v1/auth/universal-auth/identities"
 ROOT_KEY = hashlib.sha256(b"the root key of recorded databases").hexdigest()
 """That of the recorded databases, and of nothing else."""
@@ -53,7 +54,7 @@ def write(path: Path, text: str) -> None:
 def play(folder: Path, kind: str, command: str, variables: Mapping[str, str]) -> None:
     with tempfile.TemporaryDirectory() as place, local_entra(Path(place)) as entra:
         environ = {"PATH": os.environ["PATH"], "HOME": place, "PORT": "0", "ENCRYPTION_KEY": ROOT_KEY}
-        environ |= entra.environ | {"KEYTURN_SETUP_CODE": "recorded"} | dict(variables)
+        environ |= entra.environ | {"KEYTURN_SETUP_CODE": SETUP_CODE} | dict(variables)
         with subprocess.Popen([command, "serve"], env=environ, stdout=PIPE, text=True, cwd=place) as server:
             assert server.stdout is not None
             try:
@@ -68,7 +69,7 @@ def play(folder: Path, kind: str, command: str, variables: Mapping[str, str]) ->
 
 def furnish(url: str, entra: Entra) -> dict[str, Any]:
     """Make what an organization has; return what has to be found again."""
-    answer = httpx2.post(f"{url}/api/v1/admin/bootstrap", json=BODY | {"setupCode": "recorded"}, timeout=60)
+    answer = httpx2.post(f"{url}/api/v1/admin/bootstrap", json=BODY | {"setupCode": SETUP_CODE}, timeout=60)
     assert answer.status_code == 200, answer.text
     admin = Admin(url, answer.json()["identity"]["credentials"]["token"])
     project = admin.api("POST", "/api/v2/workspace", {"projectName": "Payments", "slug": "payments"})["project"]

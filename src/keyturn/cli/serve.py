@@ -35,8 +35,9 @@ def run(settings: Settings, around: CommandContext, *, with_worker: bool, ahead:
         from keyturn.app.alarms import alarm_watch  # noqa: PLC0415 - the start-up time of the other commands
         from keyturn.app.core import open_core  # noqa: PLC0415 - the start-up time of the other commands
         from keyturn.app.monitoring import probes  # noqa: PLC0415
+        from keyturn.app.version_watch import VersionWatch  # noqa: PLC0415
         from keyturn.app.web import open_access, web_application  # noqa: PLC0415
-        from keyturn.app.worker import Worker  # noqa: PLC0415
+        from keyturn.app.worker import STOP_GRACE, Worker  # noqa: PLC0415
         from keyturn.web.server import logs  # noqa: PLC0415
         from keyturn.web.server.serve import Limits, WebServer, end_process  # noqa: PLC0415
 
@@ -69,15 +70,24 @@ def run(settings: Settings, around: CommandContext, *, with_worker: bool, ahead:
         )
         access = open_access(core)
         code = access.setup.announce()
+
+        def withdraw() -> None:
+            if rotating:
+                rotating.stop()
+            watch.stop(STOP_GRACE)
+
+        versions = VersionWatch(core.database, withdraw)
         if rotating:
             rotating.start()
         watch.start()
+        versions.start()
 
     def ready(url: str) -> None:
         _welcome(url, settings, code, ready=access.bootstrapped())
         tell_ready(around)
 
     web.run(ready)
+    versions.stop(ending.remaining())
     if rotating:
         rotating.stop(ending.remaining)
     watch.stop(ending.remaining())

@@ -26,6 +26,7 @@ def worker(
         from keyturn.app.alarms import alarm_watch  # noqa: PLC0415 - the start-up time of the other commands
         from keyturn.app.core import open_core  # noqa: PLC0415 - the start-up time of the other commands
         from keyturn.app.monitoring import probe_server  # noqa: PLC0415
+        from keyturn.app.version_watch import VersionWatch  # noqa: PLC0415
         from keyturn.app.worker import Worker  # noqa: PLC0415
         from keyturn.web.server import logs  # noqa: PLC0415
 
@@ -44,12 +45,17 @@ def worker(
         rotating.start()
         watch = alarm_watch(core)
         watch.start()
+        versions = VersionWatch(core.database, over.set)
+        versions.start()
         if probed is not None:
             probed.start()
     print("The worker is ready.", flush=True)
     tell_ready(around)
     over.wait()
+    ending.start()
+    versions.stop(ending.remaining())
     rotating.stop(ending.remaining)
     watch.stop(ending.remaining())
     core.close()
-    os._exit(0)  # see serve: what did not end within its grace must not keep the process
+    # Whoever starts it again after a failure gets the sentence of a process that is too old, or the newer version.
+    os._exit(int(versions.is_over))  # see serve: what did not end within its grace must not keep the process

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -41,12 +42,25 @@ def current(database: Database) -> str | None:
         return _version(connection)
 
 
+@cache
+def _known() -> frozenset[str]:
+    """What this process knows is what it knew when it started: an upgrade may replace its files meanwhile."""
+    return frozenset(versions())
+
+
+def newer_version(database: Database) -> str | None:
+    """Return the version of the database if this process does not know it, as a newer one has migrated it since."""
+    version = current(database)
+    return None if version is None or version in _known() else version
+
+
 def check(database: Database) -> SchemaState:
     """Compare the database with this code, by three short queries when all is well.
 
     Raises Misconfigured when the database was made by a newer version, has our tables without a version, or lacks a part of
     the tables that its version has.
     """
+    _known()
     with database.engine.connect() as connection:
         version = _version(connection)
         revisions = versions()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from keyturn.db.migrate import newer_version
 from keyturn.db.trouble import trouble_of
 from keyturn.db.unit import Database
 from keyturn.engine.store import list_processes
@@ -12,6 +13,9 @@ PATIENCE = 1.0
 """Seconds that a look waits for its write."""
 TRUSTED = 5.0
 """For so many seconds the last write of this process is proof enough."""
+OUTDATED = (
+    "A newer version of Keyturn has migrated the database to version {}: end this process, and start that version."
+)
 NO_WORKER = "No worker lives: start keyturn serve or keyturn worker."
 
 
@@ -30,8 +34,11 @@ def look(database: Database, now: datetime, dead_after: timedelta) -> Readiness:
     try:
         with database.read() as tx:
             heartbeats = [process.seen_at for process in list_processes(tx)]
+        newer = newer_version(database)
     except Exception as error:  # noqa: BLE001 - whatever it is, the answer is: not reachable
         return Readiness(database=False, worker=False, writable=False, reason=_reason(error))
+    if newer is not None:
+        return Readiness(database=True, worker=False, writable=True, reason=OUTDATED.format(newer))
     # A process that was seen far ahead of our clock may be long dead: its clock was wrong, or ours is.
     worker = any(now - dead_after <= at <= now + WRONG for at in heartbeats)
     try:
