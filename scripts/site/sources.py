@@ -16,8 +16,8 @@ GUIDES: tuple[tuple[str, Sequence[str]], ...] = (
     (
         "Run it",
         (
-            "run-with-postgresql", "run-behind-a-proxy", "run-in-containers", "run-on-kubernetes",
-            "run-as-a-service", "sign-in-through-entra", "monitor-with-prometheus", "ship-logs", "upgrade",
+            "run-as-a-service", "run-in-a-container", "run-on-kubernetes", "run-with-postgresql", "run-behind-a-proxy",
+            "sign-in-through-entra", "upgrade", "monitor-with-prometheus", "ship-logs",
             "backup-and-restore", "rotate-encryption-keys", "keep-the-root-key-in-key-vault", "import-from-infisical",
             "terraform",
         ),

@@ -102,3 +102,18 @@ def test_the_chart_is_of_this_version_and_has_the_alerts_of_monitoring() -> None
     assert {"groups"} == set(yaml.safe_load(alerts.read_text(encoding="utf-8")))
     named = set(re.findall(r"\.Values\.(\w+)", "".join(path.read_text() for path in CHART.glob("templates/*"))))
     assert named == set(load("values.yaml")), "each value is used, and each that is used has its default"
+
+
+def test_the_values_of_the_guide_are_taken(schema: Any) -> None:
+    page = (ROOT / "docs" / "how-to" / "run-on-kubernetes.md").read_text(encoding="utf-8")
+    [shown] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert [str(error) for error in schema.iter_errors(merged(load("values.yaml"), yaml.safe_load(shown)))] == []
+    [options] = re.findall(r"helm .* install keyturn deploy/helm/keyturn (.*?)\nkubectl", page, re.DOTALL)
+    change: dict[str, Any] = {}
+    for path, value in re.findall(r"--set ([\w.]+)=(\S+)", options):
+        first, _, second = path.partition(".")
+        change[first] = change.get(first, {}) | {second: value} if second else value
+    assert len(change) == 3
+    assert schema.is_valid(merged(load("values.yaml"), change))
+    named = set(re.findall(r"`(\w+)\.\w+(?:=\w+)?`", page))
+    assert named <= set(load("values.yaml"))

@@ -64,6 +64,6 @@ def test_settings_and_commands_of_it_exist_and_secrets_are_files() -> None:
 def test_compose_itself_understands_it() -> None:
     """Compose's own loader reads it by the schema of the specification."""
     program = built("compose", ".", at=Path(__file__).parent / "compose")
-    told = checked(program, str(FILE), KEYTURN_HOST="keyturn.example.com")
+    told = checked(program, str(FILE), SITE_HOST="keyturn.example.com")
     assert told.split() == ["database", "keyturn", "migrate", "proxy"]
-    assert "KEYTURN_HOST" in checked(program, str(FILE), fails=True)
+    assert "SITE_HOST" in checked(program, str(FILE), fails=True)

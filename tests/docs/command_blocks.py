@@ -32,6 +32,7 @@ OTHER_TESTS: dict[str, str] = {
     "docs/how-to/test-against-the-emulator.md": "tests/emulator/test_how_to.py",
     "docs/how-to/keep-files-as-the-secrets-are.md": "tests/features/client",
     "docs/how-to/import-from-infisical.md": "tests/features/importing/test_import.py",
+    "docs/how-to/upgrade.md": "tests/migration/test_upgrade.py",
 }
 """Pages whose commands another test runs, with the arguments that it chooses."""
 
@@ -83,6 +84,21 @@ NOT_RUN: dict[tuple[str, str], str] = {
         "docs/how-to/be-told-of-changes.md",
         "delivery/events",
     ): "a stream that does not end; tests/system/test_streams.py",
+    (
+        "docs/how-to/run-as-a-service.md",
+        "/opt/keyturn",
+    ): "needs systemd at work; tests/docs/test_units.py tries the files",
+    ("docs/how-to/run-as-a-service.md", "userdel"): "takes away what was installed by hand",
+    (
+        "docs/how-to/run-in-a-container.md",
+        "make image",
+    ): "takes minutes; tests/deploy/test_image.py does it in make clients",
+    ("docs/how-to/run-in-a-container.md", "podman run"): "tests/deploy/test_image.py runs it so in make clients",
+    (
+        "docs/how-to/run-in-a-container.md",
+        "docker compose",
+    ): "takes images from a registry; tests/deploy/test_compose.py has the file loaded by Compose",
+    ("docs/how-to/run-on-kubernetes.md", "helm --namespace"): "needs a cluster; tests/deploy/test_chart.py renders it",
 }
 """Page and a word of the block -> why nothing runs the block as it stands."""
 

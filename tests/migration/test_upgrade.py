@@ -156,6 +156,7 @@ def test_a_database_of_an_earlier_version_is_migrated_read_and_rotated_on(
         kept = [event["event"]["type"] for event in events]
         assert all(kept.count(name) >= facts["events"].count(name) for name in facts["events"])
         rotate_on(now)
+    assert main(["audit", "verify"], recorded.environ) == 0, "rows of before are a part of the chain"
 
 
 def refusal(recorded: Recorded) -> tuple[str, str | None]:
