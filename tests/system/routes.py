@@ -683,7 +683,7 @@ _PAGES: dict[str, Rule] = {
     "POST /organization/entra": _org(Action.MANAGE_USERS, {"groupId": _OBJECT_ID, "role": "member"}),
     "POST /organization/entra/{group_role_id}/delete": _self({}, 403, 404, fill=_NO_GROUP_ROLE),
     "POST /organization/entra/links": _org(
-        Action.MANAGE_USERS, {"userId": "nobody", "objectId": _OBJECT_ID}, also=frozenset({404})
+        Action.MANAGE_USERS, {"email": "nobody@contoso.test", "objectId": _OBJECT_ID}, also=frozenset({404})
     ),
     "POST /organization/entra/links/{user_id}/delete": _of(Action.MANAGE_USERS, {}),
     "GET /organization/freezes": SELF,

@@ -17,6 +17,7 @@ from keyturn.kit.ids import SystemIds
 from keyturn.kit.secret import Plaintext
 from keyturn.pages.people import entra as entra_pages
 from keyturn.pages.people import entra_settings
+from keyturn.pages.people import sign_in as sign_in_pages
 from keyturn.pages.people.sign_in import Ways
 from keyturn.people.password_policy import PasswordPolicy
 from keyturn.ports.clock import Clock
@@ -43,7 +44,7 @@ def password_policy(settings: Settings) -> PasswordPolicy:
     return PasswordPolicy(administrators_only=settings.password_sign_in == ADMINISTRATORS)
 
 
-def ways(settings: Settings) -> Ways:
+def _ways(settings: Settings) -> Ways:
     return Ways(settings.sso is not None, settings.password_sign_in == ADMINISTRATORS)
 
 
@@ -61,9 +62,12 @@ def sso_routes(core: Core) -> Routes:
     return sso_api.router(group_roles(core))
 
 
-def sso_pages(core: Core, access: Access, projects: Projects, limiter: Limiter, cookie: SessionCookie) -> list[Pages]:
-    """Return the page for administrators and, where people sign in so, the way to Entra ID and back."""
+def sign_in_routes(
+    core: Core, access: Access, projects: Projects, limiter: Limiter, cookie: SessionCookie
+) -> list[Pages]:
+    """Return the pages of signing in, the one for administrators and, where people sign in so, the way to Entra ID and back."""
     settings = core.settings
+    by_password = sign_in_pages.router(access, limiter, cookie, _ways(settings))
     of_admins = entra_settings.router(
         group_roles(core),
         projects,
@@ -72,8 +76,8 @@ def sso_pages(core: Core, access: Access, projects: Projects, limiter: Limiter, 
         administrators_only=settings.password_sign_in == ADMINISTRATORS,
     )
     if settings.sso is None:
-        return [of_admins]
-    return [of_admins, entra_pages.router(entra_sign_in(core, access, settings.sso), limiter, cookie)]
+        return [by_password, of_admins]
+    return [by_password, of_admins, entra_pages.router(entra_sign_in(core, access, settings.sso), limiter, cookie)]
 
 
 def entra_sign_in(core: Core, access: Access, sso: SingleSignOn) -> EntraSignIn:

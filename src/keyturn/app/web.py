@@ -41,7 +41,7 @@ from keyturn.app.people import open_invitations, people_pages, people_routes
 from keyturn.app.rotation_faces import guard_pages, rotation_pages, rotation_routers, secret_pages
 from keyturn.app.scim import scim_pages, scim_routes
 from keyturn.app.services import Services
-from keyturn.app.sso import password_policy, sso_pages, sso_routes, ways
+from keyturn.app.sso import password_policy, sign_in_routes, sso_routes
 from keyturn.app.worker import Worker
 from keyturn.audit.checks import ChainChecks
 from keyturn.audit.service import AuditTrail
@@ -84,7 +84,6 @@ from keyturn.pages import secrets as secrets_pages
 from keyturn.pages import webhooks as webhook_pages
 from keyturn.pages.owner_choice import OwnerChoice
 from keyturn.pages.people import settings as settings_pages
-from keyturn.pages.people import sign_in as sign_in_pages
 from keyturn.pages.people.settings import ServerFacts
 from keyturn.pages.project_header import ProjectHeaders
 from keyturn.pages.projects import deletions as deletion_pages
@@ -306,8 +305,7 @@ def page_routes(
         site_url=settings.site_url,
     )
     routes = [
-        sign_in_pages.router(access, limiter, cookie, ways(settings)),
-        *sso_pages(core, access, projects, limiter, cookie),
+        *sign_in_routes(core, access, projects, limiter, cookie),
         settings_pages.router(access, limiter, cookie, partial(server_facts, core)),
         scim_pages(core),
         *people_pages(access, open_invitations(core, access, projects), projects, alarms.leavers, limiter, cookie),

@@ -54,7 +54,7 @@ from keyturn.web.ratelimit import Limiter
 from keyturn.web.server.app import build
 from keyturn_simulation.emulated import EmulatedTransport, EmulatorTime, emulated_clouds
 from tests.client import Client
-from tests.features.accounts.conftest import HOME, AccessFixture
+from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, AccessFixture
 from tests.features.accounts.people import IDS, project
 from tests.features.accounts.test_browser_sessions import ROOT, SERVER
 
@@ -165,6 +165,17 @@ class Office:
         with Client(self.application) as client:
             answer: httpx.Response = client.request(method, path, json=body, headers=headers)  # type: ignore[assignment]
             return answer
+
+    def link_on_page(self, admin: str, email: str) -> None:
+        """Do as an administrator does on the page: name the user and the object id of ada."""
+        browser = self.browser()
+        assert browser.post("/sign-in", {"email": admin, "password": GOOD_PASSWORD}).status_code == 303
+        page = browser.get("/organization/entra").text
+        assert CALLBACK in page, "what has to be registered"
+        for address, status in (("nobody@acme.test", 404), (email, 303)):
+            form = {"email": address, "objectId": self.people["ada"]}
+            assert browser.post("/organization/entra/links", form).status_code == status
+        assert self.people["ada"] in browser.get("/organization/entra").text
 
     def session_of_before(self, email: str, password: str) -> str:
         """Return a session that was begun when everybody could sign in with a password."""

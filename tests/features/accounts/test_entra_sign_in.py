@@ -374,7 +374,8 @@ def test_a_user_with_the_same_address_is_not_taken_over_until_an_administrator_l
     assert at.people["ada"] in page, "what the administrator needs"
     path = f"/api/v1/users/{local}/entra-identity"
     assert at.api("PUT", path, {"objectId": "nobody"}).status_code == 422
-    assert at.api("PUT", path, {"objectId": at.people["ada"]}).status_code == 200
+    at.link_on_page(ANN, "ada@contoso.onmicrosoft.com")
+    assert at.api("PUT", path, {"objectId": at.people["ada"]}).status_code == 200, "safe to repeat"
     assert at.sign_in("ada").status_code == 303
     assert at.user().id == local
     taken = at.api("PUT", f"/api/v1/users/{at.users()[ANN].id}/entra-identity", {"objectId": at.people["ada"]})

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from keyturn.api.sso.schemas import CreateGroupRole, SetEntraIdentity
+from keyturn.errors import NotFound
 from keyturn.kit.actor import Actor
 from keyturn.projects.service import Projects
 from keyturn.settings.model import SingleSignOn
@@ -18,11 +19,14 @@ from keyturn.web.schema.wire import ApiModel
 
 HERE = "/organization/entra"
 _MOST_PROJECTS = 500
+_MOST_USERS = 100
 
 
 @dataclass(frozen=True)
 class EntraPage(Page):
-    """``settings`` None: nobody signs in so. ``break_glass`` are those who can come in while Entra ID vouches for nobody."""
+    """``settings`` None: nobody signs in so. ``users`` are those who can come in while Entra ID vouches for nobody, then those
+    for whom it does, of whom there are ``more``.
+    """
 
     template: ClassVar[str] = "people/entra.html"
     section: ClassVar[str] = "entra"
@@ -35,9 +39,7 @@ class EntraPage(Page):
     places: Sequence[tuple[str, str]]
     form_state: FormState
 
-    @property
-    def people(self) -> Sequence[tuple[str, str]]:
-        return [(each.user.id, each.user.email) for each in self.users]
+    more: int
 
     @property
     def break_glass(self) -> Sequence[LinkedUser]:
@@ -65,7 +67,7 @@ class GroupRoleForm(ApiModel):
 
 
 class LinkForm(ApiModel):
-    user_id: Trimmed = ""
+    email: Trimmed = ""
     object_id: Trimmed = ""
 
 
@@ -81,10 +83,13 @@ def router(
 
     @get(HERE)
     def show_entra(actor: Actor, form_state: FormState) -> EntraPage:
-        rows, users = group_roles.list(actor), group_roles.users(actor)
+        rows, everybody = group_roles.list(actor), group_roles.users(actor)
+        users = [each for each in everybody if each.break_glass]
+        users += [each for each in everybody if each.object_id and not each.break_glass]
         some, _ = projects.page(actor, "", _MOST_PROJECTS)
         places = [("", "Organization"), *((project.id, project.name) for project in some)]
-        return EntraPage(settings, redirect_uri, administrators_only, rows, users, places, form_state)
+        shown, more = users[:_MOST_USERS], max(0, len(users) - _MOST_USERS)
+        return EntraPage(settings, redirect_uri, administrators_only, rows, shown, places, form_state, more)
 
     @post(HERE, form_page=show_entra)
     def add_group_role(actor: Actor, form: GroupRoleForm) -> Redirect:
@@ -101,7 +106,7 @@ def router(
     @post(f"{HERE}/links", form_page=show_entra)
     def link_user(actor: Actor, form: LinkForm) -> Redirect:
         body: SetEntraIdentity = parse(SetEntraIdentity, {"objectId": form.object_id})
-        user = group_roles.link(actor, form.user_id, body.object_id)
+        user = group_roles.link(actor, _user_id(group_roles, actor, form.email), body.object_id)
         return Redirect(HERE, toast=f"That person signs in as {user.email} from now on.")
 
     @post(f"{HERE}/links/{{user_id}}/delete", form_page=show_entra)
@@ -110,3 +115,11 @@ def router(
         return Redirect(HERE, toast=f"Nobody of Entra ID signs in as {user.email} any more.")
 
     return group(show_entra, add_group_role, delete_group_role, link_user, unlink_user)
+
+
+def _user_id(group_roles: GroupRoles, actor: Actor, email: str) -> str:
+    """Return the id of the user with this address. Raises NotFound."""
+    match = next((each.user for each in group_roles.users(actor) if each.user.email == email.lower()), None)
+    if match is None:
+        raise NotFound(f"There is no user '{email}'.", code="access.user_not_found", field="email")
+    return match.id
