@@ -19,7 +19,7 @@ from keyturn.rotations.overlap import UNTIL_SWITCHED
 from keyturn.rotations.run_schedule import guard
 from keyturn.rotations.work.lease import RENEWED_RECENTLY
 from keyturn_simulation.invariants import Broken, check_one_copy, check_published, check_readable
-from keyturn_simulation.journal_rows import ONE_ROW, Row, moment_of, read_row, slot_of
+from keyturn_simulation.journal_rows import ONE_ROW, Row, is_gone, moment_of, read_row, slot_of
 from keyturn_simulation.processes import Process
 from keyturn_simulation.programs import Program
 from keyturn_simulation.world import World
@@ -214,10 +214,11 @@ class ContinuousChecks:
         """2: where secrets overlap, the one that was replaced stays until the next slot, unless it leaked."""
         query = "SELECT overlap, anchor, interval_days, at_hour, at_minute, time_zone FROM rotations WHERE id = ?"
         overlap, anchor, days, hour, minute, zone = self.raw.execute(query, (row.rotation_id,)).fetchone()
-        if overlap == "until-proven" or self._leaked(row.rotation_id):
+        gone = row.key_id not in self.world.keys_of(
+            row.object_id
+        )  # somebody else removed it: nothing is promised of it
+        if overlap == "until-proven" or self._leaked(row.rotation_id) or gone:
             return
-        if row.key_id not in self.world.keys_of(row.object_id):
-            return  # somebody else removed it: nothing can be promised of it
         waits = overlap.startswith(UNTIL_SWITCHED)
         hours = None if waits else {"h": 1, "d": 24}.get(overlap[-1])
         slot = slot_of(anchor, days, hour, minute, zone)
@@ -299,7 +300,8 @@ class ContinuousChecks:
         cells = self.raw.execute(query, (run_id,)).fetchone()
         reason, created, slot, by, rotation_id, anchor, days, hour, minute, zone, enabled, paused = cells
         asked = by not in {None, "null"} or (paused and reason in {Reason.MANUAL.value, Reason.LEAKED.value})
-        if asked or self._is_gone(reason, rotation_id):
+        gone = reason == Reason.VANISHED.value and is_gone(self.rows.values(), rotation_id, self.world.keys_of)
+        if asked or gone:
             return  # asked for, or tried again after it failed; or the current secret is not there
         began = moment_of(created)
         if not enabled:
@@ -326,13 +328,6 @@ class ContinuousChecks:
                 )
         elif anchor not in {None, "null"}:
             raise Broken(f"schedule: a run of rotation {rotation_id} for the reason {reason} started by itself")
-
-    def _is_gone(self, reason: str, rotation_id: str) -> bool:
-        """Whether a run says that the current secret is gone, and it is."""
-        current = [row for row in self.rows.values() if row.rotation_id == rotation_id and row.state is State.CURRENT]
-        return reason == Reason.VANISHED.value and all(
-            row.key_id not in self.world.keys_of(row.object_id) for row in current
-        )
 
     def _note_connection(self, connection_id: str) -> None:
         with self.world.database.read() as tx:

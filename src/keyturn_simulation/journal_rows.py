@@ -1,6 +1,7 @@
 """Rows of the journal as the judge reads them, past the product's own code."""
 
 import json
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import Any
@@ -50,6 +51,12 @@ def slot_of(anchor: str, days: int, hour: int, minute: int, zone: str) -> dateti
         at=time(hour, minute),
         zone_name=zone,
     )
+
+
+def is_gone(rows: Iterable[Row], rotation_id: str, keys_of: Callable[[str], Container[str | None]]) -> bool:
+    """Say whether Entra does not have the current secret of the rotation any more."""
+    current = (row for row in rows if row.rotation_id == rotation_id and row.state is State.CURRENT)
+    return all(row.key_id not in keys_of(row.object_id) for row in current)
 
 
 def moment_of(text: str) -> datetime:

@@ -129,6 +129,7 @@ class ProcessDatabase(Database):
     def __init__(self, shared: Database, hooks: FaultHooks, process: Callable[[], Process]) -> None:
         super().__init__(shared.engine)
         self._held = shared._held  # noqa: SLF001 - one thread, one transaction, whichever handle
+        self.link = shared.link
         self._hooks = hooks
         self._process = process
 

@@ -3,7 +3,6 @@
 ``World`` is the scene of tests and of the simulation: a tenant, one database, servers that share it, an administrator.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -58,7 +57,7 @@ START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 _WAKES = [sa.select(sa.func.min(column).label("at")) for column in (rotations.c.wake_at, app_connections.c.look_at)]
 OWNED = "Application.ReadWrite.OwnedBy"
 ALL = "Application.ReadWrite.All"
-ROOT_KEY = hashlib.sha256(b"the root key of simulated worlds").digest()
+ROOT_KEY = bytes.fromhex("cd70e73d61125a6b253c460d36e0590ec8874889fbd88644a390e45bef1cb2cf")
 
 
 @dataclass

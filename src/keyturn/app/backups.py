@@ -94,25 +94,27 @@ def root_key_at_hand(settings: Settings, notice: Notice, clock: Clock) -> RootKe
     return source
 
 
-def note_restored(tx: Tx, contents: Contents, now: datetime) -> None:
-    """Say in a database that was just restored that it was, and end what the processes of before held.
-
-    All of it is compared with the provider as soon as a server works.
-    """
+def settle_restored(tx: Tx, now: datetime) -> None:
+    """End in a database that is being restored what the processes of before held, and let all be compared with the provider."""
     engine.end_all_leases(tx, now)
     look_at_everything(tx, now)
-    for organization in organizations_of_server(tx):
-        record(
-            tx,
-            platform(organization.id),
-            backup_events.BACKUP_RESTORED,
-            Subject(SubjectKind.ORGANIZATION, organization.id),
-            now,
-            madeAt=iso(contents.header.created_at),
-            madeBy=contents.header.version,
-            database=contents.header.database,
-            sha256=contents.sha256,
-        )
+
+
+def record_restored(database: Database, contents: Contents, now: datetime) -> None:
+    """Say in a database that was restored that it was. Its keyring is open."""
+    with database.write() as tx:
+        for organization in organizations_of_server(tx):
+            record(
+                tx,
+                platform(organization.id),
+                backup_events.BACKUP_RESTORED,
+                Subject(SubjectKind.ORGANIZATION, organization.id),
+                now,
+                madeAt=iso(contents.header.created_at),
+                madeBy=contents.header.version,
+                database=contents.header.database,
+                sha256=contents.sha256,
+            )
 
 
 class ScheduledBackups:

@@ -188,7 +188,7 @@ def restore(
     keys: Sequence[PrivateKey],
     source: RootKeySource,
     now: datetime,
-    finish: Callable[[Tx, Contents], None],
+    finish: Callable[[Tx], None],
     *,
     replace: bool,
 ) -> Contents:
@@ -215,7 +215,7 @@ def restore(
 
     driver: Any = database.engine.dialect.loaded_dbapi
     try:
-        transfer.rebuild(database, contents.header.schema, fill, lambda tx: finish(tx, contents), replace=replace)
+        transfer.rebuild(database, contents.header.schema, fill, finish, replace=replace)
     except (sa.exc.DataError, sa.exc.IntegrityError, driver.DataError, driver.IntegrityError) as error:
         raise _row_refused(contents.header, error) from None
     return contents

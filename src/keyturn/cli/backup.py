@@ -115,8 +115,8 @@ def restore(
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
     """Put a backup into an empty database: all of it, or nothing. All servers are stopped meanwhile."""
-    from keyturn.app.backups import note_restored, open_backup, private_keys  # noqa: PLC0415
-    from keyturn.app.startup import root_key_source  # noqa: PLC0415
+    from keyturn.app.backups import open_backup, private_keys, record_restored, settle_restored  # noqa: PLC0415
+    from keyturn.app.startup import open_keyring, root_key_source  # noqa: PLC0415
     from keyturn.backup import service  # noqa: PLC0415
 
     around = command_context(ctx)
@@ -129,9 +129,11 @@ def restore(
             private_keys(key_file),
             root_key_source(settings, tell, database, around.clock),
             now,
-            lambda tx, contents: note_restored(tx, contents, now),
+            lambda tx: settle_restored(tx, now),
             replace=bool(replace),
         )
+        open_keyring(settings, database, around.clock, tell)
+        record_restored(database, contents, now)
     _print(file, contents, as_json=as_json)
     tell("Restored. Before a server starts, run: keyturn doctor")
 

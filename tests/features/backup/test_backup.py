@@ -30,7 +30,9 @@ from keyturn_simulation.world import ROOT_KEY, World, make_world
 from tests.databases import sqlite_database
 from tests.features.backup.copies import Shell, address, content, empty, lines_of, opened, versioned, written
 
-CHANGED_BY_A_RESTORE = frozenset({"leases", "audit_events", "rotations", "app_connections"})
+CHANGED_BY_A_RESTORE = frozenset(
+    {"leases", "audit_events", "audit_links", "audit_chains", "rotations", "app_connections"}
+)
 """Nobody holds anything, it is told, and all is to be looked at."""
 
 
@@ -75,8 +77,10 @@ def test_a_restored_database_is_the_one_that_was_backed_up(
             assert migrate.check(restored) is migrate.SchemaState.UP_TO_DATE
             assert content(restored, CHANGED_BY_A_RESTORE) == held
             counts = {name: len(rows) for name, rows in content(restored).items()}
-            assert counts.pop("audit_events") == facts["tables"].pop("audit_events") + 1, "that it was restored"
+            for table in ("audit_events", "audit_links"):
+                assert counts.pop(table) == facts["tables"].pop(table) + 1, "that it was restored"
             assert counts == facts["tables"]
+            assert shell.run("audit", "verify", DB_CONNECTION_URI=url) == 0, shell.out + shell.err
             with restored.write() as tx:  # numbers go on, and triggers act
                 record(tx, world.actor, events.USER_CREATED, Subject(SubjectKind.USER, "new"), world.clock.now())
             with pytest.raises(sa.exc.DBAPIError, match="cannot be changed"), restored.write() as tx:

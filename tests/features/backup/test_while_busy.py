@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from keyturn.app.backups import note_restored, private_keys
+from keyturn.app.backups import private_keys, settle_restored
 from keyturn.backup import service
 from keyturn.backup.age import PublicKey
 from keyturn.credentials.domain import State
@@ -61,7 +61,7 @@ def test_copies_made_while_all_is_rotated_are_consistent_and_heal(
         with paths[len(paths) // 2].open("rb") as file:
             contents = service.restore(
                 *(database, file, [key], SOURCE, now),
-                lambda tx, contents: note_restored(tx, contents, now),
+                lambda tx: settle_restored(tx, now),
                 replace=True,
             )
         assert contents.tables["secret_rotations"] == len(apps)
@@ -109,7 +109,7 @@ place = sys.argv.pop(1)
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 if place == "finish":
-    backups.note_restored = die
+    backups.settle_restored = die
 else:
     load = transfer.Loader.load
     def some(self, tables):
