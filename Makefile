@@ -80,7 +80,13 @@ $(AZ)/.made: $(UV) requirements/az.txt
 	$(UV) pip install --quiet --python $(AZ)/bin/python --require-hashes -r requirements/az.txt
 	@touch $@
 
-clients: $(VENV)/.test $(AZ)/.made
+SCIM := build/clients/scim
+$(SCIM)/.made: $(UV) requirements/scim.txt
+	$(PYTHON) -m venv $(SCIM)
+	$(UV) pip install --quiet --python $(SCIM)/bin/python --require-hashes -r requirements/scim.txt
+	@touch $@
+
+clients: $(VENV)/.test $(AZ)/.made $(SCIM)/.made
 	@scripts/system-packages
 	$(BIN)/python -m pytest -n 2 -m client $(ARGS)
 
@@ -116,6 +122,7 @@ lock:
 	build/lock/bin/$(subst --universal ,,$(LOCK)) requirements/test.in -o requirements/test.txt
 	build/lock/bin/$(LOCK) requirements/site.in -o requirements/site.txt
 	build/lock/bin/$(LOCK) --prerelease if-necessary requirements/az.in -o requirements/az.txt
+	build/lock/bin/$(LOCK) requirements/scim.in -o requirements/scim.txt
 	$(MAKE) sbom
 
 sbom:

@@ -17,7 +17,7 @@ GUIDES: tuple[tuple[str, Sequence[str]], ...] = (
         "Run it",
         (
             "run-as-a-service", "run-in-a-container", "run-on-kubernetes", "run-with-postgresql", "run-behind-a-proxy",
-            "sign-in-through-entra", "upgrade", "monitor-with-prometheus", "ship-logs",
+            "manage-people", "sign-in-through-entra", "provision-with-scim", "upgrade", "monitor-with-prometheus", "ship-logs",
             "backup-and-restore", "rotate-encryption-keys", "keep-the-root-key-in-key-vault", "import-from-infisical",
             "terraform",
         ),

@@ -28,6 +28,8 @@ OTHER_TESTS: dict[str, str] = {
     "docs/how-to/backup-and-restore.md": "tests/features/backup/test_backup.py",
     "docs/how-to/monitor-with-prometheus.md": "tests/features/monitoring/test_how_to.py",
     "docs/how-to/ship-logs.md": "tests/features/monitoring/test_how_to.py",
+    "docs/how-to/manage-people.md": "tests/features/accounts/test_admin_command.py",
+    "docs/how-to/provision-with-scim.md": "tests/features/accounts/test_admin_command.py",
     "docs/how-to/sign-in-through-entra.md": "tests/features/accounts/test_entra_sign_in.py",
     "docs/how-to/test-against-the-emulator.md": "tests/emulator/test_how_to.py",
     "docs/how-to/keep-files-as-the-secrets-are.md": "tests/features/client",

@@ -227,17 +227,26 @@ _API: dict[str, Rule] = {
     f"POST {_AZURE}/oauth/callback": _self({"state": "unknown", "code": "unknown"}, 400, 404, by_token=True),
 }
 
-for _kind, _hole in (("Users", "user_id"), ("Groups", "group_id")):
-    _one = f"{_SCIM}/{_kind}/{{{_hole}}}"
-    _API |= {
-        f"{_method} {_path}": Rule(Place.PROVISIONING, fill={_hole: "nothing"})
-        for _method, _path in (
-            *(("GET", f"{_SCIM}/{_kind}"), ("POST", f"{_SCIM}/{_kind}"), ("GET", _one)),
-            *(("PUT", _one), ("PATCH", _one), ("DELETE", _one)),
-        )
-    }
-for _name in ("ServiceProviderConfig", "ResourceTypes", "ResourceTypes/{name}", "Schemas", "Schemas/{name}"):
-    _API[f"GET {_SCIM}/{_name}"] = Rule(Place.PROVISIONING, fill={"name": "nothing"})
+_PROVISIONED = (
+    *(
+        "Users",
+        "Users/.search",
+        "Users/{user_id}",
+        "Groups",
+        "Groups/.search",
+        "Groups/{group_id}",
+        ".search",
+        "{rest}",
+    ),
+    *("ServiceProviderConfig", "ResourceTypes", "ResourceTypes/{name}", "Schemas", "Schemas/{name}"),
+)
+_API |= {
+    f"{_method} {_SCIM}/{_path}": Rule(
+        Place.PROVISIONING, fill=dict.fromkeys(("user_id", "group_id", "name", "rest"), "nothing")
+    )
+    for _path in _PROVISIONED
+    for _method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+}
 
 _INVENTORY = "/api/v1/inventories/{inventory_id}"
 _ROTATIONS = "/api/v2/secret-rotations"

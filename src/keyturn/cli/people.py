@@ -1,5 +1,6 @@
 """The part of ``keyturn admin`` that lets people in: invitations, links for a new password, lost phones."""
 
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
@@ -70,6 +71,27 @@ def add_commands(app: typer.Typer, open_access: OpenAccess) -> None:
         tell(f"Two-step sign-in of {user.email} is off.")
 
     _policy(app, open_access)
+    _provisioning(app, open_access)
+
+
+def _provisioning(app: typer.Typer, open_access: OpenAccess) -> None:
+    @app.command(name="scim-token")
+    def scim_token(
+        ctx: typer.Context,
+        name: Annotated[str, typer.Option("--name", help="Who uses it, such as Entra ID.")],
+        days: Annotated[int, typer.Option("--days", min=0, max=3650, help="When it ends; 0: never.")] = 365,
+    ) -> None:
+        """Print a token with which an identity provider provisions users and groups (SCIM). It is printed once."""
+        from keyturn.kit.ids import SystemIds  # noqa: PLC0415
+        from keyturn.provisioning.scim.tokens import ScimTokens  # noqa: PLC0415
+
+        around = command_context(ctx)
+        with open_access(ctx) as access, opened(around.settings()) as database:
+            operator = platform(access.only_organization().id)
+            tokens = ScimTokens(database, around.clock, SystemIds(), secrets.token_bytes)
+            token, secret = tokens.create(operator, name, timedelta(days=days) if days else None)
+        tell(f"The token of '{token.name}', shown only now:")
+        print(secret.reveal())
 
 
 def _policy(app: typer.Typer, open_access: OpenAccess) -> None:

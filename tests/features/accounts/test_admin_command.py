@@ -4,6 +4,7 @@ import io
 import os
 import pty
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,21 @@ def test_reset_and_unlock_say_what_they_did(shell: Shell) -> None:
     assert "ann@acme.test may try" in shell.err
 
 
+@pytest.mark.parametrize("page", ["manage-people.md", "provision-with-scim.md"])
+def test_the_commands_of_the_how_to_do_what_it_says(shell: Shell, page: str) -> None:
+    shell.run(*BOOTSTRAP, "--password-stdin", stdin=f"{GOOD_PASSWORD}\n")
+    text = (
+        (Path(__file__).parents[3] / "docs" / "how-to" / page).read_text().replace("ada@example.com", "ann@acme.test")
+    )
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    assert lines
+    for line in lines:
+        program, *arguments = shlex.split(line)
+        assert program == "keyturn"
+        assert shell.run(*arguments) == 0, (line, shell.err)
+
+
 def test_the_operator_invites_and_helps_with_links(shell: Shell) -> None:
     assert shell.run("admin", "invite", "--email", "bob@acme.test") == 1
     assert "keyturn admin bootstrap" in shell.err
@@ -90,6 +106,8 @@ def test_the_operator_invites_and_helps_with_links(shell: Shell) -> None:
     assert "/sign-in/link/ktn_" in shell.out
     assert shell.run("admin", "reset-second-factor", "--email", "ann@acme.test") == 0
     assert "is off" in shell.err
+    assert shell.run("admin", "scim-token", "--name", "Entra ID") == 0
+    assert shell.out.startswith("ktn_")
     assert shell.run("admin", "second-factor-policy", "--required") == 0
     assert "Everybody needs a second factor." in shell.err
 

@@ -1,10 +1,11 @@
 """Routes of SCIM 2.0: RFC 7644. They are described by themselves, under /Schemas, and not in the API reference."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from keyturn.api.scim.endpoint import Answer, Authenticate, Call, ScimEndpoint
-from keyturn.errors import Forbidden, NotFound
+from keyturn.errors import Forbidden, NotBuilt, NotFound
 from keyturn.provisioning.scim.domain import Page, Window
 from keyturn.provisioning.scim.filters import Filter, parse_filter, plain_path
 from keyturn.provisioning.scim.groups import ScimGroups
@@ -12,6 +13,7 @@ from keyturn.provisioning.scim.patches import fields, invalid
 from keyturn.provisioning.scim.schemas import MOST_RESULTS, resource_types, schemas, service_provider_config
 from keyturn.provisioning.scim.users import ScimUsers
 from keyturn.web.edge import Endpoint
+from keyturn.web.table import WrongMethod
 
 ROOT = "/api/scim/v2"
 _LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
@@ -21,19 +23,48 @@ _USUAL = 100
 
 
 def router(users: ScimUsers, groups: ScimGroups, authenticate: Authenticate) -> tuple[Endpoint, ...]:
-    """Return the routes; ``authenticate`` knows the clients."""
+    """Return the routes; ``authenticate`` knows the clients.
 
-    def route(method: str, path: str, function: Callable[[Call], Answer]) -> Endpoint:
-        return ScimEndpoint(method, f"{ROOT}{path}", function, authenticate)
-
-    return (
-        *(route(*each) for each in _resources("Users", "user_id", users)),
-        *(route(*each) for each in _resources("Groups", "group_id", groups)),
-        *(route(*each) for each in _about(users.base)),
+    What is not there has routes as well, so that clients are told in the shape that they read.
+    """
+    routes = [
+        *_resources("Users", "user_id", users),
+        *_resources("Groups", "group_id", groups),
+        *_about(users.base),
+        ("POST", "/.search", _search_all),
+    ]
+    by_path: dict[str, dict[str, Callable[[Call], Answer]]] = {}
+    for method, path, function in routes:
+        by_path.setdefault(path, {})[method] = function
+    for functions in by_path.values():
+        refused = partial(_wrong_method, tuple(functions))
+        functions |= {method: refused for method in METHODS if method not in functions}
+    by_path["/{rest:path}"] = dict.fromkeys(METHODS, _nothing)
+    return tuple(
+        ScimEndpoint(method, f"{ROOT}{path}", function, authenticate)
+        for path, functions in by_path.items()
+        for method, function in functions.items()
     )
 
 
 _Route = tuple[str, str, Callable[[Call], Answer]]
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def _wrong_method(methods: tuple[str, ...], _call: Call) -> Answer:
+    raise WrongMethod(methods)
+
+
+def _nothing(_call: Call) -> Answer:
+    raise NotFound("There is nothing at this address.", code="scim.not_found")
+
+
+def _search_all(_call: Call) -> Answer:
+    raise NotBuilt(
+        "This service does not search users and groups at once.",
+        code="scim.search_all",
+        fix="Search /Users/.search or /Groups/.search.",
+    )
 
 
 def _resources(name: str, parameter: str, cases: ScimUsers | ScimGroups) -> Sequence[_Route]:
@@ -43,6 +74,11 @@ def _resources(name: str, parameter: str, cases: ScimUsers | ScimGroups) -> Sequ
         window = _window(call.query)
         page = cases.find(call.client, _filter(call.query), window)
         return Answer(_listed(page, window, call.query))
+
+    def search(call: Call) -> Answer:
+        query = _search(call.body)
+        window = _window(query)
+        return Answer(_listed(cases.find(call.client, _filter(query), window), window, query))
 
     def create(call: Call) -> Answer:
         return _made(cases.create(call.client, call.body), call)
@@ -63,6 +99,7 @@ def _resources(name: str, parameter: str, cases: ScimUsers | ScimGroups) -> Sequ
     return (
         ("GET", f"/{name}", find),
         ("POST", f"/{name}", create),
+        ("POST", f"/{name}/.search", search),
         ("GET", one, get),
         ("PUT", one, replace),
         ("PATCH", one, patch),
@@ -110,6 +147,19 @@ def _refuse_filter(call: Call) -> None:
 def _filter(query: Mapping[str, str]) -> Filter | None:
     text = query.get("filter", "").strip()
     return parse_filter(text) if text else None
+
+
+def _search(body: object) -> dict[str, str]:
+    """Read a search that is sent as a body, as the same in an address: RFC 7644, section 3.4.3."""
+    if not isinstance(body, Mapping):
+        raise invalid("A search is an object.")
+    names = ("filter", "startIndex", "count", "attributes", "excludedAttributes")
+    given = fields(body, names).items()
+    return {
+        name: ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        for name, value in given
+        if value is not None
+    }
 
 
 def _window(query: Mapping[str, str]) -> Window:

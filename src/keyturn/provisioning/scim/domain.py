@@ -105,7 +105,7 @@ def user_resource(person: Person, groups: Sequence[Group], base: str) -> dict[st
         "id": user.id,
         "externalId": person.external_id,
         "userName": user.email,
-        "name": {key: value for key, value in {**name, "formatted": formatted}.items() if value},
+        "name": {key: value for key, value in name.items() if value},
         "displayName": formatted or user.email,
         "active": user.disabled_at is None,
         "emails": [{"value": user.email, "type": "work", "primary": True}],
@@ -118,17 +118,14 @@ def user_resource(person: Person, groups: Sequence[Group], base: str) -> dict[st
     return {key: value for key, value in shown.items() if value not in (None, {}, [])}
 
 
-def group_resource(group: Group, names: Mapping[str, str], base: str) -> dict[str, Any]:
-    """Return the group in the shape of RFC 7643, section 4.2. ``names`` are the addresses of users by their ids."""
+def group_resource(group: Group, base: str) -> dict[str, Any]:
+    """Return the group in the shape of RFC 7643, section 4.2."""
     shown = {
         "schemas": [GROUP],
         "id": group.id,
         "externalId": group.external_id,
         "displayName": group.name,
-        "members": [
-            {"value": each, "$ref": f"{base}/Users/{each}", "display": names.get(each, each), "type": "User"}
-            for each in group.members
-        ],
+        "members": [{"value": each, "$ref": f"{base}/Users/{each}", "type": "User"} for each in group.members],
         "meta": _meta("Group", f"{base}/Groups/{group.id}", group.created_at, group.updated_at),
     }
     return {key: value for key, value in shown.items() if value is not None}

@@ -53,17 +53,16 @@ class ScimGroups:
         """Return a page of the groups that match, by name."""
         with self.database.read() as tx:
             groups = store.groups_of(tx, client.org_id, wanted.equals if wanted else None)
-            names = _addresses(tx, client) if groups else {}
         if wanted is None:
-            return Page(len(groups), [group_resource(each, names, self.base) for each in window.of(groups)])
-        resources = [group_resource(each, names, self.base) for each in groups]
+            return Page(len(groups), [group_resource(each, self.base) for each in window.of(groups)])
+        resources = [group_resource(each, self.base) for each in groups]
         matches = [each for each in resources if wanted.matches(each)]
         return Page(len(matches), window.of(matches))
 
     def get(self, client: Actor, group_id: str) -> dict[str, Any]:
         """Return one group. Raises NotFound."""
         with self.database.read() as tx:
-            return self._shown(tx, client, _found(tx, client, group_id))
+            return group_resource(_found(tx, client, group_id), self.base)
 
     def create(self, client: Actor, body: object) -> dict[str, Any]:
         """Add a group. Raises Conflict for a name or an external id that another group has, Refused for unknown members."""
@@ -91,7 +90,7 @@ class ScimGroups:
         """Change the group by operations: all of them or none. Raises as :meth:`replace`."""
         with self.database.write() as tx:
             group = self._managed(tx, client, group_id)
-            change = group_change(patched(group_resource(group, {}, self.base), operations, _KNOWN))
+            change = group_change(patched(group_resource(group, self.base), operations, _KNOWN))
             return self._changed(tx, client, group, change)
 
     def delete(self, client: Actor, group_id: str) -> None:
@@ -123,7 +122,7 @@ class ScimGroups:
             self._record(tx, client, events.SCIM_GROUP_CHANGED, after, added=len(new), removed=len(gone))
             keys = {_key(group), _key(after)}
             self._follow(tx, client, keys, {*new, *gone} if len(keys) == 1 else {*before, *new})
-        return self._shown(tx, client, _found(tx, client, group.id))
+        return group_resource(_found(tx, client, group.id), self.base)
 
     def _follow(
         self, tx: Tx, client: Actor, keys: Sequence[str] | set[str], user_ids: Sequence[str] | set[str]
@@ -144,9 +143,6 @@ class ScimGroups:
         if store.group_taken(tx, group.org_id, group.name, group.external_id, group.id):
             raise taken(f"There is a group named '{group.name}', or with this externalId, already.")
 
-    def _shown(self, tx: Tx, client: Actor, group: Group) -> dict[str, Any]:
-        return group_resource(group, _addresses(tx, client) if group.members else {}, self.base)
-
     def _record(self, tx: Tx, client: Actor, event: AuditEvent, group: Group, **facts: object) -> None:
         common = {"groupId": group.id, "externalId": group.external_id, "name": group.name}
         subject = Subject(SubjectKind.ORGANIZATION, group.org_id)
@@ -164,12 +160,8 @@ def _found(tx: Tx, client: Actor, group_id: str) -> Group:
     return group
 
 
-def _addresses(tx: Tx, client: Actor) -> dict[str, str]:
-    return {user.id: user.email for user in people_store.users_of(tx, client.org_id)}
-
-
 def _require_users(tx: Tx, client: Actor, user_ids: Sequence[str]) -> None:
-    known = _addresses(tx, client) if user_ids else {}
+    known = {user.id for user in people_store.users_of(tx, client.org_id)} if user_ids else set()
     for user_id in user_ids:
         if user_id not in known:
             raise invalid(f"There is no user '{user_id}', so it can be no member.", "members")

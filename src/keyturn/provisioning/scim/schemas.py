@@ -103,7 +103,6 @@ _USER = (
         "The name of the user",
         "complex",
         parts=(
-            _attribute("formatted", "First and last name", **_READ),
             _attribute("familyName", "The last name"),
             _attribute("givenName", "The first name"),
         ),
@@ -146,7 +145,6 @@ _GROUP = (
         parts=(
             _attribute("value", "The id of the user", exact=True, **_ONCE),
             _attribute("$ref", "The user", "reference", exact=True, referenceTypes=["User"], **_ONCE),
-            _attribute("display", "The address of the user", **_READ),
             _attribute("type", "Always User", canonicalValues=["User"], **_ONCE),
         ),
     ),
