@@ -24,6 +24,7 @@ from keyturn.kit.bulkhead import Bulkhead
 from keyturn.kit.clock import SystemClock
 from keyturn.kit.ids import SystemIds
 from keyturn.ports.clock import Clock, Ids
+from keyturn.ports.http import Transport
 from keyturn.ports.provider import OAuthApp
 from keyturn.providers.azure.clouds import Clouds, standard_clouds
 from keyturn.providers.azure.provider import AzureProvider
@@ -47,7 +48,9 @@ class Core:
     clock: Clock
     ids: Ids
     process_id: str
-    transport: HttpTransport
+    http: HttpTransport
+    transport: Transport
+    """By which Microsoft is called: that, and each call is counted."""
     azure: AzureProvider
     providers: Providers
     sources: TokenSources
@@ -59,7 +62,7 @@ class Core:
         if self.vault_watch is not None:
             self.vault_watch.stop()
         self.tracer.close()
-        self.transport.close()
+        self.http.close()
         self.database.close()
 
 
@@ -76,13 +79,14 @@ def open_core(settings: Settings, notice: startup.Notice, ahead: timedelta = tim
     keyring, watch = _open_keyring(settings, database, clock, notice)
     process_id = ids.new()
     guard = partial(before_call, database, Bulkhead(partial(busy, "waiting for Microsoft"), places=12, waiting=4))
-    transport = HttpTransport(ca_file=settings.ca_file, guard=guard, name=process_id)
+    http = HttpTransport(ca_file=settings.ca_file, guard=guard, name=process_id)
     known, oauth = clouds(settings), oauth_app(settings)
     tracer = open_tracer(settings, process_id)
     meters = open_meters(settings, database, clock, refreshes=oauth is not None)
+    transport = ObservedTransport(http, host_of(known, settings.cloud), meters, tracer)
     sources = token_sources(settings, os.environ, transport, HttpTransport(guard=guard, direct=True))
     azure = AzureProvider(
-        ObservedTransport(transport, host_of(known, settings.cloud), meters, tracer),
+        transport,
         clock,
         known,
         ids=ids,
@@ -102,6 +106,7 @@ def open_core(settings: Settings, notice: startup.Notice, ahead: timedelta = tim
         clock,
         ids,
         process_id,
+        http,
         transport,
         azure,
         providers,
