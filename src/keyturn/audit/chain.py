@@ -44,8 +44,12 @@ def link_hash(key: ChainKey, chain: str, position: int, previous: str, event: Se
 
 
 def _text(value: object) -> str:
-    """A moment in UTC; what no column should hold as Python shows it."""
-    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else repr(value)
+    """A moment as SQLite holds it, so that a chain holds in a database of the other kind; what no column should hold as Python
+    shows it.
+    """
+    if not isinstance(value, datetime):
+        return repr(value)
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def holds(key: ChainKey, chain: Chain) -> bool:
