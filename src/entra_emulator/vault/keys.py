@@ -197,7 +197,7 @@ def _new_version(call: Call, size: int) -> KeyVersion:
 
 
 def _private(version: KeyVersion) -> rsa.RSAPrivateKey:
-    key = load_pem_private_key(version.pem.encode(), None)
+    key = load_pem_private_key(version.pem.encode(), None, unsafe_skip_rsa_key_validation=True)  # made here
     if not isinstance(key, rsa.RSAPrivateKey):
         raise bad("not an RSA key")
     return key

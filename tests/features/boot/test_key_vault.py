@@ -36,6 +36,7 @@ from keyturn.kit.secret import Plaintext, SealContext
 from keyturn.settings.reader import read_settings
 from tests.emulator.certificates import make_certificate
 from tests.features.boot.starting import CLOCK, started
+from tests.postgres import fresh_database
 
 NUMBERS = itertools.count(1)
 EVERYTHING = ("get", "create", "rotate", "update", "delete", "recover", "purge", "wrapKey", "unwrapKey")
@@ -175,6 +176,7 @@ def test_a_start_has_the_vault_wrap_a_new_root_key_and_asks_it_once(
     assert desk.roots() == desk.wrapped().keys()
 
 
+@pytest.mark.alternates
 @pytest.mark.parametrize("way", ["federated", "managed identity", "certificate"])
 def test_the_server_signs_in_to_the_vault_in_each_way(desk: VaultDesk, way: str, tmp_path: Path) -> None:
     admin, app = desk.emulator.admin, desk.app
@@ -240,6 +242,7 @@ def test_the_root_key_moves_from_place_to_place_and_back(desk: VaultDesk, capsys
     assert desk.roots() != {file_root}, "the old file's key was not taken up again"
 
 
+@pytest.mark.alternates
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_a_move_that_is_killed_leaves_both_places_usable(desk: VaultDesk, after: int) -> None:
     """`after` so many transactions the process ends: the root key is stored, one data key is wrapped anew, the other is."""
@@ -385,6 +388,18 @@ def test_settings_that_do_not_fit_are_refused_with_the_fix(change: dict[str, str
         read_settings(environ | change)
     assert words in caught.value.message
     assert "canary" not in caught.value.message
+
+
+@pytest.mark.postgres
+def test_postgresql_needs_no_other_root_key_than_that_of_the_vault(desk: VaultDesk) -> None:
+    with fresh_database() as url:
+        environ = desk.environ | {"DB_CONNECTION_URI": url}
+        assert main(["migrate"], environ) == 0
+        with started(environ, []) as (_, keyring):
+            sealed = KeyringSealer(keyring).seal(Plaintext("a value"), PLACE)
+        move(environ, Place.VAULT)
+        with started(environ, []) as (_, keyring):
+            assert KeyringSealer(keyring).open(sealed, PLACE) == Plaintext("a value")
 
 
 def test_a_row_that_names_another_vault_sends_no_token_there(desk: VaultDesk) -> None:
