@@ -259,7 +259,7 @@ def _vault_key(text: str) -> str:
     if len(where) == 3 and where[0] == "keys" and where[2]:
         raise ValueError("names a version of a key; leave the version out")
     if len(where) != 2 or where[0] != "keys" or not _VAULT_KEY.match(where[1]):
-        raise ValueError("does not have the form https://<vault>/keys/<name>")
+        raise ValueError("is not the address of a key, as https://contoso.vault.azure.net/keys/keyturn")
     return f"{secure_origin(f'{parts.scheme}://{parts.netloc}')}/keys/{where[1]}"
 
 

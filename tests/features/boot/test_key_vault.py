@@ -366,7 +366,7 @@ def test_doctor_looks_at_the_vault(desk: VaultDesk) -> None:
         ({"KEYTURN_KEY_VAULT_KEY": ""}, "KEYTURN_KEY_VAULT_KEY is missing"),
         ({"KEYTURN_KEY_VAULT_KEY": "https://v.vault.azure.net/keys/k/0123"}, "names a version of a key"),
         ({"KEYTURN_KEY_VAULT_KEY": "http://v.vault.azure.net/keys/k"}, "does not begin with https://"),
-        ({"KEYTURN_KEY_VAULT_KEY": "https://v.vault.azure.net/secrets/k"}, "does not have the form"),
+        ({"KEYTURN_KEY_VAULT_KEY": "https://v.vault.azure.net/secrets/k"}, "is not the address of a key"),
         ({"KEYTURN_KEY_VAULT_CLIENT_SECRET": ""}, "needs one way to sign in"),
         ({"KEYTURN_KEY_VAULT_CERTIFICATE": "x"}, "needs one way to sign in"),
         ({"KEYTURN_KEY_VAULT_TENANT_ID": ""}, "KEYTURN_KEY_VAULT_TENANT_ID is missing"),

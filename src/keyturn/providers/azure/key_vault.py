@@ -182,7 +182,7 @@ class AzureVaultKey:
         return NeedsAction(
             f"What answers as {self._key} is no Key Vault: its answer has not the form of one.",
             code="vault.unreadable",
-            fix="Check KEYTURN_KEY_VAULT_KEY: https://<vault>.vault.azure.net/keys/<name>.",
+            fix="Check KEYTURN_KEY_VAULT_KEY, which is the Key Identifier that the vault shows, as https://contoso.vault.azure.net/keys/keyturn.",
         )
 
 
