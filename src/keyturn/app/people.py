@@ -9,6 +9,7 @@ from keyturn.api.people import admin_routes
 from keyturn.app.alarms import channel_kinds, site
 from keyturn.app.core import Core
 from keyturn.app.mail import PersonalMail
+from keyturn.app.scim import scim_pages
 from keyturn.pages.people import link as link_pages
 from keyturn.pages.people import members as members_pages
 from keyturn.pages.people import person as person_pages
@@ -36,20 +37,17 @@ def open_invitations(core: Core, access: Access, projects: Projects) -> Invitati
     )
 
 
-def people_routes(access: Access, invitations: Invitations, limiter: Limiter) -> Routes:
-    return admin_routes.router(access, invitations, limiter)
+def people_routes(core: Core, access: Access, projects: Projects, limiter: Limiter) -> Routes:
+    return admin_routes.router(access, open_invitations(core, access, projects), limiter)
 
 
 def people_pages(
-    access: Access,
-    invitations: Invitations,
-    projects: Projects,
-    leavers: Leavers,
-    limiter: Limiter,
-    cookie: SessionCookie,
+    core: Core, access: Access, projects: Projects, leavers: Leavers, limiter: Limiter, cookie: SessionCookie
 ) -> list[Pages]:
-    """Return the pages of users, and those before a session is good for anything else."""
+    """Return the pages of users and of their provisioning, and those before a session is good for anything else."""
+    invitations = open_invitations(core, access, projects)
     return [
+        scim_pages(core),
         second_factor_pages.router(access, limiter, cookie),
         link_pages.router(access, limiter),
         members_pages.router(access, invitations, projects),

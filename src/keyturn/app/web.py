@@ -37,9 +37,9 @@ from keyturn.app.core import Core, before_call, clouds, oauth_app, services
 from keyturn.app.inventory import inventory_page_routes, inventory_routes
 from keyturn.app.meters import tell_serving
 from keyturn.app.monitoring import exposition, status
-from keyturn.app.people import open_invitations, people_pages, people_routes
+from keyturn.app.people import people_pages, people_routes
 from keyturn.app.rotation_faces import guard_pages, rotation_pages, rotation_routers, secret_pages
-from keyturn.app.scim import scim_pages, scim_routes
+from keyturn.app.scim import scim_routes
 from keyturn.app.services import Services
 from keyturn.app.sso import password_policy, sign_in_routes, sso_routes
 from keyturn.app.worker import Worker
@@ -177,7 +177,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         people_api.login_router(access, limiter, per_identity),
         people_api.users_router(access, limiter, alarms.leavers),
         scim_routes(core, access, limiter, per_identity),
-        people_routes(access, open_invitations(core, access, projects), limiter),
+        people_routes(core, access, projects, limiter),
         identities_api.identities_router(access),
         identities_api.universal_router(access),
         *token_auth_api.method_routers(access),
@@ -307,8 +307,7 @@ def page_routes(
     routes = [
         *sign_in_routes(core, access, projects, limiter, cookie),
         settings_pages.router(access, limiter, cookie, partial(server_facts, core)),
-        scim_pages(core),
-        *people_pages(access, open_invitations(core, access, projects), projects, alarms.leavers, limiter, cookie),
+        *people_pages(core, access, projects, alarms.leavers, limiter, cookie),
         identities_pages.router(
             access, projects, core.clock, settings.site_url or f"http://{settings.host}:{settings.port}"
         ),

@@ -19,8 +19,8 @@ from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.lockout.domain import Attempts
-from keyturn.people import leaving, link_store, store
-from keyturn.people.domain import PasswordLink, Purpose, Session, User
+from keyturn.people import external_store, leaving, link_store, store
+from keyturn.people.domain import PROVISIONING, ExternalIdentity, PasswordLink, Purpose, Session, User
 from keyturn.people.links import IssuedLink, PasswordLinks
 from keyturn.people.passwords import check_password
 from keyturn.people.second_factor import SecondFactors
@@ -37,6 +37,17 @@ class PersonState:
     has_second_factor: bool
     locked_until: datetime | None
     link: PasswordLink | None
+    outside: Sequence[ExternalIdentity] = ()
+
+    @property
+    def vouched(self) -> bool:
+        """Whether somebody of Entra ID signs in as them."""
+        return any(each.issuer != PROVISIONING for each in self.outside)
+
+    @property
+    def provisioned(self) -> bool:
+        """Whether an identity provider keeps them here."""
+        return any(each.issuer == PROVISIONING for each in self.outside)
 
     @property
     def invited(self) -> bool:
@@ -70,8 +81,12 @@ class Administration:
             require(tx, actor, Action.READ_USERS, Scope(actor.org_id))
             holders = store.second_factor_holders(tx, actor.org_id)
             links = link_store.open_of_organization(tx, actor.org_id)
+            outside = external_store.of_organization(tx, actor.org_id)
             users = store.users_of(tx, actor.org_id)
-        return [_state(user, links.get(user.id), now, has_second_factor=user.id in holders) for user in users]
+        return [
+            _state(user, links.get(user.id), outside.get(user.id, ()), now, has_second_factor=user.id in holders)
+            for user in users
+        ]
 
     def person(self, actor: Actor, user_id: str) -> PersonState:
         """Return one user. Raises NotFound and Forbidden."""
@@ -79,7 +94,8 @@ class Administration:
             require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
             user = leaving.found(tx, actor, user_id)
             has_one, link = self.factors.needed(tx, user), link_store.open_of_user(tx, user.id)
-        return _state(user, link, self.clock.now(), has_second_factor=has_one)
+            outside = external_store.of_user(tx, user.id)
+        return _state(user, link, outside, self.clock.now(), has_second_factor=has_one)
 
     def sessions(self, actor: Actor, user_id: str) -> Sequence[Session]:
         """Return the living sessions of a user, the last used first. Raises NotFound and Forbidden."""
@@ -184,6 +200,13 @@ class Administration:
         return user
 
 
-def _state(user: User, link: PasswordLink | None, now: datetime, *, has_second_factor: bool) -> PersonState:
+def _state(
+    user: User,
+    link: PasswordLink | None,
+    outside: Sequence[ExternalIdentity],
+    now: datetime,
+    *,
+    has_second_factor: bool,
+) -> PersonState:
     locked_until = user.attempts.locked_until if user.attempts.locked(now) else None
-    return PersonState(user, has_second_factor, locked_until, link)
+    return PersonState(user, has_second_factor, locked_until, link, outside)

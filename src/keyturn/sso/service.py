@@ -198,6 +198,7 @@ class EntraSignIn:
             if isinstance(outcome, User):
                 actor = replace(person_actor(outcome), request_id=browser.origin.request_id)
                 facts = {"tenantId": person.tenant_id, "objectId": person.object_id, "groups": len(person.groups or ())}
+                people_store.note_sign_in(tx, outcome.id, now)
                 record(tx, actor, events.PERSON_VOUCHED, leaving.subject(outcome), now, ip=browser.origin.ip, **facts)
                 return self._sessions.open_vouched(tx, outcome, browser)
         # Raised only now: what somebody lost must stay lost.

@@ -81,7 +81,7 @@ def test_an_invited_user_chooses_a_password_with_the_link_and_works_in_the_proje
     assert (receiver, link in text) == (BOB, True)
     user = made["user"]["id"]
     shown = served.ask("GET", f"/api/v1/users/{user}")
-    assert (shown["state"], shown["user"]["lastSignedInAt"]) == ("invited", None)
+    assert (shown["state"], shown["user"]["lastSignedInAt"], shown["hasPassword"]) == ("invited", None, False)
 
     served.ask("POST", LOGIN, {"email": BOB, "password": OWN}, expect=401)
     weak = served.ask("POST", REDEEM, {"token": token, "password": "short"}, expect=400)

@@ -164,6 +164,9 @@ def _person(state: PersonState) -> PersonAnswer:
         state=state.word,
         locked_until=iso(state.locked_until) if state.locked_until else None,
         second_factor=state.has_second_factor,
+        has_password=state.user.has_password,
+        through_entra=state.vouched,
+        provisioned=state.provisioned,
         link_expires_at=iso(state.link.expires_at) if state.link else None,
     )
 

@@ -70,6 +70,11 @@ class PersonAnswer(ApiModel):
     state: Literal["active", "invited", "locked", "disabled"]
     locked_until: Timestamp | None
     second_factor: bool
+    has_password: bool
+    through_entra: bool
+    """Whether somebody of Entra ID signs in as the user."""
+    provisioned: bool
+    """Whether an identity provider keeps the user here."""
     link_expires_at: Timestamp | None
     """Until when the newest one-time link works that was not used; in the past: it has expired."""
 

@@ -11,12 +11,14 @@ import trustme
 
 from keyturn.alarms.channel_service import ChannelDraft
 from keyturn.alarms.channels.email.channel import Email
+from keyturn.app.mail import PersonalMail
 from keyturn.db.unit import Database
 from keyturn.errors import Refused
 from keyturn.kit.actor import Role
+from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
 from keyturn.settings.model import MailServer
-from tests.features.accounts.people import person
+from tests.features.accounts.people import IDS, START, person
 from tests.features.alarms.mail_server import PASSWORD, MailBox, mail_server
 from tests.features.alarms.office import Office
 
@@ -117,3 +119,18 @@ def test_what_is_wrong_with_a_mail_server_is_said(post: Post) -> None:
             office.channels.create(office.boss, ChannelDraft("other", "email", config))
         assert fix in (refusal.value.fix or "")
     assert len(office.channels.list(office.boss)) == 1
+
+
+def test_a_mail_to_one_person_is_taken_once_or_it_is_said_why_not(post: Post, box: MailBox) -> None:
+    send = PersonalMail(post.trusting, MovableClock(START), IDS)
+    link = f"https://keyturn.example/sign-in/link/ktn_{'a' * 59}"
+    assert send("bob@acme.test", "You are invited", f"Choose your password:\n\n{link}\n") == ""
+    ((receivers, mail),) = box.mails.values()
+    assert (receivers, mail["From"], mail["Subject"]) == (["bob@acme.test"], "keyturn@acme.test", "You are invited")
+    assert link in mail.get_content()  # one line: a broken link opens nothing
+    box.busy = 1
+    refused = send("bob@acme.test", "again", link)
+    assert (refused, len(box.mails)) == ("localhost answered with status 451.", 1)
+    assert "no address" in send("bob @acme@test\nBcc: eve@acme.test", "again", link)
+    strangers = PersonalMail(post.strangers, MovableClock(START), IDS)
+    assert "is not trusted" in strangers("bob@acme.test", "again", link)
