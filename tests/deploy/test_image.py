@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.scene import PASSWORD, Admin, Entra, local_entra, until
+from tests.deploy.seccomp import profile_of
 from tests.system.command import closed_port
 
 pytestmark = [pytest.mark.client, pytest.mark.compiled, pytest.mark.timeout(1500)]
@@ -43,9 +44,11 @@ def podman(*arguments: str, check: bool = True, seconds: float = 120) -> subproc
 
 @pytest.fixture(scope="module")
 def image() -> str:
-    lacking = [name for name in ("buildah", "podman", "mmdebstrap") if not shutil.which(name)]
+    lacking = [name for name in ("buildah", "podman", "mmdebstrap", "systemd-analyze") if not shutil.which(name)]
     if lacking:
-        pytest.skip(f"an image is built and run by buildah, podman and mmdebstrap; {', '.join(lacking)} is missing")
+        pytest.skip(
+            f"an image is built and run by buildah, podman, mmdebstrap and systemd-analyze; no {', '.join(lacking)} here"
+        )
     name = os.environ.get("KEYTURN_IMAGE")
     if not name:
         name = "localhost/keyturn:test"
@@ -95,14 +98,14 @@ def test_it_holds_no_shell_no_package_manager_and_nothing_that_its_user_may_chan
 
 
 @contextmanager
-def serving(image: str, entra: Entra, data: str, port: str) -> Iterator[str]:
+def serving(image: str, entra: Entra, data: str, port: str, *options: str) -> Iterator[str]:
     """Run the server in a container with a read-only root. Yields the name of the container."""
     given = {name: value for name, value in entra.environ.items() if name != "KEYTURN_CA_FILE"}
     given |= {"PORT": port, "HOST": "127.0.0.1", "KEYTURN_CA_FILE": "/entra-ca.pem"}
     variables = [option for name, value in given.items() for option in ("--env", f"{name}={value}")]
     mounts = ("--volume", f"{data}:/data", "--volume", f"{entra.ca_file}:/entra-ca.pem:ro", "--tmpfs", "/tmp")
     name = f"keyturn-{port}"
-    podman("run", "--detach", "--name", name, *OPTIONS, *LIMITS, *mounts, *variables, image)
+    podman("run", "--detach", "--name", name, *OPTIONS, *LIMITS, *options, *mounts, *variables, image)
     try:
         yield name
     finally:
@@ -110,13 +113,17 @@ def serving(image: str, entra: Entra, data: str, port: str) -> Iterator[str]:
 
 
 def test_it_starts_rotates_and_ends_in_time_with_a_read_only_root(image: str, tmp_path: Path) -> None:
+    """The second time it may call the system only as far as its unit of systemd lets it."""
     port, data = closed_port(), f"keyturn-data-{os.getpid()}"
+    filters = tmp_path / "unit.json"
+    filters.write_text(profile_of(ROOT / "deploy" / "systemd" / "keyturn.service"))
     podman("volume", "create", data)
     try:
         with local_entra(tmp_path) as entra:
             token = ""
             for start in (1, 2):
-                with serving(image, entra, data, port) as name:
+                options = ("--security-opt", f"seccomp={filters}") if start == 2 else ()
+                with serving(image, entra, data, port, *options) as name:
                     health = ("exec", name, "keyturn", "healthcheck")
                     until(lambda: podman(*health, "--ready", check=False).returncode == 0, "it is ready")  # noqa: B023
                     if start == 1:
