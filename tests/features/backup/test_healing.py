@@ -20,6 +20,7 @@ from keyturn.cli.journal_checkup import examine_journal
 from keyturn.db.unit import Database
 from keyturn.kit.secret import Plaintext
 from keyturn.rotations.comparison import JournalCheck
+from keyturn.rotations.store import due
 from keyturn_simulation.world import ROOT_KEY, World, make_world
 from tests.databases import sqlite_database
 from tests.features.backup.copies import address, versioned
@@ -184,3 +185,35 @@ def test_a_connection_whose_own_secret_is_gone_says_what_to_enter_and_goes_on_wi
         assert not [each for each in world.all_connections() if each.refused_at]
         assert world.signs_in(world.current_secret(connection))
         assert there.keys() <= world.keys().keys()
+
+
+def test_all_is_looked_at_after_a_time_without_a_server_and_not_after_a_restart(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database:
+        world = make_world(database)
+        world.connect()
+        world.settle()
+
+        def looks() -> bool:
+            with database.read() as tx:
+                return due.looks_waiting(tx, world.clock.now())
+
+        def started() -> Continuity:
+            continuity = Continuity(database, world.clock)
+            continuity.begin()
+            return continuity
+
+        world.clock.advance(300)
+        running = started()
+        running.notice_gap()
+        assert not looks(), "a restart"
+        world.clock.advance(3600)
+        running.notice_gap()
+        assert not looks(), "an hour of a process that lives"
+        world.clock.advance(3 * 3600)
+        running.notice_gap()
+        assert looks(), "its machine was put back to a snapshot"
+        world.settle()
+        world.clock.advance(660)
+        assert not looks()
+        started().notice_gap()
+        assert looks(), "nobody was there"
