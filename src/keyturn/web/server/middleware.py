@@ -118,7 +118,8 @@ class EdgeMiddleware:
             reply.answered = asyncio.Event()
             inner, receive = {**scope, "method": "GET"}, partial(_head_taken, reply.answered)
         logged = structlog.contextvars.bound_contextvars(request_id=visit.request_id)
-        following = self.trace(scope["method"], headers.get("traceparent", ("",))[0])
+        trace = nobody_traces if scope["path"] in FOR_MACHINES else self.trace
+        following = trace(scope["method"], headers.get("traceparent", ("",))[0])
         with self.traffic.request(peer_of(scope)), logged, following as span:
             try:
                 check_head(scope.get("http_version", ""), scope["path"], scope["headers"])
