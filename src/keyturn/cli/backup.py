@@ -127,7 +127,7 @@ def restore(
             database,
             stream,
             private_keys(key_file),
-            root_key_source(settings, tell, database, around.clock),
+            root_key_source(settings, tell, None, around.clock),  # the tables may not be there yet
             now,
             lambda tx: settle_restored(tx, now),
             replace=bool(replace),

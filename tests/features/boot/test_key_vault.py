@@ -6,6 +6,7 @@ The local Entra ID serves the vault, and the server signs in to it as it would t
 import itertools
 import json
 import logging
+import re
 import socket
 import sqlite3
 import urllib.error
@@ -400,6 +401,22 @@ def test_postgresql_needs_no_other_root_key_than_that_of_the_vault(desk: VaultDe
         move(environ, Place.VAULT)
         with started(environ, []) as (_, keyring):
             assert KeyringSealer(keyring).open(sealed, PLACE) == Plaintext("a value")
+
+
+def test_a_backup_is_restored_where_only_the_vault_has_the_root_key(
+    desk: VaultDesk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with started(desk.environ, []) as (_, keyring):
+        sealed = KeyringSealer(keyring).seal(Plaintext("a value"), PLACE)
+    key, backup = str(tmp_path / "backup.key"), str(tmp_path / "copy.age")
+    assert main(["backup", "key", key], desk.environ) == 0
+    public = re.findall(r"age1[0-9a-z]+", "".join(capsys.readouterr()))[0]
+    assert main(["backup", "create", backup, "--to", public], desk.environ) == 0
+    assert main(["backup", "verify", backup, "--key-file", key], desk.environ) == 0
+    elsewhere = desk.environ | {"KEYTURN_DATA_DIR": str(tmp_path / "elsewhere")}
+    assert main(["backup", "restore", backup, "--key-file", key], elsewhere) == 0, capsys.readouterr().err
+    with started(elsewhere, []) as (_, keyring):
+        assert KeyringSealer(keyring).open(sealed, PLACE) == Plaintext("a value")
 
 
 def test_a_row_that_names_another_vault_sends_no_token_there(desk: VaultDesk) -> None:
