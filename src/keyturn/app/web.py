@@ -271,10 +271,8 @@ def page_routes(
     alarms: AlarmServices,
 ) -> tuple[list[Pages], Site]:
     """Return the routes of all pages, and what they need of this server."""
-    settings, heads = (
-        core.settings,
-        ProjectHeaders(access, projects, alarms.alarms.count, use_cases.approvals.to_decide),
-    )
+    settings = core.settings
+    heads = ProjectHeaders(access, projects, alarms.alarms.count, use_cases.approvals.to_decide)
     below = SubPath.of(settings.site_url)
     cookie = SessionCookie((settings.site_url or "").startswith("https://"), shared_host=bool(below.base))
     installation = help_pages.Installation(
