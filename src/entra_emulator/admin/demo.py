@@ -17,6 +17,7 @@ _POWERLESS_APP_ID = "de300000-0000-4000-8000-0000000000a3"
 _SIGN_IN_APP_ID = "de300000-0000-4000-8000-0000000000a4"
 _WORKER_APP_ID = "de300000-0000-4000-8000-0000000000a5"
 _BATCH_APP_ID = "de300000-0000-4000-8000-0000000000a6"
+_PEOPLE_APP_ID = "de300000-0000-4000-8000-0000000000a7"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Demo:
 
     People sign in through `sign_in`, which is configured to ask for the delegated permission to manage applications:
     `ada` is an Application Administrator, `uri` has no directory role; `operators` is a group that has `ada` as its member, as
-    tokens for `sign_in` tell. All three are object ids.
+    tokens for `people` tell, an application through which people sign in to a program. All three are object ids.
     """
 
     tenant_id: str
@@ -43,6 +44,7 @@ class Demo:
     ada: str
     uri: str
     operators: str
+    people: ApplicationHandle
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values."""
@@ -79,9 +81,14 @@ def seed_demo(admin: Admin, now: float, redirect_uris: tuple[str, ...] = ()) -> 
     ada = admin.create_user(tenant, "Ada Admin", roles=("Application Administrator",))
     uri = admin.create_user(tenant, "Uri User")
     operators = admin.create_group(tenant, "Operators", members=(ada,))
-    admin.set_group_claims(sign_in.object_id, "SecurityGroup")
+    # Not the one that asks for more: who has agreed to its part would not be asked for the rest, as in Entra ID.
+    people = admin.create_application(
+        tenant, "Keyturn people", app_id=_PEOPLE_APP_ID, redirect_uris=redirect_uris, scopes=("User.Read",)
+    )
+    admin.set_group_claims(people.object_id, "SecurityGroup")
     return Demo(
-        tenant, TENANT_NAME, DOMAIN, connection, wide, powerless, worker, batch, others, sign_in, ada, uri, operators
+        *(tenant, TENANT_NAME, DOMAIN, connection, wide, powerless, worker, batch, others, sign_in, ada, uri),
+        *(operators, people),
     )
 
 

@@ -119,7 +119,7 @@ class DemoStage:
     def open_server(self, ahead: float = 0.0) -> float:
         """Start Keyturn, with its clock ahead by so many seconds. Returns how many seconds it took to be ready."""
         self.starts += 1
-        sign_in = self.entra["demo"]["sign_in"]
+        sign_in, people = (self.entra["demo"][name] for name in ("sign_in", "people"))
         began, log = time.monotonic(), self.folder / f"keyturn-{self.starts}.log"
         environ = (
             self._environ
@@ -134,9 +134,9 @@ class DemoStage:
                 "KEYTURN_METRICS_TOKEN": self.metrics_token,
                 "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_ID": sign_in["app_id"],
                 "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_SECRET": sign_in["secrets"][0]["value"],
-                "KEYTURN_SSO_TENANT_ID": sign_in["tenant_id"],
-                "KEYTURN_SSO_CLIENT_ID": sign_in["app_id"],
-                "KEYTURN_SSO_CLIENT_SECRET": sign_in["secrets"][0]["value"],
+                "KEYTURN_SSO_TENANT_ID": people["tenant_id"],
+                "KEYTURN_SSO_CLIENT_ID": people["app_id"],
+                "KEYTURN_SSO_CLIENT_SECRET": people["secrets"][0]["value"],
                 **self.mail,
                 "KEYTURN_LOG_LEVEL": "DEBUG",
                 "KEYTURN_LOG_FORMAT": "json",
