@@ -18,8 +18,8 @@ GUIDES: tuple[tuple[str, Sequence[str]], ...] = (
         (
             "run-as-a-service", "run-in-a-container", "run-on-kubernetes", "run-with-postgresql", "run-behind-a-proxy",
             "manage-people", "sign-in-through-entra", "provision-with-scim", "upgrade", "monitor-with-prometheus", "ship-logs",
-            "backup-and-restore", "rotate-encryption-keys", "keep-the-root-key-in-key-vault", "import-from-infisical",
-            "terraform",
+            "backup-and-restore", "prove-what-was-done", "rotate-encryption-keys", "keep-the-root-key-in-key-vault",
+            "import-from-infisical", "terraform",
         ),
     ),
     (

@@ -26,6 +26,7 @@ WALKS = (
 
 OTHER_TESTS: dict[str, str] = {
     "docs/how-to/backup-and-restore.md": "tests/features/backup/test_backup.py",
+    "docs/how-to/prove-what-was-done.md": "tests/features/boot/test_cli.py",
     "docs/how-to/monitor-with-prometheus.md": "tests/features/monitoring/test_how_to.py",
     "docs/how-to/ship-logs.md": "tests/features/monitoring/test_how_to.py",
     "docs/how-to/manage-people.md": "tests/features/accounts/test_admin_command.py",

@@ -192,6 +192,7 @@ _API: dict[str, Rule] = {
     "GET /api/v1/receipt-key": PUBLIC,
     "GET /api/v1/rotation-runs/{run_id}/receipt": _self(None, 404, fill={"run_id": "nothing"}),
     "GET /api/v1/organization/audit-logs": _org(Action.READ_AUDIT_LOGS),
+    "GET /api/v1/organization/audit-logs/streams": _org(Action.READ_AUDIT_LOGS),
     "GET /api/v1/organization/audit-logs/head": _org(Action.READ_AUDIT_LOGS),
     "POST /api/v1/organization/audit-logs/verify": _org(Action.READ_AUDIT_LOGS, NOTHING),
     f"GET {_CONNECTIONS}/options": SELF,

@@ -33,6 +33,7 @@ from keyturn.api.tags import routes as tags_api
 from keyturn.api.token_auths import routes as token_auth_api
 from keyturn.api.webhooks import routes as webhooks_api
 from keyturn.app.alarms import AlarmServices, alarm_pages, alarm_services
+from keyturn.app.audit_streams import chain_checks
 from keyturn.app.core import Core, before_call, clouds, oauth_app, services
 from keyturn.app.inventory import inventory_page_routes, inventory_routes
 from keyturn.app.meters import tell_serving
@@ -43,7 +44,6 @@ from keyturn.app.scim import scim_routes
 from keyturn.app.services import Services
 from keyturn.app.sso import password_policy, sign_in_routes, sso_routes
 from keyturn.app.worker import Worker
-from keyturn.audit.checks import ChainChecks
 from keyturn.audit.service import AuditTrail
 from keyturn.authz.domain import require_admin
 from keyturn.changes.counters import Counters
@@ -183,7 +183,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         *token_auth_api.method_routers(access),
         token_auth_api.login_router(access, limiter, per_identity),
         *_of_projects(core, projects, use_cases, secrets),
-        audit_api.router(trail, ChainChecks(core.database, core.clock)),
+        audit_api.router(trail, chain_checks(core)),
         receipts_api.router(Receipts(core.database, core.sealer, core.clock)),
         overview_api.router(open_conditions(core)),
         *_of_changes(core, watch),
@@ -260,6 +260,12 @@ def webhooks(core: Core) -> Webhooks:
     return Webhooks(core.database, core.sealer, core.clock, core.ids)
 
 
+def audit_faces(core: Core, trail: AuditTrail, access: Access) -> list[Pages]:
+    """Return the pages of the audit trail, and the files of receipts."""
+    receipts = Receipts(core.database, core.sealer, core.clock)
+    return [audit_pages.router(trail, chain_checks(core), access), receipts_pages.router(receipts)]
+
+
 def page_routes(
     core: Core,
     access: Access,
@@ -309,8 +315,7 @@ def page_routes(
         identities_pages.router(
             access, projects, core.clock, settings.site_url or f"http://{settings.host}:{settings.port}"
         ),
-        audit_pages.router(trail, ChainChecks(core.database, core.clock), access),
-        receipts_pages.router(Receipts(core.database, core.sealer, core.clock)),
+        *audit_faces(core, trail, access),
         overview_pages.router(open_conditions(core), heads),
         *alarm_pages(core, alarms, access),
         find_pages.router(find_pages.Finders.of(core.database, projects, use_cases.search)),

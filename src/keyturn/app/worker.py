@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
+from keyturn.app.audit_streams import due_streams
 from keyturn.app.backups import ScheduledBackups
 from keyturn.app.continuity import Continuity
 from keyturn.app.core import Core, before_call, services
@@ -79,6 +80,7 @@ class Worker:
                 due_scans(core, use_cases),
                 UseReportsDue(UseReader(core.database, core.providers, core.clock, use_cases.targets).read),
                 DueConversions(use_cases.conversion_work.advance),
+                due_streams(core),
                 Upkeep(core.process_id, self._hourly.tasks(), core.clock.now(), UPKEEP_EVERY),
             ]
         )

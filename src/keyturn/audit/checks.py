@@ -1,10 +1,11 @@
 """Verifying an organization's chain of events on behalf of somebody, which is an event itself."""
 
+from collections.abc import Sequence
 from functools import partial
 
-from keyturn.audit import chain_events, chain_store, service
+from keyturn.audit import chain_events, chain_store, service, stream_store
 from keyturn.audit.chain import Anchor, Chain
-from keyturn.audit.domain import Filter, StoredEvent, Subject, SubjectKind
+from keyturn.audit.domain import Filter, StoredEvent, StreamState, Subject, SubjectKind
 from keyturn.audit.linking import key_of
 from keyturn.audit.record import record
 from keyturn.audit.verification import Verified, verify
@@ -20,7 +21,9 @@ from keyturn.ports.clock import Clock
 class ChainChecks:
     """For those who may read all audit events of their organization. One chain is verified at a time."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, streams: Sequence[str] = ()) -> None:
+        """``streams`` are the receivers that this server sends all events to."""
+        self._streams = streams
         self._database = database
         self._clock = clock
         self._compartment = Bulkhead(partial(busy, "verifying audit events"), places=1, waiting=1)
@@ -51,6 +54,12 @@ class ChainChecks:
         with self._database.read() as tx:
             conditions = Filter(actor.org_id, event=chain_events.EVENTS_VERIFIED.name)
             return next(iter(service.newest(tx, conditions, 1)), None)
+
+    def streams(self, actor: Actor) -> list[StreamState]:
+        """Return how it goes with the receivers of all events. Raises as :func:`require`."""
+        with self._database.read() as tx:
+            self._require(tx, actor)
+            return [stream_store.state(tx, stream) for stream in self._streams]
 
     def _require(self, tx: Tx, actor: Actor) -> None:
         require(tx, actor, Action.READ_AUDIT_LOGS, Scope(actor.org_id))

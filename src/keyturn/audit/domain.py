@@ -113,3 +113,25 @@ class Filter:
     since: datetime | None = None
     until: datetime | None = None
     """``subjects`` and ``actors`` are ids, of which one has to fit. ``until`` itself does not count."""
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """How it goes with a receiver. ``behind``: how many events it has not got yet."""
+
+    id: str
+    sent_at: datetime | None
+    failing_since: datetime | None
+    failures: int
+    reason: str | None
+    behind: int = 0
+
+
+@dataclass(frozen=True)
+class ChainedEvent:
+    """An event with its organization and its place in the chain."""
+
+    org_id: str | None
+    position: int
+    hash: str
+    event: StoredEvent

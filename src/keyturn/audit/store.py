@@ -71,7 +71,7 @@ def newest(tx: Tx, criteria: Filter, limit: int) -> list[StoredEvent]:
     where += [column.at >= criteria.since] if criteria.since else []
     where += [column.at < criteria.until] if criteria.until else []
     query = sa.select(audit_events).where(*where).order_by(column.id.desc()).limit(limit)
-    return [_recorded(row) for row in tx.rows(query)]
+    return [read_event(row) for row in tx.rows(query)]
 
 
 def _within(tenure: Tenure) -> sa.ColumnElement[bool]:
@@ -143,7 +143,7 @@ def with_rotations(tx: Tx, ids: Collection[str]) -> list[str]:
     return [*ids, *(row["id"] for row in tx.rows(_BELOW, ids=list(ids)))]
 
 
-def _recorded(row: Mapping[str, Any]) -> StoredEvent:
+def read_event(row: Mapping[str, Any]) -> StoredEvent:
     """Read an event. One that cannot be read says so among its facts: it never fails a page of the trail."""
     values, faults = unread.values(row, ("at", "data"))
     data = unread.mapping(values["data"])

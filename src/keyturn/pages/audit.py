@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from keyturn.accounts.service import Access
 from keyturn.audit.checks import ChainChecks
-from keyturn.audit.domain import StoredEvent
+from keyturn.audit.domain import StoredEvent, StreamState
 from keyturn.audit.events import CATALOGUE
 from keyturn.audit.export import WITHOUT_NAMES, as_csv, as_json_lines, subject_name
 from keyturn.audit.service import AuditSearch, AuditTrail
@@ -68,6 +68,7 @@ class AuditTrailPage(Page):
     exports: Sequence[tuple[str, str]]
     last_verified: StoredEvent | None
     """The event of the last verification of the chain."""
+    streams: Sequence[StreamState]
 
 
 class AuditFilterForm(ApiModel, rename=None):
@@ -123,6 +124,7 @@ def router(trail: AuditTrail, checks: ChainChecks, access: Access) -> Pages:
             newest=newest,
             exports=[("CSV", f"{export}format=csv"), ("JSON lines", f"{export}format=jsonl")],
             last_verified=checks.last(actor),
+            streams=checks.streams(actor) if permits(ORGANIZATION_ROLES, actor.role, Action.READ_AUDIT_LOGS) else (),
         )
 
     @get(f"{HERE}/export")

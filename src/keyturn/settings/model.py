@@ -75,6 +75,19 @@ NO_BACKUPS = BackupSettings()
 
 
 @dataclass(frozen=True)
+class AuditStreamSettings:
+    """Where all audit events are sent. ``syslog`` is a scheme, a host and a port; a webhook needs its secret."""
+
+    file: Path | None = None
+    syslog: tuple[str, str, int] | None = None
+    webhook: str | None = None
+    webhook_secret: Plaintext | None = field(default=None, repr=False)
+
+
+NO_AUDIT_STREAMS = AuditStreamSettings()
+
+
+@dataclass(frozen=True)
 class MailServer:
     """Where e-mail is handed in. ``security`` is starttls, tls or none."""
 
@@ -174,6 +187,7 @@ class Settings:
     quotas: Quotas = USUAL_QUOTAS
     retention: RetentionSettings = USUAL_RETENTION
     backup: BackupSettings = NO_BACKUPS
+    audit_streams: AuditStreamSettings = NO_AUDIT_STREAMS
     login_rate_per_minute: int = 60
     identity_rate_per_minute: int = 6000
     webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()

@@ -13,6 +13,7 @@ from keyturn.kit.secret import Plaintext
 from keyturn.settings.model import (
     ADMINISTRATORS,
     EVERYONE,
+    AuditStreamSettings,
     BackupSettings,
     CloudOverride,
     KeyVaultSettings,
@@ -138,6 +139,7 @@ class _Reader:
             quotas=Quotas(**_part(values, "quotas")),
             retention=RetentionSettings(**_part(values, "retention")),
             backup=self._backup(values),
+            audit_streams=self._audit_streams(values),
             warnings=tuple(self.warnings),
             **plain,
         )
@@ -223,6 +225,13 @@ class _Reader:
         if backup.folder is not None and not backup.public_keys:
             self.fault("KEYTURN_BACKUP_PUBLIC_KEYS", "is missing beside KEYTURN_BACKUP_DIR", "age1...")
         return backup
+
+    def _audit_streams(self, values: Mapping[str, Any]) -> AuditStreamSettings:
+        streams = AuditStreamSettings(**_part(values, "audit_streams"))
+        if (streams.webhook is None) != (streams.webhook_secret is None):
+            names = "KEYTURN_AUDIT_WEBHOOK, KEYTURN_AUDIT_WEBHOOK_SECRET"
+            self.fault(names, "go together, but only one is given", "both, or neither")
+        return streams
 
     def _sso(self, values: Mapping[str, Any]) -> SingleSignOn | None:
         parts = _part(values, "sso")

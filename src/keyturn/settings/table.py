@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from keyturn.client import settings as client
 from keyturn.settings import values
 from keyturn.settings.alarm_table import ALARM_SETTINGS
+from keyturn.settings.audit_table import AUDIT_SETTINGS
 from keyturn.settings.backup_table import BACKUP_SETTINGS
 from keyturn.settings.monitoring_table import MONITORING_SETTINGS
 from keyturn.settings.serving_table import SERVING_SETTINGS
@@ -35,6 +36,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Port to listen on; 0 takes a free one.",
     ),
     *MONITORING_SETTINGS,
+    *AUDIT_SETTINGS,
     Setting(
         "KEYTURN_DATA_DIR",
         "data_dir",

@@ -219,6 +219,39 @@ def origins(text: str) -> tuple[str, ...]:
     return tuple(origin(item) for item in items)
 
 
+def syslog(text: str) -> tuple[str, str, int]:
+    """The address of a syslog server: how it is reached, host and port."""
+    parts, port = _split(text)
+    if parts.scheme not in {"udp", "tcp", "tls"}:
+        raise ValueError("does not begin with udp://, tcp:// or tls://")
+    if not parts.hostname or not _HOST.match(parts.hostname) or "@" in parts.netloc or parts.path.strip("/"):
+        raise ValueError("is more, or less, than a host and a port")
+    if not port:
+        raise ValueError("has no port")
+    return parts.scheme, parts.hostname, port
+
+
+def https_address(text: str) -> str:
+    """An https address with a path, without a user name."""
+    parts, _ = _split(text)
+    if parts.scheme != "https" or not parts.hostname or not _HOST.match(parts.hostname):
+        raise ValueError("does not begin with https:// and a host name")
+    if "@" in parts.netloc or parts.fragment:
+        raise ValueError("holds a user name or a fragment")
+    return text
+
+
+def webhook_secret(text: str) -> Plaintext:
+    """A secret of webhooks as its specification writes it."""
+    try:
+        length = len(base64.b64decode(text.removeprefix("whsec_"), validate=True))
+    except (binascii.Error, ValueError):
+        length = 0
+    if not text.startswith("whsec_") or not 24 <= length <= 64:
+        raise ValueError("is not whsec_ and base64 of 24 to 64 bytes")
+    return Plaintext(text)
+
+
 def networks(text: str) -> tuple[Network, ...]:
     """Addresses or networks in CIDR form, separated by commas or spaces."""
     try:

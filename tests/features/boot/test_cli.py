@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -14,9 +15,12 @@ from pathlib import Path
 import pytest
 
 from keyturn.cli.main import COMMANDS, main
+from keyturn.crypto.audit_keys import receipt_key
+from keyturn.crypto.keyring import KeyringSealer
 from keyturn.crypto.root import RootKey, generate
 from keyturn.db import migrate
-from tests.features.boot.starting import start
+from tests.docs.command_blocks import command_blocks
+from tests.features.boot.starting import start, started
 from tests.postgres import fresh_database
 
 CANARY = "canary-7f3a9c"
@@ -295,6 +299,7 @@ def test_the_operator_verifies_and_exports_the_audit_trail(shell: Shell) -> None
     assert "one of: acme" in shell.err
     assert shell.run("audit", "verify", "--anchor", "nothing") == 1
     assert "`keyturn audit head` prints it" in shell.err
+    follow_the_guide(shell)
 
     with sqlite3.connect(Path(shell.environ["KEYTURN_DATA_DIR"]) / "keyturn.db") as connection:
         connection.execute(
@@ -307,3 +312,26 @@ def test_the_operator_verifies_and_exports_the_audit_trail(shell: Shell) -> None
     assert shell.run("audit", "adopt", "--reason", "the older server wrote it") == 0
     assert shell.err.endswith("Acme: 1 events linked.\n")
     assert shell.run("audit", "verify") == 0
+
+
+def follow_the_guide(shell: Shell) -> None:
+    """Run the commands of the guide, with the receipt of a run that this server signs."""
+    folder = Path(shell.environ["KEYTURN_DATA_DIR"])
+    with started({**shell.environ}, []) as (database, keyring):
+        key = receipt_key(database, KeyringSealer(keyring), datetime.now(UTC))
+    run = {"id": "r", "state": "succeeded", "finishedAt": "now", "reason": "manual", "requestedBy": "Ada"}
+    of = {"name": "own", "applicationName": "Own", "appId": "a"}
+    said = {"issuedAt": "now", "rotation": of, "run": run, "credentials": [], "events": [], "chain": "none"}
+    (folder / "receipt.txt").write_text(str(key.signed(json.dumps(said) + "\n")), encoding="utf-8")
+    for block in command_blocks("docs/how-to/prove-what-was-done.md"):
+        for line in block.text.strip().splitlines():
+            command, _, into = line.partition(" > ")
+            words = [
+                (folder / word.split()[-1].rstrip(")")).read_text().splitlines()[-1] if word.startswith("$(") else word
+                for word in shlex.split(command)
+            ]
+            words = [str(folder / word) if word == "receipt.txt" else word for word in words]
+            assert shell.run(*words[1:]) == 0, (line, shell.err)
+            if into:
+                (folder / into).write_text(shell.out, encoding="utf-8")
+    assert shell.out.startswith("Verified: the receipt of run r")

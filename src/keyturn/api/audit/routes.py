@@ -8,12 +8,14 @@ from keyturn.api.audit.schemas import (
     EventShown,
     FaultShown,
     HeadShown,
+    StreamList,
+    StreamShown,
     SubjectShown,
     VerificationRequest,
     VerificationShown,
 )
 from keyturn.audit.checks import ChainChecks
-from keyturn.audit.domain import StoredEvent
+from keyturn.audit.domain import StoredEvent, StreamState
 from keyturn.audit.service import AuditTrail
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
@@ -67,7 +69,17 @@ def router(trail: AuditTrail, checks: ChainChecks) -> Routes:
         anchor = checks.head(actor)
         return HeadShown(str(anchor), anchor.position, anchor.hash)
 
-    return group("Audit trail", list_events, verify_events, show_head)
+    @get("/api/v1/organization/audit-logs/streams")
+    def list_streams(actor: Actor) -> StreamList:
+        """Show where this server sends all audit events: how many each receiver has not got yet, and since when it fails."""
+        return StreamList([_stream(state) for state in checks.streams(actor)])
+
+    return group("Audit trail", list_events, verify_events, show_head, list_streams)
+
+
+def _stream(state: StreamState) -> StreamShown:
+    sent, failing = (None if moment is None else iso(moment) for moment in (state.sent_at, state.failing_since))
+    return StreamShown(state.id, state.behind, sent, failing, state.reason)
 
 
 def _text(event_id: int | None) -> str | None:

@@ -85,3 +85,17 @@ class HeadShown(ApiModel):
     anchor: str
     position: int
     hash: str
+
+
+class StreamShown(ApiModel):
+    """``receiver`` is file, syslog or webhook; ``behind``: how many events it has not got yet."""
+
+    receiver: str
+    behind: int
+    sent_at: Timestamp | None
+    failing_since: Timestamp | None
+    reason: str | None
+
+
+class StreamList(ApiModel):
+    streams: list[StreamShown]

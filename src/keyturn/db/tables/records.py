@@ -85,6 +85,27 @@ audit_links = sa.Table(
     sa.UniqueConstraint("chain", "position"),
 )
 
+# Where all audit events are sent, by the kind of receiver: when next, and how it went.
+audit_streams = sa.Table(
+    "audit_streams",
+    metadata,
+    key(),
+    at_or_first("wake_at"),
+    at_or_first("sent_at"),
+    at_or_first("failing_since"),
+    sa.Column("failures", sa.Integer, nullable=False),
+    text("reason", null=True),
+)
+
+# Up to which position of each chain its events were taken.
+audit_stream_positions = sa.Table(
+    "audit_stream_positions",
+    metadata,
+    sa.Column("stream_id", sa.String(36), primary_key=True),
+    sa.Column("chain", sa.String(36), primary_key=True),
+    sa.Column("position", sa.BigInteger, nullable=False),
+)
+
 audit_keys = sa.Table(
     "audit_keys",
     metadata,
