@@ -4,6 +4,8 @@ And what it does afterwards: it learns a new root key before anything is sealed 
 """
 
 import json
+import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -90,10 +92,24 @@ def waiting(
 
     wait = VaultWait(patience, notice, answer_and_pause)
     listener = WaitingListener(host, port, lambda: wait.reason)
+    with _ended_by_sigterm():
+        try:
+            yield wait
+        finally:
+            listener.stop()
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """End on SIGTERM, as the first process of a container would not by itself. Only the main thread may say so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        yield wait
+        yield
     finally:
-        listener.stop()
+        signal.signal(signal.SIGTERM, before)
 
 
 def _handler(reason: Callable[[], str]) -> type[BaseHTTPRequestHandler]:

@@ -13,7 +13,7 @@ from keyturn.errors import Misconfigured, NeedsAction, Unavailable, Upstream
 from keyturn.ports.clock import Clock
 from keyturn.ports.key_vault import KeyVault, WrappedRoot
 
-PAUSE = timedelta(seconds=5)
+PAUSE = timedelta(seconds=1)
 """For so long a vault that failed is not asked again: each read of a value that needs it would wait for it."""
 
 CONTINUE_WITHIN = timedelta(hours=1)
