@@ -94,6 +94,14 @@ def test_the_story_ends_well(guide: Guide) -> None:
     guide.find(r"refused +the connection's own application: (The application .* signs in with)")
 
 
+def test_what_an_organization_asks_for_is_shown(guide: Guide) -> None:
+    assert int(guide.find(r"(\d+) series at http://\S+/metrics")) > 100
+    assert re.search(r"keyturn audit verify +Demo: \d+ events up to position \d+: verified", guide.text)
+    assert "keyturn receipt verify Verified: the receipt of run" in guide.text
+    assert "receipt verify refuses it once a single id in it is another one" in guide.text
+    guide.find(r"(healed after [\d.]+ s)")
+
+
 def test_the_overview_has_something_to_say(page: Page, guide: Guide) -> None:
     page.goto(guide.find(r"Overview +(http://\S+)"))
     for group, name in (("Ending", "billing-entra"), ("Failing", "reports-entra"), ("removed", "orders-worker")):
@@ -112,7 +120,6 @@ def test_people_of_the_group_are_let_in_through_entra_and_others_told_why_not(ch
             if "Accept" in page.content():
                 page.get_by_role("button", name="Accept").click()
             expect(page.get_by_role("heading", name=told)).to_be_visible()
-    assert int(guide.find(r"(\d+) series at http://\S+/metrics")) > 100
 
 
 def test_by_oauth(page: Page, guide: Guide) -> None:

@@ -1,18 +1,22 @@
 """``keyturn demo``: watch a real rotation against a local Entra ID."""
 
 import importlib.util
+import io
 import signal
 import tempfile
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from keyturn.cli.context import command_context
-from keyturn.errors import Misconfigured
+from keyturn.errors import Misconfigured, Permanent
+from keyturn.kit.clock import SystemClock
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -44,7 +48,7 @@ def demo(
             story.play()
             console.print(f"\nEverything above happened in {time.monotonic() - began:.0f} s.", highlight=False)
             if stay and stage.server:
-                story.play_on()
+                story.play_on(_run)
                 visit = DemoTour(story.line, story.connection_id)
                 visit.furnish()
                 over = _interrupted()  # before anything invites to end it
@@ -52,6 +56,18 @@ def demo(
                 stage.server.wait(over)
         finally:
             stage.close()
+
+
+def _run(arguments: Sequence[str], environ: Mapping[str, str], ahead: float) -> str:
+    """Run a command of Keyturn with its clock ahead by so many seconds, and return what it printed. Raises Permanent."""
+    from keyturn.cli.main import main  # noqa: PLC0415 - which imports this one
+
+    said = io.StringIO()
+    with redirect_stdout(said), redirect_stderr(said):
+        status = main(arguments, environ, SystemClock(timedelta(seconds=ahead)))
+    if status:
+        raise Permanent(f"keyturn {arguments[0]} {arguments[1]} failed: {said.getvalue()}", code="demo.command")
+    return said.getvalue()
 
 
 def _require_an_entra() -> None:

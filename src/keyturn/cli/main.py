@@ -16,6 +16,7 @@ from keyturn.cli.context import CommandContext, command_context, tell
 from keyturn.cli.plain_values import take_plain_values
 from keyturn.errors import KeyturnError, Misconfigured
 from keyturn.kit.clock import SystemClock
+from keyturn.ports.clock import Clock
 
 # Each module has a ``typer.Typer`` named ``app``: one command, or several that become sub-subcommands.
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -84,12 +85,14 @@ def _options(
         print(ctx.get_help())
 
 
-def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+def main(arguments: Sequence[str], environ: Mapping[str, str], clock: Clock | None = None) -> int:
     """Run one command and return its exit status: 0 done, 1 failed, 2 wrongly configured or called, others as errors say.
+
+    ``clock`` is another one than the machine's, for demonstrations.
 
     A failure is one message on standard error with its fix, never a traceback unless it was asked for.
     """
-    around = CommandContext(environ, SystemClock(), debug=environ.get("KEYTURN_DEBUG", "") not in {"", "0"})
+    around = CommandContext(environ, clock or SystemClock(), debug=environ.get("KEYTURN_DEBUG", "") not in {"", "0"})
     try:
         typer.main.get_command(app).main(list(arguments), prog_name="keyturn", obj=around)
     except SystemExit as stop:

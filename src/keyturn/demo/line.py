@@ -27,10 +27,14 @@ class DemoClient:
 
     def metrics(self) -> str:
         """Ask Keyturn for its metrics, as Prometheus does."""
-        headers = {"authorization": f"Bearer {self.stage.metrics_token}"}
-        answer = httpx2.get(f"{self.stage.url}/metrics", headers=headers, timeout=120, trust_env=False)
+        return self.text("/metrics", self.stage.metrics_token)
+
+    def text(self, path: str, token: str | None = None) -> str:
+        """Ask Keyturn for what is text. Raises Permanent for every answer but 200."""
+        headers = {"authorization": f"Bearer {token or self.token}"}
+        answer = httpx2.get(self.stage.url + path, headers=headers, timeout=120, trust_env=False)
         if answer.status_code != 200:
-            raise Permanent(f"GET /metrics was answered {answer.status_code}: {answer.text}", code="demo.api")
+            raise Permanent(f"GET {path} was answered {answer.status_code}: {answer.text}", code="demo.api")
         return answer.text
 
     def refused(self, method: str, path: str, body: Json) -> str:

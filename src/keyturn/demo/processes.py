@@ -21,6 +21,8 @@ PACE = {
     "KEYTURN_PROOF_SPACING": "0.1",
     "KEYTURN_CONFIRM_SPACING": "2",
     "KEYTURN_FIND_EVERY": "0.2",
+    # Longer than its replicas lag: what is refused after that is gone.
+    "KEYTURN_SETTLE": "5",
 }
 
 
@@ -119,9 +121,17 @@ class DemoStage:
     def open_server(self, ahead: float = 0.0) -> float:
         """Start Keyturn, with its clock ahead by so many seconds. Returns how many seconds it took to be ready."""
         self.starts += 1
-        sign_in, people = (self.entra["demo"][name] for name in ("sign_in", "people"))
         began, log = time.monotonic(), self.folder / f"keyturn-{self.starts}.log"
-        environ = (
+        arguments = ["keyturn", "serve", "--port", str(self._port), "--clock-ahead", str(ahead)]
+        self.server = ChildProcess("server", arguments, self.server_environ, log)
+        self.server.wait_for(lambda: "Keyturn is ready at " in log.read_text(errors="replace"))
+        return time.monotonic() - began
+
+    @property
+    def server_environ(self) -> Mapping[str, str]:
+        """The environment of the server, and of the commands beside it."""
+        sign_in, people = (self.entra["demo"][name] for name in ("sign_in", "people"))
+        return (
             self._environ
             | PACE
             | {
@@ -142,10 +152,6 @@ class DemoStage:
                 "KEYTURN_LOG_FORMAT": "json",
             }
         )
-        arguments = ["keyturn", "serve", "--port", str(self._port), "--clock-ahead", str(ahead)]
-        self.server = ChildProcess("server", arguments, environ, log)
-        self.server.wait_for(lambda: "Keyturn is ready at " in log.read_text(errors="replace"))
-        return time.monotonic() - began
 
     def close(self) -> None:
         for process in (self.server, self.emulator):

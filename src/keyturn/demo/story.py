@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from rich.console import Console
 
 from keyturn.demo.application import ApplicationStory
 from keyturn.demo.line import CONNECTIONS, DemoClient
-from keyturn.demo.organization import OrganizationStory
+from keyturn.demo.organization import OrganizationStory, RunCommand
 from keyturn.demo.processes import DemoStage
 from keyturn.errors import Permanent
 from keyturn.kit.ids import SystemIds
@@ -45,6 +46,8 @@ class Story:
     password: str = field(default_factory=lambda: f"demo {SystemIds().nonce()}", repr=False)
     line: DemoClient = field(init=False)
     connection_id: str = ""
+    rotation_id: str = ""
+    """Of the secret of another application."""
     values: set[str] = field(default_factory=set, repr=False)
     _told: dict[str, int] = field(default_factory=dict)
 
@@ -63,9 +66,23 @@ class Story:
         self._another_application()
         self._evidence(first)
 
-    def play_on(self) -> None:
+    def play_on(self, run: RunCommand) -> None:
         """Show what an organization asks for besides. After :meth:`play`; raises as that does."""
-        OrganizationStory(self.line, self._say, self._title).play()
+        shown = OrganizationStory(
+            self.line, self.connection_id, self.rotation_id, self._say, self._title, partial(self._command, run)
+        )
+        shown.play(self._restart_with)
+
+    def _command(self, run: RunCommand, *arguments: str) -> str:
+        """Run a command of Keyturn beside the server, by the moved clock; return what it printed."""
+        return run(arguments, self.stage.server_environ, self._ahead())
+
+    def _restart_with(self, meanwhile: Callable[[], None]) -> float:
+        """Stop the server, do something, and start it anew with its clock as it was. Returns how many seconds that took."""
+        if self.stage.server:
+            self.stage.server.stop()
+        meanwhile()
+        return self.stage.open_server(self._ahead())
 
     def _set_the_scene(self) -> None:
         self._title("1. A local Entra ID and a Keyturn server start")
@@ -159,6 +176,7 @@ class Story:
         story = ApplicationStory(self.line, self.connection_id, self._say, self._title, self._restart)
         story.play()
         self.values |= story.values
+        self.rotation_id = story.rotation_id
 
     def _evidence(self, original: dict[str, Any]) -> None:
         self._title("Evidence")
