@@ -129,6 +129,7 @@ def build(
     adoptions = AdoptionCheck(database, sealer, providers, clock, verifier)
     secret_rotations = SecretRotations(database, clock, applications, secret_writer, edits, nudge)
     secret_values = SecretRotationValues(database, sealer, clock, ids, providers, stored, secret_writer, edits, nudge)
+    conversions = Conversions(database, providers, clock, ids, stored, policies, adoptions, edits, nudge)
     return Services(
         providers,
         connections,
@@ -152,7 +153,7 @@ def build(
         partial(PlaceDeletions, database, clock, writer=secret_writer, edits=edits, nudge=nudge),
         Freezes(database, clock, ids),
         approvals,
-        ApprovedChanges(database, clock, sealer, approvals, rotations, secret_rotations, secret_values),
-        Conversions(database, providers, clock, ids, stored, policies, adoptions, edits, nudge),
+        ApprovedChanges(database, clock, sealer, approvals, rotations, secret_rotations, secret_values, conversions),
+        conversions,
         ConversionWork(database, sealer, providers, clock, stored, writer, policies, edits, pace, nudge),
     )

@@ -24,6 +24,7 @@ class ChangeKind(StrEnum):
     DELETE_CONNECTION = "connection-deletion"
     DELETE_ROTATION = "secret-rotation-deletion"
     HAND_OVER = "secret-hand-over"
+    SECRETLESS = "secretless-connection"
     LOOSEN = "looser-approval-rules"
 
     @property
@@ -32,7 +33,7 @@ class ChangeKind(StrEnum):
 
     @property
     def of_connection(self) -> bool:
-        return self in {ChangeKind.CONNECTION_LEAKED, ChangeKind.DELETE_CONNECTION}
+        return self in {ChangeKind.CONNECTION_LEAKED, ChangeKind.DELETE_CONNECTION, ChangeKind.SECRETLESS}
 
 
 class RequestState(StrEnum):
@@ -169,5 +170,6 @@ def told(kind: ChangeKind, name: str) -> str:
         ChangeKind.DELETE_CONNECTION: f"Deleting the connection '{name}'",
         ChangeKind.DELETE_ROTATION: f"Deleting the secret rotation '{name}'",
         ChangeKind.HAND_OVER: f"Handing over a secret to the secret rotation '{name}'",
+        ChangeKind.SECRETLESS: f"Making the connection '{name}' sign in without a secret",
         ChangeKind.LOOSEN: f"Loosening the approval rules of {name}",
     }[kind]

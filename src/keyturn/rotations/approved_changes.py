@@ -1,7 +1,7 @@
 """Carries out what another person approves: in their transaction, once."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from keyturn.approvals import gate, store
 from keyturn.approvals.domain import ApprovalRequest, ApprovalSettings, ChangeKind, Consent, RequestState
@@ -12,9 +12,11 @@ from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.moments import moved
 from keyturn.ports.clock import Clock
 from keyturn.ports.sealing import Sealer
 from keyturn.rotations.commands import HandedOver
+from keyturn.rotations.conversion.service import Conversions
 from keyturn.rotations.secret_rotations.service import SecretRotations
 from keyturn.rotations.secret_rotations.values import SecretRotationValues
 from keyturn.rotations.self_rotation import SelfRotation
@@ -49,6 +51,7 @@ class ApprovedChanges:
     connections: SelfRotation
     rotations: SecretRotations
     values: SecretRotationValues
+    conversions: Conversions
 
     def approve(self, actor: Actor, request_id: str) -> ApprovalRequest:
         """Make the change, and return the request as it is then.
@@ -78,6 +81,9 @@ class ApprovedChanges:
                 self.rotations.delete(actor, of, delete_secrets=delete_secrets, revoke=revoke, consent=consent)
             case ChangeKind.HAND_OVER:
                 self.values.hand_over(actor, of, self._handed_over(request), consent)
+            case ChangeKind.SECRETLESS:
+                watch = timedelta(hours=given["watchHours"])
+                self.conversions.begin(actor, of, given["tokenSource"], watch, consent)
             case ChangeKind.LOOSEN:
                 self.approvals.change_rules(actor, request.project_id, ApprovalSettings(**given), consent)
 
@@ -121,6 +127,8 @@ def _removed_at(row: Credential, request: ApprovalRequest, now: datetime, *, goe
     waits_for = row.revoke_after if row.state is State.RETIRING else None
     if request.kind.is_leak:
         return waits_for if row.used_elsewhere else now
+    if request.kind is ChangeKind.SECRETLESS:
+        return waits_for or moved(now, timedelta(hours=request.parameters["watchHours"]))
     if request.kind is ChangeKind.HAND_OVER or goes_on:
         return waits_for
     if request.kind is ChangeKind.DELETE_ROTATION:

@@ -1,5 +1,7 @@
 """Changes of rotations that may need a second person, as they are asked for and approved. Pure."""
 
+from datetime import timedelta
+
 from keyturn.approvals.domain import ChangeKind, ProposedChange
 from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action
@@ -17,6 +19,12 @@ def leak_of_connection(connection: Connection, rotation: Rotation) -> ProposedCh
 def deletion_of_connection(connection: Connection, rotation: Rotation | None, *, revoke: bool | None) -> ProposedChange:
     kind, action = ChangeKind.DELETE_CONNECTION, Action.DELETE_CONNECTIONS
     return _of_connection(kind, action, connection, rotation, revokeCredentials=revoke)
+
+
+def secretless(connection: Connection, rotation: Rotation | None, source: str, watch: timedelta) -> ProposedChange:
+    """Its secret is removed in the end."""
+    given = {"tokenSource": source, "watchHours": watch.total_seconds() / 3600}
+    return _of_connection(ChangeKind.SECRETLESS, Action.EDIT_CONNECTIONS, connection, rotation, **given)
 
 
 def leak_of_rotation(view: SecretRotationView) -> ProposedChange:
@@ -44,7 +52,7 @@ def hand_over(view: SecretRotationView, given: HandedOver) -> ProposedChange:
 
 
 def _of_connection(
-    kind: ChangeKind, action: Action, connection: Connection, rotation: Rotation | None, **parameters: bool | None
+    kind: ChangeKind, action: Action, connection: Connection, rotation: Rotation | None, **parameters: object
 ) -> ProposedChange:
     scope = Scope(connection.org_id, connection.project_id, connection_id=connection.id)
     return ProposedChange(kind, connection.id, connection.name, action, scope, parameters, _seen(rotation))

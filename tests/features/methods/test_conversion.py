@@ -11,8 +11,10 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from keyturn.approvals.domain import ApprovalNeeded, ApprovalSettings
 from keyturn.connections.domain import Connection, NewConnection
-from keyturn.errors import NeedsAction, NotFound, Refused
+from keyturn.errors import Forbidden, NeedsAction, NotFound, Refused
+from keyturn.kit.actor import Role
 from keyturn.kit.secret import Plaintext
 from keyturn.providers.azure.methods.certificate import CertificateFiles
 from keyturn.providers.token_sources import TokenSources
@@ -23,6 +25,7 @@ from keyturn.rotations.store import conversions as store
 from keyturn_simulation.crashes import Fuse, Killed, MortalDatabase, MortalTransport, Point, end_leases_of
 from keyturn_simulation.world import Server, World, make_world
 from tests.databases import sqlite_database
+from tests.features.accounts.people import person
 from tests.features.methods.certificates import pair, rsa_key
 
 ISSUER, SUBJECT = "https://cluster.example/", "system:serviceaccount:keyturn:server"
@@ -255,6 +258,27 @@ def test_what_is_in_the_way_is_said_before_anything_is_done(tmp_path: Path) -> N
         assert scene.state == "withdrawn"
         assert "by-hand" in scene.trusts(), "what somebody else made is never removed"
         assert world.events("begin-app-connection-conversion")
+
+
+def test_where_two_persons_are_needed_it_is_asked_for_and_the_other_one_begins_it(tmp_path: Path) -> None:
+    with scene_in(tmp_path) as scene:
+        world, services = scene.world, scene.world.services
+        colleague = person(world.database, world.actor.org_id, Role.ADMIN, "second@contoso.test")
+        first = person(world.database, world.actor.org_id, Role.ADMIN, "first@contoso.test")
+        services.approvals.change_rules(first, None, ApprovalSettings(required=True))
+        with pytest.raises(ApprovalNeeded, match="sign in without a secret needs the approval") as needed:
+            services.conversions.begin(first, scene.connection.id, "aks", timedelta(hours=2))
+        assert scene.state == "none"
+        request = services.approvals.submit(first, needed.value.change, "Nothing is to be left that leaks.")
+        with pytest.raises(Forbidden):
+            services.approved_changes.approve(first, request.id)
+        [current] = services.approved_changes.preview(colleague, request).credentials
+        assert current.removed_at == world.clock.now() + timedelta(hours=2)
+        services.approved_changes.approve(colleague, request.id)
+        scene.work(timedelta(minutes=5))
+        assert scene.state == "watching"
+        scene.work(timedelta(hours=4))
+        assert (scene.state, world.keys()) == ("done", {})
 
 
 # --- a death at each instant ------------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from keyturn.api.approvals.asking import ALSO_APPROVED, Asking
+from keyturn.api.approvals.schemas import ApprovalReason
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso, iso_or_none
 from keyturn.rotations.conversion.domain import Conversion
@@ -28,10 +30,14 @@ class PlanConversion(ApiModel):
 
 
 class BeginConversion(ApiModel):
-    """For ``watchHours``, 24 by default, the secret of before is kept and the connection can go back."""
+    """For ``watchHours``, 24 by default, the secret of before is kept and the connection can go back.
+
+    ``approvalReason``: where another person has to approve it, why it is to be done.
+    """
 
     token_source: Source
     watch_hours: Annotated[int, Meta(ge=1, le=336)] = 24
+    approval_reason: ApprovalReason | None = None
 
 
 class ConversionPlanShown(ApiModel):
@@ -75,7 +81,7 @@ class ConversionAnswer(ApiModel):
     conversion: ConversionShown | None
 
 
-def routes(conversions: Conversions, root: str) -> list[Operation]:
+def routes(conversions: Conversions, root: str, asking: Asking) -> list[Operation]:
     """Return the routes of connections below this root."""
     one = f"{root}/{{connection_id}}/secretless"
 
@@ -90,14 +96,19 @@ def routes(conversions: Conversions, root: str) -> list[Operation]:
         """Check all that must be so for the connection to sign in without a secret. Changes nothing."""
         return plan(conversions.plan(actor, connection_id, data.token_source))
 
-    @post(one)
+    @post(one, also=ALSO_APPROVED)
     def begin_app_connection_conversion(actor: Actor, connection_id: Uuid, data: BeginConversion) -> ConversionAnswer:
         """Make the connection sign in without a secret: its application is made to trust this server's identity.
 
         It is proven, then the connection is switched and watched; after that the secret is removed. Answers at once.
         """
         watch = timedelta(hours=data.watch_hours)
-        return ConversionAnswer(shown(conversions.begin(actor, connection_id, data.token_source, watch)[1]))
+        _, conversion = asking.done(
+            actor,
+            lambda consent: conversions.begin(actor, connection_id, data.token_source, watch, consent),
+            reason=data.approval_reason,
+        )
+        return ConversionAnswer(shown(conversion))
 
     @post(f"{one}/back")
     def take_back_app_connection_conversion(actor: Actor, connection_id: Uuid) -> ConversionAnswer:

@@ -65,7 +65,7 @@ def router(
             *_history(history, removals, root),
         ]
         if provider.identity:
-            operations += conversion_routes.routes(conversions, root)
+            operations += conversion_routes.routes(conversions, root, asking)
         if types.sign_in:
             operations += _signing_in(sign_ins, shelf, root, types.sign_in)
     return group("App connections", *operations)

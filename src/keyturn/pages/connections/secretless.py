@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, ClassVar
 
-from msgspec import Meta
+from msgspec import Meta, field
 
+from keyturn.approvals.domain import ApprovalNeed
 from keyturn.authz.domain import Action
 from keyturn.connections.domain import Connection
 from keyturn.errors import KeyturnError
 from keyturn.kit.actor import Actor
+from keyturn.pages.approval_forms import ApprovalFields, asked_instead
 from keyturn.pages.connections.create import NOT_IN_FORMS
 from keyturn.pages.connections.forms import form_state_of
 from keyturn.pages.connections.urls import ONE, ConnectionPages, PageOfPlace, connection_path
@@ -20,7 +22,6 @@ from keyturn.rotations.conversion.service import ConversionPlan
 from keyturn.web.html.forms import EMPTY
 from keyturn.web.pages import FormState, Outcome, PageResponse, PageRoute, Redirect, get, post
 from keyturn.web.schema.validate import Trimmed
-from keyturn.web.schema.wire import ApiModel
 
 _SHORT = "secretless"
 _STEPS = (
@@ -32,9 +33,9 @@ _STEPS = (
 _ORDER = [state for state, _ in _STEPS]
 
 
-class SecretlessForm(ApiModel):
-    token_source: Annotated[Trimmed, Meta(max_length=40)] = ""
-    watch_hours: Annotated[Trimmed, Meta(max_length=4)] = "24"
+class SecretlessForm(ApprovalFields, rename=None):
+    token_source: Annotated[Trimmed, Meta(max_length=40)] = field(default="", name="tokenSource")
+    watch_hours: Annotated[Trimmed, Meta(max_length=4)] = field(default="24", name="watchHours")
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class SecretlessPage(PageOfPlace):
     conversion: Conversion | None
     steps: Sequence[StepShown]
     plan: ConversionPlan | None
+    approval: ApprovalNeed
     form_state: FormState
 
     @property
@@ -93,13 +95,19 @@ def routes(pages: ConnectionPages) -> list[PageRoute]:
     def begin_secretless(actor: Actor, connection_id: str, form: SecretlessForm) -> Outcome:
         text = form.watch_hours
         watch = timedelta(hours=int(text) if text.isdecimal() else 0)
+        name = pages.connections.get(actor, connection_id).name
         try:
-            connection, _ = pages.conversions.begin(actor, connection_id, form.token_source, watch)
+            asked = asked_instead(
+                pages.approvals,
+                actor,
+                form,
+                lambda consent: pages.conversions.begin(actor, connection_id, form.token_source, watch, consent),
+            )
         except NOT_IN_FORMS:
             raise
         except KeyturnError as error:
             return _refused(pages, actor, connection_id, form, error)
-        return Redirect(_path(connection_id), toast=f"{connection.name} is on its way to sign in without a secret.")
+        return asked or Redirect(_path(connection_id), toast=f"{name} is on its way to sign in without a secret.")
 
     @post(f"{ONE}/{_SHORT}/back", form_page=secretless)
     def take_back_secretless(actor: Actor, connection_id: str) -> Redirect:
@@ -141,6 +149,7 @@ def _page(
         conversion=conversion,
         steps=_steps(conversion) if conversion else (),
         plan=plan,
+        approval=pages.approvals.needed(actor, connection.project_id),
         form_state=form_state,
     )
 

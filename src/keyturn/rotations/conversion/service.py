@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from keyturn.approvals import gate
+from keyturn.approvals.domain import NO_CONSENT, Consent
 from keyturn.audit import conversion_events
 from keyturn.audit.domain import AuditEvent
 from keyturn.authz.domain import Action
@@ -20,7 +21,7 @@ from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.provider import Trust
 from keyturn.providers.registry import Providers
-from keyturn.rotations import access, guards
+from keyturn.rotations import access, guards, proposals
 from keyturn.rotations.adoption_check import AdoptionCheck
 from keyturn.rotations.commands import Adoption
 from keyturn.rotations.conversion.domain import (
@@ -101,9 +102,17 @@ class Conversions:
         return self._check(actor, connection_id, source).plan
 
     def begin(
-        self, actor: Actor, connection_id: str, source: str, watch: timedelta = USUAL_WATCH
+        self,
+        actor: Actor,
+        connection_id: str,
+        source: str,
+        watch: timedelta = USUAL_WATCH,
+        consent: Consent = NO_CONSENT,
     ) -> tuple[Connection, Conversion]:
-        """Write down that it is to be done; the rotation of its secret rests meanwhile. Raises as :meth:`plan` does."""
+        """Write down that it is to be done; the rotation of its secret rests meanwhile.
+
+        Raises as :meth:`plan` does, and ApprovalNeeded where that needs two persons, since the secret is removed in the end.
+        """
         if not LEAST_WATCH <= watch <= MOST_WATCH:
             raise Refused(
                 f"A connection is watched for {LEAST_WATCH.total_seconds() / 3600:g} hour to {MOST_WATCH.days} days.",
@@ -115,6 +124,8 @@ class Conversions:
         with self._edits.write(checked.object_id) as tx:
             connection, rotation = access.lock(tx, actor, connection_id, Action.EDIT_CONNECTIONS, checked.rotation)
             self._require_ready(tx, actor, connection, rotation)
+            change = proposals.secretless(connection, rotation, source, watch)
+            gate.require(tx, actor, change, consent, self._clock.now(), self._ids)
             rotated = bool(rotation and rotation.enabled)
             if rotation is None and checked.adoption:
                 self._policies.enroll(tx, actor, connection, checked.adoption, _PAUSED, enabled=False)
@@ -224,12 +235,6 @@ class Conversions:
                 fix="This is for connections by client secret or certificate.",
             )
         guards.refuse_while_converting(tx, connection)
-        if gate.needed(tx, connection.org_id, connection.project_id):
-            raise Refused(
-                "Removing the secret of a connection needs the approval of another person here.",
-                code="connections.conversion_needs_approval",
-                fix="Make another connection by Federated Identity, give it what is rotated, and ask for the deletion of this.",
-            )
         frozen = freeze_at(freezes.of_rotation(tx, rotation), self._clock.now()) if rotation else None
         if frozen:
             raise Refused(
