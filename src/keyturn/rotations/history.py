@@ -63,13 +63,16 @@ class RotationHistory:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def of(self, actor: Actor, connection_id: str) -> History:
-        """Return all that the connection's page shows of it, read in one transaction. Raises NotFound or Forbidden."""
+    def of(self, actor: Actor, connection_id: str, runs: int = SHOWN_RUNS) -> History:
+        """Return all that the connection's page shows of it, with so many runs, read in one transaction.
+
+        Raises NotFound or Forbidden.
+        """
         with self._database.read() as tx:
             connection, rotation = access.find(tx, actor, connection_id, Action.READ_CONNECTIONS)
             if rotation is None:
                 return History(connection)
-            return history_of(tx, connection, rotation)
+            return history_of(tx, connection, rotation, runs)
 
     def rotations(self, connections: Sequence[Connection]) -> Mapping[str, Rotation]:
         """Return by id the rotations of connections that the caller was allowed to read."""
@@ -99,7 +102,7 @@ class RotationHistory:
             return progress_of(tx, rotation)
 
 
-def history_of(tx: Tx, connection: Connection, rotation: Rotation) -> History:
+def history_of(tx: Tx, connection: Connection, rotation: Rotation, runs: int = SHOWN_RUNS) -> History:
     """Return all that is shown of a rotation. ``connection`` is the one that signs in for it."""
     drift = Filter(rotation.org_id, event=events.CREDENTIALS_DRIFTED.name, subject_id=rotation.id)
     keys = observed.observed_keys_of(tx, rotation.id).values()
@@ -108,7 +111,7 @@ def history_of(tx: Tx, connection: Connection, rotation: Rotation) -> History:
         rotation,
         journal.of_rotation(tx, rotation.id),
         [observed_key for observed_key in keys if not observed_key.ours],
-        runs_with_steps(tx, rotation, SHOWN_RUNS, None),
+        runs_with_steps(tx, rotation, runs, None),
         newest(tx, drift, SHOWN_DRIFT),
         freezes.of_rotation(tx, rotation),
     )

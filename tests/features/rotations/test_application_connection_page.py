@@ -38,3 +38,19 @@ def test_what_is_rotated_through_a_connection(tmp_path: Path) -> None:
             assert "Rotates 1 secret of applications" in page
             assert "1 you may not see" in " ".join(page.split())
             assert name not in page
+
+
+def test_earlier_rotations_are_a_click_away(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database:
+        scene = make_applications(database)
+        with page_desk(scene, tmp_path) as web:
+            path = f"/app-connections/{scene.signer.id}"
+            assert "Earlier rotations" not in web.page(path)
+            for _ in range(11):
+                scene.world.rotations.rotate_now(scene.actor, scene.signer.id)
+                scene.world.settle()
+            page = web.page(path)
+            assert page.count('<details class="run"') == 10
+            assert f'href="{path}?runs=50"' in page
+            every = web.page(f"{path}?runs=50")
+            assert (every.count('<details class="run"'), "Earlier rotations" in every) == (11, False)

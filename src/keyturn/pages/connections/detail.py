@@ -3,8 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo
+
+from msgspec import Meta
 
 from keyturn.approvals.domain import ApprovalNeed
 from keyturn.audit.domain import StoredEvent
@@ -23,13 +25,15 @@ from keyturn.ports.sign_in import SignInMethod
 from keyturn.rotations.conversion.domain import Conversion
 from keyturn.rotations.domain import Rotation
 from keyturn.rotations.freezes.domain import Freeze, freeze_at
-from keyturn.rotations.history import History
+from keyturn.rotations.history import SHOWN_RUNS, History
 from keyturn.rotations.run_schedule import ComingRun
 from keyturn.rotations.secret_rotations.domain import RotatedThrough
 from keyturn.web.html.forms import EMPTY
 from keyturn.web.pages import BrowserContext, FormState, PageRoute, get
+from keyturn.web.schema.wire import ApiModel
 
 SHOWN_COMING = 5
+MORE_RUNS, MOST_RUNS = 40, 500
 SHOWN_EVENTS = 12
 _LIVING = frozenset({"current", "retiring", "pending"})
 
@@ -53,6 +57,9 @@ class ConnectionPage(PageOfPlace):
     approval: ApprovalNeed
     schedule_zone: ZoneInfo
     runs: Sequence[RunLine]
+    shown_runs: int
+    more_runs: int
+    """How many are shown next; 0: these are all, or as many as are ever shown."""
     drift: Sequence[Drift]
     events: Sequence[StoredEvent] | None
     busy: bool
@@ -73,14 +80,20 @@ class ConnectionPage(PageOfPlace):
     """Whether the inventory of its tenant is switched on for it."""
 
 
+class RunsQuery(ApiModel, rename=None):
+    """``runs``: how many of them are shown."""
+
+    runs: Annotated[int, Meta(ge=SHOWN_RUNS, le=MOST_RUNS)] = SHOWN_RUNS
+
+
 def routes(pages: ConnectionPages) -> tuple[PageRoute, list[PageRoute]]:
     """Return the route of the page, which refused forms are shown on again, and all routes."""
 
     @get(ONE)
     def show_connection(
-        actor: Actor, connection_id: str, visitor: BrowserContext, form_state: FormState
+        actor: Actor, connection_id: str, query: RunsQuery, visitor: BrowserContext, form_state: FormState
     ) -> ConnectionPage:
-        return show(pages, actor, connection_id, visitor.zone, form_state)
+        return show(pages, actor, connection_id, visitor.zone, form_state, shown=query.runs)
 
     return show_connection, [show_connection]
 
@@ -92,9 +105,10 @@ def show(
     zone: ZoneInfo,
     form_state: FormState = EMPTY,
     trial: ConnectionTest | None = None,
+    shown: int = SHOWN_RUNS,
 ) -> ConnectionPage:
     """Return the page as the actor may see it. Raises NotFound or Forbidden."""
-    rotation_history, now = pages.history.of(actor, connection_id), pages.clock.now()
+    rotation_history, now = pages.history.of(actor, connection_id, shown + 1), pages.clock.now()
     conversion = pages.conversions.newest(actor, connection_id)
     connection = readable(rotation_history.connection, pages.providers)
     rotation = rotation_history.rotation
@@ -108,7 +122,7 @@ def show(
     check = _check_result(connection, failures)
     above = {*failures, refusal, str(check.get("message") or "")}
     runs = said_once(
-        [run_line(run, steps, provider.manifest.service, now) for run, steps in rotation_history.runs], above
+        [run_line(run, steps, provider.manifest.service, now) for run, steps in rotation_history.runs[:shown]], above
     )
     marks = badges(connection, provider.manifest.service, rotation, rotation_history.active, ends_at, now)
     return ConnectionPage(
@@ -126,6 +140,8 @@ def show(
         approval=pages.approvals.needed(actor, connection.project_id),
         schedule_zone=zones.shown(rotation.schedule.time_zone) if rotation else zone,
         runs=runs,
+        shown_runs=shown,
+        more_runs=min(shown + MORE_RUNS, MOST_RUNS) if len(rotation_history.runs) > shown < MOST_RUNS else 0,
         drift=[drift(event) for event in rotation_history.drift],
         events=_events(pages, actor, scope, rotation_history),
         busy=rotation_history.busy,
