@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -220,9 +221,17 @@ def _shape(name: str) -> Markup:
     return Markup(text[text.index(">") + 1 : text.rindex("</svg>")])  # noqa: S704
 
 
-@cache
+_READING = Lock()
+
+
 def static_files() -> Mapping[str, StaticFile]:
     """Return all files of ``static/`` by name, read once. What is asked for is looked up here and never kept."""
+    with _READING:  # or each thread that comes during the first reading reads all of them, too
+        return _read_static_files()
+
+
+@cache
+def _read_static_files() -> Mapping[str, StaticFile]:
     paths = (path for path in sorted(STATIC.rglob("*")) if path.suffix in MEDIA_TYPES and path.is_file())
     return {path.relative_to(STATIC).as_posix(): _static_file(path) for path in paths}
 
