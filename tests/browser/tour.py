@@ -52,7 +52,8 @@ NO_PAGES = frozenset(
         "/settings/two-step/enrol",  # visited after a click
         "/settings/two-step/qr.svg",
         "/inventory/{inventory_id}/rotate",  # visited with an application
-        "/organization/audit-log/export",  # a file
+        "/organization/audit-log/export",  # a file, as the next one is
+        "/rotation-runs/{run_id}/receipt",
         "/static/{rest}",
         "/favicon.ico",
     }
