@@ -9,6 +9,6 @@ APPLICATIONS_EVERY = 4
 
 def test_an_old_copy_that_is_put_back_harms_nobody_and_heals() -> None:
     first = base_seed() // APPLICATIONS_EVERY * APPLICATIONS_EVERY + 2
-    seeds = range(first, first + (60 if every_case() else 2) * APPLICATIONS_EVERY, APPLICATIONS_EVERY)
-    outcomes = [play_old_copy(seed) for seed in (*seeds, first + 1)]
+    seeds = range(first, first + (60 if every_case() else 1) * APPLICATIONS_EVERY, APPLICATIONS_EVERY)
+    outcomes = [play_old_copy(seed) for seed in seeds]
     assert [outcome for outcome in outcomes if outcome.broken] == []

@@ -55,6 +55,7 @@ def lived(database: Database) -> World:
     return world
 
 
+@pytest.mark.alternates
 @pytest.mark.parametrize("target", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_a_restored_database_is_the_one_that_was_backed_up(
     database: Database, target: str, tmp_path: Path, shell: Shell

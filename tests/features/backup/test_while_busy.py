@@ -43,6 +43,7 @@ def own_database(kind: str, folder: Path) -> Iterator[Database]:
         yield database
 
 
+@pytest.mark.alternates
 @pytest.mark.parametrize("kind", KINDS)
 def test_copies_made_while_all_is_rotated_are_consistent_and_heal(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
