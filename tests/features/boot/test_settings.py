@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Plaintext
 from keyturn.settings.model import (
+    AuditStreamSettings,
     BackupSettings,
     KeyVaultSettings,
     MailServer,
@@ -314,7 +315,19 @@ def test_every_setting_has_a_variable() -> None:
     assert {f"sso.{field.name}" for field in fields(SingleSignOn)} <= covered
     assert {f"backup.{field.name}" for field in fields(BackupSettings)} <= covered
     assert {f"vault.{field.name}" for field in fields(KeyVaultSettings)} <= covered
-    parts = {"key_vault", "pace", "quotas", "retention", "mail", "backup", "sso", "cloud_override", "warnings"}
+    assert {f"audit_streams.{field.name}" for field in fields(AuditStreamSettings)} <= covered
+    parts = {
+        "audit_streams",
+        "key_vault",
+        "pace",
+        "quotas",
+        "retention",
+        "mail",
+        "backup",
+        "sso",
+        "cloud_override",
+        "warnings",
+    }
     assert {field.name for field in fields(Settings)} - parts <= covered
 
 
