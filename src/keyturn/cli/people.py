@@ -82,11 +82,14 @@ def _provisioning(app: typer.Typer, open_access: OpenAccess) -> None:
         days: Annotated[int, typer.Option("--days", min=0, max=3650, help="When it ends; 0: never.")] = 365,
     ) -> None:
         """Print a token with which an identity provider provisions users and groups (SCIM). It is printed once."""
+        from keyturn.app.startup import open_keyring  # noqa: PLC0415
         from keyturn.kit.ids import SystemIds  # noqa: PLC0415
         from keyturn.provisioning.scim.tokens import ScimTokens  # noqa: PLC0415
 
         around = command_context(ctx)
-        with open_access(ctx) as access, opened(around.settings()) as database:
+        settings = around.settings()
+        with open_access(ctx) as access, opened(settings) as database:
+            open_keyring(settings, database, around.clock, tell)
             operator = platform(access.only_organization().id)
             tokens = ScimTokens(database, around.clock, SystemIds(), secrets.token_bytes)
             token, secret = tokens.create(operator, name, timedelta(days=days) if days else None)
