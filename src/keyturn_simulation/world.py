@@ -346,7 +346,7 @@ class World:
 
     def events(self, name: str | None = None) -> list[dict[str, Any]]:
         named = [audit_events.c.event == name] if name else []
-        query = sa.select(audit_events).where(*named).order_by(audit_events.c.id)
+        query = sa.select(audit_events).where(audit_events.c.org_id.is_not(None), *named).order_by(audit_events.c.id)
         with self.database.read() as tx:
             return [dict(row) for row in tx.rows(query)]
 

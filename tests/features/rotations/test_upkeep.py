@@ -143,7 +143,7 @@ class Scene:
                 "approvals": exists(probe.select_from(approval_requests)),
                 "data-keys": not exists(probe.where(data_keys.c.created_at > old)),
                 "sign-ins": exists(probe.select_from(oauth_flows)),
-                "audit-retention": exists(probe.where(audit_events.c.at < old)),
+                "audit-retention": exists(probe.where(audit_events.c.at < old, audit_events.c.org_id.is_not(None))),
                 "history-retention": any(run.created_at < old for run, _ in runs)
                 or exists(probe.where(observed_keys.c.gone_at < old)),
                 "deletions": exists(probe.select_from(deletions)),
