@@ -1,6 +1,8 @@
 """All SQL on the hash chains."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 import sqlalchemy as sa
@@ -82,12 +84,18 @@ def links_of(tx: Tx, event_ids: Collection[int]) -> dict[int, tuple[int, str]]:
     return {row["event_id"]: (row["position"], row["hash"]) for row in tx.rows(query)}
 
 
-def unlinked(tx: Tx, org_id: str | None, most: int, above: int = 0) -> list[tuple[Any, ...]]:
-    """Return the first of the events that have no link: their :data:`CONTENT`. ``org_id`` None: of any organization and none."""
+def unlinked(tx: Tx, most: int, above: int = 0) -> list[tuple[Any, ...]]:
+    """Return the first of the events, of any organization and none, that have no link: their :data:`CONTENT`."""
     query = sa.select(*CONTENT).where(_WITHOUT_LINK, audit_events.c.id > above).order_by(audit_events.c.id).limit(most)
-    if org_id is not None:
-        query = query.where(_of_chain(org_id))
     return [tuple(row) for row in tx.tuples(query)]
+
+
+def without_place(tx: Tx, chain: str, most: int) -> list[int]:
+    """Return the ids of the first events of the chain's organization that have no link in it: a link elsewhere is none."""
+    of_event = sa.and_(audit_links.c.event_id == audit_events.c.id, audit_links.c.chain == chain)
+    placed = sa.exists(sa.select(audit_links.c.event_id).where(of_event))
+    query = sa.select(audit_events.c.id).where(sa.not_(placed), _of_chain(chain)).order_by(audit_events.c.id)
+    return [event_id for (event_id,) in tx.tuples(query.limit(most))]
 
 
 def stray_chains(tx: Tx, most: int) -> list[str]:
@@ -102,19 +110,37 @@ def _of_chain(chain: str) -> sa.ColumnElement[bool]:
     return column.is_(None) if chain == WITHOUT_ORGANIZATION else column == chain
 
 
-def removable(tx: Tx, up_to: int) -> str | None:
-    """Return a chain of an organization whose first link is of an event with an id up to this one; None: there is none."""
+def removable(tx: Tx, up_to: int, until: datetime, now: datetime) -> str | None:
+    """Return a chain of an organization whose first link is of an event that :func:`first_links` has; None: there is none."""
     link, head = audit_links.c, audit_chains.c
     first = sa.and_(link.chain == head.id, link.position == head.start_position + 1, link.event_id <= up_to)
-    row = tx.one(sa.select(head.id).join(audit_links, first).where(head.id != WITHOUT_ORGANIZATION).limit(1))
+    query = sa.select(head.id).select_from(
+        audit_chains.join(audit_links, first).outerjoin(audit_events, audit_events.c.id == link.event_id)
+    )
+    row = tx.one(query.where(head.id != WITHOUT_ORGANIZATION, sa.not_(_young(until, now))).limit(1))
     return row["id"] if row else None
 
 
-def first_links(tx: Tx, chain: str, most: int) -> list[Mapping[str, Any]]:
-    """Return the first links of a chain, in their order: position, event id and hash."""
+def first_links(tx: Tx, chain: str, up_to: int, until: datetime, now: datetime, most: int) -> list[tuple[Any, ...]]:
+    """Return the first links of a chain, in their order, before that of an event that is young or has a higher id than ``up_to``.
+
+    Each row is position, event id and hash of the link, and :data:`CONTENT`. Young is what happened since ``until``; an event
+    from beyond ``now`` was written by a wrong clock, and is not.
+    """
     link = audit_links.c
-    query = sa.select(link.position, link.event_id, link.hash).where(link.chain == chain)
-    return tx.rows(query.order_by(link.position).limit(most))
+    stays = sa.or_(link.event_id > up_to, _young(until, now)).label("stays")
+    query = (
+        sa.select(stays, link.position, link.event_id, link.hash, *CONTENT)
+        .select_from(audit_links.outerjoin(audit_events, audit_events.c.id == link.event_id))
+        .where(link.chain == chain)
+        .order_by(link.position)
+        .limit(most)
+    )
+    return [tuple(row[1:]) for row in takewhile(lambda row: not row[0], tx.tuples(query))]
+
+
+def _young(until: datetime, now: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(audit_events.c.id.is_not(None), audit_events.c.at >= until, audit_events.c.at <= now)
 
 
 def remove(tx: Tx, event_ids: Sequence[int]) -> None:

@@ -133,7 +133,7 @@ def link_the_rest(tx: Tx, key: ChainKey, now: datetime) -> Counter[str]:
     chains = {chain.id: chain for chain in chain_store.locked(tx, [chain.id for chain in chain_store.chains(tx)])}
     counts: Counter[str] = Counter()
     last = 0
-    while batch := chain_store.unlinked(tx, None, AT_ONCE, above=last):
+    while batch := chain_store.unlinked(tx, AT_ONCE, above=last):
         last = batch[-1][chain_store.ID]
         for chain_id, events in by_organization(batch).items():
             if chain_id not in chains:

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import takewhile
 
 from keyturn.audit import chain_store, events, store
-from keyturn.audit.chain import resealed
+from keyturn.audit.chain import UNSEALED, link_hash, resealed
 from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.audit.linking import key_of
 from keyturn.audit.record import record
@@ -34,31 +33,37 @@ def remove_old_events(
     if not days:
         return False
     _begin(database, days, confirmed_at, now)
+    until = confirmed_at - timedelta(days=days)
     while True:
         with database.write() as tx:
             tx.alone_with(ALONE)
-            removed = _remove_some(tx, key_of(database))
+            removed = _remove_some(tx, key_of(database), until, confirmed_at)
         if not removed:
             return False
         if stopped():
             return True
 
 
-def _remove_some(tx: Tx, key: ChainKey) -> bool:
+def _remove_some(tx: Tx, key: ChainKey, until: datetime, now: datetime) -> bool:
     """Remove the first events of one chain, and let it start after them; return False when none may be removed.
 
-    An event with a low id that was committed late stays until those before it in its chain go.
+    An event with a low id that was committed late stays until those before it in its chain go. Whoever has the database could
+    have written the floor: so what is young stays whatever it says, and where something that goes is not what was written,
+    perhaps not its age either, the chain never holds again.
     """
     floor = store.floor(tx)
-    chain_id = chain_store.removable(tx, floor)
+    chain_id = chain_store.removable(tx, floor, until, now)
     if chain_id is None:
         return False
     (chain,) = chain_store.locked(tx, [chain_id])
-    first = chain_store.first_links(tx, chain_id, AT_ONCE)
-    old = list(takewhile(lambda link: link["event_id"] <= floor, first))
-    start = replace(chain, start_position=old[-1]["position"], start_hash=old[-1]["hash"])
-    chain_store.move(tx, resealed(key, chain, start))
-    chain_store.remove(tx, [link["event_id"] for link in old])
+    old = chain_store.first_links(tx, chain_id, floor, until, now, AT_ONCE)
+    genuine, last = True, chain.start_hash
+    for position, _, link, *content in old:
+        genuine = genuine and link == link_hash(key, chain.id, position, last, content)
+        last = link
+    start = replace(chain, start_position=old[-1][0], start_hash=last)
+    chain_store.move(tx, resealed(key, chain, start) if genuine else replace(start, seal=UNSEALED))
+    chain_store.remove(tx, [event_id for _, event_id, *_ in old])
     return True
 
 

@@ -136,5 +136,5 @@ class _Reading:
 
 
 def _find_unlinked(tx: Tx, found: Verified) -> None:
-    for event in chain_store.unlinked(tx, found.chain, MOST_FAULTS):
-        found.add("the event is in no chain: an older version wrote it, or it was added by hand", None, event[0])
+    for event_id in chain_store.without_place(tx, found.chain, MOST_FAULTS):
+        found.add("the event is in no chain: an older version wrote it, or it was added by hand", None, event_id)

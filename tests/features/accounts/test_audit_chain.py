@@ -17,7 +17,7 @@ from keyturn.audit import chain_store, store
 from keyturn.audit.chain import Anchor
 from keyturn.audit.domain import Event
 from keyturn.audit.retention import remove_old_events
-from keyturn.audit.verification import Verified, verify_all
+from keyturn.audit.verification import Verified, verify, verify_all
 from keyturn.db.engine import open_engine, parse_url
 from keyturn.db.tables import audit_chains, audit_events, audit_floors, audit_links, metadata
 from keyturn.db.unit import Database
@@ -138,6 +138,13 @@ def insert_with_link(raw: sqlite3.Connection, number: int) -> int:
     return event
 
 
+def insert_with_link_elsewhere(raw: sqlite3.Connection, number: int) -> int:
+    """As if it had a place: in no chain that is there, or in the chain of others."""
+    event = insert(raw, number)
+    raw.execute("INSERT INTO audit_links VALUES (?, ?, 99, '00')", (event, (BOB, "nowhere")[number % 2]))
+    return event
+
+
 def delete_with_link(raw: sqlite3.Connection, number: int) -> None:
     event = delete(raw, number)
     raw.execute("DELETE FROM audit_links WHERE event_id = ?", (event,))
@@ -205,8 +212,8 @@ def drop_all(raw: sqlite3.Connection, number: int) -> None:
 
 
 TAMPERING: list[Callable[[sqlite3.Connection, int], int | None]] = [
-    *(edit, replace, delete, insert, insert_with_link, delete_with_link, delete_and_close_up, swap, cut_off),
-    *(start_later, move_to_other, drop_chain, drop_all),
+    *(edit, replace, delete, insert, insert_with_link, insert_with_link_elsewhere, delete_with_link),
+    *(delete_and_close_up, swap, cut_off, start_later, move_to_other, drop_chain, drop_all),
 ]
 
 
@@ -224,6 +231,30 @@ def test_whatever_is_changed_by_hand_is_found_also_after_the_server_went_on(
         found = [fault for each in verified(database).values() for fault in each.faults]
         assert found
         assert event is None or event in {fault.event_id for fault in found}
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_an_organization_sees_by_its_own_chain_what_was_added_to_its_events(
+    trail: Path, tmp_path: Path, number: int
+) -> None:
+    with opened(trail, tmp_path) as (database, raw):
+        event = insert_with_link_elsewhere(raw, number)
+        found = verify(database, CHAIN_KEY, ADA)
+        assert [fault.event_id for fault in found.faults] == [event]
+
+
+@pytest.mark.parametrize("aged", [False, True])
+def test_a_floor_that_somebody_else_wrote_removes_nothing_young_and_hides_no_change(
+    trail: Path, tmp_path: Path, aged: bool
+) -> None:
+    with opened(trail, tmp_path) as (database, raw):
+        events = ids_of(raw)
+        raw.execute("INSERT INTO audit_floors SELECT ?, '2026-01-01', '2026-01-01'", (events[-1],))
+        if aged:  # what goes looks as if its time had come
+            raw.execute("UPDATE audit_events SET at = '2020-01-01 00:00:00.000000' WHERE id = ?", (events[0],))
+        remove_old_events(database, 30, START, START, lambda: False)
+        assert ids_of(raw) == events[aged:]
+        assert bool(faults(database)) is aged
 
 
 def test_an_old_copy_of_the_whole_trail_is_found_with_a_head_that_was_kept_elsewhere(
