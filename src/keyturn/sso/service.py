@@ -207,13 +207,18 @@ class EntraSignIn:
     def _judge(self, tx: Tx, person: Person, now: datetime) -> User | KeyturnError:
         """Return the user, with the roles that the groups of the person give now; or why they do not come in."""
         organization = organization_store.organizations_of_server(tx)[0]
-        known, user = self._user_of(tx, person, now)
+        linked, user = self._user_of(tx, person)
         groups, default = person.groups or frozenset(), self._rules.default_role
         allowed = not self._rules.groups or bool(self._rules.groups & groups)
         rows = store.of_organization(tx, organization.id)
         given = entitlement(rows, groups if allowed else frozenset(), default if allowed else None)
+        if user is not None and not linked:
+            if not self._may_become(tx, person, user, given):
+                return _link_needed(person, user)
+            self._link(tx, user.id, person, now)
         if user is not None and (disabled := leaving.refusal(user)):
             return disabled
+        known = user is not None and (linked or user.role is not Role.NO_ACCESS)
         role = given.role_for(user.role if user and known else None) if allowed else None
         if role is None:
             if user is not None:
@@ -225,17 +230,23 @@ class EntraSignIn:
             rights.follow_groups(tx, self._ids, outcome, given.projects, now)
         return outcome
 
-    def _user_of(self, tx: Tx, person: Person, now: datetime) -> tuple[bool, User | None]:
-        """Return the user who is linked to the person, or was provisioned as them, which links them.
+    @staticmethod
+    def _user_of(tx: Tx, person: Person) -> tuple[bool, User | None]:
+        """Return the user who is linked to the person, or else who was provisioned as them; with it, whether linked."""
+        user_id = external_store.user_id_of(tx, person.tenant_id, person.object_id)
+        linked = user_id is not None
+        user_id = user_id or external_store.user_id_of(tx, PROVISIONING, person.object_id)
+        return linked, people_store.user_by_id(tx, user_id, lock=True) if user_id else None
 
-        With it, whether anybody or any group has given them a role here before.
+    @staticmethod
+    def _may_become(tx: Tx, person: Person, user: User, given: Entitlement) -> bool:
+        """Say whether provisioning alone makes the person this user: whoever has its token is no administrator by that.
+
+        Not where somebody of the tenant signs in as the user already, nor an administrator whose role is not that of groups.
         """
-        user_id, known = external_store.user_id_of(tx, person.tenant_id, person.object_id), True
-        if user_id is None and (user_id := external_store.user_id_of(tx, PROVISIONING, person.object_id)):
-            self._link(tx, user_id, person, now)
-            known = False
-        user = people_store.user_by_id(tx, user_id, lock=True) if user_id else None
-        return known or (user is not None and user.role is not Role.NO_ACCESS), user
+        if any(each.issuer == person.tenant_id for each in external_store.of_user(tx, user.id)):
+            return False
+        return user.role is not Role.ADMIN or (given.decides and not user.password_hash)
 
     def _new(self, tx: Tx, person: Person, org_id: str, role: Role, now: datetime) -> User | KeyturnError:
         """Make a user of somebody who comes for the first time, who has no password. An address in use is nobody's proof."""
@@ -313,6 +324,15 @@ def _no_role(person: Person) -> Forbidden:
         code="sso.group_not_mapped",
         fix="An administrator of this server gives one of your groups a role, under Sign-in through Entra; or an operator sets"
         " KEYTURN_SSO_DEFAULT_ROLE.",
+    )
+
+
+def _link_needed(person: Person, user: User) -> Refused:
+    return Refused(
+        f"'{user.email}' was provisioned as you, but is an administrator, or somebody else signs in as them already.",
+        code="sso.link_needed",
+        fix="An administrator of this server links the user to your object id in Entra ID, under Sign-in through Entra:"
+        f" {person.object_id}. Until then that user signs in as before.",
     )
 
 

@@ -30,6 +30,7 @@ from keyturn.providers.token_sources import TokenFile, TokenSources
 from keyturn.settings.reader import read_settings
 from tests.features.accounts.conftest import GOOD_PASSWORD, AccessFixture
 from tests.features.accounts.entra import SIGNING, Claims, Office, office, query_of
+from tests.features.accounts.people import IDS, START
 from tests.features.methods.certificates import rsa_key
 
 ANN = "ann@acme.test"
@@ -342,6 +343,23 @@ def test_a_user_who_was_provisioned_is_met_by_object_id(house: AccessFixture, tm
             assert at.sign_in("ada").status_code == 303
             [user] = [each for each in at.users().values() if each.email != ANN]
             assert (user.id, user.role) == (user_id, Role.VIEWER)
+
+
+def test_who_provisions_does_not_become_an_administrator_nor_somebody_who_signs_in_already(
+    house: AccessFixture, tmp_path: Path
+) -> None:
+    with office(house, tmp_path, default=Role.VIEWER) as at:
+        at.sign_in("ben")
+        house.access.users.change_role(house.admin, at.user("ben").id, Role.ADMIN)
+        for victim in (at.users()[ANN].id, at.user("ben").id):
+            with house.database.write() as tx:
+                external_store.unlink(tx, house.first.user.id, PROVISIONING)
+                external_store.link(tx, ExternalIdentity(IDS.new(), victim, PROVISIONING, at.people["ada"], START))
+            page = at.refused(at.sign_in("ada"), "sso.link_needed")
+            assert at.people["ada"] in page, "what the administrator needs"
+        assert at.sign_in("ben").status_code == 303, "who signed in as them still does"
+        at.link_on_page(ANN, ANN)
+        assert at.sign_in("ada").status_code == 303
 
 
 def test_only_members_of_the_groups_of_the_setting_come_in(house: AccessFixture, tmp_path: Path) -> None:

@@ -239,6 +239,8 @@ def test_filters_and_pages(provider: Provider) -> None:
         'userName eq "x',
         "(userName pr",
         "active gt true",
+        r'userName eq "\ud800"',  # no database holds these
+        r'externalId eq "\u0000"',
         ")",
     ):
         refused = provider.ask("GET", provider.at("Users", bad), expect=400)

@@ -151,7 +151,7 @@ def _value(token: str) -> Any:
         value = json.loads(token if token.startswith('"') else token.lower())
     except ValueError:
         raise invalid_filter(f"{token} is no value: a text stands between quotation marks.") from None
-    if isinstance(value, list | dict):
+    if isinstance(value, list | dict) or (isinstance(value, str) and not value.isprintable()):
         raise invalid_filter(f"{token} is no value.")
     return value
 
