@@ -163,7 +163,7 @@ class Reader:
         self._digest.update(line)
         try:
             return json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise foreign() if not self.counts else changed() from None
 
 
@@ -190,20 +190,23 @@ def _header(content: object) -> Header:
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Unpack and split into lines, each with its end."""
-    gzip, held = zlib.decompressobj(_GZIP), b""
+    """Unpack and split into lines, each with its end, in time that grows with what is unpacked."""
+    gzip, begun, size = zlib.decompressobj(_GZIP), list[bytes](), 0
     for chunk in chunks:
         packed = chunk
         while packed and not gzip.eof:
-            held += _unpacked(gzip, packed)
+            *ends, rest = _unpacked(gzip, packed).split(b"\n")
             packed = gzip.unconsumed_tail
-            *lines, held = held.split(b"\n")
-            yield from (line + b"\n" for line in lines)
-            if len(held) > _LONGEST_LINE:
+            for end in ends:
+                yield b"".join([*begun, end, b"\n"])
+                begun, size = [], 0
+            begun.append(rest)
+            size += len(rest)
+            if size > _LONGEST_LINE:
                 raise changed()
         if gzip.unused_data:
             raise changed()
-    if held or not gzip.eof:
+    if size or not gzip.eof:
         raise changed()
 
 

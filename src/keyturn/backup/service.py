@@ -32,6 +32,8 @@ _SEAL_PLACE = SealContext("backups", "lines", "sha256")
 _ALIVE = timedelta(seconds=30)
 _DATA_KEYS = "data_keys"
 _ROOT_KEYS = "root_keys"
+_OF_KEYS = {_DATA_KEYS: ("id", "root_key_id", "wrapped"), _ROOT_KEYS: ("id", "vault_key_id", "wrapped")}
+"""The tables of keys, with the columns that are read of a backup before it is known who made it."""
 
 
 class RootKeyAtHand(StrEnum):
@@ -139,11 +141,13 @@ def verify(file: BinaryIO, keys: Sequence[PrivateKey], source: RootKeySource | N
     """
     reader = Reader(file, keys)
     _require_known(reader.header)
-    wrapped: dict[str, list[dict[str, Any]]] = {_DATA_KEYS: [], _ROOT_KEYS: []}
+    wrapped: dict[str, list[dict[str, Any]]] = {table: [] for table in _OF_KEYS}
     for table in reader.tables():
         rows = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
         for row in rows:
             if table.name in wrapped:
+                if not all(isinstance(row.get(column), str) for column in _OF_KEYS[table.name]):
+                    raise changed()
                 wrapped[table.name].append(row)
     root_key, data_keys = _opened(wrapped[_DATA_KEYS], wrapped[_ROOT_KEYS], source)
     genuine = None
@@ -177,7 +181,7 @@ def _opened(
         key = root.unwrap(row["id"], row["wrapped"]) if root else None
         if key is not None:
             data_keys[row["id"]] = DataKey(row["id"], key)
-        elif row["retired_at"] is None:
+        elif row.get("retired_at") is None:
             return RootKeyAtHand.OTHER, {}
     return RootKeyAtHand.OPENS, data_keys
 

@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 import stat
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -171,6 +172,26 @@ def test_what_is_cut_off_or_changed_anywhere_is_refused_before_anything_is_touch
         assert shell.restore(bad, url) == 1
         with opened(url) as untouched:
             assert migrate.check(untouched) is migrate.SchemaState.EMPTY
+
+
+def test_what_somebody_with_the_public_key_makes_is_refused_in_time_and_without_a_fault(
+    old_world: World, tmp_path: Path, shell: Shell
+) -> None:
+    key = shell.key()
+    lines, forged = lines_of(shell.create(address(old_world.database)), key), tmp_path / "forged.age"
+    place = next(number for number, line in enumerate(lines) if line.startswith('{"table":"data_keys"'))
+    row = json.loads(lines[place + 1])
+    for changed in (
+        [*lines[: place + 1], json.dumps([1] * len(row)) + "\n", *lines[place + 2 :]],
+        [*lines[:place], '{"table":"data_keys","columns":["id"]}\n', '["x"]\n', *lines[place + 2 :]],
+        [*lines[:place], "[" * 100_000 + "\n", *lines[place:]],
+        [lines[0], "[" * 100_000 + "\n", *lines[1:]],
+        [*lines[:place], "[" + " " * 70_000_000 + "]\n", *lines[place:]],
+    ):
+        began = time.process_time()
+        assert shell.run("backup", "verify", written(changed, key, forged), "--key-file", key) == 1
+        assert "was damaged or changed" in shell.err or "is not a backup" in shell.err, shell.err
+        assert time.process_time() - began < 2
 
 
 def test_a_server_makes_backups_by_itself_and_deletes_those_that_are_too_many(
