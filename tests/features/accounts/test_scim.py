@@ -4,6 +4,7 @@ POST /api/scim/v2/Users {"schemas": [...], "userName": "ada@contoso.test", "exte
 PATCH /api/scim/v2/Users/{id} {"schemas": [...PatchOp], "Operations": [{"op": "Replace", "path": "active", "value": "False"}]}
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,7 +16,7 @@ import pytest
 
 from keyturn.api.scim.routes import router
 from keyturn.db.unit import Database
-from keyturn.errors import Unauthenticated
+from keyturn.errors import Refused, Unauthenticated
 from keyturn.kit.actor import Role
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
@@ -24,6 +25,7 @@ from keyturn.people.sessions import BrowserInfo
 from keyturn.projects.domain import NewProject
 from keyturn.projects.service import Projects
 from keyturn.provisioning.scim.groups import ScimGroups
+from keyturn.provisioning.scim.patches import patched
 from keyturn.provisioning.scim.tokens import ScimTokens
 from keyturn.provisioning.scim.users import ScimUsers
 from keyturn.settings.model import Settings
@@ -265,6 +267,22 @@ def test_filters_and_pages(provider: Provider) -> None:
         "Resources"
     ]
     assert set(only) == {"schemas", "id", "userName", "name"}
+
+
+def test_a_large_group_is_changed_quickly_and_costly_filters_are_refused() -> None:
+    group = {"members": [{"value": f"id-{number}", "type": "User"} for number in range(10_000)]}
+    removals = [{"op": "Remove", "path": f'members[value eq "ID-{number}"]'} for number in range(40)]
+    added = [{"op": "Add", "path": "members", "value": [{"value": f"new-{number}"}]} for number in range(40)]
+    began = time.process_time()
+    after = patched(group, [*removals, *added], {"members": "members"})["members"]
+    assert time.process_time() - began < 0.5
+    assert (len(after), after[0]["value"], after[-1]["value"]) == (10_000, "id-40", "new-39")
+    costly = {"op": "remove", "path": 'members[type eq "User" and value eq "id-1"]'}
+    with pytest.raises(Refused, match="too many elements"):
+        patched(group, [costly], {"members": "members"})
+    assert (
+        patched({"members": group["members"][:2]}, [costly], {"members": "members"})["members"] == group["members"][:1]
+    )
 
 
 def test_groups_give_roles_and_take_them(provider: Provider) -> None:

@@ -32,6 +32,7 @@ class Filter:
 
     matches: Predicate
     equals: tuple[str, str] | None = None
+    terms: int = 1
 
 
 def parse_filter(text: str) -> Filter:
@@ -42,7 +43,7 @@ def parse_filter(text: str) -> Filter:
     matches = reader.disjunction(0)
     if reader.tokens:
         raise invalid_filter(f"'{reader.tokens[0]}' is not expected there.")
-    return Filter(matches, reader.only)
+    return Filter(matches, reader.only, reader.terms)
 
 
 def plain_path(path: str) -> str:
@@ -82,7 +83,7 @@ class _Reader:
     def __init__(self, tokens: list[str]) -> None:
         self.tokens = tokens
         self.only: tuple[str, str] | None = None
-        self._terms = 0
+        self.terms = 0
 
     def disjunction(self, depth: int) -> Predicate:
         return self._joined("or", lambda: self._joined("and", lambda: self._term(depth), all), any)
@@ -98,8 +99,8 @@ class _Reader:
         return lambda resource: of(part(resource) for part in parts)
 
     def _term(self, depth: int) -> Predicate:
-        self._terms += 1
-        if self._terms > MOST_TERMS:
+        self.terms += 1
+        if self.terms > MOST_TERMS:
             raise invalid_filter(f"It has more than {MOST_TERMS} terms.")
         token = self._next()
         if token.lower() == "not" and self.tokens[:1] == ["("]:

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from keyturn.errors import Refused
-from keyturn.provisioning.scim.filters import Predicate, parse_filter, plain_path, values_at
+from keyturn.provisioning.scim.filters import Filter, parse_filter, plain_path, values_at
 
 MOST_OPERATIONS = 1000
+MOST_COMPARISONS = 1000
+"""Of one operation, unless it names an element by its ``value``: a change is made while others wait for the group."""
 _PATH = re.compile(
     r"(?P<attribute>[A-Za-z$][\w$:.-]*?)(?:\[(?P<filter>.*)\])?(?:\.(?P<sub>[A-Za-z$][\w$-]*))?", re.DOTALL
 )
@@ -25,7 +27,7 @@ class Target:
     """Where an operation applies: an attribute, some of its elements, a part of it."""
 
     attribute: str
-    among: Predicate | None = None
+    among: Filter | None = None
     sub: str | None = None
 
 
@@ -69,7 +71,7 @@ def _target(path: str) -> Target:
         raise _bad_path(path)
     attribute, sub = plain_path(match["attribute"]), match["sub"]
     if match["filter"] is not None:
-        return Target(attribute, parse_filter(match["filter"]).matches, sub)
+        return Target(attribute, parse_filter(match["filter"]), sub)
     if attribute.startswith("urn:"):
         return Target(attribute)
     name, _, rest = attribute.partition(".")
@@ -100,8 +102,7 @@ def _at_target(resource: dict[str, Any], op: str, target: Target, value: Any, kn
 
 def _in_elements(resource: dict[str, Any], name: str, op: str, target: Target, value: Any) -> None:
     elements = resource.get(name)
-    among = target.among
-    chosen = [each for each in elements if among and among(each)] if isinstance(elements, list) else []
+    chosen = _chosen(elements, target.among, name) if isinstance(elements, list) and target.among else []
     if not chosen:
         if op == "remove":
             return  # it is as it is to be
@@ -116,22 +117,39 @@ def _in_elements(resource: dict[str, Any], name: str, op: str, target: Target, v
             each.update(value)
 
 
+def _chosen(elements: Sequence[Any], among: Filter, name: str) -> Sequence[Any]:
+    attribute, text = among.equals or ("", "")
+    if attribute == "value":
+        wanted = text.casefold()
+        return [each for each in elements if any(str(value).casefold() == wanted for value in _values(each))]
+    if len(elements) * among.terms > MOST_COMPARISONS:
+        raise invalid(
+            f"'{name}' has too many elements for this filter: name one by its value, as {name}[value eq \"...\"]."
+        )
+    return [each for each in elements if among.matches(each)]
+
+
+def _values(element: Any) -> Sequence[Any]:
+    """Return what :func:`values_at` does for ``value``, which most elements of long lists have in that very form."""
+    return (element["value"],) if isinstance(element, dict) and "value" in element else values_at(element, "value")
+
+
 def _in_list(resource: dict[str, Any], name: str, op: str, value: Any) -> None:
     given = list(value) if isinstance(value, list) else [] if value is None else [value]
     held = resource[name]
     if op == "replace":
         resource[name] = given
         return
-    named = {str(each) for one in given for each in values_at(one, "value")}
+    named = {str(each) for one in given for each in _values(one)}
     if op == "remove":
         resource[name] = [each for each in held if given and not _is_named(each, named)]
     else:
-        there = {str(each) for one in held for each in values_at(one, "value")}
+        there = {str(each) for one in held for each in _values(one)}
         resource[name] = [*held, *(one for one in given if not _is_named(one, there))]
 
 
 def _is_named(element: Any, named: set[str]) -> bool:
-    return any(str(value) in named for value in values_at(element, "value"))
+    return any(str(value) in named for value in _values(element))
 
 
 def _set_field(held: dict[str, Any], name: str, value: Any) -> None:
