@@ -284,6 +284,14 @@ def test_the_trail_of_before_is_kept_and_can_be_given_an_end(empty: Database) ->
             "remove-audit-events",
         ]
     assert [(each.events, each.faults) for each in verify_all(empty, key_of(empty))] == [(1, []), (2, [])]
+    with empty.engine.begin() as connection:  # as if there had never been chains, so that history could be written anew
+        for table in ("audit_links", "audit_chains"):
+            where = "" if empty.is_sqlite else f" ON {table}"
+            connection.exec_driver_sql(f"DROP TRIGGER {table}_no_delete{where}")
+            connection.exec_driver_sql(f"DELETE FROM {table}")
+        connection.exec_driver_sql("DELETE FROM audit_keys")
+    with pytest.raises(Misconfigured, match="The key of the audit trail's hash chains is gone"):
+        open_chains(empty, sealer, CLOCK)
 
 
 def test_foreign_keys_are_enforced_again_after_a_migration(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def key_of(database: Database) -> ChainKey:
 
 
 def _first_links(tx: Tx, sealer: Sealer, now: datetime) -> ChainKey:
-    if chain_store.chains(tx):
+    if chain_store.chains(tx) or chain_store.begun(tx):  # or history could be written anew, with the server's own key
         raise key_is_gone()
     if tx.postgres:
         without_limits(tx.connection)
