@@ -95,6 +95,8 @@ def test_the_story_ends_well(guide: Guide) -> None:
 
 
 def test_what_an_organization_asks_for_is_shown(guide: Guide) -> None:
+    assert re.search(r"Ada Admin +is let in, and sees the page Overview", guide.text)
+    assert re.search(r"Uri User +You were not signed in: \S+ is in no group that has a role here", guide.text)
     assert int(guide.find(r"(\d+) series at http://\S+/metrics")) > 100
     assert re.search(r"keyturn audit verify +Demo: \d+ events up to position \d+: verified", guide.text)
     assert "keyturn receipt verify Verified: the receipt of run" in guide.text
@@ -114,7 +116,7 @@ def test_people_of_the_group_are_let_in_through_entra_and_others_told_why_not(ch
     for name, told in (("Ada Admin", "Overview"), ("Uri User", "You were not signed in")):
         with chromium.new_context(ignore_https_errors=True) as context:
             page = context.new_page()
-            page.goto(guide.find(r"sign in at (http://\S+/sign-in) "))
+            page.goto(guide.find(r"do it yourself at (http://\S+/sign-in) "))
             page.get_by_role("link", name="Sign in through Entra ID").click()
             page.get_by_role("button", name=name).click()
             if "Accept" in page.content():

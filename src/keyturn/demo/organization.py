@@ -8,9 +8,12 @@ from pathlib import Path
 
 from keyturn.demo.application import ROTATIONS
 from keyturn.demo.line import CONNECTIONS, DemoClient
+from keyturn.demo.person import sign_in_through_entra
 from keyturn.errors import Permanent
 
 GROUP = "Operators"
+INSIDER, OUTSIDER = "Ada Admin", "Uri User"
+LET_IN, REFUSED = "Overview", "You were not signed in"
 SHOWN = ("keyturn_connections", "keyturn_credentials", "keyturn_rotations", "keyturn_secret_reads_total")
 PATIENCE_SECONDS = 120.0
 DATABASE = "keyturn.db"
@@ -48,8 +51,14 @@ class OrganizationStory:
         stage = self.line.stage
         operators = stage.entra["demo"]["operators"]
         self.line.api("POST", "/api/v1/group-roles", {"groupId": operators, "groupName": GROUP, "role": "member"})
-        self.say(f"group {GROUP} {operators}: role member; Ada Admin is in it, Uri User is not")
-        self.say(f"sign in at {stage.url}/sign-in with *Sign in through Entra ID*: Ada is let in, Uri is told why not")
+        self.say(f"group {GROUP} {operators}: role member; {INSIDER} is in it, {OUTSIDER} is not")
+        heading, _ = sign_in_through_entra(stage, INSIDER)
+        _require(heading == LET_IN, f"{INSIDER} is not let in: {heading}")
+        self.say(f"{INSIDER}    is let in, and sees the page {heading}")
+        heading, why = sign_in_through_entra(stage, OUTSIDER)
+        _require(heading == REFUSED, f"{OUTSIDER} is not refused: {heading}")
+        self.say(f"{OUTSIDER}     {heading}: {why}")
+        self.say(f"do it yourself at {stage.url}/sign-in with *Sign in through Entra ID*")
 
     def _scrape(self) -> None:
         self.title("10. Prometheus asks for numbers")
