@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -98,16 +99,24 @@ def export(
     event: Annotated[str, typer.Option("--event", help="Only events with this name.")] = "",
     about: Annotated[str, typer.Option("--about", help="Only about this: a name or an id.")] = "",
     by: Annotated[str, typer.Option("--by", help="Only by this one: a name or an id.")] = "",
-    since: Annotated[datetime | None, typer.Option("--since", help="Only from this moment on, in UTC.")] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option("--since", help="Only from this moment on, in UTC, such as 2026-01-31."),
+    ] = None,
     until: Annotated[datetime | None, typer.Option("--until", help="Only before this moment, in UTC.")] = None,
 ) -> None:
     """Write audit events to standard output, newest first. Changes nothing."""
     from keyturn.app.startup import require_current  # noqa: PLC0415 - the help is shown without it
+    from keyturn.audit.events import CATALOGUE  # noqa: PLC0415
     from keyturn.audit.export import as_csv, as_json_lines  # noqa: PLC0415
     from keyturn.audit.heads import exported  # noqa: PLC0415
     from keyturn.audit.service import AuditSearch  # noqa: PLC0415
     from keyturn.organizations import store as organizations  # noqa: PLC0415
 
+    names_of_events = [each.name for each in CATALOGUE.values()]
+    if event and event not in names_of_events:
+        close = ", ".join(get_close_matches(event, names_of_events, cutoff=0.4)) or "see docs/reference/audit-events.md"
+        raise typer.BadParameter(f"No event is called {event!r}; similar: {close}", param_hint="--event")
     search = AuditSearch(
         event=event or None, about=about or None, by=by or None, since=_in_utc(since), until=_in_utc(until)
     )
@@ -117,7 +126,8 @@ def export(
             known = organizations.organizations_of_server(tx)
         ids = [each.id for each in known if organization in {"", each.id, each.slug}]
         if not ids and organization:
-            raise typer.BadParameter(f"one of: {', '.join(each.slug for each in known)}", param_hint="--organization")
+            slugs = ", ".join(each.slug for each in known) or "none yet"
+            raise typer.BadParameter(f"There is no {organization!r}; there is: {slugs}", param_hint="--organization")
         header = form is Form.CSV
         if header:
             sys.stdout.write(as_csv([], {}))

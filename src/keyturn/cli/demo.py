@@ -24,7 +24,13 @@ app = typer.Typer(rich_markup_mode=None)
 @app.command()
 def demo(
     ctx: typer.Context,
-    stay: Annotated[bool, typer.Option("--stay", help="Keep both running, and print address and sign-in.")] = False,
+    stay: Annotated[
+        bool,
+        typer.Option(
+            "--stay",
+            help="Show more, then keep all running and say how to look around.",
+        ),
+    ] = False,
     port: Annotated[int, typer.Option(help="The server's port; 0 picks a free one.")] = 0,
 ) -> None:
     """Connect, take a secret over, prove a new one, publish it, revoke the original; again on schedule; and after a kill -9."""

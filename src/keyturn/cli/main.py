@@ -28,7 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "secrets": ("keyturn.cli.secrets", "Read and write the secrets of a folder."),
     "login": ("keyturn.cli.login", "Sign in as a machine identity and print an access token."),
     "demo": ("keyturn.cli.demo", "Show Keyturn at work against a local Entra ID."),
-    "admin": ("keyturn.cli.admin", "Create the first user, unlock users, reset passwords."),
+    "admin": ("keyturn.cli.admin", "Create the first user; invite, unlock and disable people."),
     "keys": ("keyturn.cli.keys", "Generate, show and rotate encryption keys."),
     "import": ("keyturn.cli.importing", "Take over the secrets that another server holds."),
     "backup": ("keyturn.cli.backup", "Make backups, say what they hold, put them back."),
@@ -44,6 +44,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "doctor": ("keyturn.cli.doctor", "Check the configuration, the database and the network."),
     "simulate": ("keyturn_simulation.command", "Run the rotation protocol against a simulated world."),
 }
+
+
+_COMPLETION = {"install_completion", "show_completion"}
+"""What typer gives to each ``Typer``: of a subcommand alone it completes nothing."""
 
 
 class LazyGroup(TyperGroup):
@@ -64,6 +68,7 @@ class LazyGroup(TyperGroup):
         if name is not None and name in COMMANDS:
             command = typer.main.get_command(importlib.import_module(COMMANDS[name][0]).app)
             command.name = name
+            command.params = [each for each in command.params if each.name not in _COMPLETION]
             for each in (command, *getattr(command, "commands", {}).values()):
                 take_plain_values(each, ctx)
         return name, command, rest

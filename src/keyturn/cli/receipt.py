@@ -10,7 +10,9 @@ import typer
 
 from keyturn.cli.context import command_context, opened, tell
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Verify what a server says that it did.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Verify the receipt of a rotation; print the key for it."
+)
 
 
 @app.command()

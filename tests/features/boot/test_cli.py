@@ -61,6 +61,7 @@ def test_every_listed_command_has_help(shell: Shell) -> None:
         if importlib.util.find_spec(module) is not None:
             assert shell.run(name, "--help") == 0, name
             assert shell.out.startswith(f"Usage: keyturn {name}"), name
+            assert "completion" not in shell.out, name
 
 
 def test_an_unknown_command_is_a_usage_error(shell: Shell) -> None:
@@ -296,7 +297,9 @@ def test_the_operator_verifies_and_exports_the_audit_trail(shell: Shell) -> None
     assert shell.run("audit", "export", "--event", "verify-audit-events") == 0
     assert [json.loads(line)["facts"]["faults"] for line in shell.out.splitlines()] == [0]
     assert shell.run("audit", "export", "--organization", "nobody") == 2
-    assert "one of: acme" in shell.err
+    assert "There is no 'nobody'; there is: acme" in shell.err
+    assert shell.run("audit", "export", "--event", "verify-audit-event") == 2
+    assert "similar: verify-audit-events" in shell.err, "an empty file would look as if it had never happened"
     assert shell.run("audit", "verify", "--anchor", "nothing") == 1
     assert "`keyturn audit head` prints it" in shell.err
     follow_the_guide(shell)
@@ -323,14 +326,15 @@ def follow_the_guide(shell: Shell) -> None:
     of = {"name": "own", "applicationName": "Own", "appId": "a"}
     said = {"issuedAt": "now", "rotation": of, "run": run, "credentials": [], "events": [], "chain": "none"}
     (folder / "receipt.txt").write_text(str(key.signed(json.dumps(said) + "\n")), encoding="utf-8")
+
+    def content(named: re.Match[str]) -> str:
+        return " ".join((named[1] or "") + line for line in (folder / named[2]).read_text().splitlines())
+
     for block in command_blocks("docs/how-to/prove-what-was-done.md"):
         for line in block.text.strip().splitlines():
             command, _, into = line.partition(" > ")
-            words = [
-                (folder / word.split()[-1].rstrip(")")).read_text().splitlines()[-1] if word.startswith("$(") else word
-                for word in shlex.split(command)
-            ]
-            words = [str(folder / word) if word == "receipt.txt" else word for word in words]
+            command = re.sub(r"\$\((?:cat|sed 's/\^/(.*)/') (\S+)\)", content, command)
+            words = [str(folder / word) if word == "receipt.txt" else word for word in shlex.split(command)]
             assert shell.run(*words[1:]) == 0, (line, shell.err)
             if into:
                 (folder / into).write_text(shell.out, encoding="utf-8")
