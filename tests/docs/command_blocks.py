@@ -101,6 +101,7 @@ NOT_RUN: dict[tuple[str, str], str] = {
         "docs/how-to/run-in-a-container.md",
         "docker compose",
     ): "takes images from a registry; tests/deploy/test_compose.py has the file loaded by Compose",
+    ("docs/how-to/run-on-kubernetes.md", "keyturn-database"): "needs a cluster",
     ("docs/how-to/run-on-kubernetes.md", "helm --namespace"): "needs a cluster; tests/deploy/test_chart.py renders it",
 }
 """Page and a word of the block -> why nothing runs the block as it stands."""

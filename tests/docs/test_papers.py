@@ -52,6 +52,11 @@ def test_relative_links_lead_somewhere() -> None:
     assert broken == []
 
 
+def test_the_changelog_says_nothing_twice() -> None:
+    begins = [line[:60] for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("- ")]
+    assert [begin for begin in set(begins) if begins.count(begin) > 1] == []
+
+
 def strangers(paths: Iterable[Path], pattern: str, is_known: Callable[[str], bool]) -> list[str]:
     """What the papers name, by the pattern, that is not known."""
     return [

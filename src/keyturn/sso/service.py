@@ -322,7 +322,7 @@ def _no_role(person: Person) -> Forbidden:
     return Forbidden(
         f"'{person.email}' is in no group that has a role here.",
         code="sso.group_not_mapped",
-        fix="An administrator of this server gives one of your groups a role, under Sign-in through Entra; or an operator sets"
+        fix="An administrator of this server gives one of your groups a role, under Sign-in through Entra ID; or an operator sets"
         " KEYTURN_SSO_DEFAULT_ROLE.",
     )
 
@@ -340,6 +340,6 @@ def _email_taken(person: Person) -> Refused:
     return Refused(
         f"There is a user with the address '{person.email}' here already, whom nobody has linked to you.",
         code="sso.email_taken",
-        fix="An administrator of this server links the user to your object id in Entra ID, under Sign-in through Entra:"
+        fix="An administrator of this server links the user to your object id in Entra ID, under Sign-in through Entra ID:"
         f" {person.object_id}. Until then that user signs in as before.",
     )
