@@ -16,14 +16,14 @@ BUTTONS = 3
 def sign_in_through_entra(stage: DemoStage, name: str) -> tuple[str, str]:
     """Choose the account with this name at Entra ID, and accept what is asked for.
 
-    Returns heading and first sentence of the page of Keyturn on which that ends. Raises Permanent when it ends elsewhere.
+    Returns heading and first paragraph of the page of Keyturn on which that ends. Raises Permanent when it ends elsewhere.
     """
     headers = {"accept": "text/html", "sec-fetch-site": "none"}
     with httpx2.Client(verify=stage.trust(), trust_env=False, follow_redirects=True, headers=headers) as browser:
         page = browser.get(f"{stage.url}/sign-in/entra")
         for _ in range(BUTTONS):
             if str(page.url).startswith(stage.url):
-                return _found(r"<h1[^>]*>(.*?)</h1>", page.text), _found(r'<p class="lead">(.*?)</p>', page.text)
+                return _found(r"<h1[^>]*>(.*?)</h1>", page.text), _found(r"</h1>\s*<p>(.*?)</p>", page.text)
             form, button = _button(page.text, name)
             page = browser.post(urljoin(str(page.url), form), data=button)
     raise Permanent(f"{name} was not sent back by Entra ID: {page.url}", code="demo.broken")
