@@ -1,5 +1,6 @@
 """How the demonstration talks: to Keyturn over its HTTP API, and to the local Entra ID as its administrator."""
 
+import ssl
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,7 +62,7 @@ class DemoClient:
 
     def entra(self, method: str, path: str, body: Json | None = None) -> Json:
         """Ask the local Entra ID's administration."""
-        with httpx2.Client(verify=self.stage.trust(), trust_env=False) as client:
+        with httpx2.Client(verify=self._trust(), trust_env=False) as client:
             answer = client.request(method, f"{self.stage.entra['admin']}/{path}", json=body)
         answer.raise_for_status()
         return dict(answer.json() or {})
@@ -76,6 +77,14 @@ class DemoClient:
         }
         tenant = self.stage.entra["demo"]["tenant_id"]
         url = f"{self.stage.entra['authority']}/{tenant}/oauth2/v2.0/token"
-        with httpx2.Client(verify=self.stage.trust(), trust_env=False) as client:
+        with httpx2.Client(verify=self._trust(), trust_env=False) as client:
             answer = client.post(url, data=form)
         return None if answer.status_code == 200 else str(answer.json()["error_description"])
+
+    def browser(self) -> httpx2.Client:
+        """Return what goes to both as a person's browser does: it follows redirects and keeps cookies."""
+        headers = {"accept": "text/html", "sec-fetch-site": "none"}
+        return httpx2.Client(verify=self._trust(), trust_env=False, follow_redirects=True, headers=headers)
+
+    def _trust(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self.stage.ca_file)

@@ -52,10 +52,10 @@ class OrganizationStory:
         operators = stage.entra["demo"]["operators"]
         self.line.api("POST", "/api/v1/group-roles", {"groupId": operators, "groupName": GROUP, "role": "member"})
         self.say(f"group {GROUP} {operators}: role member; {INSIDER} is in it, {OUTSIDER} is not")
-        heading, _ = sign_in_through_entra(stage, INSIDER)
+        heading, _ = sign_in_through_entra(self.line, INSIDER)
         _require(heading == LET_IN, f"{INSIDER} is not let in: {heading}")
         self.say(f"{INSIDER}    is let in, and sees the page {heading}")
-        heading, why = sign_in_through_entra(stage, OUTSIDER)
+        heading, why = sign_in_through_entra(self.line, OUTSIDER)
         _require(heading == REFUSED, f"{OUTSIDER} is not refused: {heading}")
         self.say(f"{OUTSIDER}     {heading}: {why}")
         self.say(f"do it yourself at {stage.url}/sign-in with *Sign in through Entra ID*")

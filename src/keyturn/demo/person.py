@@ -4,25 +4,23 @@ import re
 from html import unescape
 from urllib.parse import urljoin
 
-import httpx2
-
-from keyturn.demo.processes import DemoStage
+from keyturn.demo.line import DemoClient
 from keyturn.errors import Permanent
 
-BUTTONS = 3
-"""At most: which account, whether the application may, and one to spare."""
+PAGES = 3
+"""At most: which account, whether the application may, and the one here."""
 
 
-def sign_in_through_entra(stage: DemoStage, name: str) -> tuple[str, str]:
+def sign_in_through_entra(line: DemoClient, name: str) -> tuple[str, str]:
     """Choose the account with this name at Entra ID, and accept what is asked for.
 
     Returns heading and first paragraph of the page of Keyturn on which that ends. Raises Permanent when it ends elsewhere.
     """
-    headers = {"accept": "text/html", "sec-fetch-site": "none"}
-    with httpx2.Client(verify=stage.trust(), trust_env=False, follow_redirects=True, headers=headers) as browser:
-        page = browser.get(f"{stage.url}/sign-in/entra")
-        for _ in range(BUTTONS):
-            if str(page.url).startswith(stage.url):
+    home = line.stage.url
+    with line.browser() as browser:
+        page = browser.get(f"{home}/sign-in/entra")
+        for _ in range(PAGES):
+            if str(page.url).startswith(home):
                 return _found(r"<h1[^>]*>(.*?)</h1>", page.text), _found(r"</h1>\s*<p>(.*?)</p>", page.text)
             form, button = _button(page.text, name)
             page = browser.post(urljoin(str(page.url), form), data=button)

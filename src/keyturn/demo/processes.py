@@ -3,7 +3,6 @@
 import json
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import threading
@@ -103,10 +102,6 @@ class DemoStage:
     @property
     def ca_file(self) -> Path:
         return self.folder / "entra-ca.pem"
-
-    def trust(self) -> ssl.SSLContext:
-        """Return what to check the local Entra ID's certificate by, once that has started."""
-        return ssl.create_default_context(cafile=self.ca_file)
 
     def open_entra(self) -> dict[str, Any]:
         """Start the local Entra ID. Returns what it says of itself."""
