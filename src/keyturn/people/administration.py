@@ -147,9 +147,11 @@ class Administration:
         hashed = self.hasher.hash(password)
         with self.database.write() as tx:
             user, now = self._other(tx, actor, user_id), self.clock.now()
+            link_store.revoke_of_user(
+                tx, user.id, now
+            )  # before the user changes: who redeems a link does so in this order
             store.change_user(tx, user.id, now, password_hash=hashed, first_password=True)
             store.set_user_attempts(tx, user.id, Attempts())
-            link_store.revoke_of_user(tx, user.id, now)
             token_store.revoke_tokens_of_user(tx, user.id, now)
             store.end_sessions_of_user(tx, user.id)
             record(tx, actor, people_events.TEMPORARY_PASSWORD_SET, leaving.subject(user), now, email=user.email)

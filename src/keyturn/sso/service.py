@@ -207,6 +207,8 @@ class EntraSignIn:
     def _judge(self, tx: Tx, person: Person, now: datetime) -> User | KeyturnError:
         """Return the user, with the roles that the groups of the person give now; or why they do not come in."""
         organization = organization_store.organizations_of_server(tx)[0]
+        # Before that of the user, as all do who manage users: else two of them wait for each other.
+        organization_store.organization(tx, organization.id, lock=True)
         linked, user = self._user_of(tx, person)
         groups, default = person.groups or frozenset(), self._rules.default_role
         allowed = not self._rules.groups or bool(self._rules.groups & groups)

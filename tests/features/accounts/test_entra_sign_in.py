@@ -9,12 +9,14 @@ PUT    /api/v1/users/:userId/entra-identity {objectId}
 import base64
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import jwt
 import pytest
+import sqlalchemy as sa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from entra_emulator import Effect, Fault
@@ -23,7 +25,9 @@ from keyturn.cli.context import CommandContext
 from keyturn.cli.finding import CheckupFinding
 from keyturn.cli.sso_checkup import examine_sso
 from keyturn.kit.actor import Role
+from keyturn.organizations import store as organization_store
 from keyturn.people import external_store
+from keyturn.people import store as people_store
 from keyturn.people.domain import PROVISIONING, ExternalIdentity
 from keyturn.providers.azure.assertions import audience_of
 from keyturn.providers.token_sources import TokenFile, TokenSources
@@ -360,6 +364,25 @@ def test_who_provisions_does_not_become_an_administrator_nor_somebody_who_signs_
         assert at.sign_in("ben").status_code == 303, "who signed in as them still does"
         at.link_on_page(ANN, ANN)
         assert at.sign_in("ada").status_code == 303
+
+
+_WAITING = sa.text("SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))")
+
+
+def test_who_signs_in_and_who_manages_them_do_not_wait_for_each_other(at: Office) -> None:
+    at.sign_in("ada")
+    user, statuses = at.user("ada"), list[int]()
+    browser = threading.Thread(target=lambda: statuses.append(at.sign_in("ada").status_code))
+    with at.house.database.write() as tx:
+        organization_store.organization(tx, user.org_id, lock=True)
+        browser.start()
+        for _ in range(1000):
+            if not tx.postgres or tx.rows(_WAITING):
+                break
+            browser.join(0.01)
+        people_store.user_by_id(tx, user.id, lock=True)
+    browser.join()
+    assert statuses == [303]
 
 
 def test_only_members_of_the_groups_of_the_setting_come_in(house: AccessFixture, tmp_path: Path) -> None:
