@@ -11,6 +11,7 @@ from entra_emulator import ApplicationHandle, Request, Response
 from entra_emulator.faults.faults import WRITES
 from entra_emulator.graph.directory_audits import ACTIVITIES
 from entra_emulator.graph.service import routes
+from entra_emulator.vault.keys import ROUTES
 from tests.emulator.certificates import Certificate
 from tests.emulator.people import People
 from tests.emulator.scene import LOGIN, EmulatorFixture
@@ -216,6 +217,7 @@ def test_the_audit_tells_who_added_which_secret(scene: EmulatorFixture, reader: 
 
 
 def test_every_write_is_in_the_audit_by_a_name() -> None:
-    assert set(ACTIVITIES) == WRITES
+    of_vaults = {name for name, _, _ in ROUTES.values()}
+    assert set(ACTIVITIES) == WRITES - of_vaults
     writes = {name for methods in routes("beta").values() for method, name in methods.items() if method != "GET"}
     assert writes - WRITES == {"batch", "checkMemberGroups", "getDirectoryObjectsByIds", "getMemberGroups"}

@@ -30,7 +30,7 @@ from tests.features.rotations.secret_desk import Json, RotationClient, desk
 DELETIONS = "/api/v1/deletions"
 V3 = "/api/v3/secrets/raw"
 KEPT_ROWS = {"deletions", "deleted_rows", "deleted_values"}
-APART = {*KEPT_ROWS, "audit_events", "changes"}
+APART = {*KEPT_ROWS, "audit_events", "audit_links", "audit_chains", "changes"}
 """Tables that tell of a deletion, and of its end."""
 
 

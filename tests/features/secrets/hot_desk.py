@@ -43,6 +43,7 @@ from keyturn.settings.model import Settings
 from keyturn.web.ratelimit import Limiter
 from keyturn.web.server.app import build
 from tests.client import Client
+from tests.databases import with_chain_key
 from tests.features.accounts.people import START
 from tests.features.delivery.conftest import Timers
 
@@ -168,7 +169,7 @@ def hot_desk(database: Database, folder: Path, kind: type[Counters] = AskedCount
     clock, seconds = MovableClock(START), [1000.0]
     monotonic = [lambda: seconds[0]] if kind is AskedCounters else []
     with ExitStack() as stack:
-        elsewhere = Database(open_engine(database.engine.url))
+        elsewhere = with_chain_key(Database(open_engine(database.engine.url)), begun=True)
         stack.callback(elsewhere.close)
         one, other = (
             stack.enter_context(_server(each, kind(each, *monotonic), clock, folder)) for each in (database, elsewhere)

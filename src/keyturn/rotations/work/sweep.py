@@ -38,12 +38,18 @@ def sweep(attempt: StepAttempt) -> None:
     with attempt.write() as tx:
         suspect = record_observation(tx, attempt, application)
         vanished.note(tx, attempt, refused, listed_key_ids)
-        # Doubtful news is looked at again soon; otherwise once a day, spread over it.
-        again = (
-            attempt.context.pace.confirm_spacing if suspect else SWEEP_EVERY * (1 - attempt.context.ids.jitter() / 10)
-        )
-        policies.set_sweep(tx, rotation.id, attempt.now() + again)
+        policies.set_sweep(tx, rotation.id, attempt.now() + _next(attempt, listed_key_ids, suspect=suspect))
         note_accepted(tx, attempt)
+
+
+def _next(attempt: StepAttempt, listed_key_ids: set[str], *, suspect: bool) -> timedelta:
+    """After how long to look again: soon at doubtful news, when replicas know the current one, and else within a day."""
+    pace, current = attempt.context.pace, attempt.snapshot.current
+    if suspect:
+        return pace.confirm_spacing
+    if current and current.key_id not in listed_key_ids and vanished.may_be_unknown(attempt, current):
+        return max(pace.settle, pace.confirm_spacing)
+    return SWEEP_EVERY * (1 - attempt.context.ids.jitter() / 10)
 
 
 def _note_unseen(attempt: StepAttempt) -> None:
@@ -159,11 +165,12 @@ def _note_gone(
     now, suspect = attempt.now(), False
     ours = {row.key_id: row for row in attempt.snapshot.journal}
     current = attempt.snapshot.current
-    if current is not None and current.key_id and current.key_id not in before and current.key_id not in listed_key_ids:
+    missed = current.key_id if current and not vanished.may_be_unknown(attempt, current) else None
+    if current and missed and missed not in before and missed not in listed_key_ids:
         # It was published after the last look, or in another copy of the database: it is missed all the same.
-        unseen = RemoteCredential(current.key_id, current.marker, current.hint, current.starts_at, current.ends_at)
+        unseen = RemoteCredential(missed, current.marker, current.hint, current.starts_at, current.ends_at)
         observed.record_observed(tx, attempt.snapshot.rotation.id, attempt.context.ids.new(), unseen, now, ours=True)
-        observed.record_presence(tx, attempt.snapshot.rotation.id, current.key_id, now)
+        observed.record_presence(tx, attempt.snapshot.rotation.id, missed, now)
         suspect = True
     for key_id, observed_key in before.items():
         if key_id in listed_key_ids:

@@ -32,10 +32,15 @@ def refused_rows(attempt: StepAttempt, listed_key_ids: Collection[str]) -> list[
     ]
 
 
+def may_be_unknown(attempt: StepAttempt, row: Credential) -> bool:
+    """Say whether a replica of the provider may not know it yet, as it was published a short while ago."""
+    now = attempt.context.provider_time()
+    return row.published_at is not None and now < settled_at(row.published_at, attempt.context.pace.settle, now)
+
+
 def _is_refused(attempt: StepAttempt, row: Credential) -> bool:
     context = attempt.context
-    now = context.provider_time()
-    if row.value is None or (row.published_at and now < settled_at(row.published_at, context.pace.settle, now)):
+    if row.value is None or may_be_unknown(attempt, row):
         return False
     attempt.work.lease.before_network()
     return is_unknown(attempt.kind, attempt.snapshot.rotation, context.sealer.open(row.value, row.seal_context))
