@@ -6,6 +6,7 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 
+from keyturn.audit.checks import ChainChecks
 from keyturn.audit.domain import Event
 from keyturn.audit.service import AuditTrail
 from keyturn.audit.store import append
@@ -90,6 +91,9 @@ def test_admins_read_the_whole_trail_and_project_admins_their_part(database: Dat
     assert [event.name for event in trail.page(boss, project_id=payments).events] == ["here"]
     with pytest.raises(Forbidden, match="read-audit-logs"):
         trail.page(boss)
+    checks, admin = ChainChecks(database, MovableClock(START)), machine(database, org, Role.ADMIN, "admin")
+    assert checks.verify(admin).ok
+    assert [checks.last(each) is not None for each in (admin, boss)] == [True, False], "of the whole organization"
     viewer = machine(database, org, Role.VIEWER, "viewer")
     with pytest.raises(Forbidden):
         trail.page(viewer, project_id=payments)

@@ -208,7 +208,9 @@ def test_changes_as_entra_id_writes_them(provider: Provider) -> None:
         first = {"op": "replace", "path": "name.givenName", "value": "Half"}
         status = 409 if kind == "uniqueness" else 400
         assert provider.patch(path, first, operation, expect=status)["scimType"] == kind, operation
-    provider.ask("PATCH", path, {"Operations": [{"op": "remove", "path": "externalId"}]}, expect=400)
+    for named in ({}, {"schemas": 5}):
+        provider.ask("PATCH", path, {**named, "Operations": [{"op": "remove", "path": "externalId"}]}, expect=400)
+    provider.ask("GET", "/Users/%00", expect=404)
     assert provider.ask("GET", path) == before  # all of them or none
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
+from keyturn.errors import NotFound
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.web.auth import bearer
@@ -74,6 +75,8 @@ class ScimEndpoint:
         token = bearer(request.headers)
         client = self.authenticate(Plaintext(token) if token else None, request.visit.ip)
         request.visit.actor = client
+        if not all(each.isprintable() for each in request.path_params.values()):  # no id is: databases refuse some of it
+            raise NotFound("There is nothing at this address.", code="scim.not_found")
         body = None
         if self.has_body:
             require_plain(request.headers, request.body)

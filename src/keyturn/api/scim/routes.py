@@ -208,6 +208,7 @@ def _operations(body: object) -> object:
     if not isinstance(body, Mapping):
         raise invalid("A change is an object with 'schemas' and 'Operations'.")
     given = fields(body, ("schemas", "Operations"))
-    if _PATCH not in (given.get("schemas") or ()):
+    named = given.get("schemas")
+    if not isinstance(named, list) or _PATCH not in named:
         raise invalid(f"The 'schemas' of a change name {_PATCH}.", "schemas")
     return given.get("Operations")
