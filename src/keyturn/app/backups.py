@@ -144,10 +144,10 @@ class ScheduledBackups:
                 old.path.unlink(missing_ok=True)
 
     def _is_due(self, folder: Path) -> bool:
-        made = folders.backups_in(folder)
-        # One that a wrong clock dated into the future does not put the next one off.
-        age = abs(self._clock.now() - made[-1].made_at) if made else timedelta.max
-        return age >= timedelta(hours=self._settings.backup.hours) - _EARLY
+        now = self._clock.now()
+        # One that a wrong clock dated into the future says nothing: it neither puts the next one off nor asks for one each hour.
+        made = [each.made_at for each in folders.backups_in(folder) if each.made_at <= now]
+        return not made or now - made[-1] >= timedelta(hours=self._settings.backup.hours) - _EARLY
 
 
 _EARLY = timedelta(minutes=10)

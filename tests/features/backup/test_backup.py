@@ -225,6 +225,13 @@ def test_a_server_makes_backups_by_itself_and_deletes_those_that_are_too_many(
         clock.advance(86400)
         scheduled.make_due()  # another process is at it
         assert len(list(folder.glob("*05T*.age"))) == 1
+    (folder / "keyturn-20990101T000000Z.age").write_text("by a wrong clock")
+    seen.clear()
+    for _ in range(2 * 24):
+        scheduled.make_due()
+        seen.append(tuple(sorted(path.name for path in folder.glob("*-2026*.age"))))
+        clock.advance(3600)
+    assert len(dict.fromkeys(seen)) == 2, "one each day, as before"
     assert not list(folder.glob(".*.part"))
     assert shell.run("doctor", KEYTURN_BACKUP_DIR=str(folder), KEYTURN_BACKUP_PUBLIC_KEYS="") == 1
     assert "KEYTURN_BACKUP_PUBLIC_KEYS is missing beside KEYTURN_BACKUP_DIR" in shell.out

@@ -75,7 +75,9 @@ class ScimEndpoint:
         token = bearer(request.headers)
         client = self.authenticate(Plaintext(token) if token else None, request.visit.ip)
         request.visit.actor = client
-        if not all(each.isprintable() for each in request.path_params.values()):  # no id is: databases refuse some of it
+        if not all(
+            each.isprintable() for each in request.path_params.values()
+        ):  # no id is: databases refuse some of it
             raise NotFound("There is nothing at this address.", code="scim.not_found")
         body = None
         if self.has_body:
