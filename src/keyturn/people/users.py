@@ -214,12 +214,18 @@ def checked_email(text: str) -> str:
     """Return the address as it is kept: trimmed, lower case. Raises Refused for text that is none."""
     email = text.strip().lower()
     if not _EMAIL.fullmatch(email):
-        raise Refused(f"'{text}' is not an e-mail address.", code="access.email_invalid")
+        raise Refused(
+            f"'{text}' is not an e-mail address.", code="access.email_invalid", fix="Give one such as ada@example.com."
+        )
     return email
 
 
 def _email_taken(email: str) -> Refused:
-    return Refused(f"There is a user with the address '{email}' already.", code="access.email_taken")
+    return Refused(
+        f"There is a user with the address '{email}' already.",
+        code="access.email_taken",
+        fix="Look for them under Members, where they may be disabled or invited, or give another address.",
+    )
 
 
 def _same_password() -> Refused:

@@ -350,7 +350,8 @@ def test_nobody_is_let_in_without_a_token_that_works(provider: Provider, clock: 
         provider.token = wrong
         refused = provider.raw("GET", "/Users")
         assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
-        provider.ask("POST", "/Users", {"userName": "x"}, expect=401)
+        said = provider.ask("POST", "/Users", {"userName": "x"}, expect=401)["detail"]
+        assert "expired. An admin makes one under Members, Provisioning." in said, "what the test of a connection shows"
     provider.token = good
     provider.tokens.revoke(ann, provider.token_id)
     provider.ask("GET", "/Users", expect=401)

@@ -92,14 +92,14 @@ class ScimEndpoint:
 
     def shaped_error(self, status: int, shape: Mapping[str, object], headers: Mapping[str, str]) -> Response:
         """Return an error as clients of SCIM read it."""
-        code, message = str(shape.get("code", "")), shape.get("message", "")
+        code, message, fix = (str(shape.get(key) or "") for key in ("code", "message", "fix"))
         status = _STATUSES.get(code, 403 if code in _FORBIDDEN else status)
         kind = _KINDS.get(code)
         body = {
             "schemas": [_ERROR],
             "status": str(status),
             **({"scimType": kind} if kind else {}),
-            "detail": str(message),
+            "detail": message if fix in message else f"{message} {fix}",
         }
         more = {"www-authenticate": "Bearer"} if status == 401 else {}
         return Response(encode(body), status, MEDIA_TYPE, {**headers, **more})
