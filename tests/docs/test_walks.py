@@ -254,6 +254,7 @@ def test_programs_and_tools_read(reader: Reader) -> None:
     reader.walk("docs/how-to/see-all-secrets-of-a-tenant.md", words, variables | {"INVENTORY_ID": "0"})
 
 
+@pytest.mark.compiled  # every command of two guides, each a process of its own: with the other long clients
 def test_keys_are_changed(reader: Reader) -> None:
     """On a database without a server, as a change waits half a minute for servers that run."""
     words, variables = given(reader)
