@@ -84,6 +84,20 @@ def links_of(tx: Tx, event_ids: Collection[int]) -> dict[int, tuple[int, str]]:
     return {row["event_id"]: (row["position"], row["hash"]) for row in tx.rows(query)}
 
 
+def linked_among(tx: Tx, event_ids: Collection[int]) -> list[tuple[Any, ...]]:
+    """Return of those of these events that have a link: chain, position and hash of it, the hash before, and :data:`CONTENT`."""
+    link, before, head = audit_links.c, audit_links.alias(), audit_chains.c
+    preceding = sa.and_(before.c.chain == link.chain, before.c.position == link.position - 1)
+    query = (
+        sa.select(link.chain, link.position, link.hash, sa.func.coalesce(before.c.hash, head.start_hash), *CONTENT)
+        .select_from(audit_links.join(audit_events, audit_events.c.id == link.event_id))
+        .outerjoin(audit_chains, head.id == link.chain)
+        .outerjoin(before, preceding)
+        .where(link.event_id.in_(list(event_ids)))
+    )
+    return [tuple(row) for row in tx.tuples(query)]
+
+
 def unlinked(tx: Tx, most: int, above: int = 0) -> list[tuple[Any, ...]]:
     """Return the first of the events, of any organization and none, that have no link: their :data:`CONTENT`."""
     query = sa.select(*CONTENT).where(_WITHOUT_LINK, audit_events.c.id > above).order_by(audit_events.c.id).limit(most)

@@ -1,7 +1,7 @@
 """Verifies hash chains: each event against its link, each link against the one before, the last against the sealed head."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +67,15 @@ def verify(database: Database, key: ChainKey, chain: str, anchors: Sequence[Anch
         reading.end()
         _find_unlinked(tx, found)
     return found
+
+
+def changed_among(tx: Tx, key: ChainKey, event_ids: Collection[int]) -> list[int]:
+    """Return the ids of those of these events that have a link, and are not what it was made of."""
+    return sorted(
+        content[chain_store.ID]
+        for chain, position, link, before, *content in chain_store.linked_among(tx, event_ids)
+        if link != link_hash(key, chain, position, before or "", content)
+    )
 
 
 class _Reading:

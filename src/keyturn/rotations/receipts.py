@@ -7,11 +7,13 @@ from typing import Any
 
 from keyturn.audit import service as trail
 from keyturn.audit.domain import Filter, StoredEvent
+from keyturn.audit.linking import key_of
+from keyturn.audit.verification import changed_among
 from keyturn.authz.domain import Action
 from keyturn.connections.access import connection_for
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential
-from keyturn.crypto.audit_keys import receipt_key
+from keyturn.crypto.audit_keys import ChainKey, receipt_key
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
@@ -42,7 +44,8 @@ class Receipts:
     def of_run(self, actor: Actor, run_id: str) -> bytes:
         """Return the receipt of a run, for who may read its connection or secret rotation: a signed note.
 
-        Raises NotFound, Forbidden, and Refused as long as the run is under way.
+        Raises NotFound, Forbidden, and Refused as long as the run is under way, or when an audit event of it was changed in the
+        database: nobody signs what was not written.
         """
         now = self._clock.now()
         with self._database.read() as tx:
@@ -53,7 +56,7 @@ class Receipts:
                     code="rotation.run_under_way",
                     fix="Ask again in a moment.",
                 )
-            said = _content(tx, run, rotation, now)
+            said = _content(tx, key_of(self._database), run, rotation, now)
         key = receipt_key(self._database, self._sealer, now)
         return str(key.signed(json.dumps(said, indent=1) + "\n")).encode()
 
@@ -77,7 +80,7 @@ def _found(tx: Tx, actor: Actor, run_id: str) -> tuple[Run, Rotation]:
     return run, rotation
 
 
-def _content(tx: Tx, run: Run, rotation: Rotation, now: datetime) -> dict[str, Any]:
+def _content(tx: Tx, chain: ChainKey, run: Run, rotation: Rotation, now: datetime) -> dict[str, Any]:
     rows = journal.of_rotation(tx, rotation.id)
     made = [row for row in rows if row.run_id == run.id]
     before = {row.generation - 1 for row in made}
@@ -88,6 +91,12 @@ def _content(tx: Tx, run: Run, rotation: Rotation, now: datetime) -> dict[str, A
     concerned = [
         event for event in proven.events if event.data.get("runId") == run.id or event.data.get("keyId") in key_ids
     ]
+    if changed := changed_among(tx, chain, [event.id for event in concerned]):
+        raise Refused(
+            f"The audit event {changed[0]} of this run was changed in the database, so there is no receipt.",
+            code="audit.event_changed",
+            fix="Ask whoever runs this server to look at: keyturn audit verify",
+        )
     return {
         "receipt": "keyturn rotation run, version 1",
         "issuedAt": iso(now),

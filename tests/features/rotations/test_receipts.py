@@ -73,3 +73,17 @@ def test_the_receipt_of_a_run_is_verified_offline_to_the_last_byte(
     assert "The receipt was changed" in capsys.readouterr().err
     assert main(["receipt", "verify", str(tmp_path / "none"), "--key", key], {}) == 1
     assert "cannot be read: No such file" in capsys.readouterr().err
+
+
+def test_there_is_no_receipt_of_a_run_whose_audit_events_were_changed(scene: Applications, tmp_path: Path) -> None:
+    world = scene.world
+    rotating = world.connect("own-entra")
+    world.settle()
+    with page_desk(scene, tmp_path) as web:
+        (run,) = re.findall(r'href="/rotation-runs/([^"/]+)/receipt"', web.page(f"/app-connections/{rotating.id}"))
+        with world.database.engine.begin() as connection:
+            connection.exec_driver_sql("DROP TRIGGER audit_events_no_update")
+            connection.exec_driver_sql(
+                "UPDATE audit_events SET actor_name = 'Eve' WHERE event = 'rotation-run-succeeded'"
+            )
+        assert "was changed in the database" in web.page(f"/rotation-runs/{run}/receipt", 400)
