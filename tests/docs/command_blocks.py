@@ -61,6 +61,10 @@ NOT_RUN: dict[tuple[str, str], str] = {
         "docs/how-to/run-with-postgresql.md",
         "keyturn migrate",
     ): "tests/features/boot/test_cli.py runs them on PostgreSQL",
+    (
+        "docs/how-to/run-with-postgresql.md",
+        "move.age",
+    ): "tests/features/backup/test_backup.py restores each kind of database into each",
     ("docs/how-to/run-with-postgresql.md", "--no-worker"): "go on running; tests/kill starts all three",
     ("docs/how-to/sign-in-without-a-secret.md", "KEYTURN_IDENTITY_NETWORKS"): "a setting, not a command",
     ("docs/how-to/connect-without-a-secret.md", "KEYTURN_TOKEN_SOURCES"): "a setting, not a command",
