@@ -149,6 +149,10 @@ def verify(file: BinaryIO, keys: Sequence[PrivateKey], source: RootKeySource | N
                 if not all(isinstance(row.get(column), str) for column in _OF_KEYS[table.name]):
                     raise changed()
                 wrapped[table.name].append(row)
+    if {row["root_key_id"] for row in wrapped[_DATA_KEYS] if row.get("retired_at") is None} != {
+        *reader.header.root_keys
+    }:
+        raise changed()  # by these ids people tell whose it is
     root_key, data_keys = _opened(wrapped[_DATA_KEYS], wrapped[_ROOT_KEYS], source)
     genuine = None
     if root_key is RootKeyAtHand.OPENS:

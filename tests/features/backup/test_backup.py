@@ -184,6 +184,7 @@ def test_what_somebody_with_the_public_key_makes_is_refused_in_time_and_without_
     for changed in (
         [*lines[: place + 1], json.dumps([1] * len(row)) + "\n", *lines[place + 2 :]],
         [*lines[:place], '{"table":"data_keys","columns":["id"]}\n', '["x"]\n', *lines[place + 2 :]],
+        [lines[0].replace('"rootKeys":["', '"rootKeys":["0'), *lines[1:]],
         [*lines[:place], "[" * 100_000 + "\n", *lines[place:]],
         [lines[0], "[" * 100_000 + "\n", *lines[1:]],
         [*lines[:place], "[" + " " * 70_000_000 + "]\n", *lines[place:]],
