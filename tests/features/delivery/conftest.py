@@ -182,9 +182,9 @@ class Waiting:
         where = {"projectId": self.project_id, "environment": "dev", "secretPath": "/"}
         return self.client.get(url, params=where | query, headers=headers)
 
-    def begin(self, url: str, **query: Any) -> "Future[Any]":
-        """Send a request in another thread, and return once it waits."""
-        before, answer = self.watch.waiting, Future[Any]()
+    def send(self, url: str, **query: Any) -> "Future[Any]":
+        """Send a request in another thread."""
+        answer = Future[Any]()
 
         def run() -> None:
             try:
@@ -193,6 +193,12 @@ class Waiting:
                 answer.set_exception(error)
 
         threading.Thread(target=run, daemon=True).start()
+        return answer
+
+    def begin(self, url: str, **query: Any) -> "Future[Any]":
+        """Send a request in another thread, and return once it waits."""
+        before = self.watch.waiting
+        answer = self.send(url, **query)
         self.until(lambda: self.watch.waiting > before or answer.done())
         return answer
 
