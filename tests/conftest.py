@@ -60,11 +60,14 @@ def one_case_on_postgres(items: list[pytest.Item]) -> set[pytest.Item]:
 
 
 def one_case_of_long_ones(items: list[pytest.Item]) -> set[pytest.Item]:
-    """Return the cases of tests marked ``alternates`` that are not played this time: another one is with each run."""
+    """Return the cases of tests marked ``alternates`` that are not played this time: another one is with each run.
+
+    Tests whose marks have the same argument alternate with each other.
+    """
     cases: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
-        if item.get_closest_marker("alternates"):
-            cases[item.nodeid.split("[", 1)[0]].append(item)
+        if mark := item.get_closest_marker("alternates"):
+            cases[mark.args[0] if mark.args else item.nodeid.split("[", 1)[0]].append(item)
     return {item for each in cases.values() for item in each if item is not each[base_seed() % len(each)]}
 
 

@@ -13,7 +13,7 @@ from tests.crash.matrix import OF_APPLICATIONS, SCENARIOS, CrashBench, ground
 from tests.databases import KINDS
 from tests.simulation.seeds import base_seed
 
-SHARES = {"sqlite": 6, "postgres": 8}
+SHARES = {"sqlite": 12, "postgres": 16}
 
 
 @pytest.fixture(scope="module", params=KINDS)

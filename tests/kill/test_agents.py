@@ -160,7 +160,7 @@ class Turns:
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.alternates
+@pytest.mark.alternates("programs and receivers")
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_no_program_is_refused_and_each_change_costs_one_restart(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, kind: str

@@ -61,7 +61,7 @@ class WithReceiver(Emulator):
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.alternates
+@pytest.mark.alternates("programs and receivers")
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_every_alarm_arrives_once_for_its_id_whoever_is_killed(tmp_path: Path, kind: str) -> None:
     seed = printed_seed()

@@ -52,6 +52,7 @@ def _place(folder: Path, kind: str, seed: int) -> Iterator[tuple[Installation, l
             yield place, connections
 
 
+@pytest.mark.alternates("servers and workers")
 @pytest.mark.timeout(600)
 def test_a_server_killed_again_and_again_leaves_nothing_behind(tmp_path: Path) -> None:
     seed = printed_seed()
@@ -70,6 +71,7 @@ def test_a_server_killed_again_and_again_leaves_nothing_behind(tmp_path: Path) -
         _judge(place, connections, f"SQLite, {KILLS} kills", [tmp_path], lambda: parent.stacks(last))
 
 
+@pytest.mark.alternates("servers and workers")
 @pytest.mark.postgres
 @pytest.mark.timeout(600)
 def test_two_workers_one_of_them_killed_again_and_again_leave_nothing_behind(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ SERVERS = {"sqlite": 1, "postgres": 2}
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.alternates
+@pytest.mark.alternates("programs and receivers")
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_what_a_program_reads_is_never_refused(tmp_path: Path, kind: str) -> None:
     seed = printed_seed()

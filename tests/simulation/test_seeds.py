@@ -7,7 +7,7 @@ import pytest
 
 from keyturn_simulation.command import report
 from keyturn_simulation.scenario import play
-from tests.simulation.seeds import BATCH, BATCHES, ONCE_BROKEN, base_seed
+from tests.simulation.seeds import BATCH, BATCHES, ONCE_BROKEN, base_seed, share
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
@@ -18,7 +18,7 @@ def test_fresh_seeds(batch: int) -> None:
         assert outcome.broken is None, "\n" + report(outcome)
 
 
-@pytest.mark.parametrize("seed", ONCE_BROKEN)
+@pytest.mark.parametrize("seed", share(list(ONCE_BROKEN), 2))
 def test_seeds_that_once_found_a_defect(seed: int) -> None:
     outcome = play(seed)
     assert outcome.broken is None, "\n" + report(outcome)
