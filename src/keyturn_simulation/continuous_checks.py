@@ -365,11 +365,11 @@ class ContinuousChecks:
         if key is None:
             raise Broken(f"5: the current secret of {current.name} does not exist in Entra")
         unattended = (self.healthy_since[connection_id] + HEALTHY_ENOUGH).timestamp() < key.end <= now.timestamp()
-        if unattended and self._rotates(connection_id) and not self.world.has_no_slot(current.object_id):
+        if unattended and self._rotates_its_own(connection_id) and not self.world.has_no_slot(current.object_id):
             raise Broken(f"5: the current secret of {current.name} expired unattended")
 
-    def _rotates(self, connection_id: str) -> bool:
-        query = "SELECT 1 FROM rotations WHERE connection_id = ? AND enabled AND NOT retired"
+    def _rotates_its_own(self, connection_id: str) -> bool:
+        query = "SELECT 1 FROM rotations WHERE connection_id = ? AND kind = 'connection' AND enabled AND NOT retired"
         return self.raw.execute(query, (connection_id,)).fetchone() is not None
 
     def _promises(self, now: datetime) -> None:
