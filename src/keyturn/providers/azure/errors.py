@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from keyturn.errors import RefusalReason
+from keyturn.providers.azure import entra_codes
 from keyturn.providers.azure.error_row import ErrorKind, ErrorRow, ErrorSource
 from keyturn.providers.azure.federated_errors import FEDERATED_TABLE
 from keyturn.providers.azure.oauth_errors import OAUTH_TABLE
@@ -167,7 +168,7 @@ TABLE: tuple[ErrorRow, ...] = (
         "Check that the connection's cloud is the one that the tenant lives in.",
     ),
     *_sign_in(
-        (53003, 53000, 53001, 530032),
+        entra_codes.CONDITIONAL_ACCESS,
         ErrorKind.ACTION,
         "azure.conditional_access",
         "A Conditional Access policy blocks the sign-in of application {app_id} from this server.",
@@ -182,12 +183,8 @@ TABLE: tuple[ErrorRow, ...] = (
         "A public client cannot use secrets: register a confidential (web) application. "
         "If it is one, check that no proxy changes requests on their way.",
     ),
-    *_sign_in((50196, 90055), ErrorKind.AGAIN, *_THROTTLED),
-    *_sign_in(
-        (90033, 90024, 90012, 50033, 90006, 90090, 50087, 50000, "temporarily_unavailable", "server_error"),
-        ErrorKind.AGAIN,
-        *_UNAVAILABLE,
-    ),
+    *_sign_in(entra_codes.THROTTLED, ErrorKind.AGAIN, *_THROTTLED),
+    *_sign_in(entra_codes.TEMPORARY, ErrorKind.AGAIN, *_UNAVAILABLE),
     _graph(
         "InvalidAuthenticationToken",
         ErrorKind.AGAIN,

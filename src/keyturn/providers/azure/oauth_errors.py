@@ -5,6 +5,7 @@ The same numbers mean other things than when an application signs in: the secret
 
 from collections.abc import Iterable
 
+from keyturn.providers.azure import entra_codes
 from keyturn.providers.azure.error_row import ErrorKind, ErrorRow, ErrorSource
 
 _SETTINGS = (
@@ -48,7 +49,7 @@ OAUTH_TABLE: tuple[ErrorRow, ...] = (
         f"{_AGAIN} If Microsoft asks for an administrator: {_ADMIN}",
     ),
     *_rows(
-        (90094, 90093, 90008, "consent_required"),
+        entra_codes.ADMIN_CONSENT,
         ErrorKind.ACTION,
         "azure.admin_consent_required",
         "Only an administrator of tenant {tenant_id} may let application {app_id} in.",
@@ -63,14 +64,14 @@ OAUTH_TABLE: tuple[ErrorRow, ...] = (
         "Assignment required: No.",
     ),
     *_rows(
-        (50020, 50178, 51004, 90072, 50034),
+        entra_codes.ACCOUNT_OF_ANOTHER_TENANT,
         ErrorKind.ACTION,
         "azure.wrong_account",
         "The account that signed in does not belong to tenant {tenant_id}.",
         "Connect again with an account of that tenant (a private browser window helps), or check Directory (tenant) ID.",
     ),
     *_rows(
-        (700016, 7000229, 50194, 500213, 650052, 650056),
+        entra_codes.APPLICATION_UNKNOWN,
         ErrorKind.ACTION,
         "azure.oauth_app_unknown",
         "Tenant {tenant_id} does not know this server's OAuth application {app_id}, or may not use it.",
@@ -95,7 +96,7 @@ OAUTH_TABLE: tuple[ErrorRow, ...] = (
         "Connections keep working afterwards without signing in again.",
     ),
     *_rows(
-        (50011, 500112, 500113),
+        entra_codes.REDIRECT_UNKNOWN,
         ErrorKind.ACTION,
         "azure.redirect_unknown",
         "The redirect URI of this server is not registered with application {app_id}.",
@@ -117,7 +118,7 @@ OAUTH_TABLE: tuple[ErrorRow, ...] = (
         "Check Directory (tenant) ID, and connect again.",
     ),
     *_rows(
-        (501481, 50147, 501491, 50148),
+        entra_codes.CODE_OF_ANOTHER_SIGN_IN,
         ErrorKind.ACTION,
         "azure.code_of_another_sign_in",
         "The code belongs to another sign-in than the one that was started here.",
@@ -138,14 +139,14 @@ OAUTH_TABLE: tuple[ErrorRow, ...] = (
         _AGAIN,
     ),
     *_rows(
-        (50076, 50079, 50074, 50072, 50078, 50158, "interaction_required", "login_required"),
+        entra_codes.INTERACTION_REQUIRED,
         ErrorKind.SIGN_IN_AGAIN,
         "azure.interaction_required",
         "Microsoft wants the person to sign in again, for example with a second factor.",
         _AGAIN,
     ),
     *_rows(
-        (53003, 53000, 53001, 53002, 53004, 530032, 530034),
+        entra_codes.CONDITIONAL_ACCESS,
         ErrorKind.SIGN_IN_AGAIN,
         "azure.conditional_access",
         "A Conditional Access policy blocks what is done for the person who signed in.",
@@ -153,7 +154,7 @@ OAUTH_TABLE: tuple[ErrorRow, ...] = (
         "named location, then connect again; or connect with a certificate instead, which acts for no person.",
     ),
     *_rows(
-        (90002, 900023, 50059),
+        entra_codes.TENANT_UNKNOWN,
         ErrorKind.ACTION,
         "azure.tenant_unknown",
         "There is no tenant {tenant_id} at {authority}.",
@@ -169,20 +170,7 @@ OAUTH_TABLE: tuple[ErrorRow, ...] = (
         f"Connect again and choose Accept. If an administrator is needed: {_ADMIN}",
     ),
     *_rows(
-        (
-            90033,
-            90024,
-            90012,
-            50033,
-            90006,
-            90090,
-            50087,
-            50000,
-            50196,
-            90055,
-            "temporarily_unavailable",
-            "server_error",
-        ),
+        (*entra_codes.THROTTLED, *entra_codes.TEMPORARY),
         ErrorKind.AGAIN,
         "azure.unavailable",
         "Entra ID has a temporary failure.",

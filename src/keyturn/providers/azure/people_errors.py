@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from keyturn.providers.azure import entra_codes
 from keyturn.providers.azure.error_row import ErrorKind, ErrorRow, ErrorSource
 
 _AGAIN = "Sign in again."
@@ -28,7 +29,7 @@ PEOPLE_TABLE: tuple[ErrorRow, ...] = (
     ),
     *_rows(("cancel",), "sso.cancelled", "The sign-in at Entra ID was cancelled.", _AGAIN),
     *_rows(
-        (65001, 90094, 90093, 90008, "consent_required"),
+        (65001, *entra_codes.ADMIN_CONSENT),
         "sso.consent_missing",
         "Tenant {tenant_id} has not consented that people sign in through application {app_id}.",
         _ADMIN,
@@ -41,13 +42,13 @@ PEOPLE_TABLE: tuple[ErrorRow, ...] = (
         "application > Users and groups > Add user.",
     ),
     *_rows(
-        (50020, 50178, 51004, 90072, 50034, 16000),
+        (16000, *entra_codes.ACCOUNT_OF_ANOTHER_TENANT),
         "sso.wrong_account",
         "The account that signed in does not belong to tenant {tenant_id}.",
         _OTHER_ACCOUNT,
     ),
     *_rows(
-        (700016, 7000229, 50194, 500213, 650052, 650056),
+        entra_codes.APPLICATION_UNKNOWN,
         "sso.application_unknown",
         "Tenant {tenant_id} does not know application {app_id}.",
         f"An operator of this server checks {_SETTINGS}: Portal: Entra ID > App registrations > the application > Overview.",
@@ -67,7 +68,7 @@ PEOPLE_TABLE: tuple[ErrorRow, ...] = (
         "the application trust the token source of KEYTURN_SSO_TOKEN_SOURCE. Administrators can sign in with their password.",
     ),
     *_rows(
-        (50011, 500112, 500113),
+        entra_codes.REDIRECT_UNKNOWN,
         "sso.redirect_unknown",
         "The redirect URI of this server is not registered with application {app_id}.",
         "Register {redirect_uri} as a Web redirect URI: Portal: Entra ID > App registrations > the application > "
@@ -75,7 +76,7 @@ PEOPLE_TABLE: tuple[ErrorRow, ...] = (
     ),
     *_rows((54005,), "sso.code_used", "This sign-in was completed before: its code is good for one use.", _AGAIN),
     *_rows(
-        (501481, 50147, 501491, 50148, 700005),
+        (700005, *entra_codes.CODE_OF_ANOTHER_SIGN_IN),
         "sso.code_of_another_sign_in",
         "The code belongs to another sign-in than the one that was started here.",
         f"{_AGAIN} If it happens again, somebody may be tampering with the sign-in.",
@@ -88,19 +89,19 @@ PEOPLE_TABLE: tuple[ErrorRow, ...] = (
         "An administrator of the tenant enables it: Portal: Entra ID > Users.",
     ),
     *_rows(
-        (50076, 50079, 50074, 50072, 50078, 50158, 50058, "interaction_required", "login_required"),
+        (50058, *entra_codes.INTERACTION_REQUIRED),
         "sso.interaction_required",
         "Entra ID wants more of the person, for example a second factor.",
         _AGAIN,
     ),
     *_rows(
-        (53003, 53000, 53001, 53002, 53004, 530032, 530034),
+        entra_codes.CONDITIONAL_ACCESS,
         "sso.conditional_access",
         "A Conditional Access policy of tenant {tenant_id} does not let the person in from here.",
         "Portal: Entra ID > Sign-in logs > User sign-ins shows which policy, and what it asks for.",
     ),
     *_rows(
-        (90002, 900023, 50059),
+        entra_codes.TENANT_UNKNOWN,
         "sso.tenant_unknown",
         "There is no tenant {tenant_id} at {authority}.",
         "An operator of this server checks KEYTURN_SSO_TENANT_ID and KEYTURN_CLOUD. Command: `az account show --query tenantId`.",
@@ -112,20 +113,7 @@ PEOPLE_TABLE: tuple[ErrorRow, ...] = (
         f"{_AGAIN} If an administrator is needed: {_ADMIN}",
     ),
     *_rows(
-        (
-            90033,
-            90024,
-            90012,
-            50033,
-            90006,
-            90090,
-            50087,
-            50000,
-            50196,
-            90055,
-            "temporarily_unavailable",
-            "server_error",
-        ),
+        (*entra_codes.THROTTLED, *entra_codes.TEMPORARY),
         "sso.unavailable",
         "Entra ID has a temporary failure.",
         "Try again in a minute. Administrators can sign in with their password meanwhile.",
