@@ -44,6 +44,7 @@ def own_database(kind: str, folder: Path) -> Iterator[Database]:
 
 
 @pytest.mark.alternates
+@pytest.mark.timeout(1800)  # 200 applications with every case
 @pytest.mark.parametrize("kind", KINDS)
 def test_copies_made_while_all_is_rotated_are_consistent_and_heal(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
