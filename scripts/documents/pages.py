@@ -272,7 +272,11 @@ def _command(title: str, command: Any) -> str:
     inner = getattr(command, "commands", None)
     if inner is None:
         return text + _options(command)
-    return text + "".join(_command(f"{title} {name}", one) for name, one in inner.items() if not one.hidden)
+    return (
+        text
+        + _options(command)
+        + "".join(_command(f"{title} {name}", one) for name, one in inner.items() if not one.hidden)
+    )
 
 
 def _options(command: Any) -> str:

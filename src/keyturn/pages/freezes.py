@@ -14,7 +14,7 @@ from keyturn.kit.actor import Actor, Role
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.ports.clock import Clock
 from keyturn.rotations.freezes.domain import Freeze, FreezeWindow, next_freeze
-from keyturn.rotations.freezes.service import Freezes
+from keyturn.rotations.freezes.service import FreezeChange, Freezes
 from keyturn.web.pages import BrowserContext, FormState, Page, PageRoute, Pages, Redirect, get, group, post
 from keyturn.web.schema.validate import Trimmed, parse
 from keyturn.web.schema.wire import ApiModel
@@ -92,18 +92,18 @@ def _organization(freezes: Freezes, clock: Clock) -> list[PageRoute]:
 
     @post(OF_ORGANIZATION, form_page=show_freezes)
     def add_freeze(actor: Actor, form: FreezeForm) -> Redirect:
-        window = freezes.create(actor, form.body().command())
-        return Redirect(OF_ORGANIZATION, toast=f"{window.name} was added. All rotations were planned anew.")
+        change = freezes.create(actor, form.body().command())
+        return Redirect(OF_ORGANIZATION, toast=_told(change, "added"))
 
     @post(OF_ORGANIZATION + "/{freeze_id}", form_page=show_freezes)
     def edit_freeze(actor: Actor, freeze_id: str, form: FreezeForm) -> Redirect:
-        window = freezes.update(actor, freeze_id, form.body().command())
-        return Redirect(OF_ORGANIZATION, toast=f"{window.name} was changed. All rotations were planned anew.")
+        change = freezes.update(actor, freeze_id, form.body().command())
+        return Redirect(OF_ORGANIZATION, toast=_told(change, "changed"))
 
     @post(OF_ORGANIZATION + "/{freeze_id}/delete", form_page=show_freezes)
     def delete_freeze(actor: Actor, freeze_id: str) -> Redirect:
-        window = freezes.delete(actor, freeze_id)
-        return Redirect(OF_ORGANIZATION, toast=f"{window.name} was removed. All rotations were planned anew.")
+        change = freezes.delete(actor, freeze_id)
+        return Redirect(OF_ORGANIZATION, toast=_told(change, "removed"))
 
     return [show_freezes, add_freeze, edit_freeze, delete_freeze]
 
@@ -121,23 +121,26 @@ def _project(freezes: Freezes, heads: ProjectHeaders, clock: Clock) -> list[Page
 
     @post(OF_PROJECT, form_page=show_project_freezes)
     def add_project_freeze(actor: Actor, project_id: str, form: FreezeForm) -> Redirect:
-        window = freezes.create(actor, form.body().command(project_id))
-        toast = f"{window.name} was added. All rotations were planned anew."
-        return Redirect(OF_PROJECT.format(project_id=project_id), toast=toast)
+        change = freezes.create(actor, form.body().command(project_id))
+        return Redirect(OF_PROJECT.format(project_id=project_id), toast=_told(change, "added"))
 
     @post(OF_PROJECT + "/{freeze_id}", form_page=show_project_freezes)
     def edit_project_freeze(actor: Actor, project_id: str, freeze_id: str, form: FreezeForm) -> Redirect:
-        window = freezes.update(actor, freeze_id, form.body().command(project_id))
-        toast = f"{window.name} was changed. All rotations were planned anew."
-        return Redirect(OF_PROJECT.format(project_id=project_id), toast=toast)
+        change = freezes.update(actor, freeze_id, form.body().command(project_id))
+        return Redirect(OF_PROJECT.format(project_id=project_id), toast=_told(change, "changed"))
 
     @post(OF_PROJECT + "/{freeze_id}/delete", form_page=show_project_freezes)
     def delete_project_freeze(actor: Actor, project_id: str, freeze_id: str) -> Redirect:
-        window = freezes.delete(actor, freeze_id)
-        toast = f"{window.name} was removed. All rotations were planned anew."
-        return Redirect(OF_PROJECT.format(project_id=project_id), toast=toast)
+        change = freezes.delete(actor, freeze_id)
+        return Redirect(OF_PROJECT.format(project_id=project_id), toast=_told(change, "removed"))
 
     return [show_project_freezes, add_project_freeze, edit_project_freeze, delete_project_freeze]
+
+
+def _told(change: FreezeChange, what: str) -> str:
+    count = len(change.moved)
+    runs = f"{count} {'rotation runs' if count == 1 else 'rotations run'} at another time now." if count else ""
+    return f"{change.window.name} was {what}. {runs or 'No rotation runs at another time.'}"
 
 
 def _lines(

@@ -1,19 +1,27 @@
 """Freeze windows and weekdays as rotations meet them: put off, done before, and never the reason for the end of a secret."""
 
+import json
+import shlex
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
+from keyturn.cli.main import main
 from keyturn.connections.domain import Connection
 from keyturn.credentials.domain import State
+from keyturn.db.engine import open_engine, parse_url
 from keyturn.db.unit import Database
 from keyturn.errors import Refused
 from keyturn.rotations.commands import ScheduleChange
 from keyturn.rotations.domain import Reason
 from keyturn.rotations.freezes.domain import FreezeWindow
 from keyturn.rotations.freezes.service import NewFreeze
-from keyturn_simulation.world import World, make_world
+from keyturn_simulation.world import ROOT_KEY, World, make_world
+from tests.databases import sqlite_database
+from tests.docs.command_blocks import command_blocks
 from tests.features.rotations.applications import Applications, make_applications
+from tests.features.rotations.secret_desk import desk
 
 DAY = timedelta(days=1)
 
@@ -25,7 +33,7 @@ def world(database: Database) -> World:
 
 def freeze(world: World, first: date, days: int) -> FreezeWindow:
     new = NewFreeze("Year end", "Nobody is here.", first, first + timedelta(days - 1), "UTC")
-    return world.services.freezes.create(world.actor, new)
+    return world.services.freezes.create(world.actor, new).window
 
 
 def due(world: World, connection: Connection) -> date:
@@ -103,3 +111,75 @@ def test_a_removal_that_was_promised_waits_for_the_end_of_a_freeze(scene: Applic
     assert previous in [row.id for row in world.journal() if row.state is State.RETIRING], "long after the two days"
     world.run_until(world.clock.now() + 2 * DAY)
     assert previous in [row.id for row in world.journal() if row.state is State.REVOKED]
+
+
+def test_the_operator_sees_which_runs_a_freeze_moves_before_and_when_it_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environ = {"KEYTURN_DATA_DIR": str(tmp_path), "ENCRYPTION_KEY": ROOT_KEY.hex()}
+    assert main(["migrate"], environ) == 0
+    database = Database(open_engine(parse_url(f"sqlite:///{tmp_path / 'keyturn.db'}")))
+    world = make_world(database)
+    connection = world.connect("billing")
+    world.settle()
+    slot = due(world, connection)
+
+    def run(*arguments: str, expect: int = 0) -> str:
+        capsys.readouterr()
+        assert main(["freezes", *arguments], environ, world.clock) == expect
+        printed = capsys.readouterr()
+        return printed.out + printed.err
+
+    days = ("--name", "Sale", "--from", str(slot), "--to", str(slot + 2 * DAY), "--time-zone", "UTC")
+    told = run("create", *days, "--dry-run")
+    assert f"billing: {slot} " in told
+    assert f"-> {slot + 3 * DAY} " in told
+    assert "Nothing was written" in told
+    assert due(world, connection) == slot
+    assert run() == "There are no freeze windows.\n"
+
+    made = json.loads(run("create", *days, "--json"))
+    freeze_id = made["freezeWindow"]["id"]
+    assert [(run["name"], run["at"][:10]) for run in made["movedRuns"]] == [("billing", str(slot + 3 * DAY))]
+    assert due(world, connection) == slot + 3 * DAY
+    (event,) = world.events("create-freeze-window")
+    assert (event["actor_kind"], event["data"]["name"]) == ("platform", "Sale")
+    assert "1 run moves." in run("change", freeze_id, "--to", str(slot))
+    assert f"Sale: {slot} to {slot} UTC" in run("show", freeze_id)
+    assert due(world, connection) == slot + DAY
+    assert f"-> {slot} " in run("delete", freeze_id, "--dry-run")
+    assert f"id {freeze_id}" in run()
+    run("delete", freeze_id)
+    assert due(world, connection) == slot
+
+    for wrong, words in (
+        (("--to", "2026-02-30"), "--to: There is no such day."),
+        (("--to", str(slot - DAY)), "before its first day"),
+        (("--time-zone", "Mars"), "--time-zone: "),
+        (("--project", "nowhere"), "There is no project 'nowhere'"),
+        (("--organization", "nobody"), "Give --organization with one of: "),
+    ):
+        assert words in run("create", *days, *wrong, expect=1), wrong
+    assert "List them with their ids" in run("delete", freeze_id, expect=1)
+    assert run() == "There are no freeze windows.\n"
+    for block in command_blocks("docs/how-to/freeze-changes.md"):
+        for line in block.text.strip().splitlines():
+            run(*shlex.split(line)[2:])
+    assert "Year end" in run()
+    database.close()
+
+
+def test_a_dry_run_over_http_names_the_runs_that_the_caller_may_see_and_writes_nothing(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database, desk(database, tmp_path) as web:
+        rotation, url = web.create(), "/api/v1/freeze-windows"
+        before = web.get(rotation)["nextRotationAt"]
+        body = {"name": "Sale", "from": before[:10], "to": before[:10], "projectId": web.project}
+        told = web.ask("POST", url, body, dryRun="true")
+        (run,) = told["movedRuns"]
+        assert (run["before"], told["movedRunCount"]) == (before, 1)
+        assert run["at"][:10] == str(date.fromisoformat(before[:10]) + DAY)
+        assert web.ask("GET", url, projectId=web.project)["freezeWindows"] == []
+        assert web.get(rotation)["nextRotationAt"] == before
+        assert web.ask("POST", url, body)["movedRuns"] == [run]
+        assert web.get(rotation)["nextRotationAt"] == run["at"]
+        web.ask("POST", url, body, who="viewer", expect=403, dryRun="true")

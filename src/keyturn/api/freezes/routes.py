@@ -21,24 +21,27 @@ def router(freezes: Freezes, clock: Clock) -> Routes:
         return schemas.FreezeList([schemas.shown(window, clock.now()) for window in found])
 
     @post(ALL)
-    def create_freeze_window(actor: Actor, data: schemas.CreateFreeze) -> schemas.FreezeAnswer:
+    def create_freeze_window(actor: Actor, query: schemas.DryRun, data: schemas.CreateFreeze) -> schemas.FreezeAnswer:
         """Have nothing rotated on these days: scheduled rotations move to the next permitted day.
 
         A secret that would end meanwhile is replaced before; where that is not possible, in the freeze. For administrators of the
         organization, or for who may edit the project.
         """
-        window = freezes.create(actor, data.command(data.project_id))
-        return schemas.FreezeAnswer(schemas.shown(window, clock.now()))
+        change = freezes.create(actor, data.command(data.project_id), dry_run=query.dry_run)
+        return schemas.changed(change, clock.now())
 
     @put(ONE)
-    def change_freeze_window(actor: Actor, freeze_id: Uuid, data: schemas.FreezeBody) -> schemas.FreezeAnswer:
+    def change_freeze_window(
+        actor: Actor, freeze_id: Uuid, query: schemas.DryRun, data: schemas.FreezeBody
+    ) -> schemas.FreezeAnswer:
         """Change a freeze window to this. All runs are planned anew."""
-        return schemas.FreezeAnswer(schemas.shown(freezes.update(actor, freeze_id, data.command()), clock.now()))
+        change = freezes.update(actor, freeze_id, data.command(), dry_run=query.dry_run)
+        return schemas.changed(change, clock.now())
 
     @delete(ONE)
-    def delete_freeze_window(actor: Actor, freeze_id: Uuid) -> schemas.FreezeAnswer:
+    def delete_freeze_window(actor: Actor, freeze_id: Uuid, query: schemas.DryRun) -> schemas.FreezeAnswer:
         """Remove a freeze window. What it put off is done when the schedule says."""
-        return schemas.FreezeAnswer(schemas.shown(freezes.delete(actor, freeze_id), clock.now()))
+        return schemas.changed(freezes.delete(actor, freeze_id, dry_run=query.dry_run), clock.now())
 
     return group(
         "Freeze windows", list_freeze_windows, create_freeze_window, change_freeze_window, delete_freeze_window

@@ -7,9 +7,9 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from keyturn.kit import zones
-from keyturn.kit.clock import iso
+from keyturn.kit.clock import iso, iso_or_none
 from keyturn.rotations.freezes.domain import FreezeWindow, next_freeze
-from keyturn.rotations.freezes.service import NewFreeze
+from keyturn.rotations.freezes.service import FreezeChange, MovedRun, NewFreeze
 from keyturn.web.schema.validate import Fault, NonEmpty, Sentence, Tests, Trimmed, Uuid, printable, trimmed
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
@@ -55,6 +55,12 @@ class ListFreezes(ApiModel):
     project_id: Uuid | None = None
 
 
+class DryRun(ApiModel):
+    """``dryRun``: the answer is the same, and nothing is written."""
+
+    dry_run: bool = False
+
+
 class FreezeShown(ApiModel):
     """``beginsAt`` and ``endsAt`` are those of the freeze that is under way, or of the next one; null: it is over."""
 
@@ -70,8 +76,22 @@ class FreezeShown(ApiModel):
     ends_at: Timestamp | None
 
 
+class MovedRunShown(ApiModel):
+    """``before`` is when it was to run, ``at`` when it will."""
+
+    rotation_id: str
+    name: str
+    project_id: str | None
+    before: Timestamp | None
+    at: Timestamp
+
+
 class FreezeAnswer(ApiModel):
+    """``movedRuns`` are those that this moves, of rotations that the caller may see: the first 500 of ``movedRunCount``."""
+
     freeze_window: FreezeShown
+    moved_runs: list[MovedRunShown]
+    moved_run_count: int
 
 
 class FreezeList(ApiModel):
@@ -83,6 +103,18 @@ def _day(text: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         return None
+
+
+MOST_RUNS = 500
+
+
+def changed(change: FreezeChange, now: datetime) -> FreezeAnswer:
+    runs = [_moved(run) for run in change.moved[:MOST_RUNS]]
+    return FreezeAnswer(shown(change.window, now), runs, len(change.moved))
+
+
+def _moved(run: MovedRun) -> MovedRunShown:
+    return MovedRunShown(run.rotation_id, run.name, run.project_id, iso_or_none(run.before), iso(run.at))
 
 
 def shown(window: FreezeWindow, now: datetime) -> FreezeShown:

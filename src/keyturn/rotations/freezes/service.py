@@ -1,9 +1,11 @@
 """Use cases of freeze windows: days on which nothing is rotated, of an organization and of its projects.
 
-Whoever changes one has all runs planned anew, in the same transaction.
+Whoever changes one has all runs planned anew, in the same transaction, and learns which of them that moves; with ``dry_run`` they
+learn it, and nothing is written.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -19,8 +21,9 @@ from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock, Ids
 from keyturn.rotations import waits
+from keyturn.rotations.domain import Rotation, RotationKind
 from keyturn.rotations.freezes.domain import LONGEST_FREEZE, FreezeWindow, days_in
-from keyturn.rotations.run_schedule import next_run
+from keyturn.rotations.run_schedule import NextRun, next_run
 from keyturn.rotations.store import freezes, policies
 
 MOST_WINDOWS = 50
@@ -40,6 +43,25 @@ class NewFreeze:
     project_id: str | None = None
 
 
+@dataclass(frozen=True)
+class MovedRun:
+    """A rotation that runs ``at`` another moment than ``before``, which is None where it was not planned yet."""
+
+    rotation_id: str
+    name: str
+    project_id: str | None
+    before: datetime | None
+    at: datetime
+
+
+@dataclass(frozen=True)
+class FreezeChange:
+    """A window as it is, or was when it was removed, and the runs that this moves, of those that the actor may see."""
+
+    window: FreezeWindow
+    moved: Sequence[MovedRun]
+
+
 class Freezes:
     """Freeze windows: listed, added, changed and removed."""
 
@@ -56,13 +78,13 @@ class Freezes:
             places = {None, project_id}
             return [window for window in freezes.listed(tx, actor.org_id) if window.project_id in places]
 
-    def create(self, actor: Actor, new: NewFreeze) -> FreezeWindow:
+    def create(self, actor: Actor, new: NewFreeze, *, dry_run: bool = False) -> FreezeChange:
         """Add one. Raises Refused for days that make no sense, Forbidden or NotFound."""
         window = FreezeWindow(
             self._ids.new(), new.name, new.reason, new.first, new.last, new.time_zone, new.yearly, new.project_id
         )
         _require_sound(window)
-        with self._database.write() as tx:
+        with self._unit(dry_run=dry_run) as tx:
             _require_editor(tx, actor, window.project_id)
             if len(freezes.of_place(tx, actor.org_id, window.project_id)) >= MOST_WINDOWS:
                 raise Refused(
@@ -70,13 +92,13 @@ class Freezes:
                     code="freezes.too_many",
                     fix="Remove those that are over.",
                 )
-            freezes.insert(tx, actor.org_id, window, self._clock.now())
-            self._changed(tx, actor, events.FREEZE_CREATED, window)
-        return window
+            if not dry_run:
+                freezes.insert(tx, actor.org_id, window, self._clock.now())
+            return self._changed(tx, actor, events.FREEZE_CREATED, window, dry_run=dry_run)
 
-    def update(self, actor: Actor, window_id: str, new: NewFreeze) -> FreezeWindow:
+    def update(self, actor: Actor, window_id: str, new: NewFreeze, *, dry_run: bool = False) -> FreezeChange:
         """Change all of it but where it holds. Raises as :meth:`create` does."""
-        with self._database.write() as tx:
+        with self._unit(dry_run=dry_run) as tx:
             before = _found(tx, actor, window_id)
             window = replace(
                 before,
@@ -88,21 +110,30 @@ class Freezes:
                 yearly=new.yearly,
             )
             _require_sound(window)
-            freezes.save(tx, window, self._clock.now())
-            self._changed(tx, actor, events.FREEZE_UPDATED, window)
-        return window
+            if not dry_run:
+                freezes.save(tx, window, self._clock.now())
+            return self._changed(tx, actor, events.FREEZE_UPDATED, window, dry_run=dry_run)
 
-    def delete(self, actor: Actor, window_id: str) -> FreezeWindow:
+    def delete(self, actor: Actor, window_id: str, *, dry_run: bool = False) -> FreezeChange:
         """Remove one: what it put off is done when the schedule says."""
-        with self._database.write() as tx:
+        with self._unit(dry_run=dry_run) as tx:
             window = _found(tx, actor, window_id)
-            freezes.delete(tx, window.id)
-            self._changed(tx, actor, events.FREEZE_DELETED, window)
-        return window
+            if not dry_run:
+                freezes.delete(tx, window.id)
+            return self._changed(tx, actor, events.FREEZE_DELETED, window, dry_run=dry_run)
 
-    def _changed(self, tx: Tx, actor: Actor, event: AuditEvent, window: FreezeWindow) -> None:
+    def _unit(self, *, dry_run: bool) -> AbstractContextManager[Tx]:
+        return self._database.read() if dry_run else self._database.write()
+
+    def _changed(self, tx: Tx, actor: Actor, event: AuditEvent, window: FreezeWindow, *, dry_run: bool) -> FreezeChange:
         now = self._clock.now()
-        plan_anew(tx, actor.org_id, now)
+        others = [each for each in freezes.listed(tx, actor.org_id) if each.id != window.id]
+        windows = (*others, *([] if event is events.FREEZE_DELETED else [window]))
+        planned = _planned(tx, actor.org_id, freezes.with_sharing(tx, actor.org_id, windows), now)
+        moved = _seen(tx, actor, planned)
+        if dry_run:
+            return FreezeChange(window, moved)
+        policies.replan(tx, [(rotation, due.at, due.moved_days) for rotation, due in planned], now)
         kind = SubjectKind.PROJECT if window.project_id else SubjectKind.ORGANIZATION
         subject = Subject(kind, window.project_id or actor.org_id, window.project_id)
         record(
@@ -119,19 +150,37 @@ class Freezes:
             timeZone=window.time_zone,
             yearly=window.yearly,
         )
+        return FreezeChange(window, moved)
 
 
-def plan_anew(tx: Tx, org_id: str, now: datetime) -> None:
-    """Compute when each rotation of the organization runs next. A few statements, however many they are."""
-    frozen = freezes.of_organization(tx, org_id)
-    changes = []
+def _planned(
+    tx: Tx, org_id: str, frozen: freezes.OrganizationFreezes, now: datetime
+) -> Sequence[tuple[Rotation, NextRun]]:
+    """Return when each rotation of the organization runs next under these windows, where that is not what is planned.
+
+    A few statements, however many they are.
+    """
+    planned = []
     for rotation, current in policies.scheduled(tx, org_id):
         if rotation.anchor is None or rotation.unreadable:
             continue
         due = next_run(rotation.schedule, waits.known(rotation.anchor, now), current, frozen.of(rotation))
         if (due.at, due.moved_days) != (rotation.next_run_at, rotation.moved_days):
-            changes.append((rotation, due))
-    policies.replan(tx, [(rotation, due.at, due.moved_days) for rotation, due in changes], now)
+            planned.append((rotation, due))
+    return planned
+
+
+def _seen(tx: Tx, actor: Actor, planned: Sequence[tuple[Rotation, NextRun]]) -> Sequence[MovedRun]:
+    """Return the runs that move, of those that the actor may see, the first ones first."""
+    moving = [(one, due.at) for one, due in planned if one.enabled and one.next_run_at != due.at]
+    seen: set[str] = set()
+    for action, own in ((Action.READ_CONNECTIONS, True), (Action.READ_ROTATIONS, False)):
+        mine = [one for one, _ in moving if (one.kind is RotationKind.CONNECTION) is own]
+        scopes = [Scope(one.org_id, one.project_id, connection_id=one.connection_id) for one in mine]
+        allowed = authorize.allowed_of(tx, actor, action, scopes)
+        seen |= {one.id for one, may_see in zip(mine, allowed, strict=True) if may_see}
+    runs = [MovedRun(one.id, one.name, one.project_id, one.next_run_at, at) for one, at in moving if one.id in seen]
+    return sorted(runs, key=lambda run: (run.at, run.name, run.rotation_id))
 
 
 def _found(tx: Tx, actor: Actor, window_id: str) -> FreezeWindow:

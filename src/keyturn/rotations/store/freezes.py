@@ -51,7 +51,11 @@ class OrganizationFreezes:
 
 def of_organization(tx: Tx, org_id: str) -> OrganizationFreezes:
     """Return what tells the windows of any rotation: one statement, and another one where there are windows of projects."""
-    windows = listed(tx, org_id)
+    return with_sharing(tx, org_id, listed(tx, org_id))
+
+
+def with_sharing(tx: Tx, org_id: str, windows: FreezeWindows) -> OrganizationFreezes:
+    """Return these windows with what tells of which rotations they are."""
     if not any(window.project_id for window in windows):
         return OrganizationFreezes(windows)
     query = sa.select(secret_rotations.c.rotation_id, secret_rotations.c.project_id).distinct()
