@@ -15,14 +15,13 @@ from keyturn.alarms.channels.slack.channel import Slack
 from keyturn.alarms.channels.teams.channel import Teams
 from keyturn.alarms.channels.webhook.channel import Webhook
 from keyturn.alarms.conditions.domain import Condition
-from keyturn.alarms.conditions.finder import ConditionFinder
 from keyturn.alarms.delivery import Delivery, DueMessages, Sender
 from keyturn.alarms.evaluation import Evaluation, Evaluations
 from keyturn.alarms.leavers import Leavers
 from keyturn.alarms.owners import Owners
 from keyturn.alarms.service import Alarms
 from keyturn.alarms.watch import AlarmWatch
-from keyturn.app.core import Core, before_call
+from keyturn.app.core import Core, before_call, condition_finder
 from keyturn.errors import busy
 from keyturn.kit.bulkhead import Bulkhead
 from keyturn.pages.alarms import alarms as alarms_pages
@@ -93,7 +92,7 @@ def channel_kinds(core: Core) -> dict[str, ChannelKind]:
 
 def alarm_evaluation(core: Core) -> Evaluation:
     """Return what looks at an organization."""
-    finder = ConditionFinder(core.providers)
+    finder = condition_finder(core)
 
     def find(org_id: str, now: datetime) -> Sequence[Condition]:
         with core.database.read() as tx:

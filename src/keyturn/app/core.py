@@ -12,6 +12,7 @@ from keyturn.alarms.conditions.service import Conditions
 from keyturn.app import startup
 from keyturn.app.meters import host_of, open_meters, tell_clock
 from keyturn.app.services import Services, build
+from keyturn.app.sign_in_certificate import certificate_file, look_at
 from keyturn.app.token_sources import token_sources
 from keyturn.app.traces import open_tracer
 from keyturn.app.vault_wait import VaultWatch, waiting
@@ -26,6 +27,7 @@ from keyturn.kit.ids import SystemIds
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.http import Transport
 from keyturn.ports.provider import OAuthApp
+from keyturn.providers.azure.certificate_file import CertificateFile
 from keyturn.providers.azure.clouds import Clouds, standard_clouds
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.providers.registry import Providers
@@ -57,6 +59,7 @@ class Core:
     meters: Meters
     vault_watch: VaultWatch | None = None
     tracer: Tracer = NO_TRACES
+    sso_certificate: CertificateFile | None = None
 
     def close(self) -> None:
         if self.vault_watch is not None:
@@ -114,6 +117,7 @@ def open_core(settings: Settings, notice: startup.Notice, ahead: timedelta = tim
         meters,
         watch,
         tracer,
+        certificate_file(settings, clock),
     )
 
 
@@ -173,7 +177,13 @@ def services(core: Core, nudge: Callable[[], None]) -> Services:
 def conditions_of(settings: Settings, database: Database, clock: Clock) -> Conditions:
     """Return what finds what needs somebody, for a command: without keys, and without a call to anybody."""
     azure = AzureProvider(HttpTransport(ca_file=settings.ca_file), clock, clouds(settings), ids=SystemIds())
-    return Conditions(database, clock, ConditionFinder(Providers([azure])))
+    finder = ConditionFinder(Providers([azure]), look_at(certificate_file(settings, clock)))
+    return Conditions(database, clock, finder)
+
+
+def condition_finder(core: Core) -> ConditionFinder:
+    """Return what finds what needs somebody, in this process."""
+    return ConditionFinder(core.providers, look_at(core.sso_certificate))
 
 
 def oauth_app(settings: Settings) -> OAuthApp | None:

@@ -7,6 +7,7 @@ from functools import partial
 from keyturn.accounts.service import Access
 from keyturn.api.sso import routes as sso_api
 from keyturn.app.core import Core, before_call, clouds
+from keyturn.app.sign_in_certificate import certificate_file, look_at
 from keyturn.app.token_sources import token_sources
 from keyturn.crypto.keyring import KeyringDigests
 from keyturn.errors import busy
@@ -20,13 +21,15 @@ from keyturn.pages.people import entra_settings
 from keyturn.pages.people import sign_in as sign_in_pages
 from keyturn.pages.people.sign_in import Ways
 from keyturn.people.password_policy import PasswordPolicy
-from keyturn.ports.clock import Clock
+from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.http import Transport
 from keyturn.ports.provider import Tenant
 from keyturn.projects.service import Projects
 from keyturn.providers.azure.assertions import audience_of
-from keyturn.providers.azure.clouds import standard_clouds
-from keyturn.providers.azure.people import ASSERTION_TYPE, PeopleApp, PeopleSignIn
+from keyturn.providers.azure.certificate import assertion
+from keyturn.providers.azure.certificate_file import CertificateFile
+from keyturn.providers.azure.clouds import Cloud, standard_clouds
+from keyturn.providers.azure.people import ASSERTION_TYPE, PeopleApp, PeopleSignIn, token_endpoint
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.providers.azure.tenant_keys import TenantKeys
 from keyturn.providers.token_sources import TokenSources
@@ -73,6 +76,7 @@ def sign_in_routes(
         projects,
         settings.sso,
         redirect_uri(settings),
+        look_at(core.sso_certificate),
         administrators_only=settings.password_sign_in == ADMINISTRATORS,
     )
     if settings.sso is None:
@@ -99,7 +103,10 @@ def entra_sign_in(core: Core, access: Access, sso: SingleSignOn) -> EntraSignIn:
 
 def people_issuer(core: Core, sso: SingleSignOn) -> PeopleSignIn:
     settings, endpoints = core.settings, clouds(core.settings).get(core.settings.cloud)
-    proof = client_proof(sso, core.sources, audience_of(settings.cloud))
+    if core.sso_certificate is not None:
+        proof = certificate_proof(sso, core.sso_certificate, endpoints, core.clock, core.ids)
+    else:
+        proof = client_proof(sso, core.sources, audience_of(settings.cloud))
     app = PeopleApp(sso.tenant_id, sso.client_id, redirect_uri(settings), proof)
     keys = TenantKeys(core.transport, standard_clouds().get(settings.cloud), endpoints)
     return PeopleSignIn(core.transport, core.clock, core.ids, endpoints, keys, app, settings.pace.call_timeout)
@@ -122,6 +129,10 @@ def sign_in_as_application(
     if sso.client_secret is not None:
         provider.sign_in(tenant, sso.client_id, sso.client_secret)
         return
+    certificate = certificate_file(settings, clock)
+    if certificate is not None:
+        provider.sign_in_by_certificate(tenant, sso.client_id, certificate.signing())
+        return
     sources = token_sources(settings, environ, transport, machine)
     token = sources.token(sso.token_source or "", audience_of(settings.cloud))
     provider.sign_in_by_assertion(tenant, sso.client_id, token)
@@ -134,3 +145,16 @@ def client_proof(sso: SingleSignOn, sources: TokenSources, audience: str) -> Cal
         return lambda: {"client_secret": secret}
     kind = Plaintext(ASSERTION_TYPE)
     return lambda: {"client_assertion_type": kind, "client_assertion": sources.token(source, audience)}
+
+
+def certificate_proof(
+    sso: SingleSignOn, file: CertificateFile, cloud: Cloud, clock: Clock, ids: Ids
+) -> Callable[[], Mapping[str, Plaintext]]:
+    """Return what makes those fields by signing with the certificate. They raise NeedsAction while none can be used."""
+    kind, audience = Plaintext(ASSERTION_TYPE), token_endpoint(cloud, sso.tenant_id)
+
+    def proof() -> Mapping[str, Plaintext]:
+        signed = assertion(file.signing(), sso.client_id, audience, clock.now(), ids)
+        return {"client_assertion_type": kind, "client_assertion": Plaintext(signed)}
+
+    return proof

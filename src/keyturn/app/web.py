@@ -6,7 +6,6 @@ from functools import partial
 
 from keyturn import __version__
 from keyturn.accounts.service import Access
-from keyturn.alarms.conditions.finder import ConditionFinder
 from keyturn.alarms.conditions.service import Conditions
 from keyturn.api.alarms import routes as alarms_api
 from keyturn.api.audit import routes as audit_api
@@ -34,7 +33,7 @@ from keyturn.api.token_auths import routes as token_auth_api
 from keyturn.api.webhooks import routes as webhooks_api
 from keyturn.app.alarms import AlarmServices, alarm_pages, alarm_services
 from keyturn.app.audit_streams import chain_checks
-from keyturn.app.core import Core, before_call, clouds, oauth_app, services
+from keyturn.app.core import Core, before_call, clouds, condition_finder, oauth_app, services
 from keyturn.app.inventory import inventory_page_routes, inventory_routes
 from keyturn.app.meters import tell_serving
 from keyturn.app.monitoring import exposition, status
@@ -127,7 +126,7 @@ def open_access(core: Core) -> Access:
 
 
 def open_conditions(core: Core) -> Conditions:
-    return Conditions(core.database, core.clock, ConditionFinder(core.providers))
+    return Conditions(core.database, core.clock, condition_finder(core))
 
 
 def token_proofs(core: Core) -> Mapping[str, TokenProof]:

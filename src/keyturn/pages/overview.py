@@ -53,6 +53,8 @@ LINES: Mapping[ConditionKind, tuple[Group, str]] = {
     K.CREDENTIAL_ENDS: (Group.ENDING, "Replace it"),
     K.PAUSED_CREDENTIAL_ENDS: (Group.ENDING, "Resume"),
     K.SIGN_IN_ENDS: (Group.ENDING, "Sign in again"),
+    K.SSO_CERTIFICATE_ENDS: (Group.ENDING, "See which"),
+    K.SSO_CERTIFICATE_UNUSABLE: (Group.FAILING, "See which"),
     K.IDENTITY_SECRET_ENDS: (Group.ENDING, "Make a new one"),
     K.REMOVAL_UNCONFIRMED: (Group.REMOVALS, "Confirm"),
     K.REMOVAL_LATE: (Group.REMOVALS, "See why"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NoReturn, Protocol
 
 from keyturn.kit.secret import Plaintext
@@ -15,6 +16,18 @@ class Redeemed:
 
     id_token: Plaintext
     token: AccessToken | None
+
+
+@dataclass(frozen=True)
+class SignInCertificate:
+    """The certificate with which this server signs in as the application through which people do; None: there is none.
+
+    ``fault`` says why what its file holds now cannot be used.
+    """
+
+    thumbprint: str | None
+    ends_at: datetime | None
+    fault: str = ""
 
 
 class PeopleIssuer(Protocol):

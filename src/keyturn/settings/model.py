@@ -114,7 +114,8 @@ EVERYONE, ADMINISTRATORS = "everyone", "administrators"
 
 @dataclass(frozen=True)
 class SingleSignOn:
-    """The tenant whose people sign in, through which application; what it signs in with: a secret, or a token source's name.
+    """The tenant whose people sign in, through which application; what it signs in with: a secret, a token source's name, or a
+    certificate with its key: PEM, or a file of PEM or PFX, which is read again when it is used.
 
     ``groups`` are object ids of those who may, empty: all; ``default_role`` is of people to whom no group gives one.
     """
@@ -123,6 +124,8 @@ class SingleSignOn:
     client_id: str
     client_secret: Plaintext | None = field(default=None, repr=False)
     token_source: str | None = None
+    certificate: Plaintext | Path | None = field(default=None, repr=False)
+    certificate_passphrase: Plaintext | None = field(default=None, repr=False)
     groups: tuple[str, ...] = ()
     default_role: str | None = None
 

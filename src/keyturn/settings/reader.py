@@ -26,11 +26,12 @@ from keyturn.settings.model import (
 )
 from keyturn.settings.setting import Setting
 from keyturn.settings.table import SETTINGS
-from keyturn.settings.values import is_service_link
+from keyturn.settings.values import existing_file, is_service_link
 
 _NONE: Mapping[str, str] = types.MappingProxyType({})
 _LONGEST_FILE = 256 * 1024
 _SIGNS_IN = ("client_secret", "certificate")
+_SSO_SIGNS_IN = ("client_secret", "token_source", "certificate")
 _SSO = (("KEYTURN_SSO_TENANT_ID", "tenant_id"), ("KEYTURN_SSO_CLIENT_ID", "client_id"), ("SITE_URL", "site_url"))
 _MAIL = (("KEYTURN_SMTP_HOST", "host"), ("KEYTURN_SMTP_FROM", "sender"))
 # GNU triples such as x86_64-conda-linux-gnu and arm64-apple-darwin20.0.0: what conda exports as HOST.
@@ -95,6 +96,8 @@ class _Reader:
         self.faults.append({"variable": name, "fault": fault, "example": example})
 
     def value(self, setting: Setting) -> object:
+        if setting.read_later and self._environ.get(setting.file_name, "").strip():
+            return self._path(setting)
         for name in filter(None, (setting.name, setting.fallback)):
             text = self._text(name, setting)
             if text:
@@ -104,6 +107,17 @@ class _Reader:
                     self.fault(name, str(error), setting.example)
                     return None
         return None
+
+    def _path(self, setting: Setting) -> Path | None:
+        """Return where the file is, which has to be there already."""
+        if self._environ.get(setting.name, "").strip():
+            self.fault(setting.name, f"is given twice, also as {setting.file_name}", "only one of the two")
+            return None
+        try:
+            return existing_file(self._environ[setting.file_name].strip())
+        except ValueError as error:
+            self.fault(setting.file_name, str(error), f"/run/secrets/{setting.name.lower()}")
+            return None
 
     def _text(self, name: str, setting: Setting) -> str:
         text = self._environ.get(name, "").strip()
@@ -244,12 +258,14 @@ class _Reader:
         if missing:
             self.fault(", ".join(missing), "is missing beside the other KEYTURN_SSO_ variables", "all of them")
         names, source = {one.name for one in values.get("token_sources", ())}, parts.get("token_source")
-        if ("client_secret" in parts) is (source is not None):
-            self.fault(
-                "KEYTURN_SSO_CLIENT_SECRET, KEYTURN_SSO_TOKEN_SOURCE", "are both or neither given", "one of the two"
-            )
+        ways = [f"KEYTURN_SSO_{name.upper()}" for name in _SSO_SIGNS_IN]
+        count = sum(name in parts for name in _SSO_SIGNS_IN)
+        if count != 1:
+            self.fault(", ".join(ways), "are all missing" if count == 0 else "exclude each other", "one of them")
         elif source is not None and source not in names:
             self.fault("KEYTURN_SSO_TOKEN_SOURCE", "is none of the sources in KEYTURN_TOKEN_SOURCES", "aks")
+        elif "certificate_passphrase" in parts and "certificate" not in parts:
+            self.fault("KEYTURN_SSO_CERTIFICATE_PASSPHRASE", "is given without a certificate", "/run/secrets/sso.pfx")
         return None if missing else SingleSignOn(**parts)
 
     def _pace(self, parts: Mapping[str, Any]) -> Pace:

@@ -21,6 +21,8 @@ class Setting:
     default: str = ""
     secret: bool = False
     fallback: str = ""
+    read_later: bool = False
+    """Whether the path of its file is kept: who uses the file reads it each time, and it need not be text."""
 
     @property
     def file_name(self) -> str:

@@ -11,7 +11,7 @@ SIGN_IN_SETTINGS: tuple[Setting, ...] = (
         values.guid,
         "11111111-2222-4333-8444-555555555555",
         "Directory (tenant) id of the Entra ID whose people sign in to this server. Goes with KEYTURN_SSO_CLIENT_ID, SITE_URL,"
-        " and one of KEYTURN_SSO_CLIENT_SECRET and KEYTURN_SSO_TOKEN_SOURCE.",
+        " and one of KEYTURN_SSO_CLIENT_SECRET, KEYTURN_SSO_TOKEN_SOURCE and KEYTURN_SSO_CERTIFICATE.",
     ),
     Setting(
         "KEYTURN_SSO_CLIENT_ID",
@@ -35,6 +35,24 @@ SIGN_IN_SETTINGS: tuple[Setting, ...] = (
         values.word,
         "aks",
         "Instead of a client secret: the source in KEYTURN_TOKEN_SOURCES whose tokens the application trusts.",
+    ),
+    Setting(
+        "KEYTURN_SSO_CERTIFICATE",
+        "sso.certificate",
+        values.secret,
+        "-----BEGIN CERTIFICATE-----...",
+        "Instead of a client secret: a certificate that was uploaded to the application, with its private key, as PEM. Its file"
+        " may be a PFX file, too, and is read again when it has changed: a renewed certificate needs no restart.",
+        secret=True,
+        read_later=True,
+    ),
+    Setting(
+        "KEYTURN_SSO_CERTIFICATE_PASSPHRASE",
+        "sso.certificate_passphrase",
+        values.secret,
+        "...",
+        "Passphrase of that private key or PFX file, if it is encrypted.",
+        secret=True,
     ),
     Setting(
         "KEYTURN_SSO_GROUPS",

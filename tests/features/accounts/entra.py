@@ -19,7 +19,8 @@ from keyturn.api.people.routes import login_router, users_router
 from keyturn.api.projects.members import people_router
 from keyturn.api.projects.routes import projects_router
 from keyturn.api.sso.routes import router as sso_router
-from keyturn.app.sso import client_proof
+from keyturn.app.sign_in_certificate import look_at
+from keyturn.app.sso import certificate_proof, client_proof
 from keyturn.audit.domain import StoredEvent
 from keyturn.audit.service import AuditTrail
 from keyturn.crypto.hashing import Hasher
@@ -40,6 +41,7 @@ from keyturn.people.sessions import BrowserInfo
 from keyturn.ports.http import HttpRequest, HttpResponse
 from keyturn.projects.service import Projects
 from keyturn.providers.azure.assertions import audience_of
+from keyturn.providers.azure.certificate_file import CertificateFile
 from keyturn.providers.azure.clouds import GLOBAL
 from keyturn.providers.azure.people import PeopleApp, PeopleSignIn
 from keyturn.providers.azure.tenant_keys import TenantKeys
@@ -218,10 +220,11 @@ def office(
     default: Role | None = None,
     forced: bool = False,
     sources: TokenSources | None = None,
+    certificate: CertificateFile | None = None,
 ) -> Iterator[Office]:
     """Serve it. Members of the groups ``only`` may come in; with ``forced`` only administrators have a password.
 
-    With ``sources`` the server has no client secret but a token of its own, of the source ``aks``.
+    With ``sources`` the server has no client secret but a token of its own, of the source ``aks``; with ``certificate`` that.
     """
     clock, database = house.clock, house.database
     keyring = Keyring.open(database, ROOT, clock)
@@ -250,6 +253,9 @@ def office(
         tenant, app.app_id, None if sources else Plaintext(app.secrets[0].value), "aks" if sources else None
     )
     proof = client_proof(settings, sources or TokenSources({}), audience_of("global"))
+    if certificate is not None:
+        settings = SingleSignOn(tenant, app.app_id, certificate=folder / "unused")
+        proof = certificate_proof(settings, certificate, cloud, clock, IDS)
     of_app = PeopleApp(tenant, app.app_id, CALLBACK, proof)
     issuer = PeopleSignIn(wire, clock, IDS, cloud, TenantKeys(wire, GLOBAL, cloud), of_app)
     keys = IssuerKeys(clock, lambda: None)
@@ -268,7 +274,9 @@ def office(
             sign_in_pages.router(access, limiter, cookie, Ways(entra=True, administrators_only=forced)),
             second_factor_pages.router(access, limiter, cookie),
             entra_pages.router(entra, limiter, cookie),
-            entra_settings.router(group_roles, projects, settings, CALLBACK, administrators_only=forced),
+            entra_settings.router(
+                group_roles, projects, settings, CALLBACK, look_at(certificate), administrators_only=forced
+            ),
             settings_pages.router(access, limiter, cookie, lambda _actor: SERVER),
         ],
         authenticate=access.authenticate,

@@ -11,13 +11,14 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
 import jwt
 import pytest
 import sqlalchemy as sa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PublicFormat, pkcs12
 
 from entra_emulator import Effect, Fault
 from entra_emulator.directory.keys import SigningKey
@@ -25,17 +26,20 @@ from keyturn.cli.context import CommandContext
 from keyturn.cli.finding import CheckupFinding
 from keyturn.cli.sso_checkup import examine_sso
 from keyturn.kit.actor import Role
+from keyturn.kit.secret import Plaintext
 from keyturn.organizations import store as organization_store
 from keyturn.people import external_store
 from keyturn.people import store as people_store
 from keyturn.people.domain import PROVISIONING, ExternalIdentity
+from keyturn.ports.people_sign_in import SignInCertificate
 from keyturn.providers.azure.assertions import audience_of
+from keyturn.providers.azure.certificate_file import CertificateFile
 from keyturn.providers.token_sources import TokenFile, TokenSources
 from keyturn.settings.reader import read_settings
 from tests.features.accounts.conftest import GOOD_PASSWORD, AccessFixture
 from tests.features.accounts.entra import SIGNING, Claims, Office, office, query_of
 from tests.features.accounts.people import IDS, START
-from tests.features.methods.certificates import rsa_key
+from tests.features.methods.certificates import pair, rsa_key
 
 ANN = "ann@acme.test"
 KEY = rsa_key(2)
@@ -442,6 +446,47 @@ def test_a_server_with_an_identity_of_its_own_needs_no_client_secret(house: Acce
         assert at.sign_in("ada").status_code == 303
 
 
+def test_a_certificate_signs_for_the_server_and_a_renewed_file_counts_at_once(
+    house: AccessFixture, tmp_path: Path
+) -> None:
+    file, clock = tmp_path / "sso", house.clock
+    first, second = pair(), pair(rsa_key(1), ends=clock.now() + timedelta(days=40), name="second")
+    file.write_text(first.pem + first.key_pem)
+    certificate = CertificateFile(file, Plaintext("pass"), clock)
+    with office(house, tmp_path, default=Role.ADMIN, certificate=certificate) as at:
+        at.refused(at.sign_in("ada"), "sso.credential_refused")
+        old = at.emulator.admin.add_certificate(at.app.object_id, first.pem.encode())
+        ada = at.browser()
+        assert at.sign_in("ada", ada).status_code == 303
+        assert first.sha1 in ada.get("/organization/entra").text
+
+        at.emulator.admin.add_certificate(at.app.object_id, second.pem.encode())
+        written = pkcs12.serialize_key_and_certificates(
+            b"sso", rsa_key(1), second.certificate, None, BestAvailableEncryption(b"pass")
+        )
+        file.write_bytes(written[:500])
+        assert at.sign_in("ben").status_code == 303, "with the one before, while the file is half written"
+        page = ada.get("/organization/entra").text
+        assert "The file of the certificate cannot be used" in page
+        assert str(file) not in page
+        later = pair(rsa_key(2), begins=clock.now() + timedelta(days=1), ends=clock.now() + timedelta(days=99))
+        file.write_text(later.pem + later.key_pem)
+        assert at.sign_in("ben").status_code == 303, "nor does one that begins tomorrow take its place"
+        assert "valid only from" in certificate.look().fault
+        file.write_bytes(written)
+        at.emulator.admin.remove_certificate(at.app.object_id, old)
+        assert at.sign_in("kim").status_code == 303, "without a restart"
+        assert certificate.look() == SignInCertificate(second.sha1, second.certificate.not_valid_after_utc)
+
+        clock.advance(41 * 24 * 3600)
+        page = at.refused(at.sign_in("kim"), "sso.certificate_unusable")
+        assert "It ended on" in page
+        file.unlink()
+        page = at.refused(at.sign_in("kim"), "sso.certificate_unusable")
+        assert "Its file cannot be read: No such file or directory." in page
+        assert not any(line in page for line in (*first.key_lines, *second.key_lines))
+
+
 def test_the_settings_and_the_calls_of_the_how_to_are_understood(at: Office, tmp_path: Path) -> None:
     paper = (Path(__file__).parents[3] / "docs" / "how-to" / "sign-in-through-entra.md").read_text()
     (tmp_path / "keyturn-sso").write_text("a secret")
@@ -479,6 +524,18 @@ def test_the_doctor_signs_in_as_the_application_and_says_what_is_wrong(at: Offic
     [fine] = found()
     assert fine.level == "ok"
     assert "https://keyturn.example.com/sign-in/entra/callback" in fine.message
+    near = pair(ends=at.house.clock.now() + timedelta(days=20, hours=1))
+    at.emulator.admin.add_certificate(at.app.object_id, near.pem.encode())
+    (tmp_path / "sso.pem").write_text(near.key_pem + near.pem)
+    by_file = {"KEYTURN_SSO_CLIENT_SECRET": "", "KEYTURN_SSO_CERTIFICATE_FILE": str(tmp_path / "sso.pem")}
+    soon, fine = found(**by_file)
+    assert (soon.level, fine.level) == ("warn", "ok")
+    assert f"{near.sha1} ends in 20 days" in soon.message
+    assert len(found(**(by_file | {"KEYTURN_SSO_CERTIFICATE_FILE": "", "KEYTURN_SSO_CERTIFICATE": near.key_pem}))) == 2
+    (tmp_path / "sso.pem").write_text(near.pem)
+    refused, unusable = found(**by_file)
+    assert (refused.level, unusable.level) == ("fail", "fail")
+    assert "The private key is missing." in unusable.message
     [wrong] = found(KEYTURN_SSO_CLIENT_SECRET="no secret of it")
     assert (wrong.level, bool(wrong.fix)) == ("fail", True)
     assert "no secret of it" not in f"{wrong.message}{wrong.fix}"

@@ -28,6 +28,7 @@ OF_CHANNELS = {"channel-failing", "nobody-told"}
 OF_USES = {
     *(ConditionKind.OLD_CREDENTIAL_USED, ConditionKind.REMOVAL_BLOCKS_ROTATION),
     *(ConditionKind.INVENTORY_STALE, ConditionKind.TENANT_CREDENTIAL_ENDS, ConditionKind.REMOVED_CREDENTIAL_USED),
+    *(ConditionKind.SSO_CERTIFICATE_ENDS, ConditionKind.SSO_CERTIFICATE_UNUSABLE),
     *(ConditionKind.FREEZE_OVERRIDDEN, ConditionKind.APPROVAL_WAITS, ConditionKind.APPROVAL_BYPASSED),
 }
 """Found where programs read secrets, where tenants are read, and where changes are held back: in the tests of these."""

@@ -285,6 +285,27 @@ def test_the_host_of_conda_is_no_address(host: str) -> None:
     assert read_settings(HOME, {"HOST": host}).host == host, "what the command was told is meant"
 
 
+def test_people_are_signed_in_by_one_of_secret_source_and_certificate_whose_file_is_read_later(tmp_path: Path) -> None:
+    file = tmp_path / "sso.pfx"
+    file.write_bytes(b"\x30\x82\xff\x00 no text")
+    guid = "11111111-2222-4333-8444-555555555555"
+    given = {"SITE_URL": "https://k.example", "KEYTURN_SSO_TENANT_ID": guid, "KEYTURN_SSO_CLIENT_ID": guid}
+    by_file = given | {"KEYTURN_SSO_CERTIFICATE_FILE": str(file), "KEYTURN_SSO_CERTIFICATE_PASSPHRASE": "pass"}
+    sso = read(**by_file).sso
+    assert sso is not None
+    assert sso.certificate == file
+    assert "pass" not in repr(sso)
+    for more, fault in (
+        ({"KEYTURN_SSO_CERTIFICATE": "-----BEGIN"}, "KEYTURN_SSO_CERTIFICATE is given twice"),
+        ({"KEYTURN_SSO_CLIENT_SECRET": "s"}, "exclude each other"),
+        ({"KEYTURN_SSO_CERTIFICATE_FILE": str(tmp_path / "none")}, "No such file or directory"),
+        ({"KEYTURN_SSO_CERTIFICATE_FILE": ""}, "are all missing"),
+        ({"KEYTURN_SSO_CERTIFICATE_FILE": "", "KEYTURN_SSO_CLIENT_SECRET": "s"}, "given without a certificate"),
+    ):
+        with pytest.raises(Misconfigured, match=fault):
+            read(**by_file | more)
+
+
 def test_variables_of_a_database_that_is_not_used_are_named_and_not_judged() -> None:
     other = {"DB_PORT": "x", "DB_NAME": "shop", "DB_PASSWORD_FILE": "/nowhere", "DB_ROOT_CERT": "x"}
     settings = read(**other)

@@ -35,6 +35,7 @@ from keyturn.alarms.conditions.server_rules import (
     of_identity,
     of_leaver,
     of_server,
+    of_sign_in_certificate,
 )
 from keyturn.alarms.conditions.use_rules import of_slot_wait, of_use
 from keyturn.approvals.domain import ApprovalRequest, ChangeKind, RequestState
@@ -52,6 +53,7 @@ from keyturn.pages import approvals, identities, inventory, overview
 from keyturn.pages.alarms import channels as channel_pages
 from keyturn.pages.connections import urls as connections
 from keyturn.pages.rotations import urls as rotations
+from keyturn.ports.people_sign_in import SignInCertificate
 from keyturn.ports.provider import Tenant
 from keyturn.rotations.domain import Reason, Rotation, RotationKind, RotationState, Run, RunState
 from keyturn.rotations.evidence.domain import ObservedUse, RefusedUser
@@ -129,6 +131,10 @@ def server(seen: datetime | None = NOW, key: datetime | None = NOW) -> list[Cond
     return list(of_server("org", ServerState(seen, key, 90 * DAY), NOW))
 
 
+def signs_in(ends_at: datetime, fault: str = "") -> list[Condition]:
+    return list(of_sign_in_certificate("org", SignInCertificate("AB12", ends_at, fault), NOW))
+
+
 REFUSAL = {"code": "azure.secret_invalid", "message": "Entra ID does not accept app-1.", "fix": "Enter another."}
 Refusal = dict[str, Any]
 REFUSED: Refusal = {"refused_at": NOW - HOUR, "refusal": REFUSAL, "check_result": {"ok": False, **REFUSAL}}
@@ -142,6 +148,7 @@ K, C, W, N = ConditionKind, Severity.CRITICAL, Severity.WARNING, Severity.NOTICE
 
 NEEDS_RECONNECT: Refusal = {"check_result": {"ok": False, "needsReconnect": True, "message": "Gone."}}
 PIPELINE, SERVER, MAPPED = "/organization/identities/i1", "/settings/server", "/secret-rotations/s1"
+SSO = "/organization/entra"
 
 
 def mapped(run: Run) -> list[Condition]:
@@ -253,6 +260,10 @@ CASES = [
     Case(lambda: frozen(CURRENT), K.FREEZE_OVERRIDDEN, W, "on 2026-12-02 at 12:00 UTC, within the freeze Sale (1 Dec to 7 Dec)"),
     Case(lambda: [of_request(ASKED)], K.APPROVAL_WAITS, C, "another person than eve@contoso.test: It leaked.", "/approvals/q1"),
     Case(lambda: [of_request(BYPASSED)], K.APPROVAL_BYPASSED, W, "at once by eve@contoso.test", "/approvals/q1"),
+    Case(lambda: signs_in(NOW + 20 * DAY), K.SSO_CERTIFICATE_ENDS, W, "The certificate AB12 with which this server", SSO),
+    Case(lambda: signs_in(NOW - DAY), K.SSO_CERTIFICATE_ENDS, C, "ended on 2026-11-29 at 12:00 UTC", SSO),
+    Case(lambda: signs_in(NOW + 90 * DAY, "No key."), K.SSO_CERTIFICATE_UNUSABLE, W, "that cannot be used. No key.", SSO),
+    Case(lambda: signs_in(NOW - DAY, "No key."), K.SSO_CERTIFICATE_UNUSABLE, C, "Nobody can sign in", SSO),
     Case(lambda: server(key=NOW - 100 * DAY), K.DATA_KEY_OVERDUE, C, "made on 2026-08-22", SERVER),
 ]  # fmt: skip
 
@@ -277,7 +288,7 @@ def test_each_kind_has_its_place_on_the_overview_and_leads_to_a_page() -> None:
     assert set(overview.LINES) == set(ConditionKind)
     pages = [connections.ONE.format(connection_id="c1"), rotations.ONE.format(rotation_id="s1")]
     pages += [approvals.ONE.format(request_id="q1")]
-    pages += [identities.ONE.format(identity_id="i1"), "/settings/server", channel_pages.HERE, TENANT, ENDING]
+    pages += [identities.ONE.format(identity_id="i1"), "/settings/server", SSO, channel_pages.HERE, TENANT, ENDING]
     assert {case.path for case in CASES} == set(pages)
 
 

@@ -41,6 +41,8 @@ class ConditionKind(StrEnum):
     PAUSED_CREDENTIAL_ENDS = "paused-credential-ends"
     SIGN_IN_ENDS = "sign-in-ends"
     SIGN_IN_OF_LEAVER = "sign-in-of-leaver"
+    SSO_CERTIFICATE_ENDS = "sso-certificate-ends"
+    SSO_CERTIFICATE_UNUSABLE = "sso-certificate-unusable"
     IDENTITY_SECRET_ENDS = "identity-secret-ends"
     REMOVAL_UNCONFIRMED = "removal-unconfirmed"
     REMOVAL_LATE = "removal-late"

@@ -1,6 +1,6 @@
 """What needs somebody in an organization: the rules over what the store finds. Reads only."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -26,6 +26,7 @@ from keyturn.inventory import list_store
 from keyturn.inventory import store as inventories
 from keyturn.kit.moments import moved
 from keyturn.ownership import store as ownership
+from keyturn.ports.people_sign_in import SignInCertificate
 from keyturn.providers.registry import Providers
 from keyturn.rotations.domain import RotationState
 from keyturn.rotations.secret_rotations.consumers import SlotWait, UseOfEnding, in_use_and_ending, slots_waited_for
@@ -36,8 +37,12 @@ from keyturn.rotations.store import secret_rotations as mappings
 class ConditionFinder:
     """Finds conditions in the caller's transaction: a fixed number of statements, whatever there is."""
 
-    def __init__(self, providers: Providers) -> None:
+    def __init__(
+        self, providers: Providers, sign_in_certificate: Callable[[], SignInCertificate | None] = lambda: None
+    ) -> None:
+        """``sign_in_certificate`` tells with which one this server signs people in, if it does so by one."""
         self._providers = providers
+        self._sign_in_certificate = sign_in_certificate
 
     def of_organization(self, tx: Tx, org_id: str, now: datetime) -> list[Condition]:
         """Return all conditions of the organization, the most severe first. ``key`` is unique among them."""
@@ -47,6 +52,7 @@ class ConditionFinder:
                 *self._approvals(tx, org_id, now),
                 *self._machines(tx, org_id, now),
                 *server_rules.of_server(org_id, store.server(tx), now),
+                *self._signs_people_in(org_id, now),
                 *channel_rules.of_channels(org_id, channels_switched_on(tx, org_id), now),
             ]
         )
@@ -112,6 +118,11 @@ class ConditionFinder:
             yield from server_rules.of_identity(identity, now)
         for identity, secret in store.ending_client_secrets(tx, org_id):
             yield from server_rules.of_client_secret(identity, secret, now)
+
+    def _signs_people_in(self, org_id: str, now: datetime) -> Iterator[Condition]:
+        certificate = self._sign_in_certificate()
+        if certificate is not None:
+            yield from server_rules.of_sign_in_certificate(org_id, certificate, now)
 
     def _noun(self, kind: str) -> str:
         """Return what credentials of this kind are called."""

@@ -17,7 +17,9 @@ from keyturn.audit.domain import SubjectKind
 from keyturn.authz.permissions import Scope
 from keyturn.kit.moments import moved
 from keyturn.lockout.domain import Attempts
+from keyturn.ports.people_sign_in import SignInCertificate
 
+_SSO_PAGE = "/organization/entra"
 NO_WORKER_AFTER = timedelta(minutes=5)
 """A process that works says so every few seconds."""
 DATA_KEY_LATE = timedelta(days=7)
@@ -146,6 +148,38 @@ def of_server(org_id: str, server: ServerState, now: datetime) -> Iterator[Condi
         )
 
 
+def of_sign_in_certificate(org_id: str, certificate: SignInCertificate, now: datetime) -> Iterator[Condition]:
+    """Yield that the certificate with which people are signed in ends, or that what its file holds cannot be used."""
+    ends_at = certificate.ends_at
+    works = ends_at is not None and now < ends_at
+    what = f"The certificate {certificate.thumbprint} with which this server signs people in through Entra ID"
+    if certificate.fault:
+        cause = f"{what} was replaced by one that cannot be used. {certificate.fault}"
+        if not works:
+            cause = f"Nobody can sign in through Entra ID: this server has no certificate for it. {certificate.fault}"
+        yield _of_server(
+            org_id,
+            ConditionKind.SSO_CERTIFICATE_UNUSABLE,
+            cause,
+            "Renew the file of KEYTURN_SSO_CERTIFICATE_FILE, and look at: keyturn doctor",
+            None,
+            severity=Severity.WARNING if works else Severity.CRITICAL,
+            path=_SSO_PAGE,
+        )
+    if ends_at is not None and days_before_end(ends_at, now) is not None and (works or not certificate.fault):
+        yield _of_server(
+            org_id,
+            ConditionKind.SSO_CERTIFICATE_ENDS,
+            f"{what} {told_end(ends_at, now)}.",
+            "Make a new one, upload it to the application, and write it into the file of KEYTURN_SSO_CERTIFICATE_FILE: it counts"
+            " at once.",
+            None,
+            severity=severity_of_end(ends_at, now),
+            path=_SSO_PAGE,
+            ends_at=ends_at,
+        )
+
+
 def _of_identity(
     identity: IdentityState,
     kind: ConditionKind,
@@ -163,8 +197,16 @@ def _of_identity(
     return Condition(kind, key, severity, subject, Scope(identity.org_id), cause, fix, path, since, ends_at)
 
 
-def _of_server(org_id: str, kind: ConditionKind, cause: str, fix: str, since: datetime | None) -> Condition:
+def _of_server(
+    org_id: str,
+    kind: ConditionKind,
+    cause: str,
+    fix: str,
+    since: datetime | None,
+    *,
+    severity: Severity = Severity.CRITICAL,
+    path: str = "/settings/server",
+    ends_at: datetime | None = None,
+) -> Condition:
     subject = ConditionSubject(SubjectKind.ORGANIZATION, org_id, "This server")
-    return Condition(
-        kind, f"{kind.value}:{org_id}", Severity.CRITICAL, subject, Scope(org_id), cause, fix, "/settings/server", since
-    )
+    return Condition(kind, f"{kind.value}:{org_id}", severity, subject, Scope(org_id), cause, fix, path, since, ends_at)

@@ -1,6 +1,6 @@
 """The page on which administrators see how people sign in through Entra ID, and decide what groups give."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -9,6 +9,7 @@ from msgspec import Meta
 from keyturn.api.sso.schemas import CreateGroupRole, SetEntraIdentity
 from keyturn.errors import NotFound
 from keyturn.kit.actor import Actor
+from keyturn.ports.people_sign_in import SignInCertificate
 from keyturn.projects.service import Projects
 from keyturn.settings.model import SingleSignOn
 from keyturn.sso.domain import GroupRole
@@ -33,6 +34,7 @@ class EntraPage(Page):
 
     settings: SingleSignOn | None
     redirect_uri: str
+    certificate: SignInCertificate | None
     administrators_only: bool
     rows: Sequence[GroupRole]
     users: Sequence[LinkedUser]
@@ -76,6 +78,7 @@ def router(
     projects: Projects,
     settings: SingleSignOn | None,
     redirect_uri: str,
+    certificate: Callable[[], SignInCertificate | None],
     *,
     administrators_only: bool,
 ) -> Pages:
@@ -89,7 +92,8 @@ def router(
         some, _ = projects.page(actor, "", _MOST_PROJECTS)
         places = [("", "Organization"), *((project.id, project.name) for project in some)]
         shown, more = users[:_MOST_USERS], max(0, len(users) - _MOST_USERS)
-        return EntraPage(settings, redirect_uri, administrators_only, rows, shown, places, form_state, more)
+        used = certificate()
+        return EntraPage(settings, redirect_uri, used, administrators_only, rows, shown, places, form_state, more)
 
     @post(HERE, form_page=show_entra)
     def add_group_role(actor: Actor, form: GroupRoleForm) -> Redirect:

@@ -153,8 +153,7 @@ class PeopleSignIn:
             return failure
 
     def _endpoint(self, name: str) -> str:
-        """Where Entra ID documents it to be: no document that is fetched before decides where people and secrets go."""
-        return f"{self._cloud.authority_of(self._app.tenant_id)}/oauth2/v2.0/{name}"
+        return _endpoint(self._cloud, self._app.tenant_id, name)
 
     def _context(self) -> ErrorContext:
         app, cloud = self._app, self._cloud
@@ -162,3 +161,13 @@ class PeopleSignIn:
         return ErrorContext(
             app.tenant_id, portal, cloud.authority, cloud.graph, app.client_id, redirect_uri=app.redirect_uri
         )
+
+
+def token_endpoint(cloud: Cloud, tenant_id: str) -> str:
+    """Return where codes are redeemed, which assertions name as their audience."""
+    return _endpoint(cloud, tenant_id, "token")
+
+
+def _endpoint(cloud: Cloud, tenant_id: str, name: str) -> str:
+    """Where Entra ID documents it to be: no document that is fetched before decides where people and secrets go."""
+    return f"{cloud.authority_of(tenant_id)}/oauth2/v2.0/{name}"

@@ -64,8 +64,9 @@ PEOPLE_TABLE: tuple[ErrorRow, ...] = (
         (7000215, 7000222, 7000218, 700025, 700027, 700211, 700212, 700213, 70021, 700024, "invalid_client"),
         "sso.credential_refused",
         "Entra ID does not accept what this server signs in with as application {app_id}.",
-        "An operator of this server renews the client secret ({portal}), sets KEYTURN_SSO_CLIENT_SECRET and restarts; or lets "
-        "the application trust the token source of KEYTURN_SSO_TOKEN_SOURCE. Administrators can sign in with their password.",
+        "An operator of this server renews the client secret ({portal}), sets KEYTURN_SSO_CLIENT_SECRET and restarts; or uploads "
+        "the certificate of KEYTURN_SSO_CERTIFICATE there; or lets the application trust the token source of "
+        "KEYTURN_SSO_TOKEN_SOURCE. Administrators can sign in with their password.",
     ),
     *_rows(
         entra_codes.REDIRECT_UNKNOWN,
