@@ -25,7 +25,6 @@ from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.rotations.store import due as due_rotations
 from keyturn.rotations.work.attempt import acquire
 from keyturn.rotations.work.lease import LeaseLost
-from keyturn.rotations.work.workflow import MAX_TURNS
 from keyturn_simulation.continuous_checks import ContinuousChecks
 from keyturn_simulation.crashes import Fuse, Killed
 from keyturn_simulation.emulated import EmulatedTransport
@@ -248,8 +247,8 @@ class Simulation:
         """One step of one rotation, wherever that leads: an answer, a death, a lease that was lost meanwhile."""
         work = process.works[rotation_id]
         work.running, work.turns = True, work.turns + 1
-        if work.turns > MAX_TURNS:
-            raise Broken(f"10: rotation {rotation_id} does not rest within {MAX_TURNS} turns")
+        if work.turns > work.rotation_work.max_turns:
+            raise Broken(f"10: rotation {rotation_id} does not rest within {work.rotation_work.max_turns} turns")
 
         def act() -> bool:
             with process.under(work.rotation_work):

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from keyturn.credentials.domain import State
 from keyturn.errors import KeyturnError, NotFound, Refused, RunFailed
@@ -13,6 +14,7 @@ from keyturn.kit.secret import Plaintext
 from keyturn.rotations.commands import HandedOver, ScheduleChange, SecretRotationChange
 from keyturn.rotations.schedule import Schedule
 from keyturn.rotations.secret_rotations.domain import SecretRotationView
+from keyturn.rotations.work import attempt
 from keyturn.rotations.work.workflow import Rotator
 from keyturn.secrets.domain import Address, NewSecret, SecretChange
 from keyturn.secrets.mapped import SecretNames
@@ -113,6 +115,20 @@ def test_a_duration_is_the_promise(scene: Applications) -> None:
     assert scene.works(value)
     scene.run_for(timedelta(days=2))
     assert not scene.works(value)
+
+
+def test_many_that_end_at_once_are_removed_in_one_stretch(scene: Applications, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How much work is a defect depends on how many are to be removed."""
+    monkeypatch.setattr(attempt, "MAX_TURNS", 20)
+    view = scene.create(overlap="3d")
+    for _ in range(8):
+        scene.rotate(view)
+    assert len(scene.keys()) == 9
+    scene.world.clock.advance(timedelta(days=4).total_seconds())
+    with capture_logs() as logs:
+        scene.world.settle()
+    assert len(scene.keys()) == 1
+    assert not [line for line in logs if line["log_level"] == "error"]
 
 
 def test_values_that_work_are_told_and_tried(scene: Applications) -> None:

@@ -23,6 +23,10 @@ from keyturn.rotations.work.lease import ApplicationLease
 from keyturn.rotations.work.session import Session
 from keyturn.rotations.work.step_log import StepLog, step_record
 
+MAX_TURNS = 400
+"""More turns than any stretch of work has beside what removals take: reached only by a defect, which must not spin for ever."""
+TURNS_OF_A_REMOVAL = 20
+
 
 class RotationWork:
     """A rotation whose application's lease this process holds. Not shared between threads."""
@@ -41,6 +45,7 @@ class RotationWork:
         self.actor: Actor = platform(rotation.org_id)
         self.asked: set[str] = set()
         """Credentials asked for under this lease: the request is made once, whatever the journal says."""
+        self.max_turns = MAX_TURNS + TURNS_OF_A_REMOVAL * len(snapshot.journal)
         self._seen: Snapshot | None = self._told(snapshot)
 
     def now(self) -> datetime:

@@ -26,8 +26,6 @@ from keyturn.telemetry.tracing import Attribute, Span, SpanKind
 
 log = structlog.get_logger()
 
-MAX_TURNS = 400
-"""More turns than any stretch of work has: reached only by a defect, which must not spin for ever."""
 UNREADABLE_RETRY = timedelta(minutes=5)
 
 
@@ -46,9 +44,10 @@ class Rotator:
         try:
             with self._context.tracer.span("rotation", SpanKind.INTERNAL) as span:
                 span.tell(Attribute.ROTATION_ID, rotation_id)
-                for _ in range(MAX_TURNS):
+                for _ in range(work.max_turns):
                     if not self.turn(work):
                         return
+            # The lease stays until it ends: that is the pause before it is tried again.
             log.error("rotation.does_not_rest", rotation_id=rotation_id)
         except LeaseLost:
             log.info("rotation.lease_lost", rotation_id=rotation_id)
