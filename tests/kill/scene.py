@@ -89,7 +89,7 @@ def settle(place: Installation, applications: Sequence[str], folders: Iterable[P
     """Let these applications, by object id, come to rest, and see that all is as it should be; return it in words."""
     began = time.monotonic()
     place.emulator.faults.clear()
-    until(lambda: at_rest(place), "all is quiet", otherwise=lambda: [*restless(place), stacks()])
+    _come_to_rest(place, stacks)
     rested = time.monotonic() - began
     wrong = judge.problems_at_rest(place, applications)
     assert not wrong, wrong
@@ -101,13 +101,23 @@ def settle(place: Installation, applications: Sequence[str], folders: Iterable[P
     return f"at rest after {rested:.1f} s; {searched} files and tables hold no secret"
 
 
-def at_rest(place: Installation) -> bool:
-    """Whether nothing is under way."""
+def _come_to_rest(place: Installation, stacks: Callable[[], str]) -> None:
+    """Wait until nothing is under way, with patience anew whenever less is than before."""
+    fewest, over = under_way(place), time.monotonic() + REST_SECONDS
+    while left := under_way(place):
+        if left < fewest:
+            fewest, over = left, time.monotonic() + REST_SECONDS
+        assert time.monotonic() < over, f"waited in vain until all is quiet: {[*restless(place), stacks()]}"
+        time.sleep(0.02)
+
+
+def under_way(place: Installation) -> int:
+    """How many runs and credentials have not come to rest."""
+    resting = [state.value for state in judge.AT_REST]
     with place.core.database.read() as tx:
-        if tx.one(sa.select(runs.c.id).where(runs.c.finished_at.is_(None)).limit(1)):
-            return False
-        resting = [state.value for state in judge.AT_REST]
-        return tx.one(sa.select(credentials.c.id).where(credentials.c.state.not_in(resting)).limit(1)) is None
+        open_runs = tx.one(sa.select(sa.func.count().label("n")).where(runs.c.finished_at.is_(None)))
+        open_rows = tx.one(sa.select(sa.func.count().label("n")).where(credentials.c.state.not_in(resting)))
+    return sum(row["n"] for row in (open_runs, open_rows) if row)
 
 
 def restless(place: Installation) -> list[str]:
