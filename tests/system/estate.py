@@ -109,6 +109,10 @@ class RunningServer:
         return {"name": "another", "method": "client-secret", **credentials, **others}
 
     def _filled(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._filled(each) for each in value]
+        if isinstance(value, dict):
+            return {name: self._filled(each) for name, each in value.items()}
         return value.format(**self.things) if isinstance(value, str) else value
 
     def remember(self) -> None:

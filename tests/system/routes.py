@@ -479,9 +479,17 @@ _API |= {
     "GET /api/v4/secrets/id/{secret_id}/versions": _in(Action.DESCRIBE_SECRETS, fill=_STORED),
     "POST /api/v4/secrets/id/{secret_id}/rollback": _in(Action.EDIT_SECRETS, {"version": 1}, fill=_STORED),
 }
-_API["POST /api/v3/secrets/batch/raw"] = _in(
-    Action.CREATE_SECRETS, {**_WHERE, "secrets": [{"secretKey": "NEW", "secretValue": "new"}]}
-)
+for _batch in ("/api/v3/secrets/batch/raw", "/api/v4/secrets/batch"):
+    _API |= {
+        f"POST {_batch}": _in(
+            Action.CREATE_SECRETS, {**_WHERE, "secrets": [{"secretKey": "NEW", "secretValue": "new"}]}
+        ),
+        f"PATCH {_batch}": _in(
+            Action.EDIT_SECRETS, {**_WHERE, "secrets": [{"secretKey": "{secret_name}", "secretValue": "new"}]}
+        ),
+        f"DELETE {_batch}": _in(Action.DELETE_SECRETS, {**_WHERE, "secrets": [{"secretKey": "{secret_name}"}]}),
+    }
+_API["GET /api/v4/secrets/batch"] = _values(Action.DESCRIBE_SECRETS, query=_AT, also=frozenset({404}))
 
 _IMPORT = "/api/v1/secret-imports/{import_id}"
 _API |= {
@@ -499,6 +507,7 @@ _IN_PROJECTS: dict[str, Rule] = {
     # 400: a connection of the project rotates.
     "DELETE *": _in(Action.DELETE_PROJECT, also=frozenset({400})),
     "POST */environments": _in(Action.CREATE_ENVIRONMENTS, {"name": "New", "slug": "brand-new"}),
+    "GET */environments/{environment_id}": _in(Action.READ_PROJECT),
     "GET */environments/slug/{slug}": _in(Action.READ_PROJECT, fill={"slug": "environment_slug"}),
     "PATCH */environments/{environment_id}": _in(Action.EDIT_ENVIRONMENTS, {"name": "Renamed"}),
     "DELETE */environments/{environment_id}": _in(Action.DELETE_ENVIRONMENTS),

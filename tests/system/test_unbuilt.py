@@ -53,8 +53,9 @@ POST /api/v2/service-token
 GET /api/v3/secrets/raw
 GET POST PATCH DELETE /api/v3/secrets/raw/:name
 GET /api/v3/secrets/raw/id/:id
-POST /api/v3/secrets/batch/raw
+POST PATCH DELETE /api/v3/secrets/batch/raw
 GET /api/v4/secrets
+POST PATCH DELETE /api/v4/secrets/batch
 GET POST PATCH DELETE /api/v4/secrets/:name
 GET /api/v4/secrets/id/:id
 
@@ -74,7 +75,7 @@ GET /api/v1/workspace/slug/:slug
 GET /api/v1/workspace
 PUT /api/v1/workspace/:slug/audit-logs-retention
 POST /api/v1/workspace/:id/environments
-PATCH DELETE /api/v1/workspace/:id/environments/:environment
+GET PATCH DELETE /api/v1/workspace/:id/environments/:environment
 GET /api/v1/workspace/environments/:environment
 GET /api/v1/projects/:id/environments/slug/:slug
 GET POST /api/v1/workspace/:id/tags

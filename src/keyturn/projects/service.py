@@ -225,10 +225,11 @@ class Projects:
 
     # --- environments -------------------------------------------------------------------------------------------------
 
-    def environment(self, actor: Actor, environment_id: str) -> Environment:
+    def environment(self, actor: Actor, environment_id: str, project_id: str | None = None) -> Environment:
+        """Return the environment, of this project where one is named. Raises NotFound."""
         with self._database.read() as tx:
             environment = store.environment(tx, actor.org_id, environment_id)
-            if environment is None:
+            if environment is None or environment.project_id != (project_id or environment.project_id):
                 raise _no_environment(environment_id)
             require(tx, actor, Action.READ_PROJECT, Scope(actor.org_id, environment.project_id))
             return environment

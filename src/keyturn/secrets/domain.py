@@ -25,6 +25,8 @@ ROOT = "/"
 
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NOT_IN_NAMES = frozenset(":/")
+_NO_TEXT = "\ufffd"
+"""Stands for bytes that are not UTF-8: names that differ would become one."""
 
 
 class SecretType(StrEnum):
@@ -342,6 +344,8 @@ def require_folder_name(name: str) -> None:
 
 def require_name(name: str) -> None:
     """Raise Refused for what no secret can be called."""
+    if _NO_TEXT in name:
+        raise Refused("The name is not written in UTF-8.", code="secrets.name", fix="Send it in UTF-8.")
     bad = not name.strip() or any(
         char in _NOT_IN_NAMES or unicodedata.category(char) in {"Cc", "Zl", "Zp"} for char in name
     )

@@ -32,6 +32,7 @@ from keyturn.secrets.domain import (
     StoredSecret,
     Tag,
     name_taken,
+    no_secret,
     owner_for,
     require_name,
     require_size,
@@ -44,13 +45,12 @@ from keyturn.secrets.read_audit import ReadAudit
 from keyturn.secrets.reading import SecretReader, note_read
 from keyturn.secrets.references import has_references
 from keyturn.secrets.sealed import details_of, seal_details, seal_value, value_of
+from keyturn.secrets.several import Absent, PlacedChange
 from keyturn.secrets.store import secrets as store
 from keyturn.secrets.store import tags
-from keyturn.secrets.tags import Tags
+from keyturn.secrets.tags import Tags, named_tags, tags_of
 from keyturn.secrets.writes import record_change, require_by_hand, require_unreserved
 
-MOST_TAGS = 50
-"""On one secret."""
 AT_ONCE = 50
 """Values that are in memory at the same time while many are looked at."""
 
@@ -119,15 +119,27 @@ class Secrets:
 
         Raises NotFound, and Refused for a new name that is in use there.
         """
-        if change.new_name is not None:
-            require_name(change.new_name)
-        if change.value is not None:
-            require_size(change.value)
+        return self.update_all(actor, [PlacedChange(address, name, change)])[0]
+
+    def update_all(
+        self, actor: Actor, changes: Sequence[PlacedChange], absent: Absent = Absent.REFUSED
+    ) -> Sequence[Secret]:
+        """Change secrets of one environment one after the other: all of them, or none.
+
+        ``absent`` says what becomes of those that are not there. Raises as :meth:`update`, and as :meth:`create` where one is
+        added.
+        """
+        for each in changes:
+            if each.change.new_name is not None:
+                require_name(each.change.new_name)
+            require_size(each.change.value or Plaintext(""))
         with self._database.write() as tx:
-            place = access.locate(tx, actor, Action.EDIT_SECRETS, address)
-            lock_project(tx, place.project_id)
-            before = access.found(tx, place, name, owner_for(actor, change.type))
-            return self._publish(tx, actor, place, before, change)
+            places = {
+                at: access.locate(tx, actor, Action.EDIT_SECRETS, at) for at in {each.address for each in changes}
+            }
+            lock_project(tx, next(iter(places.values())).project_id)
+            results = (self._changed(tx, actor, places[each.address], each, absent) for each in changes)
+            return [secret for secret in results if secret]
 
     def rollback(self, actor: Actor, secret_id: str, number: int) -> Secret:
         """Make what an older version said current again, as a new version; name and tags stay. Raises NotFound."""
@@ -155,18 +167,14 @@ class Secrets:
 
         Views of the past still show it. The answer shows its value to those who may read it.
         """
+        return self.delete_all(actor, address, [(name, kind)])[0]
+
+    def delete_all(self, actor: Actor, address: Address, names: Sequence[tuple[str, SecretType]]) -> Sequence[Secret]:
+        """Remove secrets of one folder: all of them, or none. Raises and answers as :meth:`delete`."""
         with self._database.write() as tx:
             place = access.locate(tx, actor, Action.DELETE_SECRETS, address)
             lock_project(tx, place.project_id)
-            secret = access.found(tx, place, name, owner_for(actor, kind))
-            require_by_hand(tx, actor, place, secret)
-            deleted = self._opened(tx, actor, place, secret)
-            note_read(tx, actor, deleted, self._clock.now())
-            overrides = store.personal(tx, secret.folder_id, name) if secret.owner_id is None else []
-            for each in (secret, *overrides):
-                revision = self._record(tx, actor, events.SECRET_DELETED, ChangeKind.SECRET_DELETED, place, each)
-                store.remove(tx, each.id, revision)
-            return deleted
+            return [self._remove(tx, actor, place, name, kind) for name, kind in names]
 
     def put_all(
         self, actor: Actor, address: Address, values: Mapping[str, Plaintext], versions: Mapping[str, int]
@@ -196,6 +204,29 @@ class Secrets:
                         self._add(tx, actor, place, folder, NewSecret(name, values[name]))
 
     # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _changed(self, tx: Tx, actor: Actor, place: Place, each: PlacedChange, absent: Absent) -> Secret | None:
+        row = access.look(tx, place, each.name, owner_for(actor, each.change.type))
+        if row:
+            return self._publish(tx, actor, place, row, each.change)
+        if absent is Absent.ADDED:
+            access.require_there(tx, actor, Action.CREATE_SECRETS, place)
+            require_name((new := each.new()).name)
+            return self._add(tx, actor, place, self._with_room(tx, actor, place, 1), new)
+        if absent is Absent.REFUSED:
+            raise no_secret(each.name)
+        return None
+
+    def _remove(self, tx: Tx, actor: Actor, place: Place, name: str, kind: SecretType) -> Secret:
+        secret = access.found(tx, place, name, owner_for(actor, kind))
+        require_by_hand(tx, actor, place, secret)
+        deleted = self._opened(tx, actor, place, secret)
+        note_read(tx, actor, deleted, self._clock.now())
+        overrides = store.personal(tx, secret.folder_id, name) if secret.owner_id is None else []
+        for each in (secret, *overrides):
+            revision = self._record(tx, actor, events.SECRET_DELETED, ChangeKind.SECRET_DELETED, place, each)
+            store.remove(tx, each.id, revision)
+        return deleted
 
     def _with_room(self, tx: Tx, actor: Actor, place: Place, number: int) -> Folder:
         """Return the folder at the place. Raises Refused when so many more secrets have no room in it."""
@@ -227,7 +258,7 @@ class Secrets:
                 fix="Create the shared one first.",
             )
         self._require_no_circle(tx, actor, place, new.name, new.value)
-        of_this = _wanted(tx, place, new.tag_ids)
+        of_this = named_tags(tx, place, new.tag_ids)
         version_id, now = self._ids.new(), self._clock.now()
         secret = StoredSecret(
             self._ids.new(),
@@ -257,14 +288,14 @@ class Secrets:
             row.name,
             value_of(self._sealer, place.project_id, row),
             details_of(self._sealer, place.project_id, row),
-            _tags(tx, place, row),
+            tags_of(tx, place, row),
             row.skip_multiline_encoding,
         )
         after = _Content(
             change.new_name or before.name,
             before.value if change.value is None else change.value,
             change.details(before.details),
-            before.tags if change.tag_ids is None else _wanted(tx, place, change.tag_ids),
+            before.tags if change.tag_ids is None else named_tags(tx, place, change.tag_ids),
             before.skip_multiline_encoding
             if change.skip_multiline_encoding is None
             else change.skip_multiline_encoding,
@@ -340,7 +371,7 @@ class Secrets:
         view = access.may_read_values(tx, actor, place)
         value = value_of(self._sealer, place.project_id, secret) if view else None
         details = details_of(self._sealer, place.project_id, secret)
-        return Secret(secret, place, value, details, _tags(tx, place, secret))
+        return Secret(secret, place, value, details, tags_of(tx, place, secret))
 
 
 @dataclass(frozen=True)
@@ -352,23 +383,6 @@ class _Content:
     details: Details
     tags: Sequence[Tag]
     skip_multiline_encoding: bool
-
-
-def _tags(tx: Tx, place: Place, secret: StoredSecret) -> Sequence[Tag]:
-    return list(tags.of_secrets(tx, place.project_id, [secret.id]).get(secret.id, ()))
-
-
-def _wanted(tx: Tx, place: Place, tag_ids: Sequence[str]) -> Sequence[Tag]:
-    """Return the tags with these ids by slug, each once. Raises Refused for one that the project does not have."""
-    if len(set(tag_ids)) > MOST_TAGS:
-        raise Refused(f"A secret has up to {MOST_TAGS} tags.", code="secrets.too_many_tags", fix="Send fewer tagIds.")
-    known_tags = {tag.id: tag for tag in tags.of_project(tx, place.project_id)} if tag_ids else {}
-    for tag_id in tag_ids:
-        if tag_id not in known_tags:
-            raise Refused(
-                f"There is no tag '{tag_id}' in this project.", code="secrets.no_such_tag", fix="Create it first."
-            )
-    return [tag for tag in known_tags.values() if tag.id in set(tag_ids)]
 
 
 @contextmanager

@@ -16,11 +16,12 @@ from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock, Ids
 from keyturn.projects.store import lock_project
-from keyturn.secrets.domain import Tag
+from keyturn.secrets.domain import Place, StoredSecret, Tag
 from keyturn.secrets.store import tags as store
 
 MOST_TAGS = 500
 """Of one project."""
+MOST_ON_A_SECRET = 50
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,26 @@ class Tags:
             store.remove(tx, tag.id)
             _note(tx, actor, events.TAG_DELETED, ChangeKind.TAG_DELETED, tag, self._clock.now())
         return tag
+
+
+def tags_of(tx: Tx, place: Place, secret: StoredSecret) -> Sequence[Tag]:
+    """Return the tags of a secret by slug."""
+    return list(store.of_secrets(tx, place.project_id, [secret.id]).get(secret.id, ()))
+
+
+def named_tags(tx: Tx, place: Place, tag_ids: Sequence[str]) -> Sequence[Tag]:
+    """Return the tags with these ids by slug, each once. Raises Refused for one that the project does not have."""
+    if len(set(tag_ids)) > MOST_ON_A_SECRET:
+        raise Refused(
+            f"A secret has up to {MOST_ON_A_SECRET} tags.", code="secrets.too_many_tags", fix="Send fewer tagIds."
+        )
+    known_tags = {tag.id: tag for tag in store.of_project(tx, place.project_id)} if tag_ids else {}
+    for tag_id in tag_ids:
+        if tag_id not in known_tags:
+            raise Refused(
+                f"There is no tag '{tag_id}' in this project.", code="secrets.no_such_tag", fix="Create it first."
+            )
+    return [tag for tag in known_tags.values() if tag.id in set(tag_ids)]
 
 
 def _begin(tx: Tx, actor: Actor, action: Action, project_id: str) -> None:

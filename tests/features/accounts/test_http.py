@@ -246,6 +246,9 @@ def test_terraform_manages_a_project_and_its_environments(server: SiteFixture) -
     qa = answer["environment"]
     assert server.ask("GET", f"/api/v1/workspace/environments/{qa['id']}")["environment"] == qa
     assert server.ask("GET", f"/api/v1/projects/{project['id']}/environments/slug/qa") == qa
+    for place, status in ((project["id"], 200), (qa["id"], 404)):
+        for noun in ("workspace", "projects"):
+            server.ask("GET", f"/api/v1/{noun}/{place}/environments/{qa['id']}", expect=status)
     renamed = server.ask("PATCH", f"{root}/{qa['id']}", {"name": "Test", "slug": "test"})["environment"]
     assert (renamed["name"], renamed["slug"]) == ("Test", "test")
     other = server.ask("POST", root, {"name": "Last", "slug": "last", "position": 0})["environment"]

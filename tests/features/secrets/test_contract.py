@@ -84,7 +84,7 @@ def test_names_in_every_script(web: SecretsClient, name: str) -> None:
     assert web.values() == {}
 
 
-@pytest.mark.parametrize("name", [" ", "a:b", "a\nb", "a\u2028b"])
+@pytest.mark.parametrize("name", [" ", "a:b", "a\nb", "a\u2028b", "a\ufffd"])
 def test_names_that_no_secret_can_have(web: SecretsClient, name: str) -> None:
     refused = web.ask("POST", f"{V3}/{quote(name)}", web.at(secretValue="a"), expect=400)
     assert refused["code"] == "secrets.name"

@@ -4,7 +4,9 @@ POST   /api/v1/workspace/PROJECT/tags        {"slug", "name", "color"}   (and un
 GET    /api/v1/workspace/PROJECT/tags/ID     GET .../tags/slug/SLUG      PATCH, DELETE .../tags/ID
        -> 200 {"tag": T, "workspaceTag": T}      GET .../tags -> 200 {"tags": [T], "workspaceTags": [T]}
 POST   /api/v3/secrets/batch/raw             {"workspaceId", "environment", "secretPath", "secrets": [{"secretKey", ...}]}
-       -> 200 {"secrets": [...]}
+PATCH  the same                              the same with "mode"; an entry may have "secretPath" and "newSecretName"
+DELETE the same                              {..., "secrets": [{"secretKey", "type"}]}
+       -> 200 {"secrets": [...]}      All three also at /api/v4/secrets/batch, with "projectId"
 GET    ...secrets?tagSlugs=a,b               those with one of the tags
 GET    ...secrets?metadataFilter=key=a,value=b|key=c      those with each of the entries
 """
@@ -137,6 +139,54 @@ def test_a_batch_is_made_as_a_whole_or_not_at_all(web: SecretsClient) -> None:
     ):
         web.ask("POST", BATCH, web.at(secrets=bad), expect=status)
     assert web.counts() == before
+
+
+@pytest.mark.parametrize("batch", [BATCH, f"{V4}/batch"])
+def test_a_batch_is_changed_and_removed_as_a_whole_or_not_at_all(web: SecretsClient, batch: str) -> None:
+    web.folder("/app")
+    web.put("C", "of the app", path="/app")
+    where = web.at(path="/") | {"projectId": web.id}
+    made = [{"secretKey": name, "secretValue": f"first value of {name}"} for name in "AB"]
+    web.ask("POST", batch, {**where, "secrets": made})
+    entries = [
+        {"secretKey": "A", "secretValue": "second value of A", "tagIds": [make_tag(web, "red")["id"]]},
+        {"secretKey": "B", "newSecretName": "D"},
+        {"secretKey": "C", "secretValue": "second of the app", "secretPath": "/app"},
+    ]
+    before = web.counts()
+    for more, status in (
+        ([{"secretKey": "NONE", "secretValue": "x"}], 404),
+        ([{"secretKey": "D", "newSecretName": "A"}], 400),
+        ([{"secretKey": "A", "secretValue": "${A}"}], 400),
+        ([{"secretKey": "C", "secretPath": "/nowhere"}], 404),
+    ):
+        web.ask("PATCH", batch, {**where, "secrets": entries + more}, expect=status)
+    web.ask("PATCH", batch, {**where, "secrets": entries, "mode": "replace"}, expect=422)
+    web.ask("PATCH", batch, {**where, "secrets": entries}, who="viewer", expect=403)
+    assert web.counts() == before
+    answer = web.ask("PATCH", batch, {**where, "secrets": entries})["secrets"]
+    assert [(each["secretKey"], each["secretPath"], each["version"]) for each in answer] == [
+        ("A", "/", 2),
+        ("D", "/", 2),
+        ("C", "/app", 2),
+    ]
+    new = [{"secretKey": "NEW", "secretValue": "value that was not there"}]
+    assert web.ask("PATCH", batch, {**where, "secrets": new, "mode": "ignore"})["secrets"] == []
+    assert web.ask("PATCH", batch, {**where, "secrets": new, "mode": "upsert"})["secrets"][0]["version"] == 1
+    assert set(web.values()) == {"A", "D", "NEW"}, "a batch is no secret"
+    gone = [{"secretKey": "A"}, {"secretKey": "D", "type": "shared"}]
+    web.ask("DELETE", batch, {**where, "secrets": [*gone, {"secretKey": "B"}]}, expect=404)
+    web.ask("DELETE", batch, {**where, "secrets": gone}, who="viewer", expect=403)
+    assert [each["secretKey"] for each in web.ask("DELETE", batch, {**where, "secrets": gone})["secrets"]] == ["A", "D"]
+    assert set(web.values()) == {"NEW"}
+
+
+def test_a_secret_may_be_called_batch(web: SecretsClient) -> None:
+    web.put("batch", "a value like others")
+    for path in (f"{V3}/batch", f"{V4}/batch"):
+        assert web.ask("GET", path, **web.at(), projectId=web.id)["secret"]["secretValue"] == "a value like others"
+    web.ask("POST", f"{V4}/batch", {"projectId": web.id, "environment": "dev", "secretValue": "x"}, expect=422)
+    web.ask("DELETE", f"{V3}/batch", web.at())
 
 
 def test_a_read_cannot_hide_behind_a_change_of_nothing(web: SecretsClient) -> None:

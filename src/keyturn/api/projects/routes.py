@@ -135,6 +135,10 @@ def environments_router(projects: Projects) -> Routes:
         """Show an environment."""
         return EnvironmentAnswer(_environment(projects.environment(actor, environment_id)))
 
+    def get_in_project(actor: Actor, project_id: str, environment_id: str) -> EnvironmentAnswer:
+        """Show an environment of the project."""
+        return EnvironmentAnswer(_environment(projects.environment(actor, environment_id, project_id)))
+
     def get_by_slug(actor: Actor, project_id: str, slug: str) -> EnvironmentShown:
         """Show the environment with this slug."""
         return _environment(projects.environment_by_slug(actor, project_id, slug))
@@ -143,6 +147,7 @@ def environments_router(projects: Projects) -> Routes:
     return group(
         "Environments",
         *(post(root)(create_environment) for root in roots),
+        *(get(f"{root}/{{environment_id}}")(get_in_project) for root in roots),
         *(patch(f"{root}/{{environment_id}}")(update_environment) for root in roots),
         *(delete(f"{root}/{{environment_id}}")(delete_environment) for root in roots),
         *(get(f"{root}/slug/{{slug}}")(get_by_slug) for root in roots),

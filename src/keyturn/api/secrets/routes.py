@@ -1,6 +1,6 @@
 """Routes of secrets. Older clients call version 3, newer ones version 4; both answer the same secrets in the same shape."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from keyturn.api.secrets.hot import Learner
@@ -9,6 +9,7 @@ from keyturn.api.secrets.schemas import (
     CreateSecret,
     CreateSecrets,
     DeleteSecret,
+    DeleteSecrets,
     GetById,
     GetV3,
     GetV4,
@@ -21,6 +22,7 @@ from keyturn.api.secrets.schemas import (
     SecretName,
     SecretVersions,
     UpdateSecret,
+    UpdateSecrets,
     VersionsPage,
 )
 from keyturn.api.secrets.views import Tagged, answer, consumer_of, history, listed, secret_view
@@ -29,7 +31,7 @@ from keyturn.delivery.concerns import Concern
 from keyturn.delivery.watch import ChangeWatch
 from keyturn.kit.actor import Actor
 from keyturn.ports.sealing import Digests
-from keyturn.secrets.domain import Address
+from keyturn.secrets.domain import Address, Secret
 from keyturn.secrets.read_audit import Consumer
 from keyturn.secrets.reading import Found, SecretReader
 from keyturn.secrets.selection import Selection
@@ -52,7 +54,7 @@ def router(
 ) -> Routes:
     """``learner`` keeps answers for the short way."""
     answers = _Answers(secrets.reader, Tagged(digests), Waits(watch), promises, learner)
-    return group("Secrets", *_lists(answers), *_single(answers), *_writing(secrets))
+    return group("Secrets", *_lists(answers), *_single(answers), *_writing(secrets), *_several(secrets))
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,10 @@ def _single(answers: _Answers) -> list[Operation]:
         """Show the secret whose name is id."""
         return get_v4(actor, caller, "id", query)
 
+    def get_v4_called_batch(actor: Actor, caller: Caller, query: GetV4) -> Held:
+        """Show the secret whose name is batch. It is written by the routes of version 3."""
+        return get_v4(actor, caller, "batch", query)
+
     def get_by_id(actor: Actor, caller: Caller, secret_id: str, query: GetById) -> Held:
         """Show a secret by its id, with its value as it was written: references are not expanded."""
 
@@ -178,6 +184,7 @@ def _single(answers: _Answers) -> list[Operation]:
         get(f"{V4}/{{secret_name}}", answer=SecretAnswer)(get_v4),
         get(f"{V3}/id", answer=SecretAnswer)(get_v3_called_id),
         get(f"{V4}/id", answer=SecretAnswer)(get_v4_called_id),
+        get(f"{V4}/batch", answer=SecretAnswer)(get_v4_called_batch),
         get(f"{V3}/id/{{secret_id}}", answer=SecretAnswer)(get_by_id),
         get(f"{V4}/id/{{secret_id}}", answer=SecretAnswer)(get_by_id),
     ]
@@ -196,12 +203,6 @@ def _writing(secrets: Secrets) -> list[Operation]:
     def delete_secret(actor: Actor, secret_name: SecretName, data: DeleteSecret) -> SecretAnswer:
         """Remove a secret. Its versions stay for views of the past of its folder, as long as these are kept."""
         return answer(secrets.delete(actor, data.address(), secret_name, data.type))
-
-    def create_secrets(actor: Actor, data: CreateSecrets) -> SecretBatchAnswer:
-        """Add up to 100 secrets to one folder: all of them, or none."""
-        return SecretBatchAnswer(
-            [secret_view(secret) for secret in secrets.create_all(actor, data.address(), data.new())]
-        )
 
     def roll_back(actor: Actor, secret_id: str, data: RollBack) -> SecretAnswer:
         """Make what an older version said current again, as a new version. Name and tags stay as they are."""
@@ -231,5 +232,31 @@ def _writing(secrets: Secrets) -> list[Operation]:
             delete(f"{root}/id")(delete_called_id),
         )
     ]
-    batch = post("/api/v3/secrets/batch/raw")(create_secrets)
-    return [*by_name, batch, post(f"{V4}/id/{{secret_id}}/rollback")(roll_back)]
+    return [*by_name, post(f"{V4}/id/{{secret_id}}/rollback")(roll_back)]
+
+
+def _several(secrets: Secrets) -> list[Operation]:
+    def create_secrets(actor: Actor, data: CreateSecrets) -> SecretBatchAnswer:
+        """Add up to 100 secrets to one folder: all of them, or none."""
+        return _batch(secrets.create_all(actor, data.address(), data.new()))
+
+    def update_secrets(actor: Actor, data: UpdateSecrets) -> SecretBatchAnswer:
+        """Change what is given of up to 100 secrets of an environment, one after the other: all of them, or none.
+
+        With the mode ``upsert`` those that are not there are added, with ``ignore`` they are passed over.
+        """
+        return _batch(secrets.update_all(actor, data.changes(), data.mode))
+
+    def delete_secrets(actor: Actor, data: DeleteSecrets) -> SecretBatchAnswer:
+        """Remove up to 100 secrets of one folder: all of them, or none."""
+        return _batch(secrets.delete_all(actor, data.address(), data.names()))
+
+    return [
+        operation
+        for path in ("/api/v3/secrets/batch/raw", f"{V4}/batch")
+        for operation in (post(path)(create_secrets), patch(path)(update_secrets), delete(path)(delete_secrets))
+    ]
+
+
+def _batch(several: Sequence[Secret]) -> SecretBatchAnswer:
+    return SecretBatchAnswer([secret_view(secret) for secret in several])

@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 
 from keyturn.kit.secret import Plaintext
 from keyturn.secrets.domain import NO_DETAILS, Address, Metadata, NewSecret, Reading, SecretChange, SecretType
+from keyturn.secrets.several import Absent, PlacedChange
 from keyturn.web.schema.validate import Fault, coerced
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
@@ -240,6 +241,44 @@ class CreateSecrets(_Addressed, kw_only=True):
 
     def new(self) -> list[NewSecret]:
         return [entry.new(entry.secret_key, SecretType.SHARED) for entry in self.secrets]
+
+
+class ChangedEntry(_Content, kw_only=True):
+    """What is absent stays as it is. Without a path it is in the folder that the batch names."""
+
+    secret_key: SecretName
+    secret_path: Path | None = None
+    new_secret_name: Renamed | None = None
+
+
+class UpdateSecrets(_Addressed, kw_only=True):
+    """``mode`` says what becomes of those that are not there."""
+
+    secrets: Annotated[list[ChangedEntry], Meta(min_length=1, max_length=100)]
+    mode: Absent = Absent.REFUSED
+
+    def changes(self) -> list[PlacedChange]:
+        address = self.address()
+        return [
+            PlacedChange(
+                replace(address, path=each.secret_path or address.path),
+                each.secret_key,
+                each.change(SecretType.SHARED, each.new_secret_name or None),
+            )
+            for each in self.secrets
+        ]
+
+
+class DeletedEntry(ApiModel):
+    secret_key: SecretName
+    type: SecretType = SecretType.SHARED
+
+
+class DeleteSecrets(_Addressed, kw_only=True):
+    secrets: Annotated[list[DeletedEntry], Meta(min_length=1, max_length=100)]
+
+    def names(self) -> list[tuple[str, SecretType]]:
+        return [(each.secret_key, each.type) for each in self.secrets]
 
 
 class UpdateSecret(_Written):
