@@ -190,6 +190,7 @@ _API: dict[str, Rule] = {
     "POST /api/v1/projects": _org(Action.CREATE_PROJECT, {"projectName": "New", "slug": "brand-new"}),
     "POST /api/v2/workspace": _org(Action.CREATE_PROJECT, {"projectName": "New", "slug": "brand-new"}),
     "GET /api/v1/receipt-key": PUBLIC,
+    "GET /api/v1/receipt-keys": PUBLIC,
     "GET /api/v1/rotation-runs/{run_id}/receipt": _self(None, 404, fill={"run_id": "nothing"}),
     "GET /api/v1/organization/audit-logs": _org(Action.READ_AUDIT_LOGS),
     "GET /api/v1/organization/audit-logs/streams": _org(Action.READ_AUDIT_LOGS),

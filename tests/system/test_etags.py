@@ -17,13 +17,14 @@ LIVE = {
     "/api/v1/organization/audit-logs",
     "/api/v1/rotation-runs/{run_id}/receipt",
     "/api/v1/receipt-key",
+    "/api/v1/receipt-keys",
     "/api/v1/organization/audit-logs/head",
     "/api/v1/deletions/preview",
     "/api/v1/delivery/events",
     "/api/v1/inventories/{inventory_id}/credentials.csv",
 }
 """Two ask Entra, which takes long, and answer what it says at the moment; two say what would be if something were done now; two
-tell of the reads of this test, one has no end, two are files, and one is for everybody."""
+tell of the reads of this test, one has no end, two are files, and two are for everybody."""
 
 
 def reads(whole: RunningServer) -> list[str]:

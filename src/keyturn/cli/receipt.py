@@ -1,17 +1,26 @@
-"""``keyturn receipt``: verify the receipt of a rotation, and print the key to verify it with."""
+"""``keyturn receipt``: verify the receipt of a rotation, print the keys to verify it with, and replace the one that signs."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from keyturn.cli.context import command_context, opened, tell
 
+if TYPE_CHECKING:
+    from keyturn.db.unit import Database
+    from keyturn.ports.clock import Clock
+    from keyturn.ports.sealing import Sealer
+
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Verify the receipt of a rotation; print the key for it."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Verify the receipt of a rotation; print and replace the key for it.",
 )
 
 
@@ -21,7 +30,9 @@ def verify(
     key: Annotated[
         str,
         typer.Option(
-            "--key", help="The server's public key, as `keyturn receipt key` prints it.", envvar="KEYTURN_RECEIPT_KEY"
+            "--key",
+            help="The server's public key, as `keyturn receipt key` prints it; or all of them, with spaces between.",
+            envvar="KEYTURN_RECEIPT_KEY",
         ),
     ],
 ) -> None:
@@ -37,9 +48,9 @@ def verify(
             code="receipt.file_unreadable",
             fix="Give the path of a receipt.",
         ) from None
-    said = verified(content, key)
+    signer, said = verified(content, key)
     rotation, run = said["rotation"], said["run"]
-    print(f"Verified: the receipt of run {run['id']}, made {said['issuedAt']}.")
+    print(f"Verified: the receipt of run {run['id']}, made {said['issuedAt']}, signed with {signer.label}.")
     print(f"  {rotation['name']}, application {rotation['applicationName']} ({rotation['appId']})")
     print(f"  {run['state']} at {run['finishedAt']}, {run['reason']}, asked for by {run['requestedBy']}")
     for each in said["credentials"]:
@@ -48,10 +59,39 @@ def verify(
 
 
 @app.command()
-def key(ctx: typer.Context) -> None:
-    """Print the public key with which the receipts of this server are verified."""
+def key(
+    ctx: typer.Context,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also those that were replaced: they verify what they have signed.")
+    ] = False,
+) -> None:
+    """Print the public key with which the receipts of this server are verified; with --all each on a line, that of now first."""
+    from keyturn.crypto.audit_keys import published_keys  # noqa: PLC0415 - the help is shown without it
+
+    with _with_keys(ctx) as (database, sealer, _):
+        keys = published_keys(database, sealer)
+    for each in keys if everything else keys[:1]:
+        print(each.key)
+
+
+@app.command("rotate-key")
+def rotate_key(ctx: typer.Context) -> None:
+    """Let another key sign receipts from now on, while servers run; print its public half.
+
+    Receipts of before are verified by the public key of before, which stays published; its private half is gone.
+    """
+    from keyturn.rotations.receipt_keys import replace_key  # noqa: PLC0415 - the help is shown without it
+
+    with _with_keys(ctx) as (database, sealer, clock):
+        before, after = replace_key(database, sealer, clock)
+    print(after)
+    tell(f"{before.label} signs no more. Give those who verify receipts both keys: keyturn receipt key --all")
+
+
+@contextmanager
+def _with_keys(ctx: typer.Context) -> Iterator[tuple[Database, Sealer, Clock]]:
     from keyturn.app.startup import open_keyring, require_current  # noqa: PLC0415 - the help is shown without it
-    from keyturn.crypto.audit_keys import receipt_key  # noqa: PLC0415
+    from keyturn.audit.linking import open_chains  # noqa: PLC0415
     from keyturn.crypto.keyring import KeyringSealer  # noqa: PLC0415
 
     around = command_context(ctx)
@@ -59,4 +99,5 @@ def key(ctx: typer.Context) -> None:
     with opened(settings) as database:
         require_current(database)
         sealer = KeyringSealer(open_keyring(settings, database, around.clock, tell))
-        print(receipt_key(database, sealer, around.clock.now()).public)
+        open_chains(database, sealer, around.clock)
+        yield database, sealer, around.clock

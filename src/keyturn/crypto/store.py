@@ -109,3 +109,15 @@ def audit_key(tx: Tx, key_id: str) -> Sealed | None:
 
 def add_audit_key(tx: Tx, key_id: str, value: Sealed, now: datetime) -> None:
     tx.run(sa.insert(audit_keys), id=key_id, value=value, created_at=now)
+
+
+def audit_keys_like(tx: Tx, key_id: str) -> list[tuple[str, Sealed, datetime]]:
+    """Return the key of this id, and those whose ids are this and more: id, sealed value, since when. The newest first."""
+    query = sa.select(audit_keys.c.id, audit_keys.c.value, audit_keys.c.created_at)
+    query = query.where(audit_keys.c.id.startswith(key_id, autoescape=True))
+    # Two that were made within one moment: the present one has the shorter id.
+    return list(tx.tuples(query.order_by(audit_keys.c.created_at.desc(), sa.func.length(audit_keys.c.id))))
+
+
+def change_audit_key(tx: Tx, key_id: str, value: Sealed, now: datetime) -> None:
+    tx.run(sa.update(audit_keys).where(audit_keys.c.id == key_id).values(value=value, created_at=now))

@@ -24,8 +24,13 @@ class NoteKey:
         """What signatures name it by: four bytes."""
         return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.public).digest()[:4]
 
+    @property
+    def label(self) -> str:
+        """Name and id, by which people tell it from others."""
+        return f"{self.name}+{self.id.hex()}"
+
     def __str__(self) -> str:
-        return f"{self.name}+{self.id.hex()}+{base64.b64encode(_ED25519 + self.public).decode()}"
+        return f"{self.label}+{base64.b64encode(_ED25519 + self.public).decode()}"
 
     @classmethod
     def parse(cls, text: str) -> "NoteKey | None":

@@ -13,7 +13,7 @@ from keyturn.authz.domain import Action
 from keyturn.connections.access import connection_for
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential
-from keyturn.crypto.audit_keys import ChainKey, receipt_key
+from keyturn.crypto.audit_keys import ChainKey, PublishedKey, published_keys, receipt_key
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
@@ -41,6 +41,10 @@ class Receipts:
         """Return the public key as receipts are verified with it."""
         return str(receipt_key(self._database, self._sealer, self._clock.now()).public)
 
+    def public_keys(self) -> list[PublishedKey]:
+        """Return all keys that have signed receipts, the present one first."""
+        return published_keys(self._database, self._sealer)
+
     def of_run(self, actor: Actor, run_id: str) -> bytes:
         """Return the receipt of a run, for who may read its connection or secret rotation: a signed note.
 
@@ -58,7 +62,7 @@ class Receipts:
                 )
             said = _content(tx, key_of(self._database), run, rotation, now)
         key = receipt_key(self._database, self._sealer, now)
-        return str(key.signed(json.dumps(said, indent=1) + "\n")).encode()
+        return str(key.signed(json.dumps(said | {"signedWith": key.public.label}, indent=1) + "\n")).encode()
 
 
 def file_headers(run_id: str) -> dict[str, str]:

@@ -9,8 +9,12 @@ import pytest
 
 from keyturn.cli.main import main
 from keyturn.client.receipts import verified
+from keyturn.crypto import store
+from keyturn.crypto.envelope import to_text
 from keyturn.errors import Refused
+from keyturn.kit.secret import SealContext
 from keyturn.kit.signed_note import NoteKey, SignedNote
+from keyturn.rotations.receipt_keys import replace_key
 from tests.databases import sqlite_database
 from tests.features.rotations.applications import Applications, make_applications
 from tests.features.rotations.page_desk import page_desk
@@ -43,7 +47,9 @@ def test_the_receipt_of_a_run_is_verified_offline_to_the_last_byte(
         web.done("/organization/audit-log/verify")
         assert re.search(r"by \w+: \d+ events, none changed, added or removed\.", web.page("/organization/audit-log"))
     content = text.encode()
-    said = verified(content, key)
+    signer, said = verified(content, key)
+    assert said["signedWith"] == signer.label
+    assert key.startswith(f"{signer.label}+")
     assert (said["run"]["id"], said["run"]["state"], said["run"]["requestedBy"]) == (run, "succeeded", "Ada")
     assert {row["state"] for row in said["credentials"]} >= {"current"}
     assert all(row["keyId"] for row in said["credentials"])
@@ -73,6 +79,44 @@ def test_the_receipt_of_a_run_is_verified_offline_to_the_last_byte(
     assert "The receipt was changed" in capsys.readouterr().err
     assert main(["receipt", "verify", str(tmp_path / "none"), "--key", key], {}) == 1
     assert "cannot be read: No such file" in capsys.readouterr().err
+
+
+def test_receipts_of_a_key_that_was_replaced_are_verified_by_it_alone(
+    scene: Applications, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = scene.world
+    rotating = world.connect("own-entra")
+    world.settle()
+    with page_desk(scene, tmp_path) as web:
+        (run,) = re.findall(r'href="/rotation-runs/([^"/]+)/receipt"', web.page(f"/app-connections/{rotating.id}"))
+        old, first = web.file(f"/rotation-runs/{run}/receipt").encode(), web.json("GET", "/api/v1/receipt-key")["key"]
+        for _ in range(2):
+            world.clock.advance(60)
+            before, after = replace_key(world.database, world.sealer, world.clock)
+        new, last = web.file(f"/rotation-runs/{run}/receipt").encode(), web.json("GET", "/api/v1/receipt-key")["key"]
+        keys = web.json("GET", "/api/v1/receipt-keys")["receiptKeys"]
+        assert "replace-receipt-key" in web.page("/organization/audit-log?event=replace-receipt-key")
+    assert [each["key"] for each in keys] == [last, str(before), first]
+    assert [each["until"] for each in keys] == [None, keys[0]["since"], keys[1]["since"]]
+    assert last == str(after)
+    published = "\n".join(each["key"] for each in keys)
+    assert (str(verified(old, published)[0]), str(verified(new, published)[0])) == (first, last)
+    assert refusal(old, last) == refusal(new, first) == "receipt.key_foreign"
+    assert refusal(old, f"{first} nonsense") == "receipt.key_invalid"
+    with world.database.read() as tx:
+        rows = {
+            key_id: world.sealer.open(value, SealContext("audit_keys", key_id, "value")).reveal()
+            for key_id, value, _ in store.audit_keys_like(tx, "receipts")
+        }
+    assert len(rows) == 3
+    publics = {to_text(each.public) for each in map(NoteKey.parse, published.split()) if each}
+    assert {value for key_id, value in rows.items() if key_id != "receipts"} < publics, (
+        "no private half but the present"
+    )
+    file = tmp_path / "receipt.txt"
+    file.write_bytes(old)
+    assert main(["receipt", "verify", str(file), "--key", published], {}) == 0
+    assert f"signed with {verified(old, first)[0].label}." in capsys.readouterr().out
 
 
 def test_there_is_no_receipt_of_a_run_whose_audit_events_were_changed(scene: Applications, tmp_path: Path) -> None:
