@@ -87,8 +87,7 @@ class Counters:
 
     def revision(self, project_id: str) -> int | None:
         """Return the number of the project's last change as of the last look; None before there was one, and when it is gone."""
-        with self._lock:
-            return self._revisions.get(project_id)
+        return self._revisions.get(project_id)  # one step: no lock is needed
 
     @property
     def confirmed(self) -> bool:

@@ -20,12 +20,12 @@ class BytesCache(Generic[Key, Kept]):
         self._kept: OrderedDict[Key, tuple[Kept, int]] = OrderedDict()
 
     def get(self, key: Key) -> Kept | None:
-        with self._lock:
-            pair = self._kept.get(key)
-            if pair is None:
-                return None
+        try:  # without the lock: each of the two is one step, and what is dropped between them is as one that was not there
+            pair = self._kept[key]
             self._kept.move_to_end(key)
-            return pair[0]
+        except KeyError:
+            return None
+        return pair[0]
 
     def put(self, key: Key, value: Kept, size: int) -> None:
         """Keep the value in the place of another with the key. One that is larger than a quarter of all is not kept."""

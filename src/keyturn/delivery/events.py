@@ -98,6 +98,7 @@ class EventStreams:
         claim, position = subscription.claim, subscription.position
         woken = asyncio.Event()
         waiter = Waiter(claim, Concern(owner_id=owner_of(claim.standing.actor)), subscription.place, woken.set, True)
+        self._watch.enter()
         self._watch.add(waiter)
         try:
             yield Event(EventKind.RESET if subscription.reset else EventKind.HEARTBEAT, position)
@@ -121,6 +122,7 @@ class EventStreams:
                     yield Event(EventKind.HEARTBEAT, position)
         finally:
             self._watch.remove(waiter)
+            self._watch.leave()
 
     async def _after(self, claim: Claim, position: int) -> tuple[Sequence[Numbered], int]:
         """Return what comes after the position, and below which number changes are not known any more."""

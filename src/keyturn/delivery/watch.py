@@ -120,6 +120,19 @@ class ChangeWatch:
         """How many wait now."""
         return self._waiting
 
+    def enter(self) -> None:
+        """Take one of the places of those who may wait, until :meth:`leave`. Raises Unavailable where none is free.
+
+        A place is kept until the request is answered: who is woken for nothing waits on, however many came meanwhile.
+        """
+        with self._lock:
+            self.require_room()
+            self._waiting += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._waiting -= 1
+
     def require_room(self) -> None:
         """Raise Unavailable when as many wait as may."""
         if self._waiting >= self._most:
@@ -133,7 +146,7 @@ class ChangeWatch:
     async def news(self, claim: Claim, concern: Concern, place: float, seconds: float) -> bool:
         """Wait for something that concerns the answer, at most so many seconds; say whether to look again.
 
-        True also when what the caller came with may not hold any more. Raises Unavailable when too many wait.
+        True also when what the caller came with may not hold any more. Between :meth:`enter` and :meth:`leave`.
         """
         waiting: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
@@ -163,18 +176,16 @@ class ChangeWatch:
     def add(self, waiter: Waiter) -> None:
         """Begin to wake somebody; at once where something has happened since their claim was made, or nobody is to wait any more.
 
-        Raises Unavailable.
+        Between :meth:`enter` and :meth:`leave`.
         """
         self._loop = asyncio.get_running_loop()
         self._counters.start()
         claim = waiter.claim
         with self._lock:
-            self.require_room()
             project = self._projects.get(claim.project_id)
             if project is None:
                 project = self._projects[claim.project_id] = _Project(*(claim.revision,) * 3)
                 self._counters.ask(claim.project_id)
-            self._waiting += 1
             project.waiters.add(waiter)
             late = claim.revision < project.begins or _concerns(waiter, project.recent)
         if self.released or late or claim.access != self._counters.access or claim.refusal is not None:
@@ -185,7 +196,6 @@ class ChangeWatch:
         with self._lock:
             project = self._projects[project_id]
             project.waiters.discard(waiter)
-            self._waiting -= 1
             if not project.waiters:
                 del self._projects[project_id]
                 self._counters.leave(project_id)

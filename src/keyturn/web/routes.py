@@ -249,14 +249,18 @@ def perform(
 
 
 async def _with_news(edge: Edge, held: UntilNews[Response]) -> Response:
-    loop = asyncio.get_running_loop()
+    loop, begun = asyncio.get_running_loop(), held
     end = loop.time() + held.seconds
-    while (remaining := end - loop.time()) > 0 and await held.news(remaining):
-        outcome = await edge.in_thread_of_few(held.again)
-        if not isinstance(outcome, UntilNews):
-            return outcome
-        held = outcome
-    return held.unchanged
+    begun.begin()
+    try:
+        while (remaining := end - loop.time()) > 0 and await held.news(remaining):
+            outcome = await edge.in_thread_of_few(held.again)
+            if not isinstance(outcome, UntilNews):
+                return outcome
+            held = outcome
+        return held.unchanged
+    finally:
+        begun.end()
 
 
 def _caller(request: Request, token: str | None) -> Caller:

@@ -29,10 +29,13 @@ class UntilNews(Generic[Answer]):
     """An answer that says that nothing is new, to a caller who wants to wait for news so many ``seconds``.
 
     ``news`` waits without a thread, at most so many seconds, and says whether to look ``again``, which is done in a worker
-    thread and raises when the caller may not know any more. When the time is over, ``unchanged`` is the answer.
+    thread and raises when the caller may not know any more. When the time is over, ``unchanged`` is the answer. ``begin`` takes
+    what a request that waits needs until it is answered, and raises when there is none left; ``end`` gives it back.
     """
 
     seconds: float
     unchanged: Answer
     news: Callable[[float], Awaitable[bool]]
     again: "Callable[[], Answer | UntilNews[Answer]]"
+    begin: Callable[[], None]
+    end: Callable[[], None]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from keyturn.db.tables import identities, project_member_roles
 from keyturn.delivery.claims import Claim, Standing
 from keyturn.errors import KeyturnError
 from keyturn.kit.secret import Plaintext
+from keyturn.secrets.domain import Address
 from keyturn.tokens.domain import Origin
 from tests.databases import sqlite_database
 from tests.features.delivery.conftest import LIST, PATIENCE, Waiting, waiting_on
@@ -124,3 +126,28 @@ def test_a_look_that_fails_loses_nothing(place: Waiting, monkeypatch: pytest.Mon
     place.woken(waits)
     assert waits.result(PATIENCE).status_code == 200
     assert next(failures, None) is None, "it did fail"
+
+
+def test_who_is_woken_for_nothing_keeps_its_place_among_those_who_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sqlite_database(tmp_path) as database, waiting_on(database, tmp_path, most=1) as place:
+        place.put("FIRST")
+        tag = place.get(LIST).headers["etag"]
+        waits = place.begin(LIST, etag=tag, wait=60)
+        claim_of, others = place.watch.claims.of, []
+
+        def while_it_looks(*claimed: Any) -> Claim:
+            if not others:
+                others.append(None)
+                others.append(place.get(LIST, etag=tag, wait=60))
+            return claim_of(*claimed)
+
+        monkeypatch.setattr(place.watch.claims, "of", while_it_looks)
+        place.folders.create(place.actors["admin"], Address(place.project_id, None, "dev", "/"), "billing", None)
+        place.woken(None)
+        place.until(lambda: len(others) == 2 and bool(place.timers.pending()))
+        assert others[1].status_code == 503
+        assert not waits.done()
+        place.timers.ring(up_to=60)
+        assert (waits.result(PATIENCE).status_code, place.watch.waiting) == (304, 0)

@@ -174,6 +174,34 @@ def test_a_wait_of_the_short_way_ends_as_one_of_the_long_way_does(desk: HotDesk)
         assert answers[0].status_code == (200 if "&" in wrong else 422)
 
 
+def test_who_is_woken_for_nothing_on_the_short_way_keeps_its_place(
+    desk: HotDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.put("KEY", "value of before")
+    token, url, waits = desk.sign_in(desk.robot()), desk.url("KEY"), desk.url("KEY", wait="60")
+    etag = desk.warm(desk.one, url, token).headers["etag"]
+    server = desk.one
+    monkeypatch.setattr(server.watch, "_most", 1)
+    first, claim_of, others = server.begin(waits, token, if_none_match=etag), server.watch.claims.of, []
+
+    def while_it_looks(*claimed: Any) -> Any:
+        monkeypatch.setattr(server.watch.claims, "of", claim_of)
+        others.append(server.send("GET", waits, token, if_none_match=etag, transfer_encoding="identity"))
+        return claim_of(*claimed)
+
+    monkeypatch.setattr(server.watch.claims, "of", while_it_looks)
+    long = server.long
+    desk.ask("POST", f"/api/v1/projects/{desk.project_id}/tags", {"slug": "web", "name": "Web", "color": "#fff"})
+    until = time.monotonic() + 30
+    while not others or not server.timers.pending():
+        server.timers.ring(up_to=5)
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert (others[0].status_code, first.done(), server.long) == (503, False, long + 3)
+    server.timers.ring(up_to=60)
+    assert (first.result(30).status_code, server.watch.waiting) == (304, 0)
+
+
 @pytest.mark.parametrize("change", [revoke, lose_role, delete_identity, distrust_address, rotate, delete_secret])
 def test_what_changes_ends_a_wait_of_the_short_way(desk: HotDesk, change: Callable[[HotDesk, Any, str], int]) -> None:
     desk.put("KEY", "value of before")

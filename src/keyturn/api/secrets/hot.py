@@ -126,31 +126,50 @@ class HotSecrets:
         who = consumer(glance.ip, glance.instance, glance.refresh_interval, glance.in_use)
         wait, query = _wait_of(glance.query)
         session_key, target = hashlib.sha256(glance.authorization).digest(), (glance.path, query)
-        waited, followed = 0.0, False
-        while True:
-            if self._hot.counters.pending or (self._hot.counters.confirmed and not self._hot.fresh):
-                await self._settled()
-            hit = self._hot.known(session_key, target, glance.ip)
-            if hit is None:
-                view = self._hot.view(session_key, target)
-                if view is None or not await self._is_made((target, view), followed):
-                    return self._long_way(session_key, target, view, waited)
-                followed = True
-                continue
-            tags = glance.if_none_match
-            if tags != hit.answer.etag and not (tags and matches(hit.answer.etag, [tags])):
-                return await self._values(glance, session_key, target, hit, who, waited)
-            if hit.answer.read is not None and not waited:
-                self._audit.unchanged(hit.actor, who, hit.answer.read)
-            if waited < wait:
-                began, claim = time.monotonic(), hit.claim(glance.ip, glance.request_id)
-                place = place_in_line(hit.actor.id, glance.instance or glance.request_id)
-                again = await self._watch.news(claim, hit.answered.kept.concern, place, wait - waited)
-                waited += time.monotonic() - began
-                if again or claim.access != self._hot.counters.access:
-                    followed = False
+        waited, followed, has_place = 0.0, False, False
+        try:
+            while True:
+                known = self._hot.known(session_key, target, glance.ip)
+                hit = known or await self._once_settled(session_key, target, glance.ip)
+                if hit is None:
+                    view = self._hot.view(session_key, target)
+                    if view is None or not await self._is_made((target, view), followed):
+                        way = self._long_way(session_key, target, view, waited)
+                        way, has_place = self._with_place(way, has_place), False
+                        return way
+                    followed = True
                     continue
-            return Known(304, b"", self._headers(hit, who), hit.actor.id, waited)
+                tags = glance.if_none_match
+                if tags != hit.answer.etag and not (tags and matches(hit.answer.etag, [tags])):
+                    return await self._values(glance, session_key, target, hit, who, waited)
+                if hit.answer.read is not None and not waited:
+                    self._audit.unchanged(hit.actor, who, hit.answer.read)
+                if waited < wait:
+                    if not has_place:
+                        self._watch.enter()
+                        has_place = True
+                    began, claim = time.monotonic(), hit.claim(glance.ip, glance.request_id)
+                    place = place_in_line(hit.actor.id, glance.instance or glance.request_id)
+                    again = await self._watch.news(claim, hit.answered.kept.concern, place, wait - waited)
+                    waited += time.monotonic() - began
+                    if again or claim.access != self._hot.counters.access:
+                        followed = False
+                        continue
+                return Known(304, b"", self._headers(hit, who), hit.actor.id, waited)
+        finally:
+            if has_place:
+                self._watch.leave()
+
+    def _with_place(self, way: LongWay, has_place: bool) -> LongWay:
+        """Keep the place of who has waited until the long way has answered."""
+        if not has_place:
+            return way
+
+        def over() -> None:
+            way.over()
+            self._watch.leave()
+
+        return LongWay(way.ticket, way.waited, over)
 
     def _long_way(self, session_key: bytes, target: Target, view: bytes | None, waited: float) -> LongWay:
         """Let the request go the long way. Until it has come to its end, who would get the same answer waits for it."""
@@ -187,8 +206,19 @@ class HotSecrets:
         return Known(200, hit.answer.json(), self._headers(hit, who), hit.actor.id, waited)
 
     def _headers(self, hit: Hit[Promise], who: Consumer) -> list[tuple[bytes, bytes]]:
-        told = self._promises.headers(hit.answered.kept.told, who.refresh_interval)
-        return [(b"etag", hit.answer.etag.encode()), *((name.encode(), text.encode()) for name, text in told.items())]
+        promise, etag = hit.answered.kept.told, (b"etag", hit.answer.etag.encode())
+        if promise is NOTHING_PROMISED:  # as of most
+            return [etag, (b"x-keyturn-refresh-after", b"%d" % self._promises.usual_pause(who.refresh_interval))]
+        told = self._promises.headers(promise, who.refresh_interval)
+        return [etag, *((name.encode(), text.encode()) for name, text in told.items())]
+
+    async def _once_settled(self, session_key: bytes, target: Target, ip: str) -> Hit[Promise] | None:
+        """Look for the answer again, once it is known what this process has written; None at once where that is known."""
+        counters = self._hot.counters
+        if not (counters.pending or (counters.confirmed and not self._hot.fresh)):
+            return None
+        await self._settled()
+        return self._hot.known(session_key, target, ip)
 
     async def _settled(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -43,6 +43,10 @@ class Promises:
             pause = min(pause, max((promise.usable_until - now) / 2, LEAST_REFRESH))
         return self._spread(pause.total_seconds())
 
+    def usual_pause(self, refresh_interval: int | None) -> int:
+        """Return the seconds of :meth:`refresh_after` where nothing is promised."""
+        return self._spread(refresh_interval or _USUAL_SECONDS)
+
     def _spread(self, seconds: float) -> int:
         return max(1, round(seconds * (0.9 + 0.2 * self._jitter())))
 
@@ -52,7 +56,7 @@ class Promises:
         ``Deprecation`` is that of RFC 9745, ``Sunset`` that of RFC 8594.
         """
         if promise is NOTHING_PROMISED:
-            return {"x-keyturn-refresh-after": str(self._spread(refresh_interval or _USUAL_SECONDS))}
+            return {"x-keyturn-refresh-after": str(self.usual_pause(refresh_interval))}
         now = self._clock.now()
         headers = {"x-keyturn-refresh-after": str(self.refresh_after(promise, refresh_interval, now))}
         if promise.key_ids:

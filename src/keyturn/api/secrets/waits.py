@@ -57,7 +57,13 @@ class Waits:
             return response
         place = place_in_line(actor.id, caller.instance or caller.request_id)
         again = partial(self._held, present, caller, wait, where, look)
-        return UntilNews(wait, response, partial(self._watch.news, claim, concern, place), again)
+        news = partial(self._watch.news, claim, concern, place)
+        if caller.waited:  # on the short way, where its place is kept
+            return UntilNews(wait, response, news, again, _nothing, _nothing)
+        return UntilNews(wait, response, news, again, self._watch.enter, self._watch.leave)
+
+
+def _nothing() -> None: ...
 
 
 def concern_of_list(actor: Actor, selection: Selection) -> Concern:

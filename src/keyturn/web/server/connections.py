@@ -13,7 +13,7 @@ import stat
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -141,6 +141,8 @@ class ConnectionWatch:
         self._limits = limits
         self._exempt = exempt
         self._since: dict[Peer, float] = {}
+        self._seen: dict[int, tuple[int, Peer | None]] = {}
+        """What the last look found at each descriptor: the socket's number, and whose connection it is, if one of the port."""
         self.silent = 0
         self.crowded = 0
         """Connections that were ended since the start: those that said nothing for too long, and those of an address with too
@@ -159,7 +161,7 @@ class ConnectionWatch:
     def look(self, now: float) -> int:
         """End what is to be ended; return how many that were."""
         busy, served = self._traffic.known()
-        here = {peer for peer, _ in _connections(self._port)}
+        here = self._present()
         quiet = {peer: max(self._since.get(peer, now), served.get(peer, 0.0)) for peer in here - busy}
         self._since = quiet
         self._traffic.forget({peer for peer, at in served.items() if peer not in here and at < now})
@@ -171,6 +173,19 @@ class ConnectionWatch:
             _shut(self._port, ending.keys())
             self._tell(Counter(ending.values()))
         return len(ending)
+
+    def _present(self) -> set[Peer]:
+        """Return the connections that there are. Of a socket that was seen by the last look nothing is asked again."""
+        before, self._seen = self._seen, {}
+        for descriptor in _descriptors():
+            with suppress(OSError):
+                number = os.fstat(descriptor).st_ino
+                seen = before.get(descriptor)
+                if seen is None or seen[0] != number:
+                    with _connection(descriptor, self._port) as found:
+                        seen = number, found[0] if found else None
+                self._seen[descriptor] = seen
+        return {peer for _, peer in self._seen.values() if peer is not None}
 
     def _tell(self, ended: "Counter[str | None]") -> None:
         silent = ended.pop(None, 0)
@@ -199,28 +214,35 @@ class ConnectionWatch:
 
 
 def _shut(port: int, ending: Set[Peer]) -> None:
-    for peer, end in _connections(port):
-        if peer in ending:
-            with suppress(OSError):
-                end()
+    for descriptor in _descriptors():
+        with suppress(OSError), _connection(descriptor, port) as found:
+            if found is not None and found[0] in ending:
+                found[1].shutdown(socket.SHUT_RDWR)
 
 
-def _connections(port: int) -> Iterator[tuple[Peer, Callable[[], None]]]:
-    """Yield this process's connections that came in at the port, each with what ends it.
+def _descriptors() -> list[int]:
+    return [int(name) for name in os.listdir(_DESCRIPTORS)]  # noqa: PTH208 - thousands of paths take longer than the look
 
-    The web server owns them; each is looked at through a descriptor of its own, so it cannot become another one meanwhile.
+
+@contextmanager
+def _connection(descriptor: int, port: int) -> Iterator[tuple[Peer, socket.socket] | None]:
+    """Give the connection that came in at the port, and whose it is; None for what is none. Raises OSError.
+
+    The web server owns it; it is looked at through a descriptor of its own, so it cannot become another one meanwhile.
     """
-    for path in list(_DESCRIPTORS.iterdir()):
-        descriptor = int(path.name)
-        with suppress(OSError):
-            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-                continue
-            with socket.socket(fileno=os.dup(descriptor)) as connection:
-                if connection.family not in {socket.AF_INET, socket.AF_INET6}:
-                    continue
-                if connection.getsockname()[1] == port:
-                    address, number = connection.getpeername()[:2]
-                    yield (_plain(address), number), lambda: connection.shutdown(socket.SHUT_RDWR)
+    if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+        yield None
+        return
+    with socket.socket(fileno=os.dup(descriptor)) as connection:
+        if connection.family not in {socket.AF_INET, socket.AF_INET6} or connection.getsockname()[1] != port:
+            yield None
+            return
+        try:
+            address, number = connection.getpeername()[:2]
+        except OSError:  # it listens, or its other side is gone
+            yield None
+            return
+        yield (_plain(address), number), connection
 
 
 def _plain(address: str) -> str:

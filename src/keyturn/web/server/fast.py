@@ -156,10 +156,10 @@ class FastPath:
             path,
             scope["query_string"],
             authorization,
-            _text(by_name.get(b"if-none-match")),
-            _text(by_name.get(b"x-keyturn-instance")),
-            _text(by_name.get(b"x-keyturn-refresh-interval")),
-            _text(by_name.get(b"x-keyturn-in-use")),
+            by_name.get(b"if-none-match", b"").decode("latin-1"),
+            by_name.get(b"x-keyturn-instance", b"").decode("latin-1"),
+            by_name.get(b"x-keyturn-refresh-interval", b"").decode("latin-1"),
+            by_name.get(b"x-keyturn-in-use", b"").decode("latin-1"),
             self._ip(scope["client"], by_name.get(b"x-forwarded-for")),
             self._request_id(),
         )
@@ -176,10 +176,6 @@ class FastPath:
             self._prefix, self._ordinal = request_id(self._gate.ids)[:-3], 0
         self._ordinal += 1
         return f"{self._prefix}{self._ordinal - 1:03}"
-
-
-def _text(value: bytes | None) -> str:
-    return "" if value is None else value.decode("latin-1")
 
 
 @lru_cache(maxsize=4096)
