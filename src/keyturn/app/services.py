@@ -153,7 +153,9 @@ def build(
         partial(PlaceDeletions, database, clock, writer=secret_writer, edits=edits, nudge=nudge),
         Freezes(database, clock, ids),
         approvals,
-        ApprovedChanges(database, clock, sealer, approvals, rotations, secret_rotations, secret_values, conversions),
+        ApprovedChanges(
+            database, clock, sealer, providers, approvals, rotations, secret_rotations, secret_values, conversions
+        ),
         conversions,
         ConversionWork(database, sealer, providers, clock, stored, writer, policies, edits, pace, nudge),
     )

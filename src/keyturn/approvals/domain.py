@@ -24,6 +24,8 @@ class ChangeKind(StrEnum):
     DELETE_CONNECTION = "connection-deletion"
     DELETE_ROTATION = "secret-rotation-deletion"
     HAND_OVER = "secret-hand-over"
+    RELEASE = "secret-release"
+    CREDENTIALS = "connection-credentials"
     SECRETLESS = "secretless-connection"
     LOOSEN = "looser-approval-rules"
 
@@ -33,7 +35,12 @@ class ChangeKind(StrEnum):
 
     @property
     def of_connection(self) -> bool:
-        return self in {ChangeKind.CONNECTION_LEAKED, ChangeKind.DELETE_CONNECTION, ChangeKind.SECRETLESS}
+        return self in {
+            ChangeKind.CONNECTION_LEAKED,
+            ChangeKind.DELETE_CONNECTION,
+            ChangeKind.SECRETLESS,
+            ChangeKind.CREDENTIALS,
+        }
 
 
 class RequestState(StrEnum):
@@ -170,6 +177,8 @@ def told(kind: ChangeKind, name: str) -> str:
         ChangeKind.DELETE_CONNECTION: f"Deleting the connection '{name}'",
         ChangeKind.DELETE_ROTATION: f"Deleting the secret rotation '{name}'",
         ChangeKind.HAND_OVER: f"Handing over a secret to the secret rotation '{name}'",
+        ChangeKind.RELEASE: f"Releasing a secret of the secret rotation '{name}'",
+        ChangeKind.CREDENTIALS: f"Entering new credentials for the connection '{name}'",
         ChangeKind.SECRETLESS: f"Making the connection '{name}' sign in without a secret",
         ChangeKind.LOOSEN: f"Loosening the approval rules of {name}",
     }[kind]

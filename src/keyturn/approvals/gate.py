@@ -117,6 +117,12 @@ def open_request(tx: Tx, actor: Actor, request_id: str, now: datetime) -> Approv
     request = store.get(tx, actor.org_id, request_id, lock=True)
     if request is None:
         raise missing(request_id)
+    require_open(request, now)
+    return request
+
+
+def require_open(request: ApprovalRequest, now: datetime) -> None:
+    """Raise Refused for one that was decided or has expired."""
     state = request.state_at(now)
     if state is not RequestState.PENDING:
         by = f" by {request.decided_by_name}" if request.decided_by_name else ""
@@ -125,7 +131,6 @@ def open_request(tx: Tx, actor: Actor, request_id: str, now: datetime) -> Approv
             code="approvals.decided",
             fix="Ask anew if it is still wanted.",
         )
-    return request
 
 
 def require_decider(tx: Tx, actor: Actor, request: ApprovalRequest) -> None:

@@ -24,11 +24,14 @@ def list_requests(ctx: typer.Context) -> None:
     """List the requests that wait, of all organizations. Changes nothing."""
     from keyturn.approvals.domain import told  # noqa: PLC0415 - the help is shown without it
     from keyturn.approvals.operator import waiting  # noqa: PLC0415
+    from keyturn.approvals.outcome import outcome_of  # noqa: PLC0415
 
     now = command_context(ctx).clock.now()
     found = [request for database, each in _organizations(ctx) for request in waiting(database, each.id, now)]
     for request in found:
         print(f"{request.id} {told(request.kind, request.subject_name)}")
+        for sentence in outcome_of(request):
+            print(f"  {sentence}")
         print(f"  asked by {request.asked_by_name}, until {request.expires_at:%Y-%m-%d %H:%M} UTC: {request.reason}")
     if not found:
         print("Nothing waits.")

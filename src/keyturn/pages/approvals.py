@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
@@ -15,6 +15,7 @@ from keyturn.approvals.domain import (
     RequestState,
     told,
 )
+from keyturn.approvals.outcome import outcome_of
 from keyturn.approvals.service import Approvals
 from keyturn.authz.domain import Action, require_admin
 from keyturn.errors import Forbidden
@@ -40,19 +41,6 @@ _STATES = {
     RequestState.BYPASSED: ("Done without approval", "warn", "warning"),
 }
 _DELETIONS = {ChangeKind.DELETE_CONNECTION, ChangeKind.DELETE_ROTATION}
-_PARAMETERS = {
-    ("revokeCredentials", None): "Secrets that Keyturn made are removed; one that was given is kept.",
-    ("revokeCredentials", True): "All secrets of the rotation are removed.",
-    ("revokeCredentials", False): "All secrets stay valid until they end.",
-    ("deleteSecrets", True): "The two secrets of the project are deleted.",
-    ("deleteSecrets", False): "The two secrets of the project stay, with their present values.",
-    ("revokeGeneratedCredentials", True): "The application's secrets that were made here are removed.",
-    ("revokeGeneratedCredentials", False): "The application's secrets stay valid until they end.",
-    ("required", True): "A second person is needed.",
-    ("required", False): "No second person is needed any more.",
-    ("emergency", True): "Administrators may replace what leaked at once.",
-    ("emergency", False): "Also what leaked waits for a second person.",
-}
 
 
 @dataclass(frozen=True)
@@ -168,19 +156,6 @@ def _requests(approvals: Approvals, changes: ApprovedChanges, clock: Clock) -> l
         return Redirect(LIST, toast="The request was taken back.")
 
     return [show_approvals, show_approval, approve, reject, withdraw]
-
-
-def outcome_of(request: ApprovalRequest) -> list[str]:
-    """Say what a request asks for, a sentence for each of its parameters."""
-    if request.kind.is_leak:
-        return [
-            "A new secret is made at once; once it works, all older ones are removed without the usual time to change over."
-        ]
-    if request.kind is ChangeKind.HAND_OVER:
-        key_id = request.parameters.get("keyId")
-        return [f"The secret with the Key ID `{key_id}` is shown as a previous one, until somebody releases it."]
-    known: list[tuple[str, Any]] = list(request.parameters.items())
-    return [_PARAMETERS[name, value] for name, value in known if (name, value) in _PARAMETERS]
 
 
 def _subject_path(request: ApprovalRequest) -> str:

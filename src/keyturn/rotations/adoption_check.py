@@ -75,7 +75,7 @@ class AdoptionCheck:
             candidate = credentials
         else:
             return None
-        key_id = change.credentials.key_id if change.credentials else None
+        key_id = change.key_id or (change.credentials.key_id if change.credentials else None)
         key_id = key_id or (change.schedule.key_id if change.schedule else None)
         confirmed = change.key_confirmed or bool(change.schedule and change.schedule.key_confirmed)
         begins = schedule if rotation is None else None

@@ -7,16 +7,24 @@ from keyturn.approvals import gate, store
 from keyturn.approvals.domain import ApprovalRequest, ApprovalSettings, ChangeKind, Consent, RequestState
 from keyturn.approvals.service import Approvals
 from keyturn.authz import authorize
+from keyturn.authz.domain import Action
+from keyturn.connections import fingerprints, holders
+from keyturn.connections import store as connection_store
+from keyturn.connections.access import connection_for
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.moments import moved
+from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock
 from keyturn.ports.sealing import Sealer
-from keyturn.rotations.commands import HandedOver
+from keyturn.providers.registry import Providers
+from keyturn.rotations import proposals
+from keyturn.rotations.commands import ConnectionChange, HandedOver
 from keyturn.rotations.conversion.service import Conversions
+from keyturn.rotations.domain import Rotation
 from keyturn.rotations.secret_rotations.service import SecretRotations
 from keyturn.rotations.secret_rotations.values import SecretRotationValues
 from keyturn.rotations.self_rotation import SelfRotation
@@ -47,6 +55,7 @@ class ApprovedChanges:
     database: Database
     clock: Clock
     sealer: Sealer
+    providers: Providers
     approvals: Approvals
     connections: SelfRotation
     rotations: SecretRotations
@@ -64,6 +73,7 @@ class ApprovedChanges:
             if request is None:
                 raise gate.missing(request_id)
             gate.require_decider(tx, actor, request)
+            gate.require_open(request, self.clock.now())  # before the change says what it finds since
         self._carry_out(actor, request)
         return self.approvals.get(actor, request_id)
 
@@ -81,6 +91,10 @@ class ApprovedChanges:
                 self.rotations.delete(actor, of, delete_secrets=delete_secrets, revoke=revoke, consent=consent)
             case ChangeKind.HAND_OVER:
                 self.values.hand_over(actor, of, self._handed_over(request), consent)
+            case ChangeKind.RELEASE:
+                self.values.release(actor, of, given["keyId"], confirmed=given["confirmed"], consent=consent)
+            case ChangeKind.CREDENTIALS:
+                self.connections.update(actor, of, self._new_credentials(actor, request), consent)
             case ChangeKind.SECRETLESS:
                 watch = timedelta(hours=given["watchHours"])
                 self.conversions.begin(actor, of, given["tokenSource"], watch, consent)
@@ -88,13 +102,27 @@ class ApprovedChanges:
                 self.approvals.change_rules(actor, request.project_id, ApprovalSettings(**given), consent)
 
     def _handed_over(self, request: ApprovalRequest) -> HandedOver:
+        return HandedOver(request.parameters["keyId"], self._value(request))
+
+    def _new_credentials(self, actor: Actor, request: ApprovalRequest) -> ConnectionChange:
+        with self.database.read() as tx:
+            connection = connection_for(tx, actor, request.subject_id, Action.EDIT_CONNECTIONS)
+        given, method = request.parameters, self.providers.method_of(connection)
+        return ConnectionChange(
+            credentials=method.of_value(given["tenantId"], given["clientId"], self._value(request)),
+            move_along=given["moveOthersAlong"],
+            key_id=given.get("keyId"),
+            key_confirmed=given["confirmKeyId"],
+        )
+
+    def _value(self, request: ApprovalRequest) -> Plaintext:
         if request.value is None:
             raise Refused(
                 f"The request is {request.state_at(self.clock.now()).value}, and its secret is forgotten.",
                 code="approvals.decided",
                 fix="Ask anew if it is still wanted.",
             )
-        return HandedOver(request.parameters["keyId"], self.sealer.open(request.value, store.place_of(request.id)))
+        return self.sealer.open(request.value, store.place_of(request.id))
 
     # --- before -------------------------------------------------------------------------------------------------------
 
@@ -108,31 +136,50 @@ class ApprovedChanges:
             return self._preview(tx, request)
 
     def _preview(self, tx: Tx, request: ApprovalRequest) -> ChangePreview:
-        if request.kind.of_connection:
-            rotation, goes_on = policies.of_connection(tx, request.subject_id), False
-        else:
-            view = rotation_store.view(tx, request.subject_id)
-            rotation = view.rotation if view else None
-            goes_on = bool(rotation and len(rotation_store.of_rotation(tx, rotation.id)) > 1)
+        rotation, goes_on, seen = self._subject(tx, request)
         if rotation is None:
-            return ChangePreview(changed=request.seen != "no rotation")
+            return ChangePreview(changed=request.seen != seen)
         now = self.clock.now()
         rows = [row for row in journal.live(tx, rotation.id) if row.published_at and not row.ended_at]
-        fates = tuple(CredentialFate(row, _removed_at(row, request, now, goes_on=goes_on)) for row in rows)
-        of_state = f"{rotation.id} {rotation.generation}"
-        return ChangePreview(fates, request.kind is not ChangeKind.HAND_OVER and request.seen != of_state)
+        fates = tuple(CredentialFate(row, _removed_at(row, rotation, request, now, goes_on=goes_on)) for row in rows)
+        return ChangePreview(fates, request.seen != seen)
+
+    def _subject(self, tx: Tx, request: ApprovalRequest) -> tuple[Rotation | None, bool, str]:
+        """Return the rotation, whether it goes on for others, and what the request would have to have seen."""
+        if request.kind.of_connection:
+            rotation = policies.of_connection(tx, request.subject_id)
+            connection = connection_store.get(tx, request.subject_id)
+            mark = fingerprints.marked(connection) if connection else None
+            goes_on = bool(holders.of(tx, mark, beside=request.subject_id)) if mark else False
+            if connection and request.kind is ChangeKind.CREDENTIALS:
+                return rotation, goes_on, proposals.seen_credentials(connection, rotation)
+            return rotation, goes_on, proposals.seen(rotation)
+        view = rotation_store.view(tx, request.subject_id)
+        rotation = view.rotation if view else None
+        goes_on = bool(rotation and len(rotation_store.of_rotation(tx, rotation.id)) > 1)
+        if rotation and request.kind in {ChangeKind.HAND_OVER, ChangeKind.RELEASE}:
+            return rotation, goes_on, rotation.id
+        return rotation, goes_on, proposals.seen(rotation)
 
 
-def _removed_at(row: Credential, request: ApprovalRequest, now: datetime, *, goes_on: bool) -> datetime | None:
+def _removed_at(
+    row: Credential, rotation: Rotation, request: ApprovalRequest, now: datetime, *, goes_on: bool
+) -> datetime | None:
     waits_for = row.revoke_after if row.state is State.RETIRING else None
-    if request.kind.is_leak:
-        return waits_for if row.used_elsewhere else now
-    if request.kind is ChangeKind.SECRETLESS:
-        return waits_for or moved(now, timedelta(hours=request.parameters["watchHours"]))
-    if request.kind is ChangeKind.HAND_OVER or goes_on:
-        return waits_for
-    if request.kind is ChangeKind.DELETE_ROTATION:
-        return now if request.parameters["revokeGeneratedCredentials"] and not row.used_elsewhere else None
-    revoke = request.parameters["revokeCredentials"]
-    kept = row.adopted if revoke is None else not revoke
-    return None if kept else now
+    match request.kind:
+        case ChangeKind.CONNECTION_LEAKED | ChangeKind.ROTATION_LEAKED:
+            return waits_for if row.used_elsewhere else now
+        case ChangeKind.SECRETLESS:
+            return waits_for or moved(now, timedelta(hours=request.parameters["watchHours"]))
+        case ChangeKind.RELEASE:
+            return max(now, row.grace_ends_at or now) if row.key_id == request.parameters["keyId"] else waits_for
+        case ChangeKind.CREDENTIALS:
+            elsewhere = request.parameters["clientId"].lower() != rotation.app_id.lower()
+            return now if not goes_on and (row.state is State.CURRENT or elsewhere) else waits_for
+        case ChangeKind.DELETE_ROTATION if not goes_on:
+            return now if request.parameters["revokeGeneratedCredentials"] and not row.used_elsewhere else None
+        case ChangeKind.DELETE_CONNECTION if not goes_on:
+            revoke = request.parameters["revokeCredentials"]
+            kept = row.adopted if revoke is None else not revoke
+            return None if kept else now
+    return waits_for

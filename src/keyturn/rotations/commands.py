@@ -64,7 +64,7 @@ class ConnectionChange:
 
     ``read_credentials`` takes the place of ``credentials`` where only the connection's method tells how to read what was sent:
     given the method, it returns them, or raises Invalid or Refused. Without ``move_along`` a rotation that would move other
-    connections along is refused, and they are named.
+    connections along is refused, and they are named. ``key_id`` is that of the credentials, where they do not say it themselves.
     """
 
     name: str | None = None
@@ -75,6 +75,7 @@ class ConnectionChange:
     enabled: bool | None = None
     schedule: ScheduleChange | None = None
     move_along: bool = True
+    key_id: str | None = None
     key_confirmed: bool = False
 
     def for_method(self, method: str) -> "ConnectionChange":

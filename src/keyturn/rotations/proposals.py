@@ -6,7 +6,8 @@ from keyturn.approvals.domain import ChangeKind, ProposedChange
 from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action
 from keyturn.connections.domain import Connection
-from keyturn.rotations.commands import HandedOver
+from keyturn.ports.sign_in import Credentials, SignInMethod
+from keyturn.rotations.commands import Adoption, ConnectionChange, HandedOver
 from keyturn.rotations.domain import Rotation
 from keyturn.rotations.secret_rotations.access import scope_of
 from keyturn.rotations.secret_rotations.domain import SecretRotationView
@@ -25,6 +26,42 @@ def secretless(connection: Connection, rotation: Rotation | None, source: str, w
     """Its secret is removed in the end."""
     given = {"tokenSource": source, "watchHours": watch.total_seconds() / 3600}
     return _of_connection(ChangeKind.SECRETLESS, Action.EDIT_CONNECTIONS, connection, rotation, **given)
+
+
+def new_credentials(
+    connection: Connection,
+    rotation: Rotation | None,
+    method: SignInMethod,
+    credentials: Credentials,
+    adoption: Adoption | None,
+    change: ConnectionChange,
+) -> ProposedChange:
+    """What was typed is sealed with the request; what of it may be shown, is."""
+    told = {name: text for name, text in (method.facts(credentials) or {}).items() if isinstance(text, str) and text}
+    if adoption:
+        told["keyId"] = adoption.key.key_id
+        told |= {"hint": adoption.key.hint} if adoption.key.hint else {}
+    return ProposedChange(
+        ChangeKind.CREDENTIALS,
+        connection.id,
+        connection.name,
+        Action.EDIT_CONNECTIONS,
+        Scope(connection.org_id, connection.project_id, connection_id=connection.id),
+        {
+            "tenantId": credentials.tenant_id,
+            "clientId": credentials.client_id,
+            **told,
+            "moveOthersAlong": change.move_along,
+            "confirmKeyId": change.key_confirmed,
+        },
+        seen_credentials(connection, rotation),
+        method.value(credentials),
+    )
+
+
+def seen_credentials(connection: Connection, rotation: Rotation | None) -> str:
+    """Return what changes with each credential that the connection gets: in whatever way, it is another one then."""
+    return f"{seen(rotation)} {connection.secret_version}"
 
 
 def leak_of_rotation(view: SecretRotationView) -> ProposedChange:
@@ -51,19 +88,33 @@ def hand_over(view: SecretRotationView, given: HandedOver) -> ProposedChange:
     )
 
 
+def release(view: SecretRotationView, key_id: str, *, confirmed: bool) -> ProposedChange:
+    """A rotation meanwhile changes nothing of it. ``confirmed``: although it is held, or seen in use."""
+    each = view.secret_rotation
+    return ProposedChange(
+        ChangeKind.RELEASE,
+        each.id,
+        each.name,
+        Action.EDIT_ROTATIONS,
+        scope_of(each.org_id, view.place, each.connection_id),
+        {"keyId": key_id, "confirmed": confirmed},
+        view.rotation.id,
+    )
+
+
 def _of_connection(
     kind: ChangeKind, action: Action, connection: Connection, rotation: Rotation | None, **parameters: object
 ) -> ProposedChange:
     scope = Scope(connection.org_id, connection.project_id, connection_id=connection.id)
-    return ProposedChange(kind, connection.id, connection.name, action, scope, parameters, _seen(rotation))
+    return ProposedChange(kind, connection.id, connection.name, action, scope, parameters, seen(rotation))
 
 
 def _of_rotation(kind: ChangeKind, action: Action, view: SecretRotationView, **parameters: bool) -> ProposedChange:
     each = view.secret_rotation
     scope = scope_of(each.org_id, view.place, each.connection_id)
-    return ProposedChange(kind, each.id, each.name, action, scope, parameters, _seen(view.rotation))
+    return ProposedChange(kind, each.id, each.name, action, scope, parameters, seen(view.rotation))
 
 
-def _seen(rotation: Rotation | None) -> str:
+def seen(rotation: Rotation | None) -> str:
     """Return what changes with each secret that is published: what was replaced meanwhile is not what was asked about."""
     return f"{rotation.id} {rotation.generation}" if rotation else "no rotation"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from keyturn.approvals import gate
-from keyturn.approvals.domain import NO_CONSENT, Consent, ProposedChange
+from keyturn.approvals.domain import NO_CONSENT, ApprovalNeeded, Consent, ProposedChange
 from keyturn.authz.domain import Action
 from keyturn.connections import older_rows
 from keyturn.connections.domain import (
@@ -109,14 +109,26 @@ class SelfRotation:
         """Outside transactions, before anything is decided by fingerprints."""
         older_rows.complete(self._database, self._sealer, self._providers, self._clock.now())
 
-    def update(self, actor: Actor, connection_id: str, change: ConnectionChange) -> Connection:
-        """Change a connection, its credentials and its schedule: all of it or nothing."""
+    def update(
+        self, actor: Actor, connection_id: str, change: ConnectionChange, consent: Consent = NO_CONSENT
+    ) -> Connection:
+        """Change a connection, its credentials and its schedule: all of it or nothing.
+
+        Raises ApprovalNeeded where new credentials are entered by two persons, and Refused where anything else is changed with
+        them then. Who signs in with a browser enters none.
+        """
         with self._database.read() as tx:
             connection, rotation = access.find(tx, actor, connection_id, Action.EDIT_CONNECTIONS)
             if change.credentials or change.read_credentials or change.schedule or change.enabled is not None:
                 guards.refuse_while_converting(tx, connection)
         change = change.for_method(connection.method)
         credentials = self._verifier.read_new(connection, change.credentials)
+        if consent.request_id and credentials is None:
+            raise Refused(
+                f"'{connection.name}' has these credentials already.",
+                code="approvals.changed_meanwhile",
+                fix="Reject the request.",
+            )
         if credentials:
             with self._database.read() as tx:
                 require_may_set_up(tx, actor, self._providers.method_of(credentials))
@@ -126,6 +138,11 @@ class SelfRotation:
         self._complete_older_rows()
         with self._edits.write(*_touched(rotation if credentials else None, adoption)) as tx:
             connection, rotation = access.lock(tx, actor, connection_id, Action.EDIT_CONNECTIONS, rotation)
+            method = self._providers.method_of(connection)
+            if credentials and not method.browser:
+                entered = proposals.new_credentials(connection, rotation, method, credentials, adoption, change)
+                alone = not _changes_more(connection, rotation, schedule, change)
+                self._require_consent_alone(tx, actor, entered, consent, alone=alone)
             name = connection.name if change.name is None else change.name
             description = change.description if change.describe else connection.description
             connection = self._connections.change(
@@ -197,6 +214,21 @@ class SelfRotation:
         self._nudge()
         return connection, rows
 
+    def _require_consent_alone(
+        self, tx: Tx, actor: Actor, entered: ProposedChange, consent: Consent, *, alone: bool
+    ) -> None:
+        """Raise as :meth:`update` says for new credentials. ``alone``: nothing else is changed with them."""
+        try:
+            self._require_consent(tx, actor, entered, consent)
+        except ApprovalNeeded:
+            if not alone:
+                raise Refused(
+                    "New credentials need the approval of another person, and are changed alone.",
+                    code="approvals.credentials_alone",
+                    fix="Send the other changes by themselves, and the credentials after that.",
+                ) from None
+            raise
+
     def _require_consent(self, tx: Tx, actor: Actor, change: ProposedChange, consent: Consent) -> None:
         gate.require(tx, actor, change, consent, self._clock.now(), self._policies.ids)
 
@@ -214,6 +246,16 @@ def _schedule_after(rotation: Rotation | None, change: ConnectionChange) -> Sche
             fix="Send isAutoRotationEnabled: true together with rotation.",
         )
     return None
+
+
+def _changes_more(
+    connection: Connection, rotation: Rotation | None, schedule: Schedule | None, change: ConnectionChange
+) -> bool:
+    """Say whether the change is about more than credentials; declarative clients send all of it again."""
+    renamed = change.name not in {None, connection.name}
+    described = change.describe and (change.description or None) != (connection.description or None)
+    switched = change.enabled not in {None, bool(rotation and rotation.enabled)}
+    return renamed or described or switched or bool(rotation and schedule != rotation.schedule)
 
 
 def _touched(rotation: Rotation | None, adoption: Adoption | None) -> set[str]:

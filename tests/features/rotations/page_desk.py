@@ -68,6 +68,10 @@ class PageClient:
         """Send a form that must be refused, and return the page that says why."""
         return self._shown("POST", url, form, 400)
 
+    def forbidden(self, url: str, **form: str) -> str:
+        """Send a form that somebody may not send alone, and return the page that says so."""
+        return self._shown("POST", url, form, 403)
+
     def wrong(self, url: str, **form: str) -> str:
         """Send a form with a fault in it, and return the page that says which."""
         return self._shown("POST", url, form, 422)

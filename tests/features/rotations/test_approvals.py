@@ -163,6 +163,75 @@ def test_a_secret_that_is_handed_over_waits_sealed(web: RotationClient) -> None:
         assert [request.value for request in store.newest(tx, web.world.actor.org_id, 10)] == [None]
 
 
+def test_a_secret_is_released_as_it_was_asked_for_and_once(web: RotationClient) -> None:
+    rotation = web.create()
+    made = web.world.emulator.admin.add_secret(web.application.object_id, "by hand")
+    web.ask("POST", f"{rotation['id']}/hand-over", {"keyId": made.key_id, "clientSecret": made.value})
+    switch_on(web)
+    url, body = f"{rotation['id']}/release", {"keyId": made.key_id}
+    assert web.ask("POST", url, body, who="member", expect=403)["code"] == "approvals.needed"
+    assert web.signs_in(made.value)
+    asked = web.ask("POST", url, body | {"approvalReason": "The batch is gone."}, who="member", expect=202)
+    request = asked["approvalRequest"]
+    assert request["parameters"] == {"keyId": made.key_id, "confirmed": False}
+    assert f"`{made.key_id}` is removed from Entra ID" in request["outcome"][0]
+    again = web.ask("POST", url, body | {"approvalReason": "Again."}, who="member", expect=202)["approvalRequest"]
+    assert again["id"] == request["id"], "the same again is the same request"
+    fates = web.ask("GET", f"{REQUESTS}/{request['id']}")["preview"]["credentials"]
+    assert {each["keyId"]: bool(each["removedAt"]) for each in fates}[made.key_id]
+    assert sum(bool(each["removedAt"]) for each in fates) == 1, "no other one"
+    web.days(1.1)
+    assert decide(web, request, "approve", "second", 400)["code"] == "approvals.decided", "it has expired"
+    assert web.signs_in(made.value)
+    renewed = web.ask("POST", url, body | {"approvalReason": "Now."}, who="member", expect=202)["approvalRequest"]
+    decide(web, renewed, "approve", "second")
+    assert decide(web, renewed, "approve", "colleague", 400)["code"] == "approvals.decided"
+    web.days(0.1)
+    assert not web.signs_in(made.value)
+    assert made.key_id not in list(web.keys())
+
+
+def test_new_credentials_wait_sealed_and_are_tried_again_when_they_are_approved(web: RotationClient) -> None:
+    one, world = f"{CONNECTIONS}/{web.connection}", web.world
+    before = web.ask("GET", one)["appConnection"]
+    signer = world.applications[before["credentials"]["clientId"]]
+    switch_on(web)
+
+    def typed(secret: str) -> Json:
+        given = {"tenantId": world.tenant_id, "clientId": signer.app_id, "clientSecret": secret}
+        return {"credentials": given}
+
+    made = world.emulator.admin.add_secret(signer.object_id, "by hand")
+    why = {"approvalReason": "The old one was lost."}
+    assert web.refused(typed(made.value), 403, method="PATCH", url=one)["code"] == "approvals.needed"
+    more = typed(made.value) | {"name": "renamed"} | why
+    assert web.refused(more, 400, method="PATCH", url=one)["code"] == "approvals.credentials_alone"
+    web.refused(typed("wrong" * 8) | why, 400, method="PATCH", url=one)
+    assert web.ask("PATCH", one, {"name": "renamed"})["appConnection"]["name"] == "renamed"
+
+    asked = web.ask("PATCH", one, typed(made.value) | {"name": "renamed"} | why, expect=202)["approvalRequest"]
+    assert (asked["parameters"]["clientId"], asked["parameters"]["tenantId"]) == (signer.app_id, world.tenant_id)
+    assert made.value not in str(web.ask("GET", REQUESTS, state="all")) + str(web.remains()) + str(asked)
+    other = web.ask("PATCH", one, typed(made.value) | why, expect=202)["approvalRequest"]
+    assert web.ask("GET", f"{REQUESTS}/{asked['id']}", who="second")["preview"]["hasChanged"] is False
+    decide(web, asked, "approve", "second")
+    assert world.secret_of(world.connections.get(world.actor, web.connection)).reveal() == made.value
+    assert decide(web, other, "approve", "second", 400)["code"] == "approvals.changed_meanwhile"
+    decide(web, other, "reject", "second")
+
+    gone = world.emulator.admin.add_secret(signer.object_id, "by hand, too")
+    asked = web.ask("PATCH", one, typed(gone.value) | why, expect=202)["approvalRequest"]
+    world.emulator.admin.remove_secret(signer.object_id, gone.key_id)
+    web.days(0.02)
+    refused = decide(web, asked, "approve", "second", 400)
+    assert refused["code"] == "azure.secret_invalid", "what does not sign in any more is not stored"
+    assert web.ask("GET", f"{REQUESTS}/{asked['id']}")["approvalRequest"]["state"] == "pending"
+    assert world.secret_of(world.connections.get(world.actor, web.connection)).reveal() == made.value
+    with world.database.read() as tx:
+        values = {request.state.value: request.value for request in store.newest(tx, world.actor.org_id, 10)}
+    assert (values["approved"], values["rejected"]) == (None, None)
+
+
 def test_an_emergency_is_for_administrators_and_loud_and_the_rules_are_loosened_by_two(web: RotationClient) -> None:
     rotation = web.create()
     switch_on(web)

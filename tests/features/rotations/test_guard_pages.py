@@ -74,6 +74,44 @@ def test_days_and_freezes_are_said_with_the_next_rotations(scene: Applications, 
     browser.done(f"{path}/rotate", freeze_reason="The vendor revokes it.")
 
 
+def test_new_credentials_and_a_release_are_asked_for_on_pages(scene: Applications, browser: PageClient) -> None:
+    view, world = scene.create(), scene.world
+    approvals: Approvals = world.services.approvals
+    second = person(world.database, world.actor.org_id, Role.ADMIN, "second@contoso.test")
+    browser.who = first = person(world.database, world.actor.org_id, Role.ADMIN, "first@contoso.test")
+    path, signer = f"/secret-rotations/{view.secret_rotation.id}", view.connection
+    by_hand = world.emulator.admin.add_secret(view.rotation.object_id, "by hand")
+    browser.done(f"{path}/hand-over", keyId=by_hand.key_id, clientSecret=by_hand.value)
+    browser.done("/organization/approval-rules", required="true", emergency="true", hours="24")
+
+    assert "Why, for the person who approves it" in browser.page(path)
+    browser.done(f"{path}/release", keyId=by_hand.key_id, approval_reason="The batch is gone.")
+    edit = f"/app-connections/{signer.id}/credentials"
+    assert "Another person has to approve it" in browser.page(edit)
+    app = world.applications[signer.client_id]
+    fresh = world.emulator.admin.add_secret(app.object_id, "fresh")
+    form = {"tenantId": world.tenant_id, "clientId": app.app_id, "clientSecret": fresh.value}
+    refused = browser.forbidden(edit, **form)
+    assert "needs the approval of another person" in refused
+    assert fresh.value not in refused
+    browser.done(edit, **form, approval_reason="The old one was lost.")
+
+    browser.who = second
+    told = ""
+    for request in approvals.list(second):
+        here = f"/approvals/{request.id}"
+        told += browser.page(here)
+        browser.done(f"{here}/approve")
+    assert f"as the application with the Client ID <code>{app.app_id}</code>." in told
+    assert f"The secret with the Key ID <code>{by_hand.key_id}</code> is removed from Entra ID" in told
+    assert fresh.value not in told
+    world.settle()
+    assert by_hand.key_id not in list(scene.keys())
+    assert f"the Key ID <code>{fresh.key_id}</code> is taken over" in told
+    assert fresh.key_id in [row.key_id for row in world.journal()], "and replaced, since the connection rotates"
+    assert approvals.list(first) == []
+
+
 def test_a_deletion_is_asked_for_approved_and_watched(scene: Applications, browser: PageClient) -> None:
     view, world = scene.create(), scene.world
     second = person(world.database, world.actor.org_id, Role.ADMIN, "second@contoso.test")

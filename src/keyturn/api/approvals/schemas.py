@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from keyturn.approvals.domain import DEFAULT_HOURS, LONGEST_HOURS, ApprovalRequest, ApprovalSettings, told
+from keyturn.approvals.outcome import outcome_of
 from keyturn.kit.clock import iso, iso_or_none
 from keyturn.rotations.approved_changes import ChangePreview
 from keyturn.web.schema.validate import Trimmed, Uuid, printable, trimmed
@@ -45,7 +46,7 @@ class DecisionShown(ApiModel):
 
 
 class ApprovalRequestShown(ApiModel):
-    """``parameters`` are those of the change; a secret that belongs to it is never shown.
+    """``parameters`` are those of the change, ``outcome`` says in sentences what is done. A secret of it is never shown.
 
     ``state`` is pending, approved, rejected, withdrawn, expired, or bypassed: an administrator did it at once.
     """
@@ -57,6 +58,7 @@ class ApprovalRequestShown(ApiModel):
     subject_name: str
     project_id: str | None
     parameters: dict[str, str | int | bool | None]
+    outcome: list[str]
     reason: str
     state: str
     requested_by: PersonShown
@@ -151,6 +153,7 @@ def shown(request: ApprovalRequest, now: datetime) -> ApprovalRequestShown:
         subject_name=request.subject_name,
         project_id=request.project_id,
         parameters=dict(request.parameters),
+        outcome=outcome_of(request),
         reason=request.reason,
         state=request.state_at(now).value,
         requested_by=PersonShown(request.asked_by_kind.value, request.asked_by_id, request.asked_by_name),

@@ -191,15 +191,22 @@ def _changing(rotations: SelfRotation, shelf: _Shelf, root: str, types: AppTypes
         along = data.moves_others_along
         return shelf.answer(actor, rotations.create(actor, data.command(), data.schedule(), move_along=along))
 
-    @patch(one, types={"data": types.update})
+    @patch(one, types={"data": types.update}, also=ALSO_APPROVED)
     def update_app_connection(
         actor: Actor, connection_id: Uuid, data: UpdateAppConnection
     ) -> views.AppConnectionAnswer:
         """Change an app connection: all that is asked or, if anything is refused, nothing.
 
-        Credentials equal to those last given leave the current secret alone, however often it was rotated since.
+        Credentials equal to those last given leave the current secret alone, however often it was rotated since. Where a second
+        person is needed, new ones are changed alone.
         """
-        return shelf.answer(actor, rotations.update(actor, connection_id, data.command(types.read)))
+        change = data.command(types.read)
+        connection = asking.done(
+            actor,
+            lambda consent: rotations.update(actor, connection_id, change, consent),
+            reason=data.approval_reason,
+        )
+        return shelf.answer(actor, connection)
 
     @delete(one, also=ALSO_APPROVED)
     def delete_app_connection(

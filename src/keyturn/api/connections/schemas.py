@@ -203,6 +203,7 @@ class UpdateAppConnection(ApiModel):
     rotation: RotationChange | None = None
     is_platform_managed_credentials: Literal[False] | None = None
     gateway_id: UnsetType | None = UNSET
+    approval_reason: ApprovalReason | None = None
 
     def command(self, read: Callable[[Mapping[str, object], str], Credentials]) -> ConnectionChange:
         """Return the change. ``read`` reads credentials in the shape of a method, which only the connection tells."""

@@ -225,14 +225,18 @@ def _made(values: SecretRotationValues, clock: Clock, asking: Asking) -> list[Op
         )
         return views.answer(view, clock.now())
 
-    @post(f"{ONE}/release")
+    @post(f"{ONE}/release", also=ALSO_APPROVED)
     def release_secret(actor: Actor, rotation_id: Uuid, data: ReleaseSecret) -> views.SecretRotationAnswer:
         """Confirm that nobody uses a secret that was handed over, or that waits until it is not used (``until-unused``): it is
         removed from Entra ID, after its grace time.
 
         While consumers hold it, this is refused and names them, unless ``confirmed`` says that they may stop signing in.
         """
-        view = values.release(actor, rotation_id, data.key_id, confirmed=data.confirmed)
+        view = asking.done(
+            actor,
+            lambda consent: values.release(actor, rotation_id, data.key_id, confirmed=data.confirmed, consent=consent),
+            reason=data.approval_reason,
+        )
         return views.answer(view, clock.now())
 
     return [make_previous_secret_current, hand_over_secret, release_secret]

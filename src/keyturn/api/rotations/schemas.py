@@ -175,6 +175,7 @@ class ReleaseSecret(ApiModel):
 
     key_id: Uuid
     confirmed: bool = False
+    approval_reason: ApprovalReason | None = None
 
 
 # --- queries ----------------------------------------------------------------------------------------------------------

@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
+from keyturn.approvals.domain import ApprovalNeed
 from keyturn.authz.domain import Action
 from keyturn.connections.domain import Connection
 from keyturn.connections.holders import Sharing
 from keyturn.errors import Forbidden, Invalid, KeyturnError, Refused
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
+from keyturn.pages.approval_forms import ApprovalFields, asked_instead
 from keyturn.pages.connections.create import NOT_IN_FORMS, FormField, candidates_of, fields_of, key_fields, midnight_utc
 from keyturn.pages.connections.forms import (
     ConnectionForm,
@@ -51,6 +53,7 @@ class CredentialsPage(PageOfPlace):
     form_state: FormState
     candidates: Sequence[Mapping[str, Any]]
     oauth: bool
+    approval: ApprovalNeed
 
 
 @dataclass(frozen=True)
@@ -86,13 +89,16 @@ def credentials_routes(pages: ConnectionPages) -> list[PageRoute]:
         method, path = pages.providers.method_of(connection), connection_path(connection_id, "credentials")
         try:
             _require_typed(method)
-            credentials = credentials_of(form, pages.forms.apps[connection.app], method)
-            pages.rotations.update(
+            change = ConnectionChange(
+                credentials=credentials_of(form, pages.forms.apps[connection.app], method),
+                move_along=form.move_others_along,
+                key_confirmed=form.confirm_key_id,
+            )
+            asked = asked_instead(
+                pages.approvals,
                 actor,
-                connection_id,
-                ConnectionChange(
-                    credentials=credentials, move_along=form.move_others_along, key_confirmed=form.confirm_key_id
-                ),
+                ApprovalFields(approval_reason=form.approval_reason),
+                lambda consent: pages.rotations.update(actor, connection_id, change, consent),
             )
         except NOT_IN_FORMS:
             raise
@@ -101,7 +107,8 @@ def credentials_routes(pages: ConnectionPages) -> list[PageRoute]:
                 pages, actor, connection_id, form_state_of(path, form, error, method), candidates_of(error)
             )
             return PageResponse(page, status=error.status)
-        return Redirect(connection_path(connection_id), toast=f"{connection.name} signs in with its new credentials.")
+        done = Redirect(connection_path(connection_id), toast=f"{connection.name} signs in with its new credentials.")
+        return asked or done
 
     return [edit_credentials, change_credentials]
 
@@ -136,6 +143,7 @@ def _credentials_page(
         form_state=form_state,
         candidates=candidates,
         oauth=pages.oauth,
+        approval=pages.approvals.needed(actor, connection.project_id),
     )
 
 

@@ -14,6 +14,7 @@ from keyturn.api.connections.app_types import AppTypes, attribute, types_of
 from keyturn.api.connections.schemas import AppConnectionDraft, CredentialsModel, values_of
 from keyturn.errors import Invalid, KeyturnError
 from keyturn.kit.secret import Plaintext
+from keyturn.pages.approval_forms import Why
 from keyturn.pages.weekdays import WeekdayFields
 from keyturn.ports.fields import AskedWhere, Field
 from keyturn.ports.sign_in import Credentials, SignInMethod
@@ -43,6 +44,7 @@ class ConnectionForm(ScheduleForm):
     description: str = ""
     method: str = ""
     owner_id: str = ""
+    approval_reason: Why = msgspec.field(name="approval_reason", default="")
 
 
 @dataclass(frozen=True)

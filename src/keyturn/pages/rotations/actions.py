@@ -16,7 +16,6 @@ from keyturn.rotations.commands import HandedOver, SecretRotationChange
 from keyturn.web.html.forms import require_typed
 from keyturn.web.pages import PageRoute, Redirect, post
 from keyturn.web.schema.validate import Trimmed, Uuid
-from keyturn.web.schema.wire import ApiModel
 
 
 class RotateForm(ApprovalFields):
@@ -29,10 +28,10 @@ class HandOverForm(ApprovalFields, kw_only=True):
     client_secret: Annotated[Plaintext, Meta(min_length=1, max_length=200)] = msgspec.field(name="clientSecret")
 
 
-class ReleaseForm(ApiModel):
+class ReleaseForm(ApprovalFields, kw_only=True):
     """``confirmed``: although consumers hold it, who are named beside the button."""
 
-    key_id: Uuid
+    key_id: Uuid = msgspec.field(name="keyId")
     confirmed: Literal["yes", ""] = ""
 
 
@@ -110,8 +109,14 @@ def _previous(pages: RotationPages, page: PageRoute) -> list[PageRoute]:
 
     @post(ONE + "/release", form_page=page)
     def release_secret(actor: Actor, rotation_id: str, form: ReleaseForm) -> Redirect:
-        pages.values.release(actor, rotation_id, form.key_id, confirmed=form.confirmed == "yes")
-        return Redirect(rotation_path(rotation_id), toast="The secret is being removed from Entra ID.")
+        confirmed = form.confirmed == "yes"
+        asked = asked_instead(
+            pages.approvals,
+            actor,
+            form,
+            lambda consent: pages.values.release(actor, rotation_id, form.key_id, confirmed=confirmed, consent=consent),
+        )
+        return asked or Redirect(rotation_path(rotation_id), toast="The secret is being removed from Entra ID.")
 
     return [make_previous_current, hand_over_secret, release_secret]
 

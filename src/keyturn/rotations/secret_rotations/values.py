@@ -199,12 +199,19 @@ class SecretRotationValues:
         return view
 
     def release(
-        self, actor: Actor, secret_rotation_id: str, key_id: str, *, confirmed: bool = False
+        self,
+        actor: Actor,
+        secret_rotation_id: str,
+        key_id: str,
+        *,
+        confirmed: bool = False,
+        consent: Consent = NO_CONSENT,
     ) -> SecretRotationView:
         """Say that nobody uses a secret any more that was handed over, or that waits until it is not used: it is removed, after
         this returns, but not before its grace time ends.
 
-        Raises Refused, naming them, when consumers hold it or it is seen in use, unless that was ``confirmed``.
+        Raises Refused, naming them, when consumers hold it or it is seen in use, unless that was ``confirmed``; and
+        ApprovalNeeded where that needs two persons.
         """
         action = Action.EDIT_ROTATIONS
         with self._database.read() as tx:
@@ -223,6 +230,7 @@ class SecretRotationValues:
                 )
             now = self._clock.now()
             require_unused(tx, actor, view, row, now, confirmed=confirmed)
+            gate.require(tx, actor, proposals.release(view, key_id, confirmed=confirmed), consent, now, self._ids)
             if row.used_elsewhere:
                 journal.move(tx, row, retired_at=now, revoke_after=now, note=None)
             else:

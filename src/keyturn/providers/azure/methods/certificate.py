@@ -113,7 +113,10 @@ class CertificateMethod(ApplicationMethod[Certificate]):
         body, passphrase = values[CERTIFICATE].reveal(), values.get(PASSPHRASE.name) or None
         return CertificateFiles(values[TENANT.name], values[CLIENT.name], body, values[PRIVATE_KEY], passphrase)
 
-    def read(self, credentials: CertificateFiles, now: datetime | None) -> Certificate:
+    def read(self, credentials: CertificateFiles | Certificate, now: datetime | None) -> Certificate:
+        """Read files; what was read before, and waited for somebody since, is returned as it is."""
+        if isinstance(credentials, Certificate):
+            return credentials
         files = credentials
         signing = self._provider.read_certificate(files.certificate, files.private_key, files.passphrase, now)
         return Certificate(files.tenant_id, files.client_id, signing)
