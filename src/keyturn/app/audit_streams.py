@@ -9,6 +9,7 @@ from keyturn.audit.streams import DueStreams
 from keyturn.errors import busy
 from keyturn.kit.bulkhead import Bulkhead
 from keyturn.providers.transport import HttpTransport
+from keyturn.rotations.run_check import compare_runs
 from keyturn.settings.model import AuditStreamSettings
 
 
@@ -29,8 +30,8 @@ def due_streams(core: Core) -> DueStreams:
 
 
 def chain_checks(core: Core) -> ChainChecks:
-    """Return what verifies chains, and says how it goes with the receivers."""
-    return ChainChecks(core.database, core.clock, _named(core.settings.audit_streams))
+    """Return what verifies chains and runs, and says how it goes with the receivers."""
+    return ChainChecks(core.database, core.clock, _named(core.settings.audit_streams), compare_runs)
 
 
 def _named(given: AuditStreamSettings) -> list[str]:

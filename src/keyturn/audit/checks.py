@@ -1,6 +1,6 @@
 """Verifying an organization's chain of events on behalf of somebody, which is an event itself."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from keyturn.audit import chain_events, chain_store, service, stream_store
@@ -18,11 +18,24 @@ from keyturn.kit.bulkhead import Bulkhead
 from keyturn.ports.clock import Clock
 
 
+def _with_nothing(_database: Database, _found: Verified) -> None: ...
+
+
 class ChainChecks:
     """For those who may read all audit events of their organization. One chain is verified at a time."""
 
-    def __init__(self, database: Database, clock: Clock, streams: Sequence[str] = ()) -> None:
-        """``streams`` are the receivers that this server sends all events to."""
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        streams: Sequence[str] = (),
+        compare: Callable[[Database, Verified], None] = _with_nothing,
+    ) -> None:
+        """``streams`` are the receivers that this server sends all events to.
+
+        ``compare`` adds the faults of rows that are not as the events of a chain say.
+        """
+        self._compare = compare
         self._streams = streams
         self._database = database
         self._clock = clock
@@ -38,6 +51,7 @@ class ChainChecks:
         anchors = [] if anchor is None else [_anchor(anchor, actor.org_id)]
         with self._compartment.place():
             found = verify(self._database, key_of(self._database), actor.org_id, anchors)
+            self._compare(self._database, found)
         with self._database.write() as tx:
             note(tx, actor, found, self._clock)
         return found

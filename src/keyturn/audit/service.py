@@ -135,11 +135,23 @@ class Proven:
 
 
 def proven(tx: Tx, conditions: Filter, limit: int) -> Proven:
-    """Return the matching events, newest first, with their links, for a use case that has checked what the actor may see."""
+    """Return the matching events, newest first, with their links, for a use case that has checked what the actor may see.
+
+    Those without a link are left out: nothing proves them.
+    """
     events = store.newest(tx, conditions, limit)
     chains = chain_store.chains(tx, [conditions.org_id])
     head = (chains[0] if chains else Chain(conditions.org_id)).anchor
-    return Proven(events, chain_store.links_of(tx, [event.id for event in events]), head)
+    links = chain_store.links_of(tx, [event.id for event in events])
+    return Proven([event for event in events if event.id in links], links, head)
+
+
+def with_key(tx: Tx, org_id: str, once: str) -> tuple[StoredEvent, tuple[int, str] | None] | None:
+    """Return the event that carries this key, with position and hash of its link, for a use case that has checked what the actor
+    may see.
+    """
+    event = store.with_key(tx, org_id, once)
+    return None if event is None else (event, chain_store.links_of(tx, [event.id]).get(event.id))
 
 
 def _page(found: Sequence[StoredEvent], up_to: int | None, limit: int) -> AuditEvents:

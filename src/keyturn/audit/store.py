@@ -51,6 +51,12 @@ def has_key(tx: Tx, once: str) -> bool:
     return tx.one(_WITH_KEY, once=once) is not None
 
 
+def with_key(tx: Tx, org_id: str, once: str) -> StoredEvent | None:
+    """Return the event of the organization that carries this key."""
+    row = tx.one(sa.select(audit_events).where(audit_events.c.org_id == org_id, audit_events.c.once == once))
+    return read_event(row) if row else None
+
+
 def newest(tx: Tx, criteria: Filter, limit: int) -> list[StoredEvent]:
     """Return the matching events, newest first."""
     column = audit_events.c

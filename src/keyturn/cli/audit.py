@@ -39,18 +39,23 @@ def verify(
         typer.Option("--anchor", help="A line that `keyturn audit head` printed before. May be given several times."),
     ] = None,
 ) -> None:
-    """Verify all hash chains. Prints a line for each, and each fault with its event; exit status 1 when there is one."""
+    """Verify all hash chains, and runs of rotations against them.
+
+    Prints a line for each chain, and each fault with its event; exit status 1 when there is one.
+    """
     from keyturn.audit.chain import WITHOUT_ORGANIZATION  # noqa: PLC0415 - the help is shown without it
     from keyturn.audit.checks import note, parse_anchor  # noqa: PLC0415
     from keyturn.audit.linking import key_of  # noqa: PLC0415
     from keyturn.audit.verification import verify_all  # noqa: PLC0415
     from keyturn.kit.actor import platform  # noqa: PLC0415
+    from keyturn.rotations.run_check import compare_runs  # noqa: PLC0415
 
     anchors, clock = [parse_anchor(text) for text in anchor or ()], command_context(ctx).clock
     broken = False
     with _opened(ctx) as database:
         names = _names(database)
         for found in verify_all(database, key_of(database), anchors):
+            compare_runs(database, found)
             end = f" up to position {found.head.position}" if found.head else ""
             verdict = "verified" if found.ok else f"{found.fault_count} FAULTS"
             print(f"{names.get(found.chain, found.chain)}: {found.events} events{end}: {verdict}")

@@ -119,6 +119,13 @@ def of_rotation(tx: Tx, rotation_id: str, limit: int = 200) -> list[Credential]:
     ]
 
 
+def of_run(tx: Tx, rotation_id: str, run_id: str) -> list[Credential]:
+    """Return what a run asked for, and what it replaced, oldest generation first."""
+    concerned = sa.or_(credentials.c.run_id == run_id, credentials.c.retired_by == run_id)
+    query = sa.select(credentials).where(credentials.c.rotation_id == rotation_id, concerned)
+    return [read(row) for row in tx.rows(query.order_by(*OLDEST_FIRST))]
+
+
 def of_application(tx: Tx, object_id: str, key_ids: list[str], markers: list[str]) -> list[Credential]:
     """Return the rows of any rotation on the application that hold one of the key ids or markers."""
     if not key_ids and not markers:

@@ -28,6 +28,7 @@ from keyturn.rotations.schedule import Schedule
 from keyturn.rotations.store import freezes, policies, runs
 from keyturn.rotations.work.along import Along
 from keyturn.rotations.work.run_outcome import credential_facts, end_run, record_rotation_event, set_aside
+from keyturn.rotations.work.run_record import record_run
 
 _PUBLISHED = frozenset({State.CURRENT, State.RETIRING})
 """Only these can be kept; whatever else there is of a rotation that ends is removed."""
@@ -315,6 +316,7 @@ class PolicyWriter:
         snapshot = Snapshot(rotation, journal.live(tx, rotation.id), run)
         set_aside(tx, snapshot, self.clock.now(), note=why)
         end_run(tx, actor, rotation, run, RunState.CANCELLED, self.clock.now(), why=why)
+        record_run(tx, rotation, run.id, self.clock.now())
 
     def retire(self, tx: Tx, actor: Actor, rotation: Rotation, keep: Callable[[Credential], bool]) -> list[Credential]:
         """End a rotation. Its keys are removed by the workflow, except those to keep, whose values are forgotten here.

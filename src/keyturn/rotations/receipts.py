@@ -11,8 +11,6 @@ from keyturn.audit.linking import key_of
 from keyturn.audit.verification import changed_among
 from keyturn.authz.domain import Action
 from keyturn.connections.access import connection_for
-from keyturn.credentials import store as journal
-from keyturn.credentials.domain import Credential
 from keyturn.crypto.audit_keys import ChainKey, PublishedKey, published_keys, receipt_key
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
@@ -24,13 +22,13 @@ from keyturn.rotations.domain import Rotation, Run
 from keyturn.rotations.secret_rotations import access as secret_access
 from keyturn.rotations.store import policies, secret_rotations
 from keyturn.rotations.store import runs as run_store
-from keyturn.rotations.store.runs import StepRecord
+from keyturn.rotations.work.run_record import once
 
 _MOST_EVENTS = 500
 
 
 class Receipts:
-    """Signs what the journal, the steps and the audit trail say of a run."""
+    """Signs what the audit trail says of a run, and no other row: all of a receipt is under the hash chain."""
 
     def __init__(self, database: Database, sealer: Sealer, clock: Clock) -> None:
         self._database = database
@@ -48,8 +46,8 @@ class Receipts:
     def of_run(self, actor: Actor, run_id: str) -> bytes:
         """Return the receipt of a run, for who may read its connection or secret rotation: a signed note.
 
-        Raises NotFound, Forbidden, and Refused as long as the run is under way, or when an audit event of it was changed in the
-        database: nobody signs what was not written.
+        Raises NotFound, Forbidden, and Refused as long as the run is under way, when it has no record, and when an audit event of
+        it was changed in the database: nobody signs what was not written.
         """
         now = self._clock.now()
         with self._database.read() as tx:
@@ -85,100 +83,55 @@ def _found(tx: Tx, actor: Actor, run_id: str) -> tuple[Run, Rotation]:
 
 
 def _content(tx: Tx, chain: ChainKey, run: Run, rotation: Rotation, now: datetime) -> dict[str, Any]:
-    rows = journal.of_rotation(tx, rotation.id)
-    made = [row for row in rows if row.run_id == run.id]
-    before = {row.generation - 1 for row in made}
-    credentials = [row for row in rows if row in made or row.generation in before]
-    key_ids = {row.key_id for row in credentials if row.key_id}
-    conditions = Filter(rotation.org_id, subject_id=rotation.id, since=run.created_at)
+    """Return what the record of the run says, and the events of it and its credentials: what the hash chain proves, all of it."""
+    found = trail.with_key(tx, rotation.org_id, once(run.id))
+    if found is None:
+        raise Refused(
+            "There is no record of this run, so there is no receipt: it ended before this server wrote records, or the record is"
+            " no longer kept.",
+            code="rotation.run_not_recorded",
+            fix="What is known of the run is in the audit log.",
+        )
+    record, link = found
+    told = {name: record.data.get(name) for name in ("rotation", "run", "credentials", "steps")}
+    key_ids = {each.get("keyId") for each in told["credentials"] or ()} - {None}
+    begun = datetime.fromisoformat((told["run"] or {})["createdAt"])
+    conditions = Filter(rotation.org_id, subject_id=record.subject_id, since=begun)
     proven = trail.proven(tx, conditions, _MOST_EVENTS)
     concerned = [
-        event for event in proven.events if event.data.get("runId") == run.id or event.data.get("keyId") in key_ids
+        event
+        for event in proven.events
+        if event.id != record.id and (event.data.get("runId") == run.id or event.data.get("keyId") in key_ids)
     ]
-    if changed := changed_among(tx, chain, [event.id for event in concerned]):
+    changed = changed_among(tx, chain, [record.id, *(event.id for event in concerned)])
+    if changed or link is None:
         raise Refused(
-            f"The audit event {changed[0]} of this run was changed in the database, so there is no receipt.",
+            f"The audit event {changed[0] if changed else record.id} of this run was changed in the database, so there is no"
+            " receipt.",
             code="audit.event_changed",
             fix="Ask whoever runs this server to look at: keyturn audit verify",
         )
     return {
-        "receipt": "keyturn rotation run, version 1",
+        "receipt": "keyturn rotation run, version 2",
         "issuedAt": iso(now),
         "organizationId": rotation.org_id,
-        "rotation": _rotation(rotation),
-        "run": _run(run),
-        "credentials": [_credential(row) for row in sorted(credentials, key=lambda row: row.generation)],
-        "steps": [_step(step) for step in run_store.steps_of(tx, [run.id])[run.id]],
+        **told,
+        "record": _place(record, link),
         "events": [_event(event, proven.links) for event in sorted(concerned, key=lambda event: event.id)],
         "chain": str(proven.head),
     }
 
 
-def _rotation(rotation: Rotation) -> dict[str, Any]:
-    return {
-        "id": rotation.id,
-        "name": rotation.name,
-        "projectId": rotation.project_id,
-        "connectionId": rotation.connection_id,
-        "tenantId": rotation.tenant.tenant_id,
-        "appId": rotation.app_id,
-        "applicationObjectId": rotation.object_id,
-        "applicationName": rotation.application_name,
-        "credentialKind": rotation.credential_kind,
-        "overlap": rotation.overlap,
-    }
-
-
-def _run(run: Run) -> dict[str, Any]:
-    return {
-        "id": run.id,
-        "reason": run.reason.value,
-        "state": run.state.value,
-        "requestedBy": (run.requested_by or {}).get("name") or "Keyturn",
-        "requestedById": (run.requested_by or {}).get("id"),
-        "createdAt": iso(run.created_at),
-        "startedAt": _moment(run.started_at),
-        "finishedAt": _moment(run.finished_at),
-        "failure": (run.failure or {}).get("code"),
-    }
-
-
-def _credential(row: Credential) -> dict[str, Any]:
-    moments = ("starts_at", "ends_at", "asked_at", "issued_at", "proven_at", "published_at", "retired_at", "ended_at")
-    return {
-        "keyId": row.key_id,
-        "displayName": row.marker,
-        "hint": row.hint,
-        "generation": row.generation,
-        "state": row.state.value,
-        "proofs": row.proofs,
-        **{_camel(name): _moment(getattr(row, name)) for name in (*moments, "removed_at")},
-    }
-
-
-def _step(step: StepRecord) -> dict[str, Any]:
-    times = {"startedAt": iso(step.started_at), "finishedAt": iso(step.finished_at), "repeats": step.repeats}
-    return {"step": step.step, "outcome": step.outcome, **times}
-
-
 def _event(event: StoredEvent, links: Mapping[int, tuple[int, str]]) -> dict[str, Any]:
-    position, link = links.get(event.id, (None, None))
     return {
-        "id": str(event.id),
         "at": iso(event.at),
         "event": event.name,
         "actor": event.actor_name,
         "actorId": event.actor_id,
         "facts": event.data,
-        "position": position,
-        "hash": link,
+        **_place(event, links[event.id]),
     }
 
 
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else iso(moment)
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.title() for word in rest)
+def _place(event: StoredEvent, link: tuple[int, str]) -> dict[str, Any]:
+    return {"id": str(event.id), "position": link[0], "hash": link[1]}

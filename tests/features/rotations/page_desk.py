@@ -26,6 +26,7 @@ from keyturn.pages.rotations import RotationPages
 from keyturn.projects.service import Projects
 from keyturn.rotations import guards
 from keyturn.rotations.receipts import Receipts
+from keyturn.rotations.run_check import compare_runs
 from keyturn.rotations.secret_rotations.search import SecretRotationSearch
 from keyturn.secrets.restoring import Restoring
 from keyturn.settings.model import Settings
@@ -163,7 +164,7 @@ def page_desk(scene: Applications, folder: Path) -> Iterator[PageClient]:
             connections.router(of_connections),
             approvals.router(use_cases.approvals, use_cases.approved_changes, heads, clock),
             freezes.router(use_cases.freezes, heads, clock),
-            audit.router(trail, ChainChecks(database, clock), access),
+            audit.router(trail, ChainChecks(database, clock, compare=compare_runs), access),
             receipts.router(signed),
             receipt_routes.router(signed),
             deletions.router(use_cases.place_deletions(projects, folders), Restoring(database, clock, folders), heads),

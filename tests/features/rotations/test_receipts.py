@@ -1,5 +1,6 @@
 """Receipts of rotations: anyone verifies one with a file and a key; nothing but what was signed is accepted."""
 
+import html
 import json
 import re
 from collections.abc import Iterator
@@ -131,3 +132,48 @@ def test_there_is_no_receipt_of_a_run_whose_audit_events_were_changed(scene: App
                 "UPDATE audit_events SET actor_name = 'Eve' WHERE event = 'rotation-run-succeeded'"
             )
         assert "was changed in the database" in web.page(f"/rotation-runs/{run}/receipt", 400)
+        with world.database.engine.begin() as connection:
+            connection.exec_driver_sql("DROP TRIGGER audit_events_no_delete")
+            connection.exec_driver_sql("DELETE FROM audit_events WHERE event = 'rotation-run-recorded'")
+        assert "There is no record of this run" in web.page(f"/rotation-runs/{run}/receipt", 400)
+
+
+def test_no_receipt_states_what_was_written_into_the_tables_afterwards_and_verification_finds_it(
+    scene: Applications, tmp_path: Path
+) -> None:
+    world = scene.world
+    rotating = world.connect("own-entra")
+    world.settle()
+    parts = ("rotation", "run", "credentials", "steps", "record", "events")
+    with page_desk(scene, tmp_path) as web:
+        (run,) = re.findall(r'href="/rotation-runs/([^"/]+)/receipt"', web.page(f"/app-connections/{rotating.id}"))
+        key = web.json("GET", "/api/v1/receipt-key")["key"]
+
+        def said() -> dict[str, object]:
+            return verified(web.file(f"/rotation-runs/{run}/receipt").encode(), key)[1]
+
+        def found() -> str:
+            web.done("/organization/audit-log/verify")
+            shown = html.unescape(web.page("/organization/audit-log?event=verify-audit-events"))
+            newest = re.search(r'"faults": \d+[^}]*', shown)
+            assert newest
+            return newest[0].partition('"firstFault": ')[2]
+
+        before = said()
+        assert found() == ""
+        for statement, fault in (
+            ("UPDATE runs SET state = 'failed', reason = 'leaked'", f"run {run} is not as it was"),
+            ("UPDATE runs SET state = 'succeeded', reason = 'enabled'", ""),
+            ("UPDATE run_steps SET outcome = 'skipped' WHERE step = 'prove'", f"the steps of run {run} are not"),
+            ("UPDATE run_steps SET outcome = 'done' WHERE step = 'prove'", ""),
+            ("UPDATE rotations SET application_name = 'Eve'", ""),
+            ("UPDATE credentials SET proofs = 99, key_id = 'eve'", ""),
+            ("DELETE FROM run_steps WHERE step = 'publish'", f"the steps of run {run} are not"),
+            ("DELETE FROM run_steps", ""),
+        ):
+            with world.database.engine.begin() as connection:
+                connection.exec_driver_sql(statement)
+            assert {part: said()[part] for part in parts} == {part: before[part] for part in parts}, statement
+            shown = found()
+            assert fault in shown, statement
+            assert bool(fault) == bool(shown), statement

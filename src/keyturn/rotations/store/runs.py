@@ -29,6 +29,11 @@ def get(tx: Tx, run_id: str) -> Run | None:
     return _run(row) if row else None
 
 
+def by_ids(tx: Tx, run_ids: Sequence[str]) -> dict[str, Run]:
+    """Return those of the runs that are there."""
+    return {row["id"]: _run(row) for row in tx.rows(sa.select(runs).where(runs.c.id.in_(run_ids)))}
+
+
 def insert_run(tx: Tx, run: Run) -> None:
     values = {name: getattr(run, name) for name in Run.__dataclass_fields__}
     tx.run(sa.insert(runs).values(**(values | {"reason": run.reason.value, "state": run.state.value})))
@@ -135,8 +140,13 @@ def read_step(row: Mapping[str, Any]) -> StepRecord:
 
 def steps_of(tx: Tx, run_ids: Sequence[str]) -> dict[str, list[StepRecord]]:
     """Return the steps of the runs, in order."""
-    steps: dict[str, list[StepRecord]] = {run_id: [] for run_id in run_ids}
+    return {run_id: [step for _, step in steps] for run_id, steps in numbered_steps_of(tx, run_ids).items()}
+
+
+def numbered_steps_of(tx: Tx, run_ids: Sequence[str]) -> dict[str, list[tuple[int, StepRecord]]]:
+    """Return the steps of the runs with their ids, in order."""
+    steps: dict[str, list[tuple[int, StepRecord]]] = {run_id: [] for run_id in run_ids}
     query = sa.select(run_steps).where(run_steps.c.run_id.in_(run_ids)).order_by(run_steps.c.id)
     for row in tx.rows(query):
-        steps[row["run_id"]].append(read_step(row))
+        steps[row["run_id"]].append((row["id"], read_step(row)))
     return steps

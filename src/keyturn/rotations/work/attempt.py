@@ -20,6 +20,7 @@ from keyturn.rotations.store.runs import StepRecord
 from keyturn.rotations.targets import RotationTarget
 from keyturn.rotations.work.context import WorkerContext
 from keyturn.rotations.work.lease import ApplicationLease
+from keyturn.rotations.work.run_record import record_run
 from keyturn.rotations.work.session import Session
 from keyturn.rotations.work.step_log import StepLog, step_record
 
@@ -97,6 +98,8 @@ class StepAttempt:
             line, snapshot = work.log.add(tx, record), work.read(tx)
             run = self.snapshot.run
             ended = runs.get(tx, run.id) if run and not (snapshot and snapshot.run) else None
+            if ended is not None:
+                record_run(tx, (snapshot or self.snapshot).rotation, ended.id, self.now())
         work.committed(line, snapshot)
         self._measure(record, ended)
 

@@ -15,6 +15,7 @@ from keyturn.kit.clock import iso
 from keyturn.rotations.domain import Rotation, Run, RunState, Snapshot
 from keyturn.rotations.store import policies, runs
 from keyturn.rotations.work.attempt import RotationWork
+from keyturn.rotations.work.run_record import record_run
 
 MAX_MESSAGE = 1024
 _ENDS = {
@@ -55,7 +56,7 @@ def failure_facts(error: Upstream) -> dict[str, Any]:
 
 
 def end_run(tx: Tx, actor: Actor, rotation: Rotation, run: Run, state: RunState, now: datetime, **facts: Any) -> None:
-    """Finish the run: its terminal state and its one terminal audit event, together."""
+    """Finish the run: its terminal state and its one terminal audit event, together. Its record follows when all is written."""
     if runs.change_run(tx, run.id, state=state, finished_at=now, failure=facts.get("failure")):
         record_rotation_event(
             tx,
@@ -77,6 +78,7 @@ def fail_unreadable(tx: Tx, work: RotationWork, snapshot: Snapshot, error: Upstr
         return
     if snapshot.run:
         end_run(tx, work.actor, rotation, snapshot.run, RunState.FAILED, now, failure=failure_facts(error))
+        record_run(tx, rotation, snapshot.run.id, now)
     policies.say(tx, rotation.id, "failed", error.diagnostics()[:MAX_MESSAGE], now)
 
 
