@@ -249,7 +249,10 @@ def _labels(metric: Metric) -> str:
 _CLI = """# Command line
 
 {note}Results go to standard output, everything else to standard error. Exit status: 0 done, 1 failed, 2 wrongly configured or
-called. Settings come from the environment: see [settings](settings.md).
+called; of commands that ask a server also 69: it does not answer, 75: a copy may not be used any more, 77: it does not
+permit it. What deletes or revokes says before what goes with it, and asks; without a terminal it needs `--yes`, and ends
+with 2 otherwise. With `--dry-run` it only says so: 0 when it could be done, 1 when it would be refused. Settings come from
+the environment: see [settings](settings.md).
 
 """
 

@@ -218,6 +218,7 @@ _API: dict[str, Rule] = {
         Action.EDIT_CONNECTIONS, fill={"object_id": "nothing"}
     ),
     f"POST {_AZURE}/{{connection_id}}/test": _in(Action.CONNECT_CONNECTIONS),
+    f"GET {_AZURE}/{{connection_id}}/preview": _in(Action.DELETE_CONNECTIONS),
     f"POST {_AZURE}/{{connection_id}}/rotate-credentials": _in(Action.ROTATE_CREDENTIALS),
     f"GET {_AZURE}/{{connection_id}}/credentials": _in(Action.READ_CONNECTIONS),
     f"GET {_AZURE}/{{connection_id}}/rotation-runs": _in(Action.READ_CONNECTIONS),
@@ -287,6 +288,7 @@ _API |= {
     f"POST {_ROTATION}/rotate-secrets": _in(Action.ROTATE_SECRETS, also=_NEVER_OVER, fill=_A_ROTATION),
     f"POST {_ROTATIONS}/azure-client-secret/plan": _in(Action.CREATE_ROTATIONS, _NEW_ROTATION, also=frozenset({400})),
     f"GET {_ROTATION}/plan": _in(Action.READ_ROTATIONS, fill=_A_ROTATION),
+    f"GET {_ROTATION}/preview": _in(Action.DELETE_ROTATIONS, fill=_A_ROTATION),
     f"GET {_ROTATION}/shared-with": _in(Action.READ_ROTATIONS, fill=_A_ROTATION),
     "GET /api/v1/deletions/preview": _in(Action.DELETE_PROJECT, query="?projectId={project_id}"),
     "POST /api/v1/deletions": _in(Action.DELETE_PROJECT, {"projectId": "{project_id}"}, also=frozenset({400})),

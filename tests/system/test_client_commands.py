@@ -79,7 +79,8 @@ def test_a_secret_reaches_programs_and_its_change_too(tmp_path: Path) -> None:
             assert b"two" not in Path(f"/proc/{program.pid}/cmdline").read_bytes()
             program.terminate()
             assert program.wait(PATIENCE) == 143
-        keyturn("secrets", "delete", "API_KEY")
+        assert "no terminal" in keyturn("secrets", "delete", "API_KEY", status=2)
+        keyturn("secrets", "delete", "API_KEY", "--yes")
         assert keyturn("secrets", "list") == "DB_PASSWORD\n"
         keyturn("run", "--", "sh", "-c", "exit 7", status=7)
     # The server is gone: a program starts with the copy, and whoever asks by hand is told.

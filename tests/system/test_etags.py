@@ -13,7 +13,9 @@ from tests.system.routes import rule_of
 LIVE = {
     "/api/v1/app-connections/azure-client-secrets/{connection_id}/clients",
     "/api/v2/secret-rotations/azure-client-secret/{rotation_id}/plan",
+    "/api/v2/secret-rotations/azure-client-secret/{rotation_id}/preview",
     "/api/v2/secret-rotations/azure-client-secret/{rotation_id}/consumers",
+    "/api/v1/app-connections/azure-client-secrets/{connection_id}/preview",
     "/api/v1/organization/audit-logs",
     "/api/v1/rotation-runs/{run_id}/receipt",
     "/api/v1/receipt-key",
@@ -23,7 +25,7 @@ LIVE = {
     "/api/v1/delivery/events",
     "/api/v1/inventories/{inventory_id}/credentials.csv",
 }
-"""Two ask Entra, which takes long, and answer what it says at the moment; two say what would be if something were done now; two
+"""Two ask Entra, which takes long, and answer what it says at the moment; four say what would be if something were done now; two
 tell of the reads of this test, one has no end, two are files, and two are for everybody."""
 
 

@@ -30,6 +30,7 @@ def rotation_routers(core: Core, use_cases: Services) -> list[Routes]:
         use_cases.secret_values,
         use_cases.secret_history,
         use_cases.secret_plans,
+        use_cases.change_previews,
         use_cases.secret_consumers,
         use_cases.approvals,
         core.clock,

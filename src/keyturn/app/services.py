@@ -22,6 +22,7 @@ from keyturn.projects.service import Projects
 from keyturn.providers.registry import Providers
 from keyturn.rotations.adoption_check import AdoptionCheck
 from keyturn.rotations.approved_changes import ApprovedChanges
+from keyturn.rotations.change_previews import ChangePreviews
 from keyturn.rotations.conversion.service import Conversions
 from keyturn.rotations.conversion.steps import ConversionWork
 from keyturn.rotations.domain import RotationKind
@@ -78,6 +79,7 @@ class Services:
     freezes: Freezes
     approvals: Approvals
     approved_changes: ApprovedChanges
+    change_previews: ChangePreviews
     conversions: Conversions
     conversion_work: ConversionWork
 
@@ -156,6 +158,7 @@ def build(
         ApprovedChanges(
             database, clock, sealer, providers, approvals, rotations, secret_rotations, secret_values, conversions
         ),
+        ChangePreviews(database, clock),
         conversions,
         ConversionWork(database, sealer, providers, clock, stored, writer, policies, edits, pace, nudge),
     )

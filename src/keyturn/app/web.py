@@ -202,6 +202,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
             core.providers,
             use_cases.approvals,
             use_cases.conversions,
+            use_cases.change_previews,
             oauth_client_id=oauth.client_id if oauth else None,
             clock=core.clock,
         ),

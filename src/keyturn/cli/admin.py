@@ -10,6 +10,7 @@ import typer
 
 from keyturn.app.startup import open_keyring, prepare_database
 from keyturn.cli import people
+from keyturn.cli.confirm import AsJson, Confirmation, Done, DryRun, Foreseen, Yes
 from keyturn.cli.context import command_context, opened, tell
 from keyturn.cli.people import Email, OpenAccess
 from keyturn.errors import Refused
@@ -19,7 +20,7 @@ from keyturn.kit.secret import Plaintext
 
 if TYPE_CHECKING:
     from keyturn.accounts.service import Access
-    from keyturn.alarms.leavers import Held, Leavers
+    from keyturn.alarms.leavers import Held, Leavers, Leaving
 
 
 FromStdin = Annotated[
@@ -81,15 +82,25 @@ def commands(open_access: OpenAccess) -> typer.Typer:
             str,
             typer.Option("--new-owner", help="Who answers from then on for what they answered for: an e-mail address."),
         ] = "",
+        dry_run: DryRun = False,
+        yes: Yes = False,
+        as_json: AsJson = False,
     ) -> None:
         """End all that a person can do: sessions, access tokens, sign-ins. `enable` takes it back."""
+        wanted = Confirmation(dry_run, yes, as_json)
         with open_access(ctx) as access, _open_leavers(ctx) as leavers:
             user = access.users.by_email(email)
             heir = access.users.by_email(new_owner).id if new_owner else None
-            left = leavers.disable(platform(user.org_id), user.id, heir)
-        tell(f"{user.email} is disabled. Handed over to {new_owner or 'nobody'}: {_names(left.owned)}.")
-        if left.signed_in:
-            tell(f"Sign in again as somebody who stays, for the connections: {_names(left.signed_in)}.")
+            operator = platform(user.org_id)
+
+            def disable() -> Done:
+                left = leavers.disable(operator, user.id, heir)
+                return Done(
+                    f"{user.email} is disabled. Handed over to {new_owner or 'nobody'}: {_names(left.owned)}.",
+                    _facts(left),
+                )
+
+            wanted.carry_out(_foreseen(leavers.of(operator, user.id), new_owner), disable)
 
     @app.command()
     def enable(ctx: typer.Context, email: Email) -> None:
@@ -101,6 +112,19 @@ def commands(open_access: OpenAccess) -> typer.Typer:
 
     people.add_commands(app, open_access)
     return app
+
+
+def _foreseen(leaving: "Leaving", new_owner: str) -> Foreseen:
+    lines = ["their sessions and access tokens end at once, and no sign-in succeeds"]
+    if leaving.owned:
+        lines.append(f"{new_owner or 'nobody'} answers from then on for {_names(leaving.owned)}")
+    if leaving.signed_in:
+        lines.append(f"somebody who stays has to sign in again for the connections: {_names(leaving.signed_in)}")
+    return Foreseen(f"Disable {leaving.user.email}", lines, _facts(leaving))
+
+
+def _facts(leaving: "Leaving") -> dict[str, list[str]]:
+    return {"owned": [each.name for each in leaving.owned], "signedIn": [each.name for each in leaving.signed_in]}
 
 
 def _names(things: Sequence["Held"]) -> str:

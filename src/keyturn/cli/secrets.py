@@ -1,18 +1,21 @@
 """``keyturn secrets``: read and write the secrets of a folder. Values come from standard input or files, never from options."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from keyturn.cli.client_options import Environment, Imports, Method, Project, Recursive, SecretPath, Url, client_of
+from keyturn.cli.confirm import AsJson, Confirmation, Done, DryRun, Foreseen, Yes
 from keyturn.cli.context import tell
 from keyturn.client.domain import Source
 from keyturn.client.formats import FORMATS, written
 from keyturn.client.opening import Client
 from keyturn.client.reader import Reader
-from keyturn.errors import Misconfigured, NotFound
+from keyturn.errors import Misconfigured, NotFound, Refused
+from keyturn.kit.counting import counted
 from keyturn.kit.secret import Plaintext
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Read and write the secrets of a folder.")
@@ -90,12 +93,38 @@ def delete(
     project: Project = None,
     env: Environment = None,
     path: SecretPath = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Remove a secret with all its versions."""
-    client = client_of(ctx, url, method, project, env, path)
+    """Remove a secret with all its versions. Asks at a terminal; without one it needs --yes."""
+    wanted, client = Confirmation(dry_run, yes, as_json), client_of(ctx, url, method, project, env, path)
     source = client.source()
-    client.server.delete(source, name)
-    tell(f"Removed '{name}' from {source.shown()}.")
+    facts = client.server.describe(source, name)
+    title = f"Remove '{name}' from {source.shown()}"
+
+    def remove() -> Done:
+        return Done(f"Removed '{name}' from {source.shown()}.", client.server.delete(source, name))
+
+    wanted.carry_out(Foreseen(title, _going(facts), facts, _rotated(facts)), remove)
+
+
+def _going(facts: Mapping[str, Any]) -> list[str]:
+    made = f"changed last on {facts['updatedAt'][:10]}"
+    return [
+        f"takes {counted(facts['version'], 'version')} with it, {made}",
+        "programs that read the folder do not find it any more; personal values that stand in for it go, too",
+    ]
+
+
+def _rotated(facts: Mapping[str, Any]) -> Refused | None:
+    if not facts["isRotatedSecret"]:
+        return None
+    return Refused(
+        "Its value comes from a secret rotation, which alone changes it.",
+        code="client.rotated_secret",
+        fix=f"Delete the secret rotation instead: keyturn delete rotation {facts['rotationId']} --delete-secrets",
+    )
 
 
 @app.command()

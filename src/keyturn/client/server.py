@@ -102,9 +102,30 @@ class Server:
             return True
         return False
 
-    def delete(self, source: Source, name: str) -> None:
-        """Remove a secret. Raises NotFound, Refusal or Outage."""
-        self._ask("DELETE", f"/api/v4/secrets/{quote(name, safe='')}", body=_query(source))
+    def describe(self, source: Source, name: str) -> dict[str, Any]:
+        """Return what the server tells of a secret without its value. Raises NotFound, Refusal or Outage."""
+        query = {**_query(source), "viewSecretValue": "false", "includeImports": "false"}
+        secret = self.ask("GET", f"/api/v4/secrets/{quote(name, safe='')}", query).get("secret")
+        if not isinstance(secret, dict):
+            raise Outage("the answer is not one of this server's")
+        return {key: value for key, value in secret.items() if key != "secretValue"}
+
+    def delete(self, source: Source, name: str) -> dict[str, Any]:
+        """Remove a secret, and return what it was, without its value. Raises NotFound, Refusal or Outage."""
+        answer = self.ask("DELETE", f"/api/v4/secrets/{quote(name, safe='')}", body=_query(source))
+        secret = answer.get("secret", {})
+        return {key: value for key, value in secret.items() if key != "secretValue"}
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        body: Mapping[str, object] | None = None,
+    ) -> dict[str, Any]:
+        """Return what the API answers to a request with a token. Raises NotFound, Refusal or Outage."""
+        return _content(self._ask(method, path, query, body=body))
 
     def _ask(
         self,
@@ -164,7 +185,7 @@ def _query(source: Source) -> dict[str, str]:
 
 def _accepted(answer: Answer) -> Answer:
     """Return the answer when it is what was asked for. Raises Refusal, NotFound or Outage."""
-    if answer.status in {200, 201, 204, 304}:
+    if answer.status in {200, 201, 202, 204, 304}:
         return answer
     if not _is_refusal(answer):
         raise Outage(f"the server answered with status {answer.status}", retry_after=_retry_after(answer))

@@ -1,7 +1,7 @@
 """Carries out what another person approves: in their transaction, once."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from keyturn.approvals import gate, store
 from keyturn.approvals.domain import ApprovalRequest, ApprovalSettings, ChangeKind, Consent, RequestState
@@ -11,17 +11,15 @@ from keyturn.authz.domain import Action
 from keyturn.connections import fingerprints, holders
 from keyturn.connections import store as connection_store
 from keyturn.connections.access import connection_for
-from keyturn.credentials import store as journal
-from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
-from keyturn.kit.moments import moved
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock
 from keyturn.ports.sealing import Sealer
 from keyturn.providers.registry import Providers
 from keyturn.rotations import proposals
+from keyturn.rotations.change_previews import CredentialFate, fates
 from keyturn.rotations.commands import ConnectionChange, HandedOver
 from keyturn.rotations.conversion.service import Conversions
 from keyturn.rotations.domain import Rotation
@@ -30,14 +28,6 @@ from keyturn.rotations.secret_rotations.values import SecretRotationValues
 from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.rotations.store import policies
 from keyturn.rotations.store import secret_rotations as rotation_store
-
-
-@dataclass(frozen=True)
-class CredentialFate:
-    """A credential of the subject, and what becomes of it: ``removed_at`` None: it stays valid until it ends."""
-
-    credential: Credential
-    removed_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -139,10 +129,8 @@ class ApprovedChanges:
         rotation, goes_on, seen = self._subject(tx, request)
         if rotation is None:
             return ChangePreview(changed=request.seen != seen)
-        now = self.clock.now()
-        rows = [row for row in journal.live(tx, rotation.id) if row.published_at and not row.ended_at]
-        fates = tuple(CredentialFate(row, _removed_at(row, rotation, request, now, goes_on=goes_on)) for row in rows)
-        return ChangePreview(fates, request.seen != seen)
+        of_it = fates(tx, rotation, request.kind, request.parameters, self.clock.now(), goes_on=goes_on)
+        return ChangePreview(of_it, request.seen != seen)
 
     def _subject(self, tx: Tx, request: ApprovalRequest) -> tuple[Rotation | None, bool, str]:
         """Return the rotation, whether it goes on for others, and what the request would have to have seen."""
@@ -160,26 +148,3 @@ class ApprovedChanges:
         if rotation and request.kind in {ChangeKind.HAND_OVER, ChangeKind.RELEASE}:
             return rotation, goes_on, rotation.id
         return rotation, goes_on, proposals.seen(rotation)
-
-
-def _removed_at(
-    row: Credential, rotation: Rotation, request: ApprovalRequest, now: datetime, *, goes_on: bool
-) -> datetime | None:
-    waits_for = row.revoke_after if row.state is State.RETIRING else None
-    match request.kind:
-        case ChangeKind.CONNECTION_LEAKED | ChangeKind.ROTATION_LEAKED:
-            return waits_for if row.used_elsewhere else now
-        case ChangeKind.SECRETLESS:
-            return waits_for or moved(now, timedelta(hours=request.parameters["watchHours"]))
-        case ChangeKind.RELEASE:
-            return max(now, row.grace_ends_at or now) if row.key_id == request.parameters["keyId"] else waits_for
-        case ChangeKind.CREDENTIALS:
-            elsewhere = request.parameters["clientId"].lower() != rotation.app_id.lower()
-            return now if not goes_on and (row.state is State.CURRENT or elsewhere) else waits_for
-        case ChangeKind.DELETE_ROTATION if not goes_on:
-            return now if request.parameters["revokeGeneratedCredentials"] and not row.used_elsewhere else None
-        case ChangeKind.DELETE_CONNECTION if not goes_on:
-            revoke = request.parameters["revokeCredentials"]
-            kept = row.adopted if revoke is None else not revoke
-            return None if kept else now
-    return waits_for

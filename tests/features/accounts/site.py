@@ -35,7 +35,7 @@ class SiteFixture:
     """A client of the server, signed in with ``token`` once there is one."""
 
     def __init__(self, client: Client) -> None:
-        self._client = client
+        self.client = self._client = client
         self.token: str | None = None
 
     def ask(self, method: str, path: str, body: object = None, *, expect: int = 200, token: str | None = None) -> Json:

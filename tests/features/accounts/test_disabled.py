@@ -8,16 +8,23 @@ from pathlib import Path
 
 import pytest
 
+from keyturn.accounts.service import Access
 from keyturn.alarms.leavers import Leavers
+from keyturn.crypto.hashing import Hasher
 from keyturn.errors import Unauthenticated
+from keyturn.identities.domain import NewIdentity
 from keyturn.kit.actor import Role
+from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
 from keyturn.people.domain import NewUser
 from keyturn.people.sessions import BrowserInfo
 from keyturn.tokens.domain import Origin
+from tests.databases import sqlite_database
 from tests.features.accounts.conftest import GOOD_PASSWORD, AccessFixture
+from tests.features.accounts.people import IDS, START
 from tests.features.accounts.site import site
 from tests.features.accounts.test_admin_command import BOOTSTRAP, Shell, shell
+from tests.in_process import InProcess
 
 __all__ = ["shell"]
 
@@ -67,9 +74,41 @@ def test_a_disabled_person_is_out_at_once_and_comes_back_as_they_were(house: Acc
 
 def test_the_operator_disables_and_enables(shell: Shell) -> None:
     shell.run(*BOOTSTRAP, "--password-stdin", stdin=f"{GOOD_PASSWORD}\n")
-    assert shell.run("admin", "disable", "--email", "ann@acme.test") == 1
+    assert shell.run("admin", "disable", "--yes", "--email", "ann@acme.test") == 1
     assert "last admin" in shell.err
-    assert shell.run("admin", "disable", "--email", "nobody@acme.test") == 1
+    assert shell.run("admin", "disable", "--yes", "--email", "nobody@acme.test") == 1
     assert "There is no user" in shell.err
     assert shell.run("admin", "enable", "--email", "ann@acme.test") == 0
     assert "can sign in again" in shell.err
+    before = shell.run("admin", "disable", "--email", "ann@acme.test")
+    assert (before, "--yes" in shell.err) == (2, True)
+    assert shell.run("admin", "disable", "--dry-run", "--email", "ann@acme.test") == 0
+    assert "access tokens end at once" in shell.out
+
+
+def test_the_client_deletes_people_and_machines_once_confirmed(
+    tmp_path: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = MovableClock(START)
+    with sqlite_database(tmp_path) as database:
+        access = Access(database, clock, IDS, Hasher(memory_kib=8, passes=1), sealer=None)
+        first = access.bootstrap("ann@acme.test", Plaintext(GOOD_PASSWORD), "Acme GmbH")
+        admin = access.authenticate(first.token.reveal(), "192.0.2.7")
+        access.users.create(admin, NewUser(BOB, Plaintext(GOOD_PASSWORD), Role.ADMIN))
+        access.identities.create(admin, NewIdentity("nightly", Role.MEMBER))
+        access.identities.create(admin, NewIdentity("kept", Role.MEMBER, has_delete_protection=True))
+        with site(database, clock, access, tmp_path) as web:
+            monkeypatch.setattr("keyturn.client.opening.Http", lambda *_: InProcess(web.client))
+            shell.environ = {"KEYTURN_URL": "http://localhost", "KEYTURN_TOKEN": first.token.reveal()}
+            assert shell.run("delete", "user", BOB) == 2
+            assert shell.run("delete", "user", BOB, "--dry-run") == 0
+            assert "nobody answers for that" in shell.out
+            assert shell.run("delete", "user", "eve@acme.test", "--yes") == 1
+            assert f"There is: ann@acme.test, {BOB}" in shell.err
+            assert shell.run("delete", "user", BOB, "--yes", "--new-owner", "ann@acme.test") == 0
+            assert shell.run("delete", "user", "ann@acme.test", "--yes") == 77
+            assert shell.run("delete", "identity", "kept", "--yes") == 1
+            assert "protected" in shell.err
+            assert shell.run("delete", "identity", "nightly", "--yes") == 0
+        assert [each.email for each in access.users.list(admin)] == ["ann@acme.test"]
+        assert [each.name for each in access.identities.list(admin)] == ["Admin identity", "kept"]

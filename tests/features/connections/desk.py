@@ -138,6 +138,7 @@ def connection_routes(world: World, oauth_client_id: str | None = None) -> Route
         use_cases.providers,
         use_cases.approvals,
         use_cases.conversions,
+        use_cases.change_previews,
         oauth_client_id=oauth_client_id,
         clock=world.clock,
     )

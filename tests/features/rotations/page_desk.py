@@ -145,6 +145,7 @@ def page_desk(scene: Applications, folder: Path) -> Iterator[PageClient]:
         use_cases.secret_values,
         use_cases.secret_history,
         use_cases.secret_plans,
+        use_cases.change_previews,
         use_cases.secret_consumers,
         use_cases.approvals,
         clock,

@@ -215,6 +215,7 @@ def desk(database: Database, folder: Path, **of_world: Any) -> Iterator[Rotation
             use_cases.secret_values,
             use_cases.secret_history,
             use_cases.secret_plans,
+            use_cases.change_previews,
             use_cases.secret_consumers,
             use_cases.approvals,
             world.clock,

@@ -1,5 +1,6 @@
 """JSON of approval requests and of the rules that ask for them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -9,6 +10,7 @@ from keyturn.approvals.domain import DEFAULT_HOURS, LONGEST_HOURS, ApprovalReque
 from keyturn.approvals.outcome import outcome_of
 from keyturn.kit.clock import iso, iso_or_none
 from keyturn.rotations.approved_changes import ChangePreview
+from keyturn.rotations.change_previews import CredentialFate
 from keyturn.web.schema.validate import Trimmed, Uuid, printable, trimmed
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
@@ -168,11 +170,12 @@ def answer(request: ApprovalRequest, now: datetime) -> ApprovalRequestAnswer:
 
 
 def preview(found: ChangePreview) -> PreviewShown:
-    rows = [(fate.credential, fate.removed_at) for fate in found.credentials]
-    return PreviewShown(
-        [
-            CredentialFateShown(row.key_id, row.marker, row.hint, iso_or_none(row.ends_at), iso_or_none(removed_at))
-            for row, removed_at in rows
-        ],
-        found.changed,
-    )
+    return PreviewShown(fates(found.credentials), found.changed)
+
+
+def fates(credentials: Sequence[CredentialFate]) -> list[CredentialFateShown]:
+    rows = [(fate.credential, fate.removed_at) for fate in credentials]
+    return [
+        CredentialFateShown(row.key_id, row.marker, row.hint, iso_or_none(row.ends_at), iso_or_none(removed_at))
+        for row, removed_at in rows
+    ]

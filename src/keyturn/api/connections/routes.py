@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 
 from keyturn.api.approvals.asking import ALSO_APPROVED, Asking
-from keyturn.api.connections import conversion_routes, history_views, method_views, removal_views, views
+from keyturn.api.connections import (
+    conversion_routes,
+    history_views,
+    method_views,
+    preview_views,
+    removal_views,
+    views,
+)
 from keyturn.api.connections.app_types import AppTypes, types_of
 from keyturn.api.connections.schemas import (
     AppConnectionDraft,
@@ -25,6 +32,7 @@ from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.ports.clock import Clock
 from keyturn.providers.registry import Providers
+from keyturn.rotations.change_previews import ChangePreviews
 from keyturn.rotations.conversion.service import Conversions
 from keyturn.rotations.domain import Reason
 from keyturn.rotations.history import RotationHistory
@@ -48,6 +56,7 @@ def router(
     providers: Providers,
     approvals: Approvals,
     conversions: Conversions,
+    previews: ChangePreviews,
     *,
     oauth_client_id: str | None,
     clock: Clock,
@@ -62,6 +71,7 @@ def router(
             *_single(connections, tests, shelf, root),
             *_changing(rotations, shelf, root, types, asking),
             *_rotating(rotations, shelf, root, asking),
+            _preview(previews, root),
             *_history(history, removals, root),
         ]
         if provider.identity:
@@ -270,6 +280,23 @@ def _rotating(rotations: SelfRotation, shelf: _Shelf, root: str, asking: Asking)
         return shelf.answer(actor, connection)
 
     return [rotate_app_connection_credentials]
+
+
+def _preview(previews: ChangePreviews, root: str) -> Operation:
+    @get(f"{root}/{{connection_id}}/preview")
+    def preview_app_connection_change(
+        actor: Actor, connection_id: Uuid, query: preview_views.PreviewConnectionChange
+    ) -> preview_views.ConnectionPreviewAnswer:
+        """Say what the deletion would do, or a rotation because of a leak: which secrets are removed, which stay valid.
+
+        Nothing is changed. Who may not do it is refused.
+        """
+        if query.change == "leak":
+            return preview_views.preview(previews.leak_of_connection(actor, connection_id))
+        found = previews.deletion_of_connection(actor, connection_id, revoke=query.revoke_credentials)
+        return preview_views.preview(found)
+
+    return preview_app_connection_change
 
 
 def _history(history: RotationHistory, removals: Removals, root: str) -> list[Operation]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from keyturn.api.approvals.asking import ALSO_APPROVED, Asking
 from keyturn.api.connections import history_views
 from keyturn.api.connections.schemas import RunsPage
-from keyturn.api.rotations import consumer_views, plan_views, views
+from keyturn.api.rotations import consumer_views, plan_views, preview_views, views
 from keyturn.api.rotations.schemas import (
     CreateSecretRotation,
     DeleteSecretRotation,
@@ -19,6 +19,7 @@ from keyturn.api.rotations.schemas import (
 from keyturn.approvals.service import Approvals
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock
+from keyturn.rotations.change_previews import ChangePreviews
 from keyturn.rotations.domain import Reason
 from keyturn.rotations.secret_rotations.consumers import SecretConsumers
 from keyturn.rotations.secret_rotations.domain import SecretRotationView
@@ -41,6 +42,7 @@ def router(
     values: SecretRotationValues,
     history: SecretRotationHistory,
     plans: SecretRotationPlans,
+    previews: ChangePreviews,
     consumers: SecretConsumers,
     approvals: Approvals,
     clock: Clock,
@@ -53,7 +55,7 @@ def router(
         *_single(rotations, clock),
         *_changing(rotations, clock, asking),
         *_rotating(rotations, clock, asking),
-        *_planning(plans),
+        *_planning(plans, previews),
         *_made(values, clock, asking),
         *_values(values, clock),
         *_history(history, clock),
@@ -192,7 +194,7 @@ def _until(look: Callable[[], SecretRotationView | None], clock: Clock) -> Waiti
 # --- looking ahead ----------------------------------------------------------------------------------------------------
 
 
-def _planning(plans: SecretRotationPlans) -> list[Operation]:
+def _planning(plans: SecretRotationPlans, previews: ChangePreviews) -> list[Operation]:
     @post(f"{ROOT}/plan")
     def plan_secret_rotation(actor: Actor, data: CreateSecretRotation) -> plan_views.PlanAnswer:
         """Say what creating the same would do: all its checks are made, at Entra ID too, and nothing is changed."""
@@ -203,7 +205,20 @@ def _planning(plans: SecretRotationPlans) -> list[Operation]:
         """Say what rotating now would do: which secret is added, and which ones are kept, or removed when."""
         return plan_views.answer(plans.of(actor, rotation_id))
 
-    return [plan_secret_rotation, plan_next_rotation]
+    @get(f"{ONE}/preview")
+    def preview_change(
+        actor: Actor, rotation_id: Uuid, query: preview_views.PreviewRotationChange
+    ) -> preview_views.RotationPreviewAnswer:
+        """Say what the deletion would do, or a rotation because of a leak: which secrets are removed, which stay valid, who uses
+        them. Nothing is changed. Who may not do it is refused.
+        """
+        if query.change == "leak":
+            return preview_views.preview(previews.leak_of_rotation(actor, rotation_id))
+        delete_secrets, revoke = query.delete_secrets, query.revoke_generated_credentials
+        found = previews.deletion_of_rotation(actor, rotation_id, delete_secrets=delete_secrets, revoke=revoke)
+        return preview_views.preview(found)
+
+    return [plan_secret_rotation, plan_next_rotation, preview_change]
 
 
 # --- secrets that were made before ------------------------------------------------------------------------------------

@@ -22,8 +22,14 @@ from keyturn.kit.clock import iso, iso_or_none
 from keyturn.rotations import waits
 from keyturn.rotations.domain import Rotation
 from keyturn.rotations.schedule import weekday_names
-from keyturn.rotations.secret_rotations.domain import GeneratedCredentials, SecretRotationView, SharedWith
+from keyturn.rotations.secret_rotations.domain import (
+    GeneratedCredentials,
+    SecretRotationRef,
+    SecretRotationView,
+    SharedWith,
+)
 from keyturn.rotations.secret_rotations.history import usable_until
+from keyturn.rotations.secret_rotations.kept_value import KeptValue
 from keyturn.rotations.secret_rotations.service import DeletedSecretRotation
 from keyturn.rotations.secret_rotations.signer_health import SignerHealth, signer_health
 from keyturn.web.schema.wire import ApiModel, Timestamp
@@ -165,12 +171,26 @@ class SharedWithAnswer(ApiModel):
     hidden: int
 
 
+class KeptValueShown(ApiModel):
+    """The value that the two secrets keep as ordinary ones. ``worksUntil`` null: its end is not known.
+
+    ``warning``: why it does not sign in, or not for long; null: it does.
+    """
+
+    works_until: Timestamp | None
+    warning: str | None
+
+
 class DeletedSecretRotationAnswer(ApiModel):
-    """``staysValid`` lists the secrets that still sign in to Entra ID; ``consumers`` who had which one when it was deleted."""
+    """``staysValid`` lists the secrets that still sign in to Entra ID; ``consumers`` who had which one when it was deleted.
+
+    ``keptValue`` is what its two secrets keep; null where they were deleted, or had no value.
+    """
 
     secret_rotation: SecretRotationShown
     stays_valid: list[ValidSecret]
     consumers: list[ConsumedSecretShown]
+    kept_value: KeptValueShown | None
 
 
 class GeneratedCredentialShown(ApiModel):
@@ -271,17 +291,23 @@ def listed(views: Sequence[SecretRotationView], now: datetime) -> SecretRotation
 
 def shared_with(result: SharedWith) -> SharedWithAnswer:
     return SharedWithAnswer(
-        [
-            SharingSecretRotation(ref.id, ref.name, ref.place.project_id, ref.place.environment, ref.place.path)
-            for ref in result.seen
-        ],
+        [sharing(ref) for ref in result.seen],
         result.hidden,
     )
 
 
+def sharing(ref: SecretRotationRef) -> SharingSecretRotation:
+    return SharingSecretRotation(ref.id, ref.name, ref.place.project_id, ref.place.environment, ref.place.path)
+
+
+def kept_value(kept: KeptValue | None) -> KeptValueShown | None:
+    return KeptValueShown(iso_or_none(kept.works_until), kept.warning) if kept else None
+
+
 def deleted(result: DeletedSecretRotation, now: datetime) -> DeletedSecretRotationAnswer:
     valid = [valid_secret(row) for row in result.stays_valid]
-    return DeletedSecretRotationAnswer(shown(result.view, now), valid, consumed_secrets(result.consumed))
+    kept = kept_value(result.kept)
+    return DeletedSecretRotationAnswer(shown(result.view, now), valid, consumed_secrets(result.consumed), kept)
 
 
 def generated(result: GeneratedCredentials, now: datetime) -> GeneratedCredentialsAnswer:

@@ -128,12 +128,15 @@ def _deleting(pages: RotationPages, page: PageRoute) -> PageRoute:
         require_typed(form.confirm, view.secret_rotation.name)
         delete_secrets, revoke = form.secrets == "delete", form.keys == "remove"
         stay: list[Credential] = []
+        warnings: list[str] = []
 
         def delete(consent: Consent) -> None:
             result = pages.rotations.delete(
                 actor, rotation_id, delete_secrets=delete_secrets, revoke=revoke, consent=consent
             )
             stay.extend(result.stays_valid)
+            if result.kept and result.kept.warning:
+                warnings.append(result.kept.warning)
 
         if asked := asked_instead(pages.approvals, actor, form, delete):
             return asked
@@ -143,6 +146,7 @@ def _deleting(pages: RotationPages, page: PageRoute) -> PageRoute:
         if revoke and left_to_remove(pages.removals, actor, view.rotation.id):
             to = removal_path(view.rotation.id)
             still += f" {'The others' if count else 'Its secrets'} are being removed from Entra ID: watch it here."
-        return Redirect(to, toast=f"{name} was deleted.{still}")
+        kept = [f"The value that its secrets keep: {warning}" for warning in warnings]
+        return Redirect(to, toast=" ".join([f"{name} was deleted.{still}", *kept]))
 
     return delete_rotation

@@ -24,6 +24,7 @@ from keyturn.rotations.run_schedule import ComingRun
 from keyturn.rotations.secret_rotations.consumers import LONGEST_CONTINUOUS_TOKEN, LONGEST_TOKEN
 from keyturn.rotations.secret_rotations.domain import SecretRotationView, SharedWith
 from keyturn.rotations.secret_rotations.history import usable_until
+from keyturn.rotations.secret_rotations.kept_value import KeptValue, value_after
 from keyturn.rotations.secret_rotations.signer_health import SignerHealth, signer_health
 from keyturn.web.edge import Endpoint
 from keyturn.web.html.forms import EMPTY
@@ -52,6 +53,8 @@ class RotationPage(PageOfRotations):
     line: TimeLine
     living: Sequence[LivingSecret]
     consumed: Sequence[UsedSecret]
+    kept: KeptValue | None
+    """What its two secrets keep if it is deleted and they are not."""
     token_ends_at: datetime
     """Until when access tokens of this moment live at most, and those of programs with continuous access evaluation."""
     continuous_token_ends_at: datetime
@@ -86,7 +89,7 @@ def _page(pages: RotationPages, actor: Actor, rotation_id: str, zone: ZoneInfo, 
     project = pages.project(actor, view.secret_rotation.project_id)
     service = pages.providers.of(view.connection.app).manifest.service
     lines = [run_line(run, steps, service, now, first="First secret") for run, steps in history.runs]
-    signer = signer_health(view, now)
+    signer, shared_with = signer_health(view, now), pages.rotations.shared_with(actor, rotation_id)
     runs = said_once(lines, {signer.message} if signer.message else ())
     return RotationPage(
         project=project,
@@ -96,6 +99,7 @@ def _page(pages: RotationPages, actor: Actor, rotation_id: str, zone: ZoneInfo, 
         line=draw(secrets_of(history.credentials, history.foreign), now, zone),
         living=_living(view, history.credentials, now),
         consumed=used_secrets(pages.consumers.of(actor, rotation_id)[1]),
+        kept=value_after(view.current, view.rotation, now, revoked=False, goes_on=shared_with.count > 0),
         token_ends_at=now + LONGEST_TOKEN,
         continuous_token_ends_at=now + LONGEST_CONTINUOUS_TOKEN,
         coming=history.coming(SHOWN_COMING, now) if view.secret_rotation.enabled else (),
@@ -106,7 +110,7 @@ def _page(pages: RotationPages, actor: Actor, rotation_id: str, zone: ZoneInfo, 
         drift=[drift(event) for event in history.drift],
         events=_events(pages, actor, project, view),
         busy=history.busy,
-        shared_with=pages.rotations.shared_with(actor, rotation_id),
+        shared_with=shared_with,
         form_state=form_state,
     )
 

@@ -111,6 +111,10 @@ class SharedWith:
     seen: Sequence[SecretRotationRef]
     hidden: int
 
+    @property
+    def count(self) -> int:
+        return len(self.seen) + self.hidden
+
 
 @dataclass(frozen=True)
 class Awaited:

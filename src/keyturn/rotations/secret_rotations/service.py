@@ -35,6 +35,7 @@ from keyturn.rotations.secret_rotations.domain import (
     SharedWith,
 )
 from keyturn.rotations.secret_rotations.events import record_secret_rotation_event
+from keyturn.rotations.secret_rotations.kept_value import KeptValue, kept_value
 from keyturn.rotations.secret_rotations.writes import SecretRotationWriter
 from keyturn.rotations.store import runs
 from keyturn.rotations.store import secret_rotations as store
@@ -51,12 +52,13 @@ LONGEST_WAIT = timedelta(seconds=100)
 class DeletedSecretRotation:
     """What was deleted, as it was. ``stays_valid`` are secrets that still work at the provider afterwards.
 
-    ``consumed``: who had which secret of the application at that moment.
+    ``consumed``: who had which secret of the application at that moment. ``kept``: the value that its two secrets keep.
     """
 
     view: SecretRotationView
     stays_valid: Sequence[Credential]
     consumed: Sequence[ConsumedSecret]
+    kept: KeptValue | None = None
 
 
 class SecretRotations:
@@ -337,6 +339,7 @@ class SecretRotations:
             change = proposals.deletion_of_rotation(view, delete_secrets=delete_secrets, revoke=revoke)
             gate.require(tx, actor, change, consent, now, self._policies.ids)
             used = consumed(tx, actor, view, now)
+            kept = None if delete_secrets else kept_value(tx, view, now, revoke=revoke)
             stay = self._writer.end(tx, actor, view, rotation, delete_secrets=delete_secrets, revoke=revoke)
             record_secret_rotation_event(
                 tx,
@@ -348,7 +351,7 @@ class SecretRotations:
                 staysValid=[credential_facts(row) for row in stay],
             )
         self._nudge()
-        return DeletedSecretRotation(view, stay, used)
+        return DeletedSecretRotation(view, stay, used, kept)
 
 
 def _told(run: Run, kind: type[KeyturnError]) -> KeyturnError:
