@@ -69,6 +69,7 @@ def _worker(database: Database, manner: str) -> Iterator[Worker]:
             _stream(stream).close()
 
 
+@pytest.mark.alternates
 def test_after_a_kill_the_next_start_carries_on(database: Database) -> None:
     make_rotation(database, "r", datetime.now(UTC))
     with _worker(database, "hang") as first:
@@ -93,6 +94,7 @@ def shared() -> Iterator[Database]:
 
 @pytest.mark.postgres
 @pytest.mark.slow
+@pytest.mark.alternates
 @pytest.mark.parametrize("machine", ["same", "another"])
 def test_after_a_kill_another_process_carries_on(shared: Database, machine: str) -> None:
     database = shared

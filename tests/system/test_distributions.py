@@ -210,6 +210,7 @@ def test_the_light_half_says_what_is_missing_for_a_server(archives: Path, tmp_pa
         assert refused.stderr.endswith('Fix: Install Keyturn with what a server needs: pip install "keyturn[server]"\n')
 
 
+@pytest.mark.alternates("installed")
 def test_the_server_has_all_it_imports_and_the_demonstration_says_what_it_needs(archives: Path, tmp_path: Path) -> None:
     server = Environment(tmp_path, wheel(archives, "keyturn"), extras=frozenset({"server", "azure", "traces"}))
     assert server.run("python", "-c", IMPORT_ALL, "keyturn").stderr == ""
@@ -219,6 +220,7 @@ def test_the_server_has_all_it_imports_and_the_demonstration_says_what_it_needs(
     assert refused.stderr.endswith("Fix: Install it beside Keyturn: pip install entra-emulator\n")
 
 
+@pytest.mark.alternates("installed")
 def test_the_emulator_is_whole_without_the_product(archives: Path, tmp_path: Path) -> None:
     alone = Environment(tmp_path, wheel(archives, "entra_emulator"), extras=frozenset({"pytest"}))
     assert "A local Entra ID and Microsoft Graph" in alone.run("entra-emulator", "--help").stdout
@@ -233,6 +235,7 @@ def test_the_emulator_is_whole_without_the_product(archives: Path, tmp_path: Pat
     assert float(started.stdout) < 1, "processor seconds until it answers"
 
 
+@pytest.mark.alternates("installed")
 def test_the_simulation_plays_where_all_three_are_installed(archives: Path, tmp_path: Path) -> None:
     everything = Environment(tmp_path, *(wheel(archives, name) for name in DISTRIBUTIONS), extras=frozenset({"server"}))
     played = everything.run("keyturn", "simulate", "--seed", "1", "--steps", "5")

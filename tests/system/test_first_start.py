@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from keyturn.crypto.root import generate
+from tests.simulation.seeds import share
 from tests.system.command import PATIENCE, Home, taken_port
 
 PASSWORD = "vellum-orbit-pickle-94"
@@ -106,12 +107,15 @@ def test_the_code_of_an_earlier_start_is_shown_again_and_a_given_one_is_never_pr
 
 @pytest.mark.parametrize(
     ("damage", "says", "fix"),
-    [
-        ("another key", "ENCRYPTION_KEY is the wrong key", "Give the key this database was made with"),
-        ("no key", "its key file", "Put the key file back from your backup"),
-        ("half a key", "is not a key", "openssl rand -hex 32"),
-        ("exposed key", "may be read by other users", "chmod 600"),
-    ],
+    share(
+        [
+            ("another key", "ENCRYPTION_KEY is the wrong key", "Give the key this database was made with"),
+            ("no key", "its key file", "Put the key file back from your backup"),
+            ("half a key", "is not a key", "openssl rand -hex 32"),
+            ("exposed key", "may be read by other users", "chmod 600"),
+        ],
+        2,
+    ),
 )
 def test_a_server_that_cannot_open_its_database_says_so_in_one_sentence(
     home: Home, started: Path, damage: str, says: str, fix: str

@@ -14,6 +14,7 @@ from infisical_sdk.infisical_requests import APIError
 
 from entra_emulator import Emulator, SystemClock
 from entra_emulator.server.server import run_in_thread
+from tests.simulation.seeds import share
 from tests.system.command import PATIENCE, Home
 from tests.system.sdk_project import PASSWORD
 
@@ -43,7 +44,7 @@ class Served:
         return answer.json()
 
 
-@pytest.fixture(params=["127.0.0.0/8", ""])
+@pytest.fixture(params=share(["127.0.0.0/8", ""], 2))
 def networks(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

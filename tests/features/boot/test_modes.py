@@ -9,6 +9,7 @@ from keyturn.cli.checkup import CheckupFinding, examine
 from keyturn.cli.context import CommandContext
 from keyturn.ports.http import HttpRequest, HttpResponse, TransportFailed
 from tests.features.boot.starting import CLOCK, start, started
+from tests.simulation.seeds import share
 
 
 class Nowhere:
@@ -47,17 +48,20 @@ def test_private_files_are_not_spoken_of(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "mode", "words", "fix"),
-    [
-        ("keyturn.db", 0o644, "EVERY user of this machine may read the file", "chmod 600"),
-        ("keyturn.db", 0o666, "EVERY user of this machine may change the file", "chmod 600"),
-        ("keyturn.db", 0o660, "Every member of group", "chmod 600"),
-        ("keyturn.db-wal", 0o644, "EVERY user of this machine may read the file", "chmod 600"),
-        ("keyturn.db-shm", 0o640, "Every member of group", "chmod 600"),
-        ("", 0o755, "EVERY user of this machine may list the data folder", "chmod 700"),
-        ("", 0o777, "EVERY user of this machine may add and remove files in the data folder", "chmod 700"),
-        ("", 0o2775, "EVERY user of this machine may list the data folder", "chmod 700"),
-        ("", 0o711, "EVERY user of this machine may enter the data folder", "chmod 700"),
-    ],
+    share(
+        [
+            ("keyturn.db", 0o644, "EVERY user of this machine may read the file", "chmod 600"),
+            ("keyturn.db", 0o666, "EVERY user of this machine may change the file", "chmod 600"),
+            ("keyturn.db", 0o660, "Every member of group", "chmod 600"),
+            ("keyturn.db-wal", 0o644, "EVERY user of this machine may read the file", "chmod 600"),
+            ("keyturn.db-shm", 0o640, "Every member of group", "chmod 600"),
+            ("", 0o755, "EVERY user of this machine may list the data folder", "chmod 700"),
+            ("", 0o777, "EVERY user of this machine may add and remove files in the data folder", "chmod 700"),
+            ("", 0o2775, "EVERY user of this machine may list the data folder", "chmod 700"),
+            ("", 0o711, "EVERY user of this machine may enter the data folder", "chmod 700"),
+        ],
+        3,
+    ),
 )
 def test_what_others_may_use_is_told_with_the_command_that_ends_it(
     folder: Path, name: str, mode: int, words: str, fix: str

@@ -48,7 +48,7 @@ def all_can_be_read(web: ApiClient, connection: Json, other: Json) -> Json:
     return web.get(connection)
 
 
-@pytest.mark.parametrize("zone", ["Mars/Base", "", "../etc", "posix/Nowhere"])
+@pytest.mark.parametrize("zone", share(["Mars/Base", "", "../etc", "posix/Nowhere"], 2))
 def test_a_time_zone_that_does_not_exist_here_fails_its_rotation_aloud(web: ApiClient, zone: str) -> None:
     connection, other = two(web)
     damage(web, rotations, rotations.c.connection_id == connection["id"], time_zone=zone)
@@ -83,8 +83,8 @@ def test_moments_at_the_ends_of_the_calendar(web: ApiClient, column: str, year: 
 
 @pytest.mark.parametrize(
     "anchor",
-    [{"at": "9999-12-31T23:59:59+00:00", "scheduled": True}, {"at": "0001-01-01T00:00:00+14:00", "scheduled": False},
-     {"when": "today"}, ["x"], "soon", 7, {"at": None, "scheduled": None}],
+    share([{"at": "9999-12-31T23:59:59+00:00", "scheduled": True}, {"at": "0001-01-01T00:00:00+14:00", "scheduled": False},
+           {"when": "today"}, ["x"], "soon", 7, {"at": None, "scheduled": None}], 3),
 )  # fmt: skip
 def test_an_anchor_that_makes_no_sense_is_replaced_by_the_last_rotation(shape: ApiClient, anchor: Any) -> None:
     connection, other = two(shape)
@@ -135,7 +135,10 @@ def test_a_secret_that_does_not_open_is_told_by_the_rotation(web: ApiClient) -> 
 
 @pytest.mark.parametrize(
     "text",
-    [{"requested_by": {"x": 1}}, {"failure": ["?"]}, {"failure": {"more": 1}}, {"reason": "moon"}, {"state": "?"}],
+    share(
+        [{"requested_by": {"x": 1}}, {"failure": ["?"]}, {"failure": {"more": 1}}, {"reason": "moon"}, {"state": "?"}],
+        2,
+    ),
 )
 def test_a_run_with_members_and_words_that_nobody_knows(shape: ApiClient, text: Json) -> None:
     connection, other = two(shape)
@@ -206,12 +209,15 @@ def test_no_moment_of_any_table_fails_a_list_or_another_connection(web: ApiClien
 @pytest.mark.alternates
 @pytest.mark.parametrize("where", ["rotations", "leases", "runs"])
 def test_no_moment_stops_a_rotation_without_a_word(web: ApiClient, where: str) -> None:
-    """A week later it has rotated, or says that its row cannot be read; the others have rotated."""
+    """A week later it has rotated, or says that its row cannot be read; the others have rotated.
+
+    Half of the columns in each run.
+    """
     connection, other = two(web)
     database = web.world.database
     runs_before = len(web.ask("GET", f"{other['id']}/rotation-runs")["rotationRuns"])
     of_made = 1
-    for _, column in unreadable.columns_of(Moment, where):
+    for _, column in share(unreadable.columns_of(Moment, where), 2):
         for text in unreadable.moments(database)[:2]:
             assert unreadable.write(database, where, column, text, of_one(connection)[where])
             web.world.run_until(web.world.clock.now() + timedelta(days=8))

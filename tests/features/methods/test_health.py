@@ -19,6 +19,7 @@ from tests.databases import sqlite_database
 from tests.features.connections.desk import WEEKLY, Json
 from tests.features.methods.certificates import ENDS, pair
 from tests.features.methods.scene import MethodsFixture
+from tests.simulation.seeds import share
 
 DAY = timedelta(days=1)
 
@@ -102,7 +103,7 @@ TRIED = [
 ]
 
 
-@pytest.mark.parametrize(("method", "case", "rotating"), TRIED)
+@pytest.mark.parametrize(("method", "case", "rotating"), share(TRIED, 3))
 def test_a_refusal_shows_within_a_day(scene: MethodsFixture, method: Any, case: str, *, rotating: bool) -> None:
     connection, app = method(scene, rotating=rotating)
     happen, code, words = CASES[case]
@@ -166,9 +167,10 @@ def test_new_credentials_end_a_refusal_at_once(scene: MethodsFixture, *, rotatin
 
 
 def test_an_expired_secret_is_refused_as_expired(scene: MethodsFixture) -> None:
-    connection, _ = by_secret(scene, rotating=False)
-    end = scene.world.emulator.admin.secrets(scene.world.application.object_id)[0].end
-    scene.world.run_until(datetime.fromtimestamp(end, tz=scene.world.clock.now().tzinfo) + DAY)
+    end = scene.world.clock.now() + 3 * DAY
+    old = scene.admin.add_secret(scene.world.application.object_id, "by hand", end=end.timestamp())
+    connection = scene.web.create("c", credentials=scene.web.credentials(clientSecret=old.value))
+    scene.world.run_until(end + DAY)
     assert scene.web.get(connection)["refusal"]["code"] == "azure.secret_expired"
     assert scene.world.events("credentials-drifted") == []
 

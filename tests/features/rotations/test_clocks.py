@@ -64,7 +64,7 @@ def test_a_clock_set_back_in_the_middle_of_a_run(world: World, off: timedelta, s
     healed(world, connection, timedelta(minutes=4))
 
 
-@pytest.mark.parametrize("off", [HOUR, 60 * DAY, TEN_YEARS])
+@pytest.mark.parametrize("off", share([HOUR, 60 * DAY, TEN_YEARS], 2))
 def test_a_clock_that_was_ahead_for_25_seconds(world: World, off: timedelta) -> None:
     server = world.servers[0]
     connection = world.connect(days=7)
@@ -80,7 +80,7 @@ def test_a_clock_that_was_ahead_for_25_seconds(world: World, off: timedelta) -> 
     )
 
 
-@pytest.mark.parametrize("seconds", [2, 4, 6, 9, 14])
+@pytest.mark.parametrize("seconds", share([2, 4, 6, 9, 14], 2))
 def test_of_two_workers_one_is_an_hour_ahead_and_killed(world: World, seconds: int) -> None:
     ahead, right = world.servers
     connection = world.connect()
@@ -157,7 +157,7 @@ def exists(world: World, secret: Credential) -> bool:
     return secret.key_id in set(world.keys())
 
 
-@pytest.mark.parametrize("off", [8 * DAY, 60 * DAY, TEN_YEARS, -HOUR, -60 * DAY])
+@pytest.mark.parametrize("off", share([8 * DAY, 60 * DAY, TEN_YEARS, -HOUR, -60 * DAY], 2))
 def test_a_wrong_clock_ends_no_overlap_before_its_time(world: World, off: timedelta) -> None:
     wrong, right = world.servers
     connection = overlapping(world)
@@ -177,7 +177,7 @@ def test_a_wrong_clock_ends_no_overlap_before_its_time(world: World, off: timede
 
 
 @pytest.mark.parametrize("off", share([HOUR, 60 * DAY, TEN_YEARS, -HOUR, -60 * DAY], 2))
-@pytest.mark.parametrize("seconds", range(3, 12, 4))
+@pytest.mark.parametrize("seconds", share(range(3, 12, 4), 3))
 def test_an_overlap_that_a_wrong_clock_grants_lasts_as_long_as_any(world: World, off: timedelta, seconds: int) -> None:
     wrong, right = world.servers
     connection = overlapping(world)
@@ -343,7 +343,7 @@ def test_a_secret_whose_end_only_a_wrong_clock_has_seen_is_still_removed(world: 
 # --- planning -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("off", [timedelta(minutes=6), -timedelta(minutes=6), HOUR, -60 * DAY, TEN_YEARS])
+@pytest.mark.parametrize("off", share([timedelta(minutes=6), -timedelta(minutes=6), HOUR, -60 * DAY, TEN_YEARS], 2))
 def test_no_new_credential_is_planned_while_the_clock_is_wrong(world: World, off: timedelta) -> None:
     server = world.servers[0]
     connection = world.connect(days=7)

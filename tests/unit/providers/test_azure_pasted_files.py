@@ -23,6 +23,7 @@ from keyturn.kit.secret import Plaintext
 from keyturn.ports.provider import SigningCertificate
 from keyturn.providers.azure.reading import read_certificate
 from tests.features.methods.certificates import Pair, elliptic, pair, rsa_key
+from tests.simulation.seeds import share
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 GOOD, OTHER = pair(), pair(rsa_key(1), name="another")
@@ -100,14 +101,14 @@ DRESSES: dict[str, Callable[[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("dress", DRESSES)
+@pytest.mark.parametrize("dress", share(list(DRESSES), 2))
 def test_a_certificate_and_a_key_are_taken_in_every_dress(dress: str) -> None:
     put_on = DRESSES[dress]
     assert is_good(read(put_on(GOOD.pem), put_on(GOOD.key_pem)))
     assert is_good(read(put_on(GOOD.pem), GOOD.written(PrivateFormat.TraditionalOpenSSL)))
 
 
-@pytest.mark.parametrize("dress", [name for name in DRESSES if "bare" not in name])
+@pytest.mark.parametrize("dress", share([name for name in DRESSES if "bare" not in name], 3))
 def test_a_key_in_the_old_encryption_is_opened_in_every_dress(dress: str) -> None:
     key = GOOD.written(PrivateFormat.TraditionalOpenSSL, "correct horse")
     assert "Proc-Type" in key
