@@ -239,6 +239,8 @@ _PROVISIONED = (
         "Groups/.search",
         "Groups/{group_id}",
         ".search",
+        "Bulk",
+        "Me",
         "{rest}",
     ),
     *("ServiceProviderConfig", "ResourceTypes", "ResourceTypes/{name}", "Schemas", "Schemas/{name}"),

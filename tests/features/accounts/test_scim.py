@@ -230,6 +230,8 @@ def test_filters_and_pages(provider: Provider) -> None:
     assert names(f'id eq "{one}"') == {"user3"}
     assert names('userName sw "USER" and (name.familyName eq "1" or name.familyName eq "2")') == {"user1", "user2"}
     assert names('not (userName sw "user")') == {"ann"}
+    assert names(f'id eq "{one}" and (active eq true or userName eq "x") and not (title eq "x")') == {"user3"}
+    assert names(f'(id eq "{one}" or userName eq "user1@contoso.test") and externalId pr') == {"user1", "user3"}
     assert names('emails[type eq "work" and value ew "3@contoso.test"]') == {"user3"}
     assert names('emails.value co "user4"') == names('emails co "user4"') == {"user4"}
     assert names("externalId pr and active eq true") == {f"user{each}" for each in range(5)}
@@ -269,6 +271,76 @@ def test_filters_and_pages(provider: Provider) -> None:
         "Resources"
     ]
     assert set(only) == {"schemas", "id", "userName", "name"}
+
+
+def test_lists_are_put_in_the_order_that_is_asked_for(provider: Provider) -> None:
+    for address, family in (("a@contoso.test", "zuse"), ("b@contoso.test", "Ada"), ("c@contoso.test", "")):
+        provider.user(address, name={"familyName": family} if family else {}, externalId=f"{address[0].upper()}x")
+
+    def names(query: str) -> str:
+        page = provider.ask("GET", f"/Users?{query}")
+        return "".join(each["userName"][0] for each in page["Resources"] if "contoso" in each["userName"])
+
+    assert names("sortBy=userName") == names("sortBy=userName&sortOrder=Ascending") == "abc"
+    assert names("sortBy=emails.value&sortOrder=descending") == "cba"
+    assert names("sortBy=name.familyName") == "bac", "without regard to case, and who has none at the end"
+    assert names(f"sortBy={USER}:name.familyName&sortOrder=descending") == "cab"
+    assert names("sortBy=externalId&sortOrder=descending&count=2&startIndex=2") == "cb", "after ann, who has none"
+    assert names("sortBy=nickName") == "abc", "what nobody has puts nobody first"
+    search = {"sortBy": "meta.created", "sortOrder": "descending", "filter": 'userName ew "contoso.test"', "count": 1}
+    assert provider.ask("POST", "/Users/.search", search)["Resources"][0]["userName"] == "a@contoso.test"
+    for name in ("Zoo", "ant"):
+        provider.ask("POST", "/Groups", {"schemas": [GROUP], "displayName": name}, expect=201)
+    groups = provider.ask("GET", "/Groups?sortBy=displayName")["Resources"]
+    assert [each["displayName"] for each in groups] == ["ant", "Zoo"]
+    assert provider.ask("GET", "/Users?sortBy=a%20b", expect=400)["scimType"] == "invalidPath"
+    assert provider.ask("GET", "/Users?sortBy=emails[type%20pr]", expect=400)["scimType"] == "invalidPath"
+    assert provider.ask("GET", "/Users?sortBy=userName&sortOrder=up", expect=400)["scimType"] == "invalidValue"
+
+
+def test_a_change_that_expects_another_version_changes_nothing(provider: Provider) -> None:
+    made = provider.raw("POST", "/Users", {"schemas": [USER], "userName": "ada@contoso.test"})
+    path, first = f"/Users/{made.json()['id']}", made.headers["etag"]
+    assert (
+        first
+        == made.json()["meta"]["version"]
+        == provider.ask("GET", "/Users?count=1")["Resources"][0]["meta"]["version"]
+    )
+
+    def sent(method: str, where: str, version: str, body: object = None) -> int:
+        headers = {"authorization": f"Bearer {provider.token}", "if-match": version, "if-none-match": version}
+        answer = provider.client.request(method, f"/api/scim/v2{where}", json=body, headers=headers)
+        return int(answer.status_code)
+
+    rename = {"schemas": [PATCH], "Operations": [{"op": "replace", "path": "name.givenName", "value": "Ada"}]}
+    assert sent("GET", path, first) == sent("GET", path, "*") == 304
+    assert sent("PATCH", path, f'"other", {first}', rename) == 200
+    assert sent("GET", path, first) == 200, "it is another one now"
+    whole = {"schemas": [USER], "userName": "eve@contoso.test"}
+    assert [
+        sent(*each) for each in (("PATCH", path, first, rename), ("PUT", path, first, whole), ("DELETE", path, first))
+    ] == [
+        412,
+        412,
+        412,
+    ]
+    provider.headers = {"if-match": first}
+    assert "has changed it since" in provider.ask("PUT", path, whole, expect=412)["detail"]
+    provider.headers = {}
+    ada = provider.ask("GET", path)
+    assert (ada["userName"], ada["name"]["givenName"]) == ("ada@contoso.test", "Ada")
+    assert sent("PUT", path, "no tag", whole) == 412, "what cannot be read is no version"
+    assert sent("PUT", path, "*", whole) == 200
+
+    team = provider.ask("POST", "/Groups", {"schemas": [GROUP], "displayName": "Team"}, expect=201)
+    of_team, before = f"/Groups/{team['id']}", team["meta"]["version"]
+    provider.patch(of_team, {"op": "add", "path": "members", "value": [{"value": ada["id"]}]})
+    assert (
+        sent("DELETE", of_team, before) == sent("PUT", of_team, before, {"schemas": [GROUP], "displayName": "x"}) == 412
+    )
+    assert provider.ask("GET", path)["meta"]["version"] != ada["meta"]["version"], "the user is in a group now"
+    assert sent("DELETE", of_team, provider.raw("GET", of_team).headers["etag"]) == 204
+    assert sent("DELETE", path, "*") == 204
 
 
 def test_a_large_group_is_changed_quickly_and_costly_filters_are_refused() -> None:
@@ -317,6 +389,14 @@ def test_groups_give_roles_and_take_them(provider: Provider) -> None:
     provider.patch(path, {"op": "remove", "path": f'members[value eq "{ada["id"]}"]'})
     assert (role(ada), role(eve)) == (("no-access", 0), ("no-access", 0))
     assert provider.ask("GET", path)["members"] == []
+    provider.patch(path, {"op": "Add", "path": "members", "value": [{"value": ada["id"]}]})
+    for user, there in ((ada, [team["id"]]), (eve, [])):  # as Entra ID asks whether somebody is in it
+        asked = f'id eq "{team["id"]}" and members eq "{user["id"]}"'
+        assert [each["id"] for each in provider.found("Groups", asked)] == there
+    provider.patch(path, {"op": "remove", "path": f'members[value eq "{ada["id"]}" and type eq "Group"]'})
+    assert role(ada) == ("viewer", 1), "that is no member of it"
+    provider.patch(path, {"op": "remove", "path": f'members[value eq "{ada["id"]}" and type eq "User"]'})
+    assert role(ada) == ("no-access", 0)
     unknown = {"op": "add", "path": "members", "value": [{"value": eve["id"]}, {"value": "nobody"}]}
     assert provider.patch(path, unknown, expect=400)["scimType"] == "invalidValue"
     assert role(eve) == ("no-access", 0)
@@ -380,7 +460,9 @@ def test_the_service_describes_itself_and_refuses_what_is_no_json(provider: Prov
     provider.ask("GET", "/Schemas?filter=id%20pr", expect=403)
     provider.ask("GET", "/Nothing/at/all", expect=404)
     provider.ask("DELETE", "/Schemas", expect=405)
-    provider.ask("POST", "/.search", {}, expect=501)
+    assert (config["sort"]["supported"], config["etag"]["supported"]) == (True, True)
+    for method, path in (("POST", "/.search"), ("POST", "/Bulk"), ("GET", "/Me"), ("PATCH", "/Me")):
+        provider.ask(method, path, {} if method != "GET" else None, expect=501)
     provider.headers = {"content-type": "text/plain"}
     bad = provider.client.request(
         "POST", "/api/scim/v2/Users", content=b"{", headers={"authorization": f"Bearer {provider.token}"}

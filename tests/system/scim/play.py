@@ -28,6 +28,10 @@ def main(url: str, token: str) -> None:
     ada = client.create(user(user_name="ada@contoso.test", external_id="object-id", active=True))
     found = client.query(user, query_parameters={"filter": 'userName eq "ADA@contoso.test"'})
     assert [each.id for each in found.resources] == [ada.id]
+    assert ada.meta.version, "changes may expect it"
+    everybody = client.query(user, query_parameters={"sortBy": "userName", "sortOrder": "descending"}).resources
+    names = [each.user_name for each in everybody]
+    assert names == sorted(names, reverse=True), names
     off = PatchOp[user](operations=[PatchOperation(op=PatchOperation.Op.replace_, path="active", value=False)])
     assert client.modify(user, ada.id, off).active is False
     team = client.create(group(display_name="Platform", members=[group.Members(value=ada.id)]))

@@ -9,8 +9,10 @@ from urllib.parse import parse_qsl
 from keyturn.errors import NotFound
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
+from keyturn.provisioning.scim.domain import Expected, any_version
 from keyturn.web.auth import bearer
 from keyturn.web.edge import Edge
+from keyturn.web.etags import matches
 from keyturn.web.messages import Request, Response
 from keyturn.web.routes import read_json, require_plain
 from keyturn.web.schema.wire import encode
@@ -27,25 +29,36 @@ _KINDS = {
     "access.email_taken": "uniqueness",
     "request.malformed": "invalidSyntax",
 }
+"""The ``scimType`` of errors that have one: RFC 7644, section 3.12."""
 _FORBIDDEN = frozenset({"access.last_admin"})
-_STATUSES = {"access.email_taken": 409}
+_STATUSES = {"access.email_taken": 409, "scim.version": 412}
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request of a client: who it is, what it asks for and with what body."""
+    """One request of a client: who it is, what it asks for and with what body; the versions that it expects, and has."""
 
     client: Actor
     params: Mapping[str, str]
     query: Mapping[str, str]
     body: Any
+    if_match: str | None = None
+    if_none_match: str | None = None
+
+    @property
+    def expected(self) -> Expected:
+        """What the client would change, and nothing else."""
+        return any_version if self.if_match is None else partial(_is_among, self.if_match)
 
 
 @dataclass(frozen=True)
 class Answer:
+    """``version`` is that of the one resource in it."""
+
     content: object | None
     status: int = 200
     location: str = ""
+    version: str = ""
 
 
 Authenticate = Callable[[Plaintext | None, str], Actor]
@@ -84,8 +97,13 @@ class ScimEndpoint:
             require_plain(request.headers, request.body)
             body = read_json(request.body)
         query = dict(parse_qsl(request.query.decode("utf-8", "replace"), max_num_fields=100))
-        answer = self.function(Call(client, request.path_params, query, body))
-        headers = {"location": answer.location} if answer.location else {}
+        tags = (request.headers.get("if-match"), request.headers.get("if-none-match"))
+        call = Call(client, request.path_params, query, body, *tags)
+        answer = self.function(call)
+        named = {"location": answer.location, "etag": answer.version}
+        headers = {name: value for name, value in named.items() if value}
+        if self.method == "GET" and answer.version and _is_among(call.if_none_match or "", answer.version):
+            return Response(status=304, headers=headers)
         if answer.content is None:
             return Response(status=204)
         return Response(encode(answer.content), answer.status, MEDIA_TYPE, headers)
@@ -103,3 +121,8 @@ class ScimEndpoint:
         }
         more = {"www-authenticate": "Bearer"} if status == 401 else {}
         return Response(encode(body), status, MEDIA_TYPE, {**headers, **more})
+
+
+def _is_among(tags: str, version: str) -> bool:
+    """Say whether these tags name the version. Weakly compared, as it is with versions: RFC 7644, section 3.14."""
+    return matches(version.removeprefix("W/"), [tags])

@@ -9,7 +9,7 @@ from keyturn.errors import Forbidden, NotBuilt, NotFound
 from keyturn.provisioning.scim.domain import Page, Window
 from keyturn.provisioning.scim.filters import Filter, parse_filter, plain_path
 from keyturn.provisioning.scim.groups import ScimGroups
-from keyturn.provisioning.scim.patches import fields, invalid
+from keyturn.provisioning.scim.patches import attribute_path, fields, invalid
 from keyturn.provisioning.scim.schemas import MOST_RESULTS, resource_types, schemas, service_provider_config
 from keyturn.provisioning.scim.users import ScimUsers
 from keyturn.web.edge import Endpoint
@@ -32,6 +32,8 @@ def router(users: ScimUsers, groups: ScimGroups, authenticate: Authenticate) -> 
         *_resources("Groups", "group_id", groups),
         *_about(users.base),
         ("POST", "/.search", _search_all),
+        ("POST", "/Bulk", _bulk),
+        *((method, "/Me", _me) for method in METHODS),
     ]
     by_path: dict[str, dict[str, Callable[[Call], Answer]]] = {}
     for method, path, function in routes:
@@ -67,6 +69,14 @@ def _search_all(_call: Call) -> Answer:
     )
 
 
+def _bulk(_call: Call) -> Answer:
+    raise NotBuilt("This service takes no operations in bulk.", code="scim.bulk", fix="Send each of them by itself.")
+
+
+def _me(_call: Call) -> Answer:
+    raise NotBuilt("A token of SCIM is nobody's in particular.", code="scim.me", fix="Search /Users with a filter.")
+
+
 def _resources(name: str, parameter: str, cases: ScimUsers | ScimGroups) -> Sequence[_Route]:
     one = f"/{name}/{{{parameter}}}"
 
@@ -84,16 +94,16 @@ def _resources(name: str, parameter: str, cases: ScimUsers | ScimGroups) -> Sequ
         return _made(cases.create(call.client, call.body), call)
 
     def get(call: Call) -> Answer:
-        return Answer(_chosen(cases.get(call.client, call.params[parameter]), call.query))
+        return _one(cases.get(call.client, call.params[parameter]), call)
 
     def replace(call: Call) -> Answer:
-        return Answer(_chosen(cases.replace(call.client, call.params[parameter], call.body), call.query))
+        return _one(cases.replace(call.client, call.params[parameter], call.body, call.expected), call)
 
     def patch(call: Call) -> Answer:
-        return Answer(_chosen(cases.patch(call.client, call.params[parameter], _operations(call.body)), call.query))
+        return _one(cases.patch(call.client, call.params[parameter], _operations(call.body), call.expected), call)
 
     def delete(call: Call) -> Answer:
-        cases.delete(call.client, call.params[parameter])
+        cases.delete(call.client, call.params[parameter], call.expected)
         return Answer(None)
 
     return (
@@ -153,7 +163,7 @@ def _search(body: object) -> dict[str, str]:
     """Read a search that is sent as a body, as the same in an address: RFC 7644, section 3.4.3."""
     if not isinstance(body, Mapping):
         raise invalid("A search is an object.")
-    names = ("filter", "startIndex", "count", "attributes", "excludedAttributes")
+    names = ("filter", "startIndex", "count", "sortBy", "sortOrder", "attributes", "excludedAttributes")
     given = fields(body, names).items()
     return {
         name: ",".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -163,9 +173,13 @@ def _search(body: object) -> dict[str, str]:
 
 
 def _window(query: Mapping[str, str]) -> Window:
-    """Read the page asked for. A start below 1 is 1, a count below 0 is 0: RFC 7644, section 3.4.2.4."""
+    """Read the page and the order asked for. A start below 1 is 1, a count below 0 is 0: RFC 7644, section 3.4.2.4."""
     start, count = _number(query, "startIndex", 1), _number(query, "count", _USUAL)
-    return Window(max(1, start), min(MOST_RESULTS, max(0, count)))
+    order = query.get("sortOrder", "").lower() or "ascending"
+    if order not in {"ascending", "descending"}:
+        raise invalid("'sortOrder' is ascending or descending.", "sortOrder")
+    by = attribute_path(query.get("sortBy", ""))
+    return Window(max(1, start), min(MOST_RESULTS, max(0, count)), by, order == "descending")
 
 
 def _number(query: Mapping[str, str], name: str, otherwise: int) -> int:
@@ -186,8 +200,13 @@ def _listed(page: Page, window: Window, query: Mapping[str, str]) -> dict[str, A
     }
 
 
+def _one(resource: dict[str, Any], call: Call) -> Answer:
+    return Answer(_chosen(resource, call.query), version=resource["meta"]["version"])
+
+
 def _made(resource: dict[str, Any], call: Call) -> Answer:
-    return Answer(_chosen(resource, call.query), 201, resource["meta"]["location"])
+    meta = resource["meta"]
+    return Answer(_chosen(resource, call.query), 201, meta["location"], meta["version"])
 
 
 def _chosen(resource: dict[str, Any], query: Mapping[str, str]) -> dict[str, Any]:

@@ -1,13 +1,17 @@
 """What SCIM provisions, as values: tokens of clients, groups; and users and groups in the shapes of RFC 7643."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from keyturn.errors import Conflict
 from keyturn.kit.clock import iso
 from keyturn.people.domain import User
 from keyturn.provisioning.scim.patches import fields, invalid
+from keyturn.provisioning.scim.sorting import in_order
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -68,13 +72,21 @@ class UserChange:
 
 @dataclass(frozen=True)
 class Window:
-    """A page of what matches: ``count`` resources from ``start`` on, which counts from 1."""
+    """A page of what matches: ``count`` resources from ``start`` (from 1) on, in the order of an attribute, if any."""
 
     start: int = 1
     count: int = 100
+    sort_by: str = ""
+    descending: bool = False
 
     def of(self, matches: Sequence[Any]) -> Sequence[Any]:
         return matches[self.start - 1 : self.start - 1 + self.count]
+
+    def page(self, matches: Sequence[dict[str, Any]]) -> "Page":
+        """Return the page of these resources, put in order and with their versions."""
+        if self.sort_by:
+            matches = in_order(matches, self.sort_by, descending=self.descending)
+        return Page(len(matches), [versioned(each) for each in self.of(matches)])
 
 
 @dataclass(frozen=True)
@@ -90,6 +102,14 @@ class GroupChange:
     name: str
     external_id: str | None
     members: Sequence[str] = field(default_factory=tuple)
+
+
+Expected = Callable[[str], bool]
+"""Whether a version is one that the client expects, who would change or remove nothing else: ``If-Match``."""
+
+
+def any_version(_version: str) -> bool:
+    return True
 
 
 # --- as clients see them ----------------------------------------------------------------------------------------------
@@ -129,6 +149,22 @@ def group_resource(group: Group, base: str) -> dict[str, Any]:
         "meta": _meta("Group", f"{base}/Groups/{group.id}", group.created_at, group.updated_at),
     }
     return {key: value for key, value in shown.items() if value is not None}
+
+
+def versioned(resource: dict[str, Any]) -> dict[str, Any]:
+    """Return the resource with its version, by which clients tell whether anything in it has changed: RFC 7644, section 3.14."""
+    digest = hashlib.sha256(json.dumps(resource, sort_keys=True).encode()).hexdigest()
+    return resource | {"meta": resource["meta"] | {"version": f'W/"{digest[:32]}"'}}
+
+
+def require_expected(resource: dict[str, Any], expected: Expected) -> None:
+    """Raise Conflict where the client expects another version of the resource than that of now."""
+    if expected is not any_version and not expected(versioned(resource)["meta"]["version"]):
+        raise Conflict(
+            "Somebody has changed it since this client has read it.",
+            code="scim.version",
+            fix="Read it again, and send the change with its ETag as If-Match; or without, whatever it is.",
+        )
 
 
 def _meta(kind: str, location: str, created_at: datetime, updated_at: datetime) -> dict[str, str]:

@@ -28,7 +28,7 @@ _OF_CORE = re.compile(r"urn:ietf:params:scim:schemas:core:2\.0:\w+:", re.IGNOREC
 
 @dataclass(frozen=True)
 class Filter:
-    """``equals`` is the attribute, in lower case, and the text of a filter that is one comparison with ``eq``."""
+    """``equals`` is an attribute, in lower case, and the text that it equals in all that match; None: none is that simple."""
 
     matches: Predicate
     equals: tuple[str, str] | None = None
@@ -43,7 +43,7 @@ def parse_filter(text: str) -> Filter:
     matches = reader.disjunction(0)
     if reader.tokens:
         raise invalid_filter(f"'{reader.tokens[0]}' is not expected there.")
-    return Filter(matches, reader.only, reader.terms)
+    return Filter(matches, reader.equals, reader.terms)
 
 
 def plain_path(path: str) -> str:
@@ -82,20 +82,23 @@ class _Reader:
 
     def __init__(self, tokens: list[str]) -> None:
         self.tokens = tokens
-        self.only: tuple[str, str] | None = None
+        self.equals: tuple[str, str] | None = None
+        """What is known of all that matches what was read so far: the first comparison with ``eq`` that has to hold."""
         self.terms = 0
 
     def disjunction(self, depth: int) -> Predicate:
         return self._joined("or", lambda: self._joined("and", lambda: self._term(depth), all), any)
 
     def _joined(self, word: str, read: Callable[[], Predicate], of: Callable[[Iterator[bool]], bool]) -> Predicate:
+        before = self.equals
         parts = [read()]
         while self.tokens and self.tokens[0].lower() == word:
             self.tokens.pop(0)
             parts.append(read())
         if len(parts) == 1:
             return parts[0]
-        self.only = None
+        if word == "or":
+            self.equals = before
         return lambda resource: of(part(resource) for part in parts)
 
     def _term(self, depth: int) -> Predicate:
@@ -105,8 +108,8 @@ class _Reader:
         token = self._next()
         if token.lower() == "not" and self.tokens[:1] == ["("]:
             self._next()
-            inner = self._inside(")", depth)
-            self.only = None
+            before, inner = self.equals, self._inside(")", depth)
+            self.equals = before
             return lambda resource: not inner(resource)
         if token == "(":
             return self._inside(")", depth)
@@ -115,8 +118,8 @@ class _Reader:
         path = plain_path(token)
         if self.tokens[:1] == ["["]:
             self._next()
-            inner = self._inside("]", depth)
-            self.only = None
+            before, inner = self.equals, self._inside("]", depth)
+            self.equals = before
             return lambda resource: any(inner(each) for each in _elements(_at(resource, path)))
         return self._comparison(path)
 
@@ -138,7 +141,7 @@ class _Reader:
         if isinstance(wanted, bool | None) and operator not in {"eq", "ne"}:
             raise invalid_filter(f"'{operator}' compares texts, numbers and moments.")
         if operator == "eq" and isinstance(wanted, str):
-            self.only = (path, wanted)
+            self.equals = self.equals or (path, wanted)
         return _compared(path, operator, wanted)
 
     def _next(self) -> str:
@@ -158,11 +161,11 @@ def _value(token: str) -> Any:
 
 
 def _compared(path: str, operator: str, wanted: Any) -> Predicate:
-    right = _comparable(path, wanted)
+    right = comparable(path, wanted)
     compare = _COMPARISONS[operator]
 
     def matches(resource: Any) -> bool:
-        values = [_comparable(path, value) for value in values_at(resource, path)]
+        values = [comparable(path, value) for value in values_at(resource, path)]
         if operator == "ne":
             return right not in values if right is not None else any(value is not None for value in values)
         if right is None:
@@ -185,7 +188,8 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _comparable(path: str, value: Any) -> Any:
+def comparable(path: str, value: Any) -> Any:
+    """Return the value as it is compared: texts without regard to case, but for ids; moments as moments."""
     if isinstance(value, str):
         if path in _MOMENTS:
             return _moment(value)

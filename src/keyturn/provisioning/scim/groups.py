@@ -22,12 +22,16 @@ from keyturn.ports.clock import Clock, Ids
 from keyturn.provisioning.scim import store
 from keyturn.provisioning.scim.domain import (
     GROUP_FIELDS,
+    Expected,
     Group,
     GroupChange,
     Page,
     Window,
+    any_version,
     group_change,
     group_resource,
+    require_expected,
+    versioned,
 )
 from keyturn.provisioning.scim.filters import Filter
 from keyturn.provisioning.scim.patches import invalid, patched
@@ -53,16 +57,15 @@ class ScimGroups:
         """Return a page of the groups that match, by name."""
         with self.database.read() as tx:
             groups = store.groups_of(tx, client.org_id, wanted.equals if wanted else None)
-        if wanted is None:
-            return Page(len(groups), [group_resource(each, self.base) for each in window.of(groups)])
+        if wanted is None and not window.sort_by:
+            return Page(len(groups), [versioned(group_resource(each, self.base)) for each in window.of(groups)])
         resources = [group_resource(each, self.base) for each in groups]
-        matches = [each for each in resources if wanted.matches(each)]
-        return Page(len(matches), window.of(matches))
+        return window.page([each for each in resources if wanted is None or wanted.matches(each)])
 
     def get(self, client: Actor, group_id: str) -> dict[str, Any]:
         """Return one group. Raises NotFound."""
         with self.database.read() as tx:
-            return group_resource(_found(tx, client, group_id), self.base)
+            return versioned(group_resource(_found(tx, client, group_id), self.base))
 
     def create(self, client: Actor, body: object) -> dict[str, Any]:
         """Add a group. Raises Conflict for a name or an external id that another group has, Refused for unknown members."""
@@ -80,34 +83,37 @@ class ScimGroups:
             self._record(tx, client, events.SCIM_GROUP_CREATED, group)
             return self._changed(tx, client, group, change)
 
-    def replace(self, client: Actor, group_id: str, body: object) -> dict[str, Any]:
-        """Make the group this. Raises as :meth:`create`, and NotFound."""
+    def replace(self, client: Actor, group_id: str, body: object, expected: Expected = any_version) -> dict[str, Any]:
+        """Make the group this. Raises as :meth:`create`, NotFound, and Conflict for another version than is ``expected``."""
         change = group_change(body)
         with self.database.write() as tx:
-            return self._changed(tx, client, self._managed(tx, client, group_id), change)
+            return self._changed(tx, client, self._managed(tx, client, group_id, expected), change)
 
-    def patch(self, client: Actor, group_id: str, operations: object) -> dict[str, Any]:
+    def patch(
+        self, client: Actor, group_id: str, operations: object, expected: Expected = any_version
+    ) -> dict[str, Any]:
         """Change the group by operations: all of them or none. Raises as :meth:`replace`."""
         with self.database.write() as tx:
-            group = self._managed(tx, client, group_id)
+            group = self._managed(tx, client, group_id, expected)
             change = group_change(patched(group_resource(group, self.base), operations, _KNOWN))
             return self._changed(tx, client, group, change)
 
-    def delete(self, client: Actor, group_id: str) -> None:
-        """Remove the group, with what it gives. Raises NotFound."""
+    def delete(self, client: Actor, group_id: str, expected: Expected = any_version) -> None:
+        """Remove the group, with what it gives. Raises NotFound, and Conflict as :meth:`replace`."""
         with self.database.write() as tx:
-            group = self._managed(tx, client, group_id)
+            group = self._managed(tx, client, group_id, expected)
             store.remove_group(tx, group.id)
             self._record(tx, client, events.SCIM_GROUP_DELETED, group)
             self._follow(tx, client, [_key(group)], group.members)
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
-    @staticmethod
-    def _managed(tx: Tx, client: Actor, group_id: str) -> Group:
+    def _managed(self, tx: Tx, client: Actor, group_id: str, expected: Expected) -> Group:
         # Two changes of one group that come at the same moment happen one after the other.
         organization_store.organization(tx, client.org_id, lock=True)
-        return _found(tx, client, group_id)
+        group = _found(tx, client, group_id)
+        require_expected(group_resource(group, self.base), expected)
+        return group
 
     def _changed(self, tx: Tx, client: Actor, group: Group, change: GroupChange) -> dict[str, Any]:
         before, wanted = set(group.members), dict.fromkeys(change.members)
@@ -122,7 +128,7 @@ class ScimGroups:
             self._record(tx, client, events.SCIM_GROUP_CHANGED, after, added=len(new), removed=len(gone))
             keys = {_key(group), _key(after)}
             self._follow(tx, client, keys, {*new, *gone} if len(keys) == 1 else {*before, *new})
-        return group_resource(_found(tx, client, group.id), self.base)
+        return versioned(group_resource(_found(tx, client, group.id), self.base))
 
     def _follow(
         self, tx: Tx, client: Actor, keys: Sequence[str] | set[str], user_ids: Sequence[str] | set[str]

@@ -78,6 +78,16 @@ def _target(path: str) -> Target:
     return Target(name, None, rest or sub)
 
 
+def attribute_path(text: str) -> str:
+    """Return the plain path of an attribute without a filter in it; the empty one for none. Raises Refused."""
+    if not text.strip():
+        return ""
+    target = _target(text)
+    if target.among is not None:
+        raise _bad_path(text)
+    return f"{target.attribute}.{target.sub}".lower() if target.sub else target.attribute
+
+
 def _at_target(resource: dict[str, Any], op: str, target: Target, value: Any, known: Mapping[str, str]) -> None:
     name = known.get(target.attribute)
     if name is None:
@@ -121,7 +131,8 @@ def _chosen(elements: Sequence[Any], among: Filter, name: str) -> Sequence[Any]:
     attribute, text = among.equals or ("", "")
     if attribute == "value":
         wanted = text.casefold()
-        return [each for each in elements if any(str(value).casefold() == wanted for value in _values(each))]
+        named = (each for each in elements if any(str(value).casefold() == wanted for value in _values(each)))
+        return [each for each in named if among.matches(each)]
     if len(elements) * among.terms > MOST_COMPARISONS:
         raise invalid(
             f"'{name}' has too many elements for this filter: name one by its value, as {name}[value eq \"...\"]."

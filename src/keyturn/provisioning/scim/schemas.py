@@ -17,8 +17,8 @@ def service_provider_config(base: str) -> dict[str, Any]:
         "bulk": no | {"maxOperations": 0, "maxPayloadSize": 0},
         "filter": {"supported": True, "maxResults": MOST_RESULTS},
         "changePassword": no,
-        "sort": no,
-        "etag": no,
+        "sort": {"supported": True},
+        "etag": {"supported": True},
         "authenticationSchemes": [
             {
                 "type": "oauthbearertoken",

@@ -20,12 +20,16 @@ from keyturn.ports.clock import Clock, Ids
 from keyturn.provisioning.scim import store
 from keyturn.provisioning.scim.domain import (
     USER_FIELDS,
+    Expected,
     Page,
     Person,
     UserChange,
     Window,
+    any_version,
+    require_expected,
     user_change,
     user_resource,
+    versioned,
 )
 from keyturn.provisioning.scim.filters import Filter
 from keyturn.provisioning.scim.patches import patched
@@ -52,17 +56,16 @@ class ScimUsers:
         with self.database.read() as tx:
             people = self._candidates(tx, client, wanted)
             groups = store.groups_by_user(tx, client.org_id) if people else {}
-        if wanted is None:
-            shown = [user_resource(each, groups.get(each.user.id, ()), self.base) for each in window.of(people)]
-            return Page(len(people), shown)
+        if wanted is None and not window.sort_by:
+            shown = (user_resource(each, groups.get(each.user.id, ()), self.base) for each in window.of(people))
+            return Page(len(people), [versioned(each) for each in shown])
         resources = [user_resource(each, groups.get(each.user.id, ()), self.base) for each in people]
-        matches = [each for each in resources if wanted.matches(each)]
-        return Page(len(matches), window.of(matches))
+        return window.page([each for each in resources if wanted is None or wanted.matches(each)])
 
     def get(self, client: Actor, user_id: str) -> dict[str, Any]:
         """Return one user. Raises NotFound."""
         with self.database.read() as tx:
-            return self._shown(tx, leaving.found(tx, client, user_id))
+            return versioned(self._shown(tx, leaving.found(tx, client, user_id)))
 
     def create(self, client: Actor, body: object) -> dict[str, Any]:
         """Add a user. Raises Conflict for an address or an external id that another user has."""
@@ -75,27 +78,36 @@ class ScimUsers:
             record(tx, client, events.USER_CREATED, leaving.subject(user), now, **facts)
             self._name_outside(tx, user, change.external_id, now)
             self._set_active(tx, client, user, now, active=change.active)
-            return self._shown(tx, leaving.found(tx, client, user.id))
+            return versioned(self._shown(tx, leaving.found(tx, client, user.id)))
 
-    def replace(self, client: Actor, user_id: str, body: object) -> dict[str, Any]:
-        """Make the user this. Raises as :meth:`create`, and NotFound."""
+    def replace(self, client: Actor, user_id: str, body: object, expected: Expected = any_version) -> dict[str, Any]:
+        """Make the user this. Raises as :meth:`create`, NotFound, and Conflict for another version than is ``expected``."""
         change = user_change(body)
         with self.database.write() as tx:
-            return self._changed(tx, client, leaving.managed(tx, client, user_id), change)
-
-    def patch(self, client: Actor, user_id: str, operations: object) -> dict[str, Any]:
-        """Change the user by operations: all of them or none. Raises as :meth:`replace`."""
-        with self.database.write() as tx:
-            user = leaving.managed(tx, client, user_id)
-            change = user_change(patched(self._shown(tx, user), operations, _KNOWN))
+            user, _ = self._managed(tx, client, user_id, expected)
             return self._changed(tx, client, user, change)
 
-    def delete(self, client: Actor, user_id: str) -> None:
-        """Remove the user with sessions, tokens and memberships. Raises NotFound."""
+    def patch(
+        self, client: Actor, user_id: str, operations: object, expected: Expected = any_version
+    ) -> dict[str, Any]:
+        """Change the user by operations: all of them or none. Raises as :meth:`replace`."""
         with self.database.write() as tx:
+            user, shown = self._managed(tx, client, user_id, expected)
+            return self._changed(tx, client, user, user_change(patched(shown, operations, _KNOWN)))
+
+    def delete(self, client: Actor, user_id: str, expected: Expected = any_version) -> None:
+        """Remove the user with sessions, tokens and memberships. Raises NotFound, and Conflict as :meth:`replace`."""
+        with self.database.write() as tx:
+            self._managed(tx, client, user_id, expected)
             leaving.delete(tx, client, user_id, self.clock.now())
 
     # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _managed(self, tx: Tx, client: Actor, user_id: str, expected: Expected) -> tuple[User, dict[str, Any]]:
+        user = leaving.managed(tx, client, user_id)
+        shown = self._shown(tx, user)
+        require_expected(shown, expected)
+        return user, shown
 
     def _candidates(self, tx: Tx, client: Actor, wanted: Filter | None) -> Sequence[Person]:
         """Return the users among whom those are that match: one, where the filter names it by what is unique."""
@@ -133,7 +145,7 @@ class ScimUsers:
             record(tx, client, people_events.USER_UPDATED, leaving.subject(user), now, **facts)
         self._name_outside(tx, user, change.external_id, now)
         self._set_active(tx, client, user, now, active=change.active)
-        return self._shown(tx, leaving.found(tx, client, user.id))
+        return versioned(self._shown(tx, leaving.found(tx, client, user.id)))
 
     def _require_free(self, tx: Tx, change: UserChange, own_id: str | None = None) -> None:
         same = people_store.user_by_email(tx, change.email.strip().lower())
