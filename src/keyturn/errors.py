@@ -50,7 +50,8 @@ class KeyturnError(Exception):
 
     def diagnostics(self) -> str:
         """Return the sentence for people: what happened and, where known, what to do."""
-        return f"{self.message} {self.fix}" if self.fix else self.message
+        stop = "" if self.message.endswith((".", "!", "?", ":")) else "."
+        return f"{self.message}{stop} {self.fix}" if self.fix else self.message
 
 
 class Refused(KeyturnError):

@@ -107,6 +107,28 @@ POST /api/v1/workspace/:id/memberships/details
 DELETE /api/v1/workspace/:id/memberships
 """
 
+CLIENTS_SEND += """
+GET POST /api/v1/app-connections/:app
+GET PATCH DELETE /api/v1/app-connections/:app/:id
+GET POST /api/v2/secret-rotations/:type
+GET PATCH DELETE /api/v2/secret-rotations/:type/:id
+POST /api/v3/secrets/move
+POST DELETE /api/v3/secrets/tags/:name
+GET POST /api/v1/dynamic-secrets
+GET PATCH DELETE /api/v1/dynamic-secrets/:name
+POST /api/v1/dynamic-secrets/leases
+GET DELETE /api/v1/dynamic-secrets/leases/:id
+POST /api/v1/dynamic-secrets/leases/:id/renew
+GET POST /api/v1/kms/keys
+GET PATCH DELETE /api/v1/kms/keys/:id
+POST /api/v1/kms/keys/:id/encrypt
+POST /api/v1/kms/keys/:id/decrypt
+GET /api/v1/kms/keys/key-name/:name
+GET POST PATCH DELETE /api/v1/auth/token-auth/identities/:id
+GET POST /api/v1/auth/token-auth/identities/:id/tokens
+PATCH /api/v1/auth/token-auth/tokens/:token
+POST /api/v1/auth/token-auth/tokens/:token/revoke
+"""
 TOKEN_METHODS = ("oidc", "kubernetes", "azure", "aws", "gcp", "jwt", "ldap", "oci", "alicloud", "tls-cert")
 CLIENTS_SEND += "\n".join(
     f"POST /api/v1/auth/{name}-auth/login\nPOST GET PATCH DELETE /api/v1/auth/{name}-auth/identities/:id"
@@ -170,6 +192,12 @@ def test_a_wrong_method_is_told_the_built_ones_only(whole: RunningServer) -> Non
     answer = whole.client.put("/api/v1/projects", headers={"authorization": f"Bearer {whole.token}"})
     assert answer.status_code == 405
     assert {method.strip() for method in answer.headers["allow"].split(",")} >= {"GET", "POST"}
+
+
+@pytest.mark.parametrize("path", ["app-connections/azure-client-secrets", "app-connections/options"])
+def test_what_is_built_beside_other_kinds_tells_its_own_methods(whole: RunningServer, path: str) -> None:
+    answer = whole.client.put(f"/api/v1/{path}", headers={"authorization": f"Bearer {whole.token}"})
+    assert (answer.status_code, "GET" in answer.headers["allow"]) == (405, True)
 
 
 def test_what_is_not_built_is_not_in_the_reference(whole: RunningServer) -> None:

@@ -126,17 +126,15 @@ class Secrets:
     ) -> Sequence[Secret]:
         """Change secrets of one environment one after the other: all of them, or none.
 
-        ``absent`` says what becomes of those that are not there. Raises as :meth:`update`, and as :meth:`create` where one is
-        added.
+        ``absent`` says what becomes of those that are not there. Raises as :meth:`update`, and :meth:`create` where it adds.
         """
         for each in changes:
             if each.change.new_name is not None:
                 require_name(each.change.new_name)
             require_size(each.change.value or Plaintext(""))
         with self._database.write() as tx:
-            places = {
-                at: access.locate(tx, actor, Action.EDIT_SECRETS, at) for at in {each.address for each in changes}
-            }
+            addresses = dict.fromkeys(each.address for each in changes)
+            places = {each: access.locate(tx, actor, Action.EDIT_SECRETS, each) for each in addresses}
             lock_project(tx, next(iter(places.values())).project_id)
             results = (self._changed(tx, actor, places[each.address], each, absent) for each in changes)
             return [secret for secret in results if secret]

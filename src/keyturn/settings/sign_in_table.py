@@ -24,7 +24,7 @@ SIGN_IN_SETTINGS: tuple[Setting, ...] = (
     Setting(
         "KEYTURN_SSO_CLIENT_SECRET",
         "sso.client_secret",
-        values.secret,
+        values.entra_secret,
         "...",
         "Client secret of that application.",
         secret=True,

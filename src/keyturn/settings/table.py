@@ -139,7 +139,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_SECRET",
         "oauth_client_secret",
-        values.secret,
+        values.entra_secret,
         "...",
         "Client secret of that application.",
         secret=True,

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from keyturn.db.engine import parse_url
 from keyturn.errors import Misconfigured
-from keyturn.kit import bech32
+from keyturn.kit import bech32, pasted
 from keyturn.kit.ids import is_uuid
 from keyturn.kit.secret import Plaintext
 from keyturn.settings.model import TokenSourceSetting
@@ -153,11 +153,17 @@ def bearer_token(text: str) -> Plaintext:
     return Plaintext(text)
 
 
+def entra_secret(text: str) -> Plaintext:
+    """A client secret of Entra ID. Files of variables keep the quotes around it: they are taken away, as on the pages."""
+    return secret(pasted.secret(text))
+
+
 def guid(text: str) -> str:
-    """A client id."""
-    if not is_uuid(text):
+    """A client id, whatever it was pasted with."""
+    plain = pasted.identifier(text)
+    if not is_uuid(plain):
         raise ValueError("is not a UUID")
-    return text.lower()
+    return plain
 
 
 def guids(text: str) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ VAULT_SETTINGS: tuple[Setting, ...] = (
     Setting(
         "KEYTURN_KEY_VAULT_CLIENT_SECRET",
         "vault.client_secret",
-        values.secret,
+        values.entra_secret,
         "...",
         "Client secret of that application.",
         secret=True,

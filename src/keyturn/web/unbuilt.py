@@ -14,12 +14,37 @@ from keyturn.web.routes import Decorator, Operation, Routes, delete, get, group,
 TAG = "Not built"
 
 _SYNC = "/api/v1/secret-syncs/{app}"
+_CONNECTION = "/api/v1/app-connections/{other_app}"
+_ROTATION = "/api/v2/secret-rotations/{other_type}"
+_DYNAMIC = "/api/v1/dynamic-secrets"
+_KEYS = "/api/v1/kms/keys"
+_TOKEN_AUTH = "/api/v1/auth/token-auth"
 
 _OF_PROJECTS: Mapping[str, str] = {
     _SYNC: "POST",
     f"{_SYNC}/check-destination": "POST",
     f"{_SYNC}/{{sync_id}}": "GET PATCH DELETE",
     "/api/v2/service-token": "POST",
+    _CONNECTION: "GET POST",
+    f"{_CONNECTION}/{{connection_id}}": "GET PATCH DELETE",
+    _ROTATION: "GET POST",
+    f"{_ROTATION}/{{rotation_id}}": "GET PATCH DELETE",
+    "/api/v3/secrets/move": "POST",
+    "/api/v3/secrets/tags/{secret_name}": "POST DELETE",
+    _DYNAMIC: "GET POST",
+    f"{_DYNAMIC}/{{dynamic_secret_name}}": "GET PATCH DELETE",
+    f"{_DYNAMIC}/leases": "POST",
+    f"{_DYNAMIC}/leases/{{lease_id}}": "GET DELETE",
+    f"{_DYNAMIC}/leases/{{lease_id}}/renew": "POST",
+    _KEYS: "GET POST",
+    f"{_KEYS}/{{key_id}}": "GET PATCH DELETE",
+    f"{_KEYS}/{{key_id}}/encrypt": "POST",
+    f"{_KEYS}/{{key_id}}/decrypt": "POST",
+    f"{_KEYS}/key-name/{{key_name}}": "GET",
+    f"{_TOKEN_AUTH}/identities/{{identity_id}}": "GET POST PATCH DELETE",
+    f"{_TOKEN_AUTH}/identities/{{identity_id}}/tokens": "GET POST",
+    f"{_TOKEN_AUTH}/tokens/{{token_id}}": "PATCH",
+    f"{_TOKEN_AUTH}/tokens/{{token_id}}/revoke": "POST",
 }
 _OTHER_METHODS = ("aws", "gcp", "jwt", "ldap", "oci", "alicloud", "tls-cert")
 _AUTH_OF_IDENTITIES: Mapping[str, str] = {
@@ -37,6 +62,8 @@ PATHS: Mapping[str, str] = {**_OF_PROJECTS, **_AUTH_OF_IDENTITIES, **_SIGN_INS}
 
 _MAKERS: Mapping[str, Callable[..., Decorator]] = {"GET": get, "POST": post, "PATCH": patch, "DELETE": delete}
 _HOLE = re.compile(r"\{\w+\}")
+_OTHER = r"(?!(?:options|azure-client-secrets?)(?:/|$))[^/]+"
+"""Of a kind that is not built: those that are have routes beside these."""
 
 
 def pairs() -> Iterator[tuple[str, str]]:
@@ -46,7 +73,11 @@ def pairs() -> Iterator[tuple[str, str]]:
             yield method, path
 
 
-_PATTERNS = {path: re.compile(_HOLE.sub("[^/]+", path) + "/?") for path in PATHS}
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(_HOLE.sub(lambda hole: _OTHER if hole[0].startswith("{other") else "[^/]+", path) + "/?")
+
+
+_PATTERNS = {path: _pattern(path) for path in PATHS}
 
 
 def is_unbuilt(method: str, path: str) -> bool:

@@ -191,6 +191,16 @@ def test_the_older_spelling_of_the_oauth_application_counts_when_the_newer_is_em
     assert newer.oauth_client_secret == Plaintext("new")
 
 
+@pytest.mark.parametrize("dress", ['"{}"', "'{}'\n", "\ufeff{}\r\n", "\u201c{}\u201d", " {}\u200b"])
+def test_the_oauth_application_is_understood_as_files_of_variables_and_clipboards_hand_it_over(dress: str) -> None:
+    client_id, secret = "11111111-2222-4333-8444-555555555555", "aB38Q~" + "x" * 34
+    settings = read(
+        INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_ID=dress.format(client_id.upper()),
+        INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_SECRET=dress.format(secret),
+    )
+    assert (settings.oauth_client_id, settings.oauth_client_secret) == (client_id, Plaintext(secret))
+
+
 def test_both_names_of_the_root_key_are_understood_but_not_at_once() -> None:
     assert read(ENCRYPTION_KEY="a").encryption_key == Plaintext("a")
     assert read(ROOT_ENCRYPTION_KEY="b").encryption_key == Plaintext("b")

@@ -1,5 +1,6 @@
 """The faults of a request, one dictionary each, in the words and keys that clients of this API already know."""
 
+import json
 from collections.abc import Sequence
 
 from keyturn.kit.repeat import may_repeat
@@ -59,8 +60,8 @@ def invalid_string(validation: str, message: str, path: Path) -> Issue:
 
 
 def invalid_literal(expected: object, path: Path) -> Issue:
-    text = f'"{expected}"' if isinstance(expected, str) else str(expected)
-    return _issue("invalid_literal", path, f"Invalid literal value, expected {text}", expected=expected)
+    message = f"Invalid literal value, expected {json.dumps(expected)}"
+    return _issue("invalid_literal", path, message, expected=expected)
 
 
 def invalid_enum(options: Sequence[object], value: object, path: Path) -> Issue:
