@@ -1,4 +1,4 @@
-"""The events of the hash chains themselves: a part of the catalogue in ``events``."""
+"""The events of the hash chains, and what is under them by an event of its own: a part of the catalogue in ``events``."""
 
 from keyturn.audit.domain import AuditEvent, SubjectKind
 
@@ -25,4 +25,12 @@ EVENTS_ADOPTED = AuditEvent(
     "The operator had events linked that were in no chain: those that an older version wrote while this one ran, or that were "
     "added to the database by hand.",
     ("count", "reason"),
+)
+RUN_RECORDED = AuditEvent(
+    "rotation-run-recorded",
+    "Rotations",
+    (SubjectKind.ROTATION,),
+    "What the database holds of a run as it ends: who asked for it, credentials, steps and moments. Receipts are made of it, and "
+    "`keyturn audit verify` compares the rows with it.",
+    ("connectionId", "runId", "rotation", "run", "credentials", "steps"),
 )

@@ -232,14 +232,6 @@ RUN_CANCELLED = AuditEvent(
     "A run ended because the connection was deleted or got other credentials.",
     (*_OF_RUN, "why"),
 )
-RUN_RECORDED = AuditEvent(
-    "rotation-run-recorded",
-    _ROTATIONS,
-    _ROTATION,
-    "What the database holds of a run as it ends: who asked for it, credentials, steps and moments. Receipts are made of it, and "
-    "`keyturn audit verify` compares the rows with it.",
-    ("connectionId", "runId", "rotation", "run", "credentials", "steps"),
-)
 
 _CREDENTIALS = "Secrets of applications"
 

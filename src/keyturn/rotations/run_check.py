@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from keyturn.audit import events, service
+from keyturn.audit import chain_events, service
 from keyturn.audit.domain import Filter, StoredEvent
 from keyturn.audit.verification import Verified
 from keyturn.db.unit import Database, Tx
@@ -20,7 +20,7 @@ def compare_runs(database: Database, found: Verified) -> None:
 
     Rows that are gone are no fault as long as the oldest went first: they are kept for a while only. Changes nothing.
     """
-    wanted = Filter(found.chain, event=events.RUN_RECORDED.name)
+    wanted = Filter(found.chain, event=chain_events.RUN_RECORDED.name)
     while True:
         with database.read() as tx:
             part = service.newest(tx, wanted, _AT_ONCE)

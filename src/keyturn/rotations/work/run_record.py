@@ -7,7 +7,7 @@ by events of their own.
 from datetime import datetime
 from typing import Any
 
-from keyturn.audit import events
+from keyturn.audit import chain_events
 from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.audit.record import record
 from keyturn.credentials import store as journal
@@ -43,7 +43,7 @@ def record_run(tx: Tx, rotation: Rotation, run_id: str, now: datetime) -> None:
         "steps": [step_facts(*step) for step in runs.numbered_steps_of(tx, [run.id])[run.id][-MOST_STEPS:]],
     }
     subject = Subject(SubjectKind.ROTATION, rotation.id, rotation.project_id)
-    record(tx, platform(rotation.org_id), events.RUN_RECORDED, subject, now, once(run.id), **facts)
+    record(tx, platform(rotation.org_id), chain_events.RUN_RECORDED, subject, now, once(run.id), **facts)
 
 
 def run_facts(run: Run) -> dict[str, Any]:
