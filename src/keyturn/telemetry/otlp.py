@@ -8,6 +8,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from keyturn import __version__
@@ -38,7 +39,8 @@ class OtlpTracer:
         resource = Resource({
             "service.name": "keyturn", "service.version": __version__, "service.instance.id": process_id,
         })  # fmt: skip
-        self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        # Not by what a caller says: one that asks not to be recorded could hide a request.
+        self._provider = TracerProvider(ALWAYS_ON, resource, shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("keyturn")
         self._propagator = TraceContextTextMapPropagator()

@@ -121,6 +121,8 @@ def test_requests_are_sent_to_the_collector_as_part_of_the_callers_trace(tmp_pat
             body = {"email": "canary@example.com", "password": "canary"}
             web.post("/api/v1/auth/login", json=body, headers={"traceparent": "canary"})
             web.get("/canary/unknown")
+            hidden = TRACEPARENT[:-2] + "00"
+            web.get("/canary/hidden", headers={"traceparent": hidden})
             web.get("/healthz")  # probes and scrapes are no spans
         sent_spans = [
             span
@@ -129,7 +131,8 @@ def test_requests_are_sent_to_the_collector_as_part_of_the_callers_trace(tmp_pat
             for scope in resource.scope_spans
             for span in scope.spans
         ]
-    first, login, _ = sent_spans
+    first, login, _, unsampled = sent_spans
+    assert unsampled.trace_id.hex() == TRACE_ID, "a caller cannot hide what it does"
     assert (first.trace_id.hex(), first.parent_span_id.hex()) == (TRACE_ID, "b7ad6b7169203331")
     assert login.parent_span_id == b"", "what is no traceparent is none"
     told = [

@@ -135,6 +135,15 @@ def test_probes_have_a_listener_of_their_own() -> None:
                 urllib.request.urlopen(f"{url}{path}", timeout=60)
 
 
+def test_connections_that_say_nothing_do_not_hold_the_listener_of_probes() -> None:
+    with watched(Limits(), health_port=0) as server, ExitStack() as closing:
+        address = ("127.0.0.1", server.health_port or 0)
+        silent = [closing.enter_context(socket.create_connection(address, 60)) for _ in range(400)]
+        with urllib.request.urlopen("http://127.0.0.1:{1}/healthz".format(*address), timeout=60) as answer:
+            assert answer.status == 200
+        assert silent[0].recv(1) == b"", "the oldest has made room"
+
+
 def test_as_many_files_may_be_open_as_this_process_is_permitted() -> None:
     assert descriptors() >= 1024
 

@@ -1,6 +1,7 @@
 """Health and metrics on a listener of their own: clients that fill the other one cannot block it.
 
-It knows ``GET`` of :data:`FOR_MACHINES` and nothing else, and closes each connection after one answer.
+It knows ``GET`` of :data:`FOR_MACHINES` and nothing else, and closes each connection after one answer. Those that say nothing
+hold up nobody: a request has to be there within a moment, and where too many are awaited, the oldest of these connections ends.
 """
 
 import asyncio
@@ -10,9 +11,15 @@ from typing import Any
 
 from keyturn.web.server.admission import FOR_MACHINES
 
+_HEAD_PATIENCE = 2.0
+"""Seconds from the connection to the end of the request."""
 _PATIENCE = 5.0
+"""Seconds that an answer may take."""
 _LONGEST = 8 * 1024
 _AT_ONCE = 64
+"""Requests that are answered at once."""
+_SILENT = 256
+"""Connections whose request is awaited."""
 _PASSED_ON = frozenset({b"accept", b"authorization"})
 """Headers that an answer depends on."""
 _REASONS = {200: "OK", 401: "Unauthorized", 404: "Not Found", 503: "Service Unavailable"}
@@ -23,24 +30,42 @@ class Liveness:
 
     def __init__(self, app: Any) -> None:
         self._app = app
-        self._open = 0
+        self._answering = 0
+        self._silent: dict[asyncio.StreamWriter, None] = {}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection."""
-        self._open += 1
         try:
-            if self._open <= _AT_ONCE:
+            head = await self._head(reader, writer)
+            if self._answering < _AT_ONCE:
                 async with asyncio.timeout(_PATIENCE):
-                    await self._exchange(reader, writer)
+                    await self._answer(head, writer)
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # a probe that says nothing, or too much, gets nothing
         finally:
-            self._open -= 1
             with suppress(OSError):
                 writer.close()
 
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
+    async def _head(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        if len(self._silent) == _SILENT:
+            oldest = next(iter(self._silent))
+            del self._silent[oldest]
+            oldest.transport.abort()
+        self._silent[writer] = None
+        try:
+            async with asyncio.timeout(_HEAD_PATIENCE):
+                return await reader.readuntil(b"\r\n\r\n")
+        finally:
+            self._silent.pop(writer, None)
+
+    async def _answer(self, head: bytes, writer: asyncio.StreamWriter) -> None:
+        self._answering += 1
+        try:
+            await self._exchange(head, writer)
+        finally:
+            self._answering -= 1
+
+    async def _exchange(self, head: bytes, writer: asyncio.StreamWriter) -> None:
         first, *headers = head.split(b"\r\n")
         method, _, rest = first.partition(b" ")
         path = rest.partition(b" ")[0].decode("latin-1").partition("?")[0]
