@@ -89,7 +89,7 @@ class Access:
         self.factors = SecondFactors(database, clock, hasher, sealer, random)
         self.users = Users(database, clock, ids, hasher, self.factors.proofs, quotas)
         keeper = ClientSecretDigests(digests, hasher)
-        self.tokens = AccessTokens(database, clock, ids, random)
+        self.tokens = AccessTokens(database, clock, ids, random, passwords.ends_tokens)
         self.machines = MachineSignIn(database, clock, keeper, self.tokens)
         self.signin = SignIn(database, clock, hasher, self.factors, self.users, self.tokens, person_rules, passwords)
         self.sessions = Sessions(database, clock, ids, self.signin, self.users, random, passwords)

@@ -41,7 +41,10 @@ def require_second_factor(tx: Tx, org_id: str, now: datetime, *, required: bool)
 
 
 def organization(tx: Tx, org_id: str, *, lock: bool = False) -> Organization | None:
-    """Return it; ``lock`` holds off others who lock it, e.g. while the last admin is counted."""
+    """Return it; ``lock`` holds off others who lock it, e.g. while the last admin is counted.
+
+    Not those who only refer to it: on PostgreSQL a second change of a user's row in one transaction does, with that row locked.
+    """
     query = sa.select(organizations).where(organizations.c.id == org_id)
-    row = tx.one(query.with_for_update() if lock else query)
+    row = tx.one(query.with_for_update(key_share=True) if lock else query)
     return Organization(row["id"], row["name"], row["slug"]) if row else None

@@ -1,7 +1,8 @@
 """What becomes of the account of somebody who leaves: functions with the caller's transaction.
 
-A disabled person can do nothing here: sessions and access tokens end at once, and no sign-in succeeds. Memberships, role,
-password and second factor stay, so that enabling takes it back. What they answered for is handed over by ``alarms.leavers``.
+A disabled person can do nothing here: sessions, access tokens and one-time links end at once and for good, and no sign-in
+succeeds. Memberships, role, password and second factor stay, so that enabling takes it back. What they answered
+for is handed over by ``alarms.leavers``.
 """
 
 from datetime import datetime
@@ -15,7 +16,7 @@ from keyturn.db.unit import Tx
 from keyturn.errors import Forbidden, NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.organizations import store as organization_store
-from keyturn.people import store
+from keyturn.people import link_store, store
 from keyturn.people.domain import User
 from keyturn.tokens import store as token_store
 
@@ -29,6 +30,7 @@ def disable(tx: Tx, actor: Actor, user_id: str, now: datetime) -> User:
     if user.disabled_at is not None:
         return user
     keep_an_admin(tx, user)
+    _end_links(tx, user, now)
     store.change_user(tx, user.id, now, disabled_at=now)
     store.end_sessions_of_user(tx, user.id)
     token_store.revoke_tokens_of_user(tx, user.id, now)
@@ -41,6 +43,7 @@ def enable(tx: Tx, actor: Actor, user_id: str, now: datetime) -> User:
     user = managed(tx, actor, user_id)
     if user.disabled_at is None:
         return user
+    _end_links(tx, user, now)  # of somebody whom a version disabled that left them
     store.change_user(tx, user.id, now, disabled_at=None)
     token_store.revoke_tokens_of_user(tx, user.id, now)
     record(tx, actor, events.USER_ENABLED, subject(user), now, email=user.email)
@@ -51,9 +54,15 @@ def delete(tx: Tx, actor: Actor, user_id: str, now: datetime) -> User:
     """Remove the user with tokens and memberships. Raises as :func:`disable`."""
     user = managed(tx, actor, user_id)
     keep_an_admin(tx, user)
+    _end_links(tx, user, now)
     store.remove_user(tx, user.id)
     record(tx, actor, events.USER_DELETED, subject(user), now, email=user.email)
     return user
+
+
+def _end_links(tx: Tx, user: User, now: datetime) -> None:
+    """End the one-time links of a user. Before the row of the user is written: who redeems one locks them in this order."""
+    link_store.expire_of_user(tx, user.id, now)
 
 
 def managed(tx: Tx, actor: Actor, user_id: str) -> User:

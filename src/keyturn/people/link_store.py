@@ -59,6 +59,12 @@ def revoke_of_user(tx: Tx, user_id: str, now: datetime) -> int:
     return tx.run(sa.update(links).where(links.c.user_id == user_id, *_OPEN).values(revoked_at=now))
 
 
+def expire_of_user(tx: Tx, user_id: str, now: datetime) -> int:
+    """Let the link of a user that works end now. One that invites is still there, to be made anew."""
+    working = (links.c.user_id == user_id, *_OPEN, links.c.expires_at > now)
+    return tx.run(sa.update(links).where(*working).values(expires_at=now))
+
+
 def clear(tx: Tx, ended_before: datetime) -> None:
     """Clear away links whose end is long past."""
     tx.run(sa.delete(links).where(links.c.expires_at < ended_before))

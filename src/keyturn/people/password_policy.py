@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from keyturn.db.unit import Tx
 from keyturn.errors import Forbidden
-from keyturn.kit.actor import Role
+from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.people import store
 from keyturn.people.domain import User
 
@@ -31,6 +31,10 @@ class PasswordPolicy:
     def ends(self, user: User) -> bool:
         """Say whether a session of theirs that was begun with a password is over, because the rule is a newer one."""
         return self.administrators_only and user.role is not Role.ADMIN
+
+    def ends_tokens(self, owner: Actor) -> bool:
+        """Say so of access tokens: those of people are given for a password."""
+        return self.administrators_only and owner.kind is ActorKind.USER and owner.role is not Role.ADMIN
 
     def needs_set_up(self, tx: Tx, user_id: str) -> bool:
         """Say whether somebody who signs in with a password needs a second factor, and has none."""

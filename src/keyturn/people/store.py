@@ -37,9 +37,13 @@ def add_user(tx: Tx, user: User) -> None:
     )
 
 
+# A lock holds off others who write the row, not those who add a row that refers to it, such as a membership: they may hold what
+# the one with this lock waits for.
+
+
 def user_by_email(tx: Tx, email: str, *, lock: bool = False) -> User | None:
     query = sa.select(users).where(users.c.email == email)
-    row = tx.one(query.with_for_update() if lock else query)
+    row = tx.one(query.with_for_update(key_share=True) if lock else query)
     return _user(row) if row else None
 
 
@@ -113,7 +117,7 @@ def _user(row: Mapping[str, Any]) -> User:
 
 def user_by_id(tx: Tx, user_id: str, *, lock: bool = False) -> User | None:
     query = sa.select(users).where(users.c.id == user_id)
-    row = tx.one(query.with_for_update() if lock else query)
+    row = tx.one(query.with_for_update(key_share=True) if lock else query)
     return _user(row) if row else None
 
 

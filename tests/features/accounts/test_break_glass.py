@@ -11,7 +11,7 @@ from pyotp import TOTP
 from keyturn.kit.actor import Role
 from keyturn.kit.secret import Plaintext
 from keyturn.people.domain import NewUser
-from tests.features.accounts.conftest import GOOD_PASSWORD, AccessFixture
+from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, AccessFixture
 from tests.features.accounts.entra import Browser, Office, office
 
 OWN = f"{GOOD_PASSWORD}-own"
@@ -74,6 +74,9 @@ def test_a_session_of_before_ends_when_only_administrators_keep_their_password(
     browser = at.browser()
     browser.client.cookies = {"keyturn_session": session}  # type: ignore[assignment]
     assert not browser.is_in()
+    for email, password, status in ((BOB, OWN, 401), (EVE, OWN, 200)):
+        token = at.house.access.signin.login_person(email, Plaintext(password), HOME).token.reveal()
+        assert at.api("GET", "/api/v1/users/me", token=token).status_code == status, "an access token of before"
 
 
 def test_neither_groups_nor_other_administrators_take_the_last_administrator_who_has_a_password(at: Office) -> None:

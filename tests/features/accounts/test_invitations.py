@@ -5,18 +5,22 @@ POST   /api/v1/users/{id}/invitation | /password-link     {"link", "expiresAt", 
 POST   /api/v1/auth/password-links/redeem {"token", "password"}
 """
 
+import threading
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from keyturn.accounts.service import Access
-from keyturn.db.unit import Database
+from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Role
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
+from keyturn.people import leaving, link_store
 from keyturn.people.domain import NewUser, person_actor
 from keyturn.people.sessions import BrowserInfo
 from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, AccessFixture
@@ -117,8 +121,10 @@ def test_links_that_work_no_more_say_why(served: SiteFixture, clock: MovableCloc
     assert refused("ktn_nothing", 404) == "access.link_unknown"
 
     served.ask("POST", f"/api/v1/users/{user}/disable", {})
-    assert refused(second, 403) == "access.user_disabled"
+    assert refused(second) == "access.link_expired"
     served.ask("POST", f"/api/v1/users/{user}/enable")
+    assert refused(second) == "access.link_expired", "for good"
+    second = token_of(served.ask("POST", f"/api/v1/users/{user}/invitation"))
     waits = served.ask("POST", f"/api/v1/users/{user}/password-link", expect=400)
     assert waits["code"] == "access.invitation_waits"
     served.ask("DELETE", f"/api/v1/users/{user}/invitation")
@@ -181,6 +187,52 @@ def test_an_admin_unlocks_and_resets_somebody(served: SiteFixture, house: Access
     names = {each["type"] for each in events(served)}
     assert {"unlock-user", "set-temporary-password", "create-password-link", "use-password-link"} <= names
     assert "end-sessions-of-user" in names
+
+
+_WAITING = sa.text("SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))")
+
+
+@pytest.mark.parametrize("end", ["disable", "delete"])
+def test_a_link_ends_with_its_person_also_while_it_is_redeemed(
+    house: AccessFixture, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = house.access
+    bob = access.users.create(house.admin, NewUser(BOB, Plaintext(GOOD_PASSWORD), Role.MEMBER)).id
+    use, statuses = link_store.use, list[str]()
+
+    def leave(tx: Tx) -> None:
+        statuses.append(getattr(leaving, end)(tx, house.admin, bob, house.clock.now()).email)
+
+    def go() -> None:
+        with house.database.write() as tx:
+            leave(tx)
+
+    leaver = threading.Thread(target=go)
+
+    def use_slowly(tx: Tx, link_id: str, now: datetime) -> None:
+        """Use the link when whoever ends the person waits for it."""
+        leaver.start()
+        for _ in range(1000):
+            if not tx.postgres or tx.rows(_WAITING):
+                break
+            leaver.join(0.01)
+        use(tx, link_id, now)
+
+    monkeypatch.setattr(link_store, "use", use_slowly)
+    _, first = access.administration.make_password_link(house.admin, bob)
+    access.links.redeem(Plaintext(first.path.reveal().rpartition("/")[2]), Plaintext(OWN), HOME)
+    leaver.join()
+    assert statuses == [BOB]
+    if end == "disable":
+        with house.database.write() as tx:
+            leaving.enable(tx, house.admin, bob, house.clock.now())
+        monkeypatch.undo()
+        _, second = access.administration.make_password_link(house.admin, bob)
+        with house.database.write() as tx:
+            leave(tx)
+            leaving.enable(tx, house.admin, bob, house.clock.now())
+        with pytest.raises(Refused, match="expired"):
+            access.links.redeem(Plaintext(second.path.reveal().rpartition("/")[2]), Plaintext(OTHER), HOME)
 
 
 def test_nobody_helps_themselves_or_somebody_above(house: AccessFixture) -> None:

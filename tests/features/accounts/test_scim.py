@@ -176,6 +176,23 @@ def test_the_last_administrator_is_never_deactivated(provider: Provider) -> None
     assert provider.ask("GET", f"/Users/{ann['id']}")["active"] is True
 
 
+def test_the_address_of_an_administrator_with_a_password_is_not_changed(provider: Provider) -> None:
+    (ann,) = provider.found("Users", 'userName eq "ann@acme.test"')
+    moved = {"op": "replace", "path": "userName", "value": "eve@contoso.test"}
+    with_address = {"schemas": [USER], "userName": "eve@contoso.test", "externalId": "eve"}
+    for refused in (
+        provider.patch(f"/Users/{ann['id']}", moved, expect=409),
+        provider.ask("PUT", f"/Users/{ann['id']}", with_address, expect=409),
+    ):
+        assert "is an administrator with a password" in refused["detail"]
+        assert "Leave them out" in refused["detail"]
+    assert provider.ask("GET", f"/Users/{ann['id']}")["userName"] == "ann@acme.test"
+    assert "externalId" not in provider.ask("GET", f"/Users/{ann['id']}")
+    provider.patch(f"/Users/{ann['id']}", {"op": "replace", "path": "name.givenName", "value": "Anna"})
+    bob = provider.user()["id"]
+    assert provider.patch(f"/Users/{bob}", moved)["userName"] == "eve@contoso.test"
+
+
 def test_changes_as_entra_id_writes_them(provider: Provider) -> None:
     ada = provider.user(externalId=OBJECT)
     path = f"/Users/{ada['id']}"

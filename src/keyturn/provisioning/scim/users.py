@@ -12,7 +12,7 @@ from keyturn.audit.record import record
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Conflict, NotFound
 from keyturn.kit.actor import Actor, Role
-from keyturn.people import external_store, leaving
+from keyturn.people import external_store, leaving, link_store
 from keyturn.people import store as people_store
 from keyturn.people.domain import PROVISIONING, ExternalIdentity, User
 from keyturn.people.users import Users, checked_email
@@ -139,6 +139,8 @@ class ScimUsers:
         self._require_free(tx, change, user.id)
         after = {"email": email, "first_name": change.first_name, "last_name": change.last_name}
         different = {name: value for name, value in after.items() if getattr(user, name) != value}
+        if "email" in different and _is_local_admin(tx, user):
+            raise _address_kept(user)
         if different:
             people_store.change_user(tx, user.id, now, **different)
             facts = {"email": email, "before": user.email}
@@ -171,6 +173,23 @@ class ScimUsers:
             leaving.enable(tx, client, user.id, now)
         else:
             leaving.disable(tx, client, user.id, now)
+
+
+def _is_local_admin(tx: Tx, user: User) -> bool:
+    """Say whether somebody is an administrator without Entra ID, whom nobody with the token of SCIM may become by an address."""
+    if user.role is not Role.ADMIN:
+        return False
+    invited = link_store.open_of_user(tx, user.id) is not None
+    return bool(user.password_hash) or invited or not external_store.of_user(tx, user.id)
+
+
+def _address_kept(user: User) -> Conflict:
+    return Conflict(
+        f"'{user.email}' is an administrator with a password of this server: provisioning does not change their address.",
+        code="scim.local_admin",
+        fix="Leave them out of what the provider keeps here. To change the address all the same, give them another role"
+        " meanwhile.",
+    )
 
 
 def _external_id(identities: Sequence[ExternalIdentity]) -> str | None:
