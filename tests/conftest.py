@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.databases import database  # noqa: F401 - a fixture: pytest finds it by its name here
+from tests.databases import database, migrated_in_one_go  # noqa: F401 - a fixture: pytest finds it by its name here
 from tests.simulation.seeds import base_seed, choose_base_seed, every_case
 
 # A busy machine is no fault of the code under test.
@@ -39,6 +39,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileByFile:
 
 def pytest_configure() -> None:
     choose_base_seed()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _embedded_databases() -> Iterator[None]:
+    with migrated_in_one_go():
+        yield
 
 
 def one_case_on_postgres(items: list[pytest.Item]) -> set[pytest.Item]:
