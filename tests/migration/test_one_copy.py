@@ -38,6 +38,7 @@ BEFORE = "0011"
 LATER_TABLES = (
     *("group_roles", "people_external_identities", "used_sign_ins"),
     "root_keys",
+    "backup_folders",
     *("audit_chains", "audit_links", "audit_keys", "audit_streams", "audit_stream_positions"),
     "conversions",
     "password_links",

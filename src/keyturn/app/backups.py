@@ -14,13 +14,14 @@ from keyturn.audit import backup_events
 from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.audit.record import record
 from keyturn.backup import folder as folders
+from keyturn.backup import store as backup_store
 from keyturn.backup.age import PrivateKey, PublicKey
 from keyturn.backup.service import Contents, create
 from keyturn.crypto.keyring import Keyring
 from keyturn.crypto.root import RootKeySource
 from keyturn.db.unit import Database, Tx
 from keyturn.engine import store as engine
-from keyturn.errors import Misconfigured
+from keyturn.errors import KeyturnError, Misconfigured
 from keyturn.kit.actor import platform
 from keyturn.kit.clock import iso
 from keyturn.organizations.store import organizations_of_server
@@ -129,11 +130,21 @@ class ScheduledBackups:
     def make_due(self) -> None:
         """Make a backup when the newest one is old enough, then delete those that are too many. Nothing without a folder.
 
-        Safe in several processes at once: one of those that share a folder makes it. Raises as ``create`` does.
+        Safe in several processes at once: one of those that share a folder makes it. Raises as ``create`` does. What is found
+        there is written down in the database: whoever tells of backups that are too old may be another process.
         """
         folder = self._settings.backup.folder
         if folder is None:
             return
+        try:
+            self._make_due(folder)
+        except Exception as error:
+            told = error.message if isinstance(error, KeyturnError) else f"It failed ({type(error).__name__})."
+            self._note(folder, told)
+            raise
+        self._note(folder, None)
+
+    def _make_due(self, folder: Path) -> None:
         with folders.alone(folder) as is_alone:
             if not is_alone or not self._is_due(folder):
                 return
@@ -144,10 +155,18 @@ class ScheduledBackups:
                 old.path.unlink(missing_ok=True)
 
     def _is_due(self, folder: Path) -> bool:
-        now = self._clock.now()
+        newest = self._newest(folder)
+        return newest is None or self._clock.now() - newest >= timedelta(hours=self._settings.backup.hours) - _EARLY
+
+    def _newest(self, folder: Path) -> datetime | None:
         # One that a wrong clock dated into the future says nothing: it neither puts the next one off nor asks for one each hour.
-        made = [each.made_at for each in folders.backups_in(folder) if each.made_at <= now]
-        return not made or now - made[-1] >= timedelta(hours=self._settings.backup.hours) - _EARLY
+        made = [each.made_at for each in folders.backups_in(folder) if each.made_at <= self._clock.now()]
+        return made[-1] if made else None
+
+    def _note(self, folder: Path, failure: str | None) -> None:
+        hours, newest = self._settings.backup.hours, self._newest(folder)
+        with self._database.write() as tx:
+            backup_store.note(tx, str(folder), hours, newest, failure, self._clock.now())
 
 
 _EARLY = timedelta(minutes=10)

@@ -1,7 +1,7 @@
 """All SQL on where audit events are sent."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -54,6 +54,17 @@ def state(tx: Tx, stream: str) -> StreamState:
     if row is None:
         return StreamState(stream, None, None, 0, None, behind)
     return StreamState(stream, row["sent_at"], row["failing_since"], row["failures"], row["reason"], behind)
+
+
+TRIED_WITHIN = timedelta(days=1)
+"""A receiver that is tried no more is not one of this server: what fails is tried every few minutes."""
+
+
+def failing(tx: Tx, now: datetime) -> Sequence[StreamState]:
+    columns = audit_streams.c
+    query = sa.select(audit_streams).where(columns.failing_since.is_not(None), columns.wake_at >= now - TRIED_WITHIN)
+    names = ("id", "sent_at", "failing_since", "failures", "reason")
+    return [StreamState(*(row[name] for name in names)) for row in tx.rows(query.order_by(columns.id))]
 
 
 def behind(tx: Tx, stream: str) -> Sequence[tuple[str, int]]:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from keyturn.audit import stream_store as store
+from keyturn.audit.domain import StreamState
 from keyturn.audit.receivers import NotTaken, Receiver
 from keyturn.db.unit import Database, Tx
 from keyturn.engine.sources import Source
@@ -25,6 +26,11 @@ LONGEST_PAUSE = timedelta(minutes=5)
 LONGEST_REASON = 300
 _PARTITION = "audit-stream:"
 _log = structlog.get_logger("keyturn.audit")
+
+
+def failing(tx: Tx, now: datetime) -> Sequence[StreamState]:
+    """Return the receivers that are tried, and take no events. How many they have not got is not counted."""
+    return store.failing(tx, now)
 
 
 class DueStreams(Source):

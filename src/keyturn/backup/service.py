@@ -26,8 +26,8 @@ from keyturn.kit.moments import FIRST
 from keyturn.kit.secret import Plaintext, SealContext
 from keyturn.ports.clock import Clock
 
-LEFT_OUT = frozenset({"processes", "sessions", "oauth_flows"})
-"""Who runs and who is signed in at the moment. Whoever restores a backup begins without."""
+LEFT_OUT = frozenset({"processes", "sessions", "oauth_flows", "backup_folders"})
+"""Who runs and who is signed in at the moment, and where backups lie. Whoever restores a backup begins without."""
 _SEAL_PLACE = SealContext("backups", "lines", "sha256")
 _ALIVE = timedelta(seconds=30)
 _DATA_KEYS = "data_keys"

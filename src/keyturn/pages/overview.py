@@ -68,6 +68,8 @@ LINES: Mapping[ConditionKind, tuple[Group, str]] = {
     K.OWNER_LEFT: (Group.CHANGED, "Name another"),
     K.NO_WORKER: (Group.FAILING, "See the server"),
     K.DATA_KEY_OVERDUE: (Group.FAILING, "See the server"),
+    K.BACKUP_OVERDUE: (Group.FAILING, "See the server"),
+    K.AUDIT_STREAM_FAILING: (Group.FAILING, "See how far it is"),
     K.APPROVAL_WAITS: (Group.APPROVALS, "Decide"),
     K.APPROVAL_BYPASSED: (Group.APPROVALS, "See"),
     K.CHANNEL_FAILING: (Group.FAILING, "Repair"),

@@ -168,3 +168,11 @@ class Ailing:
         tx.run(sa.insert(tables.client_secrets).values(secret | {"ttl": 12 * 86400} | stamps))
         self.owned(tx, IDS.new())
         tx.run(sa.update(tables.data_keys).values(created_at=self.now - 100 * DAY))
+        self._server(tx)
+
+    def _server(self, tx: Tx) -> None:
+        before = self.now - 3 * DAY
+        of_folder = {"hours": 24, "since": before, "looked_at": self.now, "made_at": before}
+        tx.add_new(tables.backup_folders, folder="/var/backups/keyturn", **of_folder)
+        failing = {"failing_since": before, "failures": 9, "reason": "No answer.", "wake_at": self.now}
+        tx.add_new(tables.audit_streams, id="syslog", **failing)

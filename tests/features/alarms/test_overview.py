@@ -23,7 +23,7 @@ from tests.features.accounts.people import join, organization, person
 from tests.features.alarms.ailing import Ailing
 
 Json = dict[str, Any]
-OF_THE_SERVER = {"no-worker", "data-key-overdue"}
+OF_THE_SERVER = {"no-worker", "data-key-overdue", "backup-overdue", "audit-stream-failing"}
 OF_CHANNELS = {"channel-failing", "nobody-told"}
 OF_USES = {
     *(ConditionKind.OLD_CREDENTIAL_USED, ConditionKind.REMOVAL_BLOCKS_ROTATION),

@@ -39,9 +39,10 @@ from keyturn.alarms.conditions.server_rules import (
 )
 from keyturn.alarms.conditions.use_rules import of_slot_wait, of_use
 from keyturn.approvals.domain import ApprovalRequest, ChangeKind, RequestState
-from keyturn.audit.domain import SubjectKind
+from keyturn.audit.domain import StreamState, SubjectKind
 from keyturn.authz.domain import Action
 from keyturn.authz.permissions import Scope
+from keyturn.backup.domain import BackupFolder
 from keyturn.connections.domain import Connection
 from keyturn.credentials.domain import USED_ELSEWHERE, Credential, State
 from keyturn.inventory.domain import Ending
@@ -49,7 +50,7 @@ from keyturn.inventory.plan import Inventory
 from keyturn.kit.actor import ActorKind
 from keyturn.kit.secret import Sealed
 from keyturn.lockout.domain import Attempts
-from keyturn.pages import approvals, identities, inventory, overview
+from keyturn.pages import approvals, audit, identities, inventory, overview
 from keyturn.pages.alarms import channels as channel_pages
 from keyturn.pages.connections import urls as connections
 from keyturn.pages.rotations import urls as rotations
@@ -127,8 +128,16 @@ def client_secret(ends_at: datetime) -> list[Condition]:
     return list(of_client_secret(IDENTITY, EndingClientSecret("cs1", "for the pipeline", ends_at), NOW))
 
 
-def server(seen: datetime | None = NOW, key: datetime | None = NOW) -> list[Condition]:
-    return list(of_server("org", ServerState(seen, key, 90 * DAY), NOW))
+def server(seen: datetime | None = NOW, key: datetime | None = NOW, **more: Any) -> list[Condition]:
+    return list(of_server("org", ServerState(seen, key, 90 * DAY, **more), NOW))
+
+
+def backups(newest: datetime | None, failure: str | None = None, since: datetime = NOW - 9 * DAY) -> list[Condition]:
+    return server(backups=[BackupFolder("/backups", 24, since, NOW, newest, failure)])
+
+
+def stream(failing_since: datetime) -> list[Condition]:
+    return server(streams=[StreamState("syslog", None, failing_since, 9, "No answer.")])
 
 
 def signs_in(ends_at: datetime, fault: str = "") -> list[Condition]:
@@ -264,6 +273,9 @@ CASES = [
     Case(lambda: signs_in(NOW - DAY), K.SSO_CERTIFICATE_ENDS, C, "ended on 2026-11-29 at 12:00 UTC", SSO),
     Case(lambda: signs_in(NOW + 90 * DAY, "No key."), K.SSO_CERTIFICATE_UNUSABLE, W, "that cannot be used. No key.", SSO),
     Case(lambda: signs_in(NOW - DAY, "No key."), K.SSO_CERTIFICATE_UNUSABLE, C, "Nobody can sign in", SSO),
+    Case(lambda: backups(NOW - 3 * DAY), K.BACKUP_OVERDUE, C, "in /backups is of 2026-11-27 12:00 UTC: there", SERVER),
+    Case(lambda: backups(None, "It failed."), K.BACKUP_OVERDUE, C, "no backup in /backups, though", SERVER),
+    Case(lambda: stream(NOW - HOUR), K.AUDIT_STREAM_FAILING, C, "'syslog' since 2026-11-30 11:00 UTC: No answer.", audit.HERE),
     Case(lambda: server(key=NOW - 100 * DAY), K.DATA_KEY_OVERDUE, C, "made on 2026-08-22", SERVER),
 ]  # fmt: skip
 
@@ -289,6 +301,7 @@ def test_each_kind_has_its_place_on_the_overview_and_leads_to_a_page() -> None:
     pages = [connections.ONE.format(connection_id="c1"), rotations.ONE.format(rotation_id="s1")]
     pages += [approvals.ONE.format(request_id="q1")]
     pages += [identities.ONE.format(identity_id="i1"), "/settings/server", SSO, channel_pages.HERE, TENANT, ENDING]
+    pages.append(audit.HERE)
     assert {case.path for case in CASES} == set(pages)
 
 
@@ -307,6 +320,9 @@ WELL: list[Callable[[], Iterable[Condition]]] = [
     lambda: identity(Attempts(2, NOW, None)),
     lambda: client_secret(NOW + 61 * DAY),
     server,
+    lambda: backups(NOW - 2 * DAY),
+    lambda: backups(None, since=NOW - DAY),  # was switched on just now
+    lambda: stream(NOW - HOUR / 6),
     tenant,
     lambda: tenant(NOW - 25 * HOUR),
     lambda: channels(("ops", None)),

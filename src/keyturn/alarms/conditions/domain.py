@@ -55,6 +55,8 @@ class ConditionKind(StrEnum):
     OWNER_LEFT = "owner-left"
     NO_WORKER = "no-worker"
     DATA_KEY_OVERDUE = "data-key-overdue"
+    BACKUP_OVERDUE = "backup-overdue"
+    AUDIT_STREAM_FAILING = "audit-stream-failing"
     APPROVAL_WAITS = "approval-waits"
     APPROVAL_BYPASSED = "approval-bypassed"
     CHANNEL_FAILING = "channel-failing"

@@ -51,7 +51,7 @@ class ConditionFinder:
                 *self._owned(tx, org_id, now),
                 *self._approvals(tx, org_id, now),
                 *self._machines(tx, org_id, now),
-                *server_rules.of_server(org_id, store.server(tx), now),
+                *server_rules.of_server(org_id, store.server(tx, now), now),
                 *self._signs_people_in(org_id, now),
                 *channel_rules.of_channels(org_id, channels_switched_on(tx, org_id), now),
             ]

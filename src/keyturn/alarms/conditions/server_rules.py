@@ -1,6 +1,6 @@
 """Conditions of people, machine identities and the server itself: of what nobody sees who looks at connections alone. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,8 +13,9 @@ from keyturn.alarms.conditions.domain import (
     severity_of_end,
     told_end,
 )
-from keyturn.audit.domain import SubjectKind
+from keyturn.audit.domain import StreamState, SubjectKind
 from keyturn.authz.permissions import Scope
+from keyturn.backup.domain import BackupFolder
 from keyturn.kit.moments import moved
 from keyturn.lockout.domain import Attempts
 from keyturn.ports.people_sign_in import SignInCertificate
@@ -24,6 +25,9 @@ NO_WORKER_AFTER = timedelta(minutes=5)
 """A process that works says so every few seconds."""
 DATA_KEY_LATE = timedelta(days=7)
 """By so much a data key may be older than it should get: a server may have been switched off."""
+STREAM_FAILS_FOR = timedelta(minutes=15)
+"""A receiver that takes events again by then needs nobody."""
+_AUDIT_PAGE = "/organization/audit-log"
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,16 @@ class LostOwner:
 
 @dataclass(frozen=True)
 class ServerState:
-    """When a process that works was last seen; since when the newest data key is used, and for how long one should be."""
+    """When a process that works was last seen; since when the newest data key is used, and for how long one should be.
+
+    ``backups`` are the folders that backups are made in, ``streams`` the receivers of audit events that take none now.
+    """
 
     worker_seen_at: datetime | None
     data_key_at: datetime | None
     data_key_life: timedelta
+    backups: Sequence[BackupFolder] = ()
+    streams: Sequence[StreamState] = ()
 
 
 def of_identity(identity: IdentityState, now: datetime) -> Iterator[Condition]:
@@ -146,6 +155,41 @@ def of_server(org_id: str, server: ServerState, now: datetime) -> Iterator[Condi
             "See in the log of the worker why it was not; make one with: keyturn keys rotate",
             moved(made, server.data_key_life),
         )
+    for folder in server.backups:
+        yield from _of_backups(org_id, folder, now)
+    for stream in server.streams:
+        if stream.failing_since and moved(stream.failing_since, STREAM_FAILS_FOR) <= now:
+            yield _of_server(
+                org_id,
+                ConditionKind.AUDIT_STREAM_FAILING,
+                f"Audit events do not get to the receiver '{stream.id}' since {stream.failing_since:%Y-%m-%d %H:%M} UTC: "
+                f"{stream.reason or 'it does not take them.'}",
+                "Repair the receiver, or its setting (KEYTURN_AUDIT_...). No event is lost: all are sent once it takes them.",
+                stream.failing_since,
+                of=stream.id,
+                path=_AUDIT_PAGE,
+            )
+
+
+def _of_backups(org_id: str, folder: BackupFolder, now: datetime) -> Iterator[Condition]:
+    """Yield that backups are too old: by twice the time in which there should be one."""
+    newest = folder.made_at or folder.since
+    if moved(newest, 2 * timedelta(hours=folder.hours)) >= now:
+        return
+    if folder.made_at:
+        what = f"The newest backup in {folder.folder} is of {newest:%Y-%m-%d %H:%M} UTC"
+    else:
+        what = f"There is no backup in {folder.folder}, though backups were switched on at {newest:%Y-%m-%d %H:%M} UTC"
+    often = "hour" if folder.hours == 1 else f"{folder.hours} hours"
+    yield _of_server(
+        org_id,
+        ConditionKind.BACKUP_OVERDUE,
+        f"{what}: there should be one every {often}. {folder.failure or ''}".rstrip(),
+        "See in the log of servers and workers a line with backup.upkeep_failed, and whether the process runs that makes them; "
+        "make one now with: keyturn backup create",
+        moved(newest, timedelta(hours=folder.hours)),
+        of=folder.folder,
+    )
 
 
 def of_sign_in_certificate(org_id: str, certificate: SignInCertificate, now: datetime) -> Iterator[Condition]:
@@ -204,9 +248,11 @@ def _of_server(
     fix: str,
     since: datetime | None,
     *,
+    of: str = "",
     severity: Severity = Severity.CRITICAL,
     path: str = "/settings/server",
     ends_at: datetime | None = None,
 ) -> Condition:
     subject = ConditionSubject(SubjectKind.ORGANIZATION, org_id, "This server")
-    return Condition(kind, f"{kind.value}:{org_id}", severity, subject, Scope(org_id), cause, fix, path, since, ends_at)
+    key = ":".join(part for part in (kind.value, org_id, of) if part)
+    return Condition(kind, key, severity, subject, Scope(org_id), cause, fix, path, since, ends_at)

@@ -20,8 +20,10 @@ from keyturn.alarms.conditions.credential_rules import (
 from keyturn.alarms.conditions.domain import DAYS_BEFORE_END, ConditionSubject
 from keyturn.alarms.conditions.rules import DUE_WITHIN, SLACK, UNCHECKED_AFTER
 from keyturn.alarms.conditions.server_rules import EndingClientSecret, IdentityState, ServerState
+from keyturn.audit import streams
 from keyturn.audit.domain import SubjectKind
 from keyturn.authz.permissions import Scope
+from keyturn.backup import store as backups
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import USED_ELSEWHERE, Credential
 from keyturn.crypto.keyring import LIFE
@@ -365,7 +367,8 @@ _LAST_SEEN = sa.select(sa.func.max(processes.c.seen_at).label("at"))
 _NEWEST_KEY = sa.select(sa.func.max(data_keys.c.created_at).label("at")).where(data_keys.c.retired_at.is_(None))
 
 
-def server(tx: Tx) -> ServerState:
-    """Return when a process that works was last seen, and the age of the newest data key."""
+def server(tx: Tx, now: datetime) -> ServerState:
+    """Return what the server says of itself: of its workers, keys, backups and receivers of audit events."""
     seen, made = tx.one(_LAST_SEEN), tx.one(_NEWEST_KEY)
-    return ServerState(seen["at"] if seen else None, made["at"] if made else None, LIFE)
+    of_workers, of_keys = seen["at"] if seen else None, made["at"] if made else None
+    return ServerState(of_workers, of_keys, LIFE, backups.looked_into(tx, now), streams.failing(tx, now))

@@ -85,6 +85,18 @@ audit_links = sa.Table(
     sa.UniqueConstraint("chain", "position"),
 )
 
+# Where processes make backups, and what they last found there.
+backup_folders = sa.Table(
+    "backup_folders",
+    metadata,
+    sa.Column("folder", sa.Text, primary_key=True),
+    sa.Column("hours", sa.Integer, nullable=False),
+    at_or_first("since", null=False),
+    at_or_first("looked_at", null=False),
+    at_or_first("made_at"),
+    text("failure", null=True),
+)
+
 # Where all audit events are sent, by the kind of receiver: when next, and how it went.
 audit_streams = sa.Table(
     "audit_streams",
