@@ -12,6 +12,7 @@ from urllib.parse import quote
 from keyturn.alarms.conditions.domain import Severity
 from keyturn.alarms.domain import Event
 from keyturn.alarms.message_store import Told
+from keyturn.kit.counting import counted
 from keyturn.kit.redact import redact_text
 
 _LONGEST = 1500
@@ -95,8 +96,8 @@ def _title(items: Sequence[Item], count: int) -> str:
         return f"[Keyturn] {items[0].headline}"
     over = sum(item.event == Event.RESOLVED for item in items)
     if over == count:
-        return f"[Keyturn] {count} alarms are resolved"
-    return f"[Keyturn] {count} alarms, the first: {items[0].headline}" if items else "[Keyturn] No alarms"
+        return f"[Keyturn] {counted(count, 'alarm is', 'alarms are')} resolved"
+    return f"[Keyturn] {counted(count, 'alarm')}, the first: {items[0].headline}" if items else "[Keyturn] No alarms"
 
 
 def _item(told: Told, site: str) -> Item:

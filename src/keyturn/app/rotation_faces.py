@@ -1,6 +1,7 @@
-"""The faces of rotations, freezes, approvals and secrets: their routes and pages, put together."""
+"""The faces of connections, rotations, freezes, approvals and secrets: their routes and pages, put together."""
 
 from keyturn.api.approvals import routes as approvals_api
+from keyturn.api.connections import routes as connections_api
 from keyturn.api.freezes import routes as freezes_api
 from keyturn.api.rotations import application_routes
 from keyturn.api.rotations import routes as rotations_api
@@ -22,6 +23,24 @@ from keyturn.secrets.listing import SecretListing
 from keyturn.secrets.service import Secrets
 from keyturn.web.pages import Pages
 from keyturn.web.routes import Routes
+
+
+def connection_routes(core: Core, use_cases: Services, oauth_client_id: str | None) -> Routes:
+    return connections_api.router(
+        use_cases.connections,
+        use_cases.rotations,
+        use_cases.sign_ins,
+        use_cases.tests,
+        use_cases.history,
+        use_cases.removals,
+        use_cases.overviews,
+        core.providers,
+        use_cases.approvals,
+        use_cases.conversions,
+        use_cases.change_previews,
+        oauth_client_id=oauth_client_id,
+        clock=core.clock,
+    )
 
 
 def rotation_routers(core: Core, use_cases: Services) -> list[Routes]:

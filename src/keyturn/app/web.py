@@ -9,7 +9,6 @@ from keyturn.accounts.service import Access
 from keyturn.alarms.conditions.service import Conditions
 from keyturn.api.alarms import routes as alarms_api
 from keyturn.api.audit import routes as audit_api
-from keyturn.api.connections import routes as connections_api
 from keyturn.api.deletions import routes as deletions_api
 from keyturn.api.delivery import read_routes, use_routes
 from keyturn.api.events import routes as events_api
@@ -38,7 +37,7 @@ from keyturn.app.inventory import inventory_page_routes, inventory_routes
 from keyturn.app.meters import tell_serving
 from keyturn.app.monitoring import exposition, status
 from keyturn.app.people import people_pages, people_routes
-from keyturn.app.rotation_faces import guard_pages, rotation_pages, rotation_routers, secret_pages
+from keyturn.app.rotation_faces import connection_routes, guard_pages, rotation_pages, rotation_routers, secret_pages
 from keyturn.app.scim import scim_routes
 from keyturn.app.services import Services
 from keyturn.app.sso import password_policy, sign_in_routes, sso_routes
@@ -191,21 +190,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         folders_api.router(secrets.folders),
         tags_api.router(secrets.tags),
         imports_api.router(secrets.imports),
-        connections_api.router(
-            use_cases.connections,
-            use_cases.rotations,
-            use_cases.sign_ins,
-            use_cases.tests,
-            use_cases.history,
-            use_cases.removals,
-            use_cases.overviews,
-            core.providers,
-            use_cases.approvals,
-            use_cases.conversions,
-            use_cases.change_previews,
-            oauth_client_id=oauth.client_id if oauth else None,
-            clock=core.clock,
-        ),
+        connection_routes(core, use_cases, oauth.client_id if oauth else None),
         *rotation_routers(core, use_cases),
         use_routes.router(Acknowledgements(core.database, core.clock)),
         read_routes.router(secrets.reader, KeyringDigests(core.keyring), promises, core.clock),

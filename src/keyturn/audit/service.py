@@ -1,19 +1,21 @@
 """Reading the audit trail. Writing it is part of each use case that changes something."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import TypedDict, Unpack
 
-from keyturn.audit import chain_store, store
+from keyturn.audit import chain_store, known, store
 from keyturn.audit.chain import Anchor, Chain
 from keyturn.audit.domain import Filter, StoredEvent, SubjectKind
-from keyturn.authz.authorize import Grants, Scope, granted, require_in
+from keyturn.authz.authorize import Grants, Scope, allowed, granted, require_in
 from keyturn.authz.domain import Action
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 
+MOST_SLUGS = 100
 MOST_EXPORTED, _AT_ONCE_EXPORTED = 10_000, 1000
 _AT_ONCE, _PARTS = 200, 50
 """Events that are looked at together, and how often, for those who may read some of them only."""
@@ -66,12 +68,15 @@ class AuditTrail:
     ) -> AuditEvents:
         """Return one page of the events of a project, or (None) of the whole organization.
 
-        With ``project_slug`` they are those of every project that had this slug, from the time when it had it. Events added
-        meanwhile do not shift the following pages. Raises Refused for a bad cursor, and as :func:`require` for
-        an actor who may not read them. Events about what the reader may not know of are left out.
+        With ``project_slug`` they are those of the project that has this slug, and of every other that had it, from the time
+        when it had it. Events added meanwhile do not shift the following pages. Raises Refused for a bad cursor and for what
+        names nothing, and as :func:`require` for an actor who may not read them. Events about what the reader may not know of
+        are left out.
         """
-        before, project_id = _position(cursor), search.get("project_id")
+        before = _position(cursor)
         with self._database.read() as tx:
+            search = _within(tx, actor, search)
+            project_id = search.get("project_id")
             scope = Scope(actor.org_id, project_id)
             grants = granted(tx, actor, scope)
             require_in(grants, actor, Action.READ_AUDIT_LOGS, scope)
@@ -79,8 +84,12 @@ class AuditTrail:
             if project_id is None or all(grants.everywhere(action) for action in _ABOUT):
                 found = store.newest(tx, criteria, limit + 1)
                 page = _page(found, found[limit - 1].id if len(found) > limit else None, limit)
+                fits: Fits = partial(_fits, tx)
             else:
                 page = _readable(tx, criteria, grants, limit)
+                fits = partial(_fits_readable, tx, grants)
+            if not page.events and cursor is None:
+                _require_known(tx, criteria, search, fits)
             return replace(page, names=store.names(tx, _ids_in(page.events)))
 
     def export(self, actor: Actor, **search: Unpack[AuditSearch]) -> AuditEvents:
@@ -98,9 +107,66 @@ class AuditTrail:
         return AuditEvents(tuple(found[:MOST_EXPORTED]), cursor, names)
 
 
+Fits = Callable[[Filter], bool]
+
+
+def _fits(tx: Tx, criteria: Filter) -> bool:
+    return bool(store.newest(tx, criteria, 1))
+
+
+def _fits_readable(tx: Tx, grants: Grants, criteria: Filter) -> bool:
+    return bool(_readable(tx, criteria, grants, 1).events)
+
+
+def _require_known(tx: Tx, criteria: Filter, search: AuditSearch, fits: Fits) -> None:
+    """Raise Refused for what names nothing. Who reads the events of one project learns of no name elsewhere."""
+    whole = criteria.project_id is None
+    known.require_known(
+        criteria,
+        fits,
+        lambda ids: whole and store.any_exists(tx, criteria.org_id, ids),
+        search.get("project_slug"),
+        lambda: store.slugs(tx, criteria.org_id, MOST_SLUGS) if whole else (),
+    )
+
+
+def _within(tx: Tx, actor: Actor, search: AuditSearch) -> AuditSearch:
+    """Let a slug name the project itself for who may read its events, and not those of the organization."""
+    slug = search.get("project_slug")
+    if search.get("project_id") or not slug:
+        return search
+    if granted(tx, actor, Scope(actor.org_id)).allow(Action.READ_AUDIT_LOGS, Scope(actor.org_id)):
+        return search
+    project_id = store.project_with(tx, actor.org_id, slug)
+    if project_id is None or not allowed(tx, actor, Action.READ_AUDIT_LOGS, Scope(actor.org_id, project_id)):
+        return search
+    return {**search, "project_id": project_id}
+
+
+def require_known_anywhere(database: Database, org_ids: Sequence[str], search: AuditSearch) -> None:
+    """Raise Refused for what names nothing in any of these organizations, for the operator of the machine."""
+    refusals = []
+    for org_id in org_ids:
+        with database.read() as tx:
+            try:
+                _require_known(tx, criteria_of(tx, org_id, search), search, partial(_fits, tx))
+            except Refused as refusal:
+                refusals.append(refusal)
+    if refusals and len(refusals) == len(org_ids):
+        raise refusals[0]
+
+
 def criteria_of(tx: Tx, org_id: str, search: AuditSearch) -> Filter:
-    """Return what is looked for in an organization: names are looked up."""
+    """Return what is looked for in an organization: names are looked up. Raises Refused for an end before the beginning."""
     about, by, slug = search.get("about"), search.get("by"), search.get("project_slug")
+    since, until = search.get("since"), search.get("until")
+    if since and until and until <= since:
+        raise Refused(
+            "The end of the search is not after its beginning.",
+            code="audit.period_empty",
+            fix="Give a later end, or an earlier beginning.",
+            field="endDate",
+        )
     return Filter(
         org_id,
         search.get("project_id"),
@@ -109,8 +175,8 @@ def criteria_of(tx: Tx, org_id: str, search: AuditSearch) -> Filter:
         search.get("actor_id"),
         subjects=store.with_rotations(tx, store.ids_named(tx, org_id, about)) if about else None,
         actors=store.ids_named(tx, org_id, by) if by else None,
-        since=search.get("since"),
-        until=search.get("until"),
+        since=since,
+        until=until,
         tenures=None if slug is None else store.tenures(tx, org_id, slug),
     )
 

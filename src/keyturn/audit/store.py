@@ -87,7 +87,10 @@ def _within(tenure: Tenure) -> sa.ColumnElement[bool]:
 
 
 def tenures(tx: Tx, org_id: str, slug: str) -> tuple[Tenure, ...]:
-    """Return which projects of the organization had the slug, and when, as far as the trail reaches back."""
+    """Return which projects of the organization had the slug, and when, as far as the trail reaches back.
+
+    Of a project that has it now everything counts, whatever its slug was before.
+    """
     column = audit_events.c
     now, before = column.data["slug"].as_string(), column.data["previousSlug"].as_string()
     query = (
@@ -104,8 +107,19 @@ def tenures(tx: Tx, org_id: str, slug: str) -> tuple[Tenure, ...]:
         else:
             found.append(Tenure(row["subject_id"], since.pop(row["subject_id"], 0), row["id"]))
     present = tx.rows(sa.select(projects.c.id).where(projects.c.org_id == org_id, projects.c.slug == slug))
-    found += [Tenure(row["id"], since.pop(row["id"], 0), None) for row in present]
-    return tuple(found)
+    return (*found, *(Tenure(row["id"], 0, None) for row in present))
+
+
+def project_with(tx: Tx, org_id: str, slug: str) -> str | None:
+    """Return the id of the project of the organization that has this slug now."""
+    row = tx.one(sa.select(projects.c.id).where(projects.c.org_id == org_id, projects.c.slug == slug))
+    return row["id"] if row else None
+
+
+def slugs(tx: Tx, org_id: str, limit: int) -> list[str]:
+    """Return slugs of projects of the organization, in order."""
+    query = sa.select(projects.c.slug).where(projects.c.org_id == org_id).order_by(projects.c.slug).limit(limit)
+    return [row["slug"] for row in tx.rows(query)]
 
 
 # --- names ------------------------------------------------------------------------------------------------------------
@@ -142,6 +156,12 @@ def ids_named(tx: Tx, org_id: str, text: str) -> list[str]:
         for table, name, of in _NAMED
     )
     return [text, *(row["id"] for row in tx.rows(sa.union_all(*(sa.select(query.c.id) for query in queries))))]
+
+
+def any_exists(tx: Tx, org_id: str, ids: Collection[str]) -> bool:
+    """Say whether something with a name in the organization has one of these ids."""
+    queries = (sa.select(table.c.id).where(of == org_id, table.c.id.in_(list(ids))) for table, _, of in _NAMED)
+    return tx.one(sa.union_all(*queries).limit(1)) is not None
 
 
 def with_rotations(tx: Tx, ids: Collection[str]) -> list[str]:

@@ -74,6 +74,12 @@ def commands(open_access: OpenAccess) -> typer.Typer:
             user = access.users.unlock(email)
         tell(f"{user.email} may try to sign in again.")
 
+    _leaving(app, open_access)
+    people.add_commands(app, open_access)
+    return app
+
+
+def _leaving(app: typer.Typer, open_access: OpenAccess) -> None:
     @app.command()
     def disable(
         ctx: typer.Context,
@@ -109,9 +115,6 @@ def commands(open_access: OpenAccess) -> typer.Typer:
             user = access.users.by_email(email)
             leavers.enable(platform(user.org_id), user.id)
         tell(f"{user.email} can sign in again.")
-
-    people.add_commands(app, open_access)
-    return app
 
 
 def _foreseen(leaving: "Leaving", new_owner: str) -> Foreseen:

@@ -6,13 +6,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from keyturn.cli.context import command_context, opened, tell
+from keyturn.kit.counting import counted
 
 if TYPE_CHECKING:
     from keyturn.db.unit import Database
@@ -57,8 +57,8 @@ def verify(
         for found in verify_all(database, key_of(database), anchors):
             compare_runs(database, found)
             end = f" up to position {found.head.position}" if found.head else ""
-            verdict = "verified" if found.ok else f"{found.fault_count} FAULTS"
-            print(f"{names.get(found.chain, found.chain)}: {found.events} events{end}: {verdict}")
+            verdict = "verified" if found.ok else f"{counted(found.fault_count, 'FAULT')}"
+            print(f"{names.get(found.chain, found.chain)}: {counted(found.events, 'event')}{end}: {verdict}")
             for fault in found.faults:
                 print(f"  {fault}")
             broken |= not found.ok
@@ -91,7 +91,7 @@ def adopt(
         counts = heads.adopt(database, reason, command_context(ctx).clock.now())
         names = _names(database)
     for chain, count in sorted(counts.items()):
-        tell(f"{names.get(chain, chain)}: {count} events linked.")
+        tell(f"{names.get(chain, chain)}: {counted(count, 'event')} linked.")
     if not counts:
         tell("Every event is in its chain.")
 
@@ -102,6 +102,7 @@ def export(
     form: Annotated[Form, typer.Option("--format", help="JSON lines or CSV.")] = Form.JSONL,
     organization: Annotated[str, typer.Option("--organization", help="Only of this one: slug or id.")] = "",
     event: Annotated[str, typer.Option("--event", help="Only events with this name.")] = "",
+    project: Annotated[str, typer.Option("--project", help="Only of the project with this slug, now or then.")] = "",
     about: Annotated[str, typer.Option("--about", help="Only about this: a name or an id.")] = "",
     by: Annotated[str, typer.Option("--by", help="Only by this one: a name or an id.")] = "",
     since: Annotated[
@@ -112,18 +113,21 @@ def export(
 ) -> None:
     """Write audit events to standard output, newest first. Changes nothing."""
     from keyturn.app.startup import require_current  # noqa: PLC0415 - the help is shown without it
-    from keyturn.audit.events import CATALOGUE  # noqa: PLC0415
     from keyturn.audit.export import as_csv, as_json_lines  # noqa: PLC0415
     from keyturn.audit.heads import exported  # noqa: PLC0415
-    from keyturn.audit.service import AuditSearch  # noqa: PLC0415
+    from keyturn.audit.known import EVENT_NAMES, event_unknown  # noqa: PLC0415
+    from keyturn.audit.service import AuditSearch, require_known_anywhere  # noqa: PLC0415
     from keyturn.organizations import store as organizations  # noqa: PLC0415
 
-    names_of_events = [each.name for each in CATALOGUE.values()]
-    if event and event not in names_of_events:
-        close = ", ".join(get_close_matches(event, names_of_events, cutoff=0.4)) or "see docs/reference/audit-events.md"
-        raise typer.BadParameter(f"No event is called {event!r}; similar: {close}", param_hint="--event")
+    if event and event not in EVENT_NAMES:
+        raise typer.BadParameter(event_unknown(event).diagnostics(), param_hint="--event")
     search = AuditSearch(
-        event=event or None, about=about or None, by=by or None, since=_in_utc(since), until=_in_utc(until)
+        event=event or None,
+        project_slug=project or None,
+        about=about or None,
+        by=by or None,
+        since=_in_utc(since),
+        until=_in_utc(until),
     )
     with opened(command_context(ctx).settings()) as database:
         require_current(database)
@@ -136,8 +140,12 @@ def export(
         header = form is Form.CSV
         if header:
             sys.stdout.write(as_csv([], {}))
+        written = False
         for events, names in exported(database, ids, search):
+            written = True
             sys.stdout.writelines([as_csv(events, names, header=False)] if header else as_json_lines(events, names))
+        if not written:
+            require_known_anywhere(database, ids, search)
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:

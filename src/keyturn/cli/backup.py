@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keyturn.cli.context import command_context, opened, tell
+from keyturn.kit.counting import counted
 
 if TYPE_CHECKING:
     from keyturn.backup.service import Contents
@@ -79,7 +80,7 @@ def create(
         facts = {"path": str(path), "createdAt": iso(made.header.created_at), "rows": made.rows, "bytes": made.size}
         print(json.dumps(facts, indent=2))
     else:
-        print(f"Backed up {made.rows} rows in {made.size} bytes: {path}")
+        print(f"Backed up {counted(made.rows, 'row')} in {made.size} bytes: {path}")
 
 
 @app.command()
@@ -181,7 +182,7 @@ def _print(file: Path, contents: Contents, *, as_json: bool) -> None:
     print(
         f"made      {iso(first.created_at)} by Keyturn {first.version}, of {first.database} at version {first.schema}"
     )
-    print(f"complete  {contents.rows} rows, sha256 {contents.sha256}")
+    print(f"complete  {counted(contents.rows, 'row')}, sha256 {contents.sha256}")
     print(f"holds     {held}")
     print(f"root key  {', '.join(first.root_keys)}, {here[contents.root_key.value]}")
     print(f"origin    {genuine[contents.genuine]}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keyturn.cli.context import command_context, opened, tell
+from keyturn.kit.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -126,7 +127,13 @@ def _print_text(view: TenantView, rows: Iterator[Row], now: datetime) -> None:
         )
     for row in rows:
         entry, left = row.entry, days_left(row.entry.ends_at, now)
-        ends = "no end" if left is None else f"{left} days left" if left >= 0 else f"ended {-left} days ago"
+        ends = (
+            "no end"
+            if left is None
+            else f"{counted(left, 'day')} left"
+            if left >= 0
+            else f"ended {counted(-left, 'day')} ago"
+        )
         what = f"{entry.key_kind.value} {entry.key_id} {_quoted(entry.key_name)}" if entry.key_kind else "no credential"
         print(f"{entry.name} ({entry.app_id}): {what}{ends if entry.key_kind else ''}{_findings(row, now)}")
 

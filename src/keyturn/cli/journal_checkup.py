@@ -18,6 +18,7 @@ from keyturn.cli.finding import CheckupFinding, ok
 from keyturn.db import migrate
 from keyturn.db.unit import Database
 from keyturn.errors import KeyturnError, Misconfigured
+from keyturn.kit.counting import counted
 from keyturn.ports.clock import Clock
 from keyturn.rotations.comparison import Comparison, JournalCheck
 from keyturn.rotations.domain import RotationKind
@@ -69,7 +70,7 @@ def _compared(settings: Settings, database: Database, clock: Clock, opener: Open
         found = [each for each in threads.map(check.of, rotation_ids) if each is not None]
     findings = [*_gone(found), *_strays(found), *_not_compared(found)]
     yield from findings or [
-        ok(_SUBJECT, f"{len(found)} rotations compared: their current credentials are at Entra ID.")
+        ok(_SUBJECT, f"{counted(len(found), 'rotation')} compared: every current credential is at Entra ID.")
     ]
 
 
@@ -77,19 +78,21 @@ def _gone(found: Sequence[Comparison]) -> Iterator[CheckupFinding]:
     healing = [each for each in found if each.gone and each.heals]
     others = [each for each in found if each.gone and not each.heals]
     if healing:
+        gone = counted(len(healing), "current secret of an application is", "current secrets of applications are")
         yield CheckupFinding(
             "warn",
             _SUBJECT,
-            f"{len(healing)} current secrets of applications are not at Entra ID any more: {_names(healing)}. {_WHY}",
+            f"{gone} not at Entra ID any more: {_names(healing)}. {_WHY}",
             "Start a server: readers are refused these values, and new ones are made at once. Or restore a newer copy first.",
         )
     if others:
+        gone = counted(len(others), "current credential is", "current credentials are")
+        itself = "itself" if len(others) == 1 else "themselves"
         waiting = " The others wait for these." if any(_of_application(each) for each in others) else ""
         yield CheckupFinding(
             "warn",
             _SUBJECT,
-            f"{len(others)} current credentials are not at Entra ID any more and cannot be replaced by themselves:"
-            f" {_names(others)}. {_WHY}",
+            f"{gone} not at Entra ID any more and cannot be replaced by {itself}: {_names(others)}. {_WHY}",
             "Restore a newer copy. Or give each of these connections a new secret (Edit Credentials on its page), made with:"
             f" {_reset(others)}.{waiting}",
         )
@@ -115,7 +118,7 @@ def _strays(found: Sequence[Comparison]) -> Iterator[CheckupFinding]:
     yield CheckupFinding(
         "warn",
         _SUBJECT,
-        f"{len(strays)} credentials at Entra ID were made by a Keyturn server and are not in this database: {named}{more}."
+        f"{counted(len(strays), 'credential')} at Entra ID, made by a Keyturn server, not in this database: {named}{more}."
         " An older copy of it was put back, or another copy is in use.",
         "Stop the other installation if there is one. They are left alone, as programs may have them; later, delete each with:"
         f" az ad app credential delete --id {rotation.app_id} --key-id {stray.key_id}",
@@ -130,7 +133,7 @@ def _not_compared(found: Sequence[Comparison]) -> Iterator[CheckupFinding]:
         yield CheckupFinding(
             "warn",
             _SUBJECT,
-            f"{len(failed)} of {len(found)} rotations could not be compared with Entra ID: {_names(failed)}. {why}",
+            f"{len(failed)} of {counted(len(found), 'rotation')} could not be compared with Entra ID: {_names(failed)}. {why}",
             (error.fix if isinstance(error, KeyturnError) else None) or "Run it again where Entra ID can be reached.",
         )
 

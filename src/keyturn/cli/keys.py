@@ -20,6 +20,7 @@ from keyturn.db.unit import Database
 from keyturn.errors import KeyturnError, Misconfigured, Refused
 from keyturn.kit.actor import platform
 from keyturn.kit.clock import iso
+from keyturn.kit.counting import counted
 from keyturn.organizations.store import organizations_of_server
 from keyturn.ports.clock import Clock
 from keyturn.settings.model import Settings
@@ -155,12 +156,13 @@ def _replace_root(source: RootKeySource) -> None:
 
 def _finish(source: RootKeySource, summary: rewrap.Summary) -> None:
     print(
-        f"Data key {summary.data_key}: {summary.sealed} values sealed again, {summary.wrapped} data keys wrapped again, "
-        f"{len(summary.retired)} data keys retired, {summary.remaining} values left under older keys."
+        f"Data key {summary.data_key}: {counted(summary.sealed, 'value')} sealed again, "
+        f"{counted(summary.wrapped, 'data key')} wrapped again, "
+        f"{counted(len(summary.retired), 'data key')} retired, {counted(summary.remaining, 'value')} left under older keys."
     )
     if summary.digests:
         tell(
-            f"{summary.digests} client secrets of machine identities stay known by an older data key until they are used next:"
+            f"{counted(summary.digests, 'client secret')} of machine identities known by an older data key until the next use:"
             " it stays in use for them, wrapped with the present root key. Nothing is to be done."
         )
     if summary.previous_root_needed:
@@ -176,7 +178,7 @@ def _finish(source: RootKeySource, summary: rewrap.Summary) -> None:
     if summary.refused:
         places = ", ".join(f"{place.table}.{place.column} of row {place.row}" for place in summary.refused[:10])
         raise KeyturnError(
-            f"{len(summary.refused)} values do not open and were left as they are: {places}.",
+            f"{counted(len(summary.refused), 'value does', 'values do')} not open, left as before: {places}.",
             code="keys.values_refused",
             fix="Enter these secrets again, or restore their rows from a backup. The older data keys are kept.",
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keyturn.cli.context import command_context, opened, tell
+from keyturn.kit.counting import counted
 
 if TYPE_CHECKING:
     from keyturn.alarms.conditions.service import Attention
@@ -64,5 +65,5 @@ def _print(attention: Attention, *, notices: bool) -> None:
         tried = attention.tried
         since = f", each at {tried.since:%Y-%m-%d %H:%M} UTC or later" if tried.since else ""
         print(
-            f"Nobody is needed. {tried.connections - tried.untried} of {tried.connections} connections were tried{since}."
+            f"Nobody is needed. {tried.connections - tried.untried} of {counted(tried.connections, 'connection')} tried{since}."
         )

@@ -23,6 +23,7 @@ from keyturn.client.settings import CREDENTIALS
 from keyturn.client.templates import content_of
 from keyturn.client.watching import News, NewsOfSource, Poll
 from keyturn.errors import KeyturnError, Misconfigured
+from keyturn.kit.counting import counted
 
 _TOLD_AGAIN = (2.0, 10.0, 60.0, 300.0)
 _COMMAND_SECONDS = 60.0
@@ -148,7 +149,7 @@ class Agent:
             digest = self._digest(contents)
             if digest != before.delivered or not is_there(plan, contents):
                 exchange(plan, contents)
-                self._tell(f"{plan.name}: {len(contents)} file(s) written in {plan.directory}.")
+                self._tell(f"{plan.name}: {counted(len(contents), 'file')} written in {plan.directory}.")
         except (KeyturnError, OSError) as error:
             text = error.diagnostics() if isinstance(error, KeyturnError) else type(error).__name__
             self._trouble([plan], text)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from keyturn.errors import NeedsAction
+from keyturn.kit.counting import counted
 from keyturn.kit.moments import moved
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
 from keyturn.ownership.domain import WHO_MAKES_IT, OwnerChoice
@@ -115,7 +116,7 @@ class Connection:
         if now >= self.ends_at:
             return f"The certificate expired on {self.ends_at:%Y-%m-%d}. Upload a new one, and enter it here."
         days = (self.ends_at - now).days
-        when = "today" if days == 0 else "in 1 day" if days == 1 else f"in {days} days"
+        when = f"in {counted(days, 'day')}" if days else "today"
         return f"The certificate expires {when}, on {self.ends_at:%Y-%m-%d}. Upload a new one, and enter it here."
 
 

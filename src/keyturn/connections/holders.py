@@ -20,6 +20,7 @@ from keyturn.credentials import rotation_store as journal
 from keyturn.db.unit import Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.counting import counted
 from keyturn.ports.sign_in import SignInMethod
 
 REMOVED_LATELY = timedelta(hours=1)
@@ -141,7 +142,7 @@ def require_movable(tx: Tx, actor: Actor, others: Sequence[Holder], what: str) -
 
 def _out_of_sight(what: str, count: int) -> Refused:
     return Refused(
-        f"{what} is used elsewhere by {counted(count)} that you may not see.",
+        f"{what} is used elsewhere by {counted(count, 'connection')} that you may not see.",
         code="rotation.shared_out_of_sight",
         fix=_ASK,
     )
@@ -194,10 +195,6 @@ def refuse_removed(tx: Tx, fingerprint: str, now: datetime, what: str) -> None:
 
 def credential_name(method: SignInMethod) -> str:
     return f"This {method.words.noun}"
-
-
-def counted(count: int) -> str:
-    return "1 connection" if count == 1 else f"{count} connections"
 
 
 def named(holders: Sequence[Holder], at_most: int = 5) -> str:

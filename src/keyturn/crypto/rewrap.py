@@ -20,6 +20,7 @@ from keyturn.db.tables import metadata
 from keyturn.db.types import DigestText, SealedText
 from keyturn.db.unit import Database
 from keyturn.errors import Misconfigured
+from keyturn.kit.counting import counted
 from keyturn.kit.secret import SealContext, Sealed
 from keyturn.ports.clock import Clock
 
@@ -179,7 +180,7 @@ def _seal_all(
         before = summary.sealed
         for batch in _batches(database, column, summary.data_key):
             _seal_batch(database, ring, column, batch, summary)
-        progress(f"{column.table.name}.{column.value.name}: {summary.sealed - before} values sealed again.")
+        progress(f"{column.table.name}.{column.value.name}: {counted(summary.sealed - before, 'value')} sealed again.")
 
 
 def _seal_batch(

@@ -8,6 +8,7 @@ from keyturn.demo.application import PATH, WEBSHOP
 from keyturn.demo.line import CONNECTIONS, DemoClient
 from keyturn.demo.trouble import HOURS_LEFT, READER, DemoTrouble
 from keyturn.kit.clock import SystemClock
+from keyturn.kit.counting import counted
 from keyturn.providers.azure.key_pairs import new_key, new_pair
 
 PROJECT = "Payments"
@@ -93,5 +94,5 @@ Add Connection > Azure Client Secrets. Tenant ID {demo["tenant_id"]}
             application = self._line.entra("GET", f"applications/{app['object_id']}")
             whose = "owned by prod-entra" if owned in application["owners"] else "foreign"
             count = len(application["secrets"])
-            lines.append(f"  {app['display_name']:30} {whose}, {count} secret{'' if count == 1 else 's'}")
+            lines.append(f"  {app['display_name']:30} {whose}, {counted(count, 'secret')}")
         return "\n".join(lines)

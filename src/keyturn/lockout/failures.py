@@ -8,6 +8,7 @@ from keyturn.audit.record import record
 from keyturn.db.unit import Tx
 from keyturn.errors import Unauthenticated
 from keyturn.kit.actor import Actor
+from keyturn.kit.counting import counted
 from keyturn.lockout.domain import Attempts, LockoutPolicy, after_failure
 
 
@@ -38,7 +39,7 @@ def wrong_code() -> Unauthenticated:
 def locked(attempts: Attempts, now: datetime) -> Unauthenticated:
     seconds = int((attempts.locked_until - now).total_seconds()) + 1 if attempts.locked_until else 0
     return Unauthenticated(
-        f"Too many failed sign-ins: signing in is locked for {seconds} more seconds.",
+        f"Too many failed sign-ins: signing in is locked for {counted(seconds, 'more second')}.",
         code="access.locked",
         fix="Wait, or ask an admin of the organization to clear the lock.",
     )

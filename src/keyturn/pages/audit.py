@@ -15,12 +15,14 @@ from keyturn.audit.checks import ChainChecks
 from keyturn.audit.domain import StoredEvent, StreamState
 from keyturn.audit.events import CATALOGUE
 from keyturn.audit.export import WITHOUT_NAMES, as_csv, as_json_lines, subject_name
-from keyturn.audit.service import AuditSearch, AuditTrail
+from keyturn.audit.service import AuditEvents, AuditSearch, AuditTrail
 from keyturn.authz.domain import ORGANIZATION_ROLES, Action, permits
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.counting import counted
 from keyturn.kit.moments import utc_of
-from keyturn.web.pages import BrowserContext, File, Page, Pages, Redirect, get, group, post
+from keyturn.web.html.forms import EMPTY
+from keyturn.web.pages import BrowserContext, File, FormState, Page, PageResponse, Pages, Redirect, get, group, post
 from keyturn.web.schema.validate import Trimmed
 from keyturn.web.schema.wire import ApiModel
 
@@ -58,6 +60,8 @@ class AuditTrailPage(Page):
 
     lines: Sequence[AuditLine]
     query: "AuditFilterForm"
+    problem: FormState
+    """Why nothing could be looked for."""
     topics: Mapping[str, Sequence[tuple[str, str]]]
     """The events to choose from, by topic: name and meaning."""
     people: Sequence[str]
@@ -72,10 +76,14 @@ class AuditTrailPage(Page):
 
 
 class AuditFilterForm(ApiModel, rename=None):
-    """``about`` and ``by`` are names or ids. ``since`` and ``until`` are days in the zone of the browser, both included."""
+    """``about`` and ``by`` are names or ids, ``project`` is a slug: of now, or of then.
+
+    ``since`` and ``until`` are days in the zone of the browser, both included.
+    """
 
     event: Annotated[Trimmed, Meta(max_length=100)] = ""
     project_id: Annotated[Trimmed, Meta(max_length=64)] = ""
+    project: Annotated[Trimmed, Meta(max_length=255)] = ""
     about: Annotated[Trimmed, Meta(max_length=256)] = ""
     by: Annotated[Trimmed, Meta(max_length=256)] = ""
     since: Day = ""
@@ -85,13 +93,16 @@ class AuditFilterForm(ApiModel, rename=None):
     @property
     def chosen(self) -> dict[str, str]:
         """Return what was chosen, as it stands in an address."""
-        fields = {name: getattr(self, name) for name in ("event", "project_id", "about", "by", "since", "until")}
+        fields = {
+            name: getattr(self, name) for name in ("event", "project_id", "project", "about", "by", "since", "until")
+        }
         return {name: str(value) for name, value in fields.items() if value}
 
     def search(self, zone: ZoneInfo) -> AuditSearch:
         return AuditSearch(
             event=self.event or None,
             project_id=self.project_id or None,
+            project_slug=self.project or None,
             about=self.about or None,
             by=self.by or None,
             since=_midnight(self.since, zone, "since") if self.since else None,
@@ -107,8 +118,16 @@ def router(trail: AuditTrail, checks: ChainChecks, access: Access) -> Pages:
     """Return the page of the trail, for those who may read it, and its files."""
 
     @get(HERE)
-    def show_log(actor: Actor, query: AuditFilterForm, visitor: BrowserContext) -> AuditTrailPage:
-        found = trail.page(actor, limit=AT_ONCE, cursor=query.cursor or None, **query.search(visitor.zone))
+    def show_log(actor: Actor, query: AuditFilterForm, visitor: BrowserContext) -> Page | PageResponse:
+        try:
+            found = trail.page(actor, limit=AT_ONCE, cursor=query.cursor or None, **query.search(visitor.zone))
+        except Refused as refusal:
+            return PageResponse(shown(actor, query, AuditEvents((), None), refusal), status=refusal.status)
+        return shown(actor, query, found)
+
+    def shown(
+        actor: Actor, query: AuditFilterForm, found: AuditEvents, refusal: Refused | None = None
+    ) -> AuditTrailPage:
         lines, chosen = [_line(event, found.names) for event in found.events], query.chosen
         older = f"{HERE}?{urlencode(chosen | {'cursor': found.cursor})}" if found.cursor else ""
         newest = (f"{HERE}?{urlencode(chosen)}" if chosen else HERE) if query.cursor else ""
@@ -116,6 +135,7 @@ def router(trail: AuditTrail, checks: ChainChecks, access: Access) -> Pages:
         return AuditTrailPage(
             lines,
             query,
+            FormState(message=refusal.message, fix=refusal.fix) if refusal else EMPTY,
             _TOPICS,
             _people(actor, access),
             list(dict.fromkeys(line.subject for line in lines if line.subject not in WITHOUT_NAMES.values())),
@@ -146,8 +166,8 @@ def router(trail: AuditTrail, checks: ChainChecks, access: Access) -> Pages:
         """Verify the hash chain of all events of the organization."""
         found = checks.verify(actor)
         if found.ok:
-            return Redirect(HERE, f"{found.events} events verified: none was changed, added or removed.")
-        return Redirect(HERE, f"{found.fault_count} faults: see the event verify audit events.")
+            return Redirect(HERE, f"{counted(found.events, 'event')} verified: none was changed, added or removed.")
+        return Redirect(HERE, f"{counted(found.fault_count, 'fault')}: see the event verify audit events.")
 
     return group(show_log, export_log, verify_log)
 

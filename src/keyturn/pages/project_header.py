@@ -43,7 +43,7 @@ class ProjectHeaders:
             organization=self.access.identities.organization_of(actor).name,
             user=actor.name,
             role=actor.role.value,
-            projects=tuple(ProjectLink(project.id, project.name) for project in some),
+            projects=tuple(ProjectLink(project.id, project.name, project.slug) for project in some),
             project_count=count,
             can=_granted(ORGANIZATION_ROLES[actor.role]),
             alarms=self.alarms(actor),

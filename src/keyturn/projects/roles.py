@@ -14,6 +14,7 @@ from keyturn.authz.permissions import Grants, Rules, of_role
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.counting import counted
 from keyturn.ports.clock import Clock, Ids
 from keyturn.projects import role_store as store
 from keyturn.projects.role_domain import (
@@ -204,7 +205,7 @@ def _found(role: ProjectRole | None, id_or_slug: str) -> ProjectRole:
 
 
 def _in_use(role: ProjectRole, names: Sequence[str], *, named: bool) -> Refused:
-    count = "1 member has" if len(names) == 1 else f"{len(names)} members have"
+    count = counted(len(names), "member has", "members have")
     more = len(names) - MOST_NAMED
     listed = ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
     return Refused(

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from keyturn.credentials.domain import Credential
 from keyturn.delivery.use_domain import Holder, holders
+from keyturn.kit.counting import counted
 from keyturn.rotations.domain import Snapshot
 
 
@@ -14,4 +15,4 @@ def who_holds(snapshot: Snapshot, row: Credential, now: datetime) -> Sequence[Ho
 
 
 def counted_consumers(number: int) -> str:
-    return "1 consumer" if number == 1 else f"{number} consumers"
+    return counted(number, "consumer")

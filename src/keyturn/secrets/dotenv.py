@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from keyturn.errors import Refused
+from keyturn.kit.counting import counted
 from keyturn.kit.secret import Plaintext
 from keyturn.secrets.domain import LONGEST_NAME, require_name, require_size
 
@@ -78,7 +79,7 @@ def write(values: Iterable[tuple[str, Plaintext]]) -> WrittenDotenv:
         else:
             lines.append(f"{name}={_quoted(value.reveal())}\n")
     if left_out:
-        count = "1 secret is" if len(left_out) == 1 else f"{len(left_out)} secrets are"
+        count = counted(len(left_out), "secret is", "secrets are")
         lines.insert(0, f"# {count} left out, whose names cannot stand in a .env file: {', '.join(left_out)}\n")
     return WrittenDotenv(Plaintext("".join(lines)), left_out)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyturn.errors import TooMany
+from keyturn.kit.counting import counted
 from keyturn.ports.clock import Clock
 from keyturn.web.auth import network_of
 
@@ -23,7 +24,7 @@ class RateLimited(TooMany):
     def __init__(self, limit: int, retry_after: timedelta) -> None:
         seconds = max(1, math.ceil(retry_after / timedelta(seconds=1)))
         super().__init__(
-            f"Too many requests. Try again in {seconds} seconds.",
+            f"Too many requests. Try again in {counted(seconds, 'second')}.",
             code="request.rate_limited",
             retry_after=timedelta(seconds=seconds),
         )

@@ -77,8 +77,44 @@ def test_events_are_chosen_by_the_slug_that_a_project_had_then(database: Databas
         *("delete-project", "of the second", "create-project"),
         *first_of_all,
     ]
-    assert [name for name in names("former-shop") if name != "create-environment"] == ["late", "update-project"]
-    assert names("never") == []
+    assert [name for name in names("former-shop") if name != "create-environment"] == ["late", *first_of_all], (
+        "it has it now"
+    )
+    with pytest.raises(Refused, match="'never'") as refusal:
+        names("never")
+    assert refusal.value.fix == "Use one of: former-shop."
+
+
+def test_what_names_nothing_is_refused_and_what_has_no_events_is_an_empty_list(
+    database: Database, trail: AuditTrail
+) -> None:
+    org = organization(database)
+    payments = project(database, org)
+    admin, boss = (machine(database, org, role, role.value) for role in (Role.ADMIN, Role.MEMBER))
+    join(database, boss, payments, Role.ADMIN)
+    write(database, admin, "elsewhere")
+    write(database, boss, "here", project_id=payments)
+    assert trail.page(admin, event="create-user").events == ()
+    assert trail.page(admin, by="member", event="elsewhere").events == ()
+    assert trail.page(admin, about=payments, by="admin").events == ()
+    assert [each.name for each in trail.page(boss, project_slug="payments").events] == ["here"], "by its slug alone"
+    for who, unknown in (
+        (admin, {"event": "create-usr"}),
+        (admin, {"about": "nope"}),
+        (admin, {"by": "nope"}),
+        (admin, {"actor_id": "nope"}),
+        (admin, {"subject_id": "nope"}),
+        (boss, {"project_id": payments, "by": "admin"}),  # whom they do not learn of
+        (admin, {"since": START, "until": START}),
+    ):
+        with pytest.raises(Refused) as refusal:
+            trail.page(who, **unknown)
+        assert refusal.value.fix
+        if "event" in unknown:
+            assert "create-user" in refusal.value.fix
+            assert "create-user" in refusal.value.details[0]["validValues"]
+    with pytest.raises(Forbidden):
+        trail.page(boss, project_slug="nope")
 
 
 def test_admins_read_the_whole_trail_and_project_admins_their_part(database: Database, trail: AuditTrail) -> None:

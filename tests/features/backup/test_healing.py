@@ -120,7 +120,7 @@ def test_dead_values_are_refused_and_replaced_and_nothing_foreign_is_touched(
 
     continuity = put_back(copy, world)
     gone, strays = doctor(world)
-    assert gone.startswith("warn: 1 current secrets of applications are not at Entra ID any more: 'billing-app'.")
+    assert gone.startswith("warn: 1 current secret of an application is not at Entra ID any more: 'billing-app'.")
     assert f"az ad app credential delete --id {app.app_id} --key-id" in strays
     assert strays.startswith(f"warn: {len(there) - 1} credentials at Entra ID were made by a Keyturn server")
     web.forbid_new_secrets()
@@ -170,7 +170,7 @@ def test_a_connection_whose_own_secret_is_gone_says_what_to_enter_and_goes_on_wi
         continuity = put_back(copy, world)
         gone, *others = doctor(world)
         assert gone.startswith(
-            "warn: 1 current credentials are not at Entra ID any more and cannot be replaced by themselves"
+            "warn: 1 current credential is not at Entra ID any more and cannot be replaced by itself"
         )
         assert f"az ad app credential reset --id {world.application.app_id} --append" in gone
         assert others == []

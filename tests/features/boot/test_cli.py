@@ -243,7 +243,7 @@ def test_the_overview_says_what_needs_somebody_and_its_status_that_somebody_is_n
         now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
         database.execute("INSERT INTO processes VALUES ('p', 'h', 1, ?, ?)", (now, now))
     assert shell.run("overview") == 0
-    assert shell.out == "Nobody is needed. 0 of 0 connections were tried.\n"
+    assert shell.out == "Nobody is needed. 0 of 0 connections tried.\n"
     assert shell.run("overview", "--json") == 0
     (told,) = json.loads(shell.out)
     kinds = [one["kind"] for one in told["conditions"]]
@@ -289,7 +289,7 @@ def test_the_operator_verifies_and_exports_the_audit_trail(shell: Shell) -> None
     given = [part for line in anchors for part in ("--anchor", line)]
     assert shell.run("audit", "verify", *given) == 0
     assert re.fullmatch(
-        r"the server itself: 1 events up to position 1: verified\nAcme: (\d+) events up to position \1: verified\n",
+        r"the server itself: 1 event up to position 1: verified\nAcme: (\d+) events? up to position \1: verified\n",
         shell.out,
     )
     assert shell.run("audit", "export", "--format", "csv", "--organization", "acme", "--since", "2020-01-01") == 0
@@ -299,7 +299,7 @@ def test_the_operator_verifies_and_exports_the_audit_trail(shell: Shell) -> None
     assert shell.run("audit", "export", "--organization", "nobody") == 2
     assert "There is no 'nobody'; there is: acme" in shell.err
     assert shell.run("audit", "export", "--event", "verify-audit-event") == 2
-    assert "similar: verify-audit-events" in shell.err, "an empty file would look as if it had never happened"
+    assert "Similar: verify-audit-events" in shell.err, "an empty file would look as if it had never happened"
     assert shell.run("audit", "verify", "--anchor", "nothing") == 1
     assert "`keyturn audit head` prints it" in shell.err
     follow_the_guide(shell)
@@ -311,9 +311,9 @@ def test_the_operator_verifies_and_exports_the_audit_trail(shell: Shell) -> None
             " WHERE event = 'bootstrap-instance'"
         )
     assert shell.run("audit", "verify") == 1
-    assert re.search(r"1 FAULTS\n  event \d+: the event is in no chain", shell.out)
+    assert re.search(r"1 FAULT\n  event \d+: the event is in no chain", shell.out)
     assert shell.run("audit", "adopt", "--reason", "the older server wrote it") == 0
-    assert shell.err.endswith("Acme: 1 events linked.\n")
+    assert shell.err.endswith("Acme: 1 event linked.\n")
     assert shell.run("audit", "verify") == 0
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from keyturn.audit.domain import SubjectKind
 from keyturn.authz.permissions import Scope
+from keyturn.kit.counting import counted
 from keyturn.kit.moments import LAST, moved
 
 DAYS_BEFORE_END = (60, 30, 14, 7, 3, 1)
@@ -132,7 +133,7 @@ def told_end(ends_at: datetime, now: datetime) -> str:
     if hours < 1:
         distance = "in less than an hour"
     elif hours < 48:
-        distance = f"in {hours} hour{'s' if hours > 1 else ''}"
+        distance = f"in {counted(hours, 'hour')}"
     else:
         distance = f"in {days} days"
     return f"ends {distance}, on {ends_at:%Y-%m-%d at %H:%M} UTC"

@@ -17,6 +17,7 @@ from keyturn.audit.domain import SubjectKind
 from keyturn.authz.permissions import Scope
 from keyturn.inventory.domain import Ending
 from keyturn.inventory.plan import STALE_AFTER, Inventory
+from keyturn.kit.counting import counted
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def of_inventory(state: InventoryState, now: datetime) -> Iterator[Condition]:
     ending = state.ending
     if ending is not None and days_before_end(ending.first, now) is not None:
         is_one = ending.count == 1
-        what = "A credential" if is_one else f"{ending.count} credentials"
+        what = "A credential" if is_one else counted(ending.count, "credential")
         yield _condition(
             state,
             ConditionKind.TENANT_CREDENTIAL_ENDS,

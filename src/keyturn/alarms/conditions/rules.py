@@ -16,6 +16,7 @@ from keyturn.alarms.conditions.domain import (
 from keyturn.audit.domain import SubjectKind
 from keyturn.authz.permissions import Scope
 from keyturn.connections.domain import Connection
+from keyturn.kit.counting import counted
 from keyturn.kit.moments import moved
 from keyturn.rotations.domain import Reason, RotationState, RunState
 from keyturn.rotations.secret_rotations.domain import SecretRotationView
@@ -213,11 +214,12 @@ def _when(about: About, state: RotationState, now: datetime) -> Iterator[Conditi
     days = timedelta(days=rotation.schedule.interval_days + rotation.moved_days)
     oldest = moved(began, days + SLACK) if began else None
     if moved(due, OVERDUE_AFTER) < now or (oldest and oldest < now):
-        age = f", its {about.noun} is {(now - began).days} days old" if began else ""
+        age = f", its {about.noun} is {counted((now - began).days, 'day')} old" if began else ""
         yield about.condition(
             ConditionKind.ROTATION_OVERDUE,
             Severity.CRITICAL,
-            f"{about.application[0].upper()}{about.application[1:]} should rotate every {rotation.schedule.interval_days} days"
+            f"{about.application[0].upper()}{about.application[1:]} should rotate every "
+            f"{counted(rotation.schedule.interval_days, 'day')}"
             f"{age}, and no run has begun though one is due since {min(due, oldest or due):%Y-%m-%d %H:%M} UTC.",
             "Rotate now, and see whether a worker lives with: keyturn doctor",
             since=min(due, oldest or due),

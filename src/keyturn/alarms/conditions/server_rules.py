@@ -16,6 +16,7 @@ from keyturn.alarms.conditions.domain import (
 from keyturn.audit.domain import StreamState, SubjectKind
 from keyturn.authz.permissions import Scope
 from keyturn.backup.domain import BackupFolder
+from keyturn.kit.counting import counted
 from keyturn.kit.moments import moved
 from keyturn.lockout.domain import Attempts
 from keyturn.ports.people_sign_in import SignInCertificate
@@ -151,7 +152,8 @@ def of_server(org_id: str, server: ServerState, now: datetime) -> Iterator[Condi
         yield _of_server(
             org_id,
             ConditionKind.DATA_KEY_OVERDUE,
-            f"The newest data key was made on {made:%Y-%m-%d}: after {server.data_key_life.days} days there should be another.",
+            f"The newest data key was made on {made:%Y-%m-%d}: there should be another after "
+            f"{counted(server.data_key_life.days, 'day')}.",
             "See in the log of the worker why it was not; make one with: keyturn keys rotate",
             moved(made, server.data_key_life),
         )

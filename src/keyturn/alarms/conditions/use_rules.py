@@ -6,6 +6,7 @@ from datetime import datetime
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, Severity
 from keyturn.alarms.conditions.rules import About
 from keyturn.credentials.domain import Credential, State
+from keyturn.kit.counting import counted
 from keyturn.rotations.evidence.domain import ObservedUser
 
 
@@ -25,7 +26,7 @@ def of_use(
     """
     if row.state is State.CURRENT:  # that it ends is told by itself
         return
-    who = "1 program still uses" if holders == 1 else f"{holders} programs still use"
+    who = counted(holders, "program still uses", "programs still use")
     if seen and not gone:
         others = f" and {len(seen) - 1} more" if len(seen) > 1 else ""
         who = f"{seen[0].address or 'Somebody'}{others}, by the sign-in log of Entra ID, still signs in with"

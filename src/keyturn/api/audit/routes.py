@@ -29,10 +29,11 @@ def router(trail: AuditTrail, checks: ChainChecks) -> Routes:
     def list_events(actor: Actor, query: AuditQuery) -> AuditPage:
         """List audit events, newest first.
 
-        Admins of the organization see all events, admins of a project those with its `projectId`. `projectSlug` names projects
-        by what they were called then: one that was renamed or deleted is found by its former slug. `nextCursor`, given
-        back as `cursor`, continues with older events; it is null on the last page. `about` finds all of an app connection or
-        a secret rotation, with the rotation of its application.
+        Admins of the organization see all events, admins of a project those with its `projectId`, or with its slug as
+        `projectSlug`: that names the project that has it, and each that had it, from the time when it did, so that one that was
+        renamed or deleted is found by its former slug, too. `nextCursor`, given back as `cursor`, continues with older events; it
+        is null on the last page. `about` finds all of an app connection or a secret rotation, with the rotation of its
+        application. What names nothing is refused; for `event` the `details` list `validValues`.
         """
         page = trail.page(
             actor,

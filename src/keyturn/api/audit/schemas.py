@@ -10,7 +10,7 @@ from keyturn.web.schema.wire import ApiModel, Timestamp
 
 
 class AuditQuery(ApiModel):
-    """``projectSlug``: of each project that had this slug, what happened while it did.
+    """``projectSlug``: of the project that has this slug; and of each that had it, what happened while it did.
 
     `about` and `by` are the id or the name of a thing, and of who did something to it. `endDate` itself does not count.
     """

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from keyturn.connections.domain import Connection
 from keyturn.errors import RefusalReason
+from keyturn.kit.counting import counted
 from keyturn.rotations.domain import Rotation, Run
 from keyturn.web.html.render import ago
 
@@ -140,5 +141,5 @@ def distance(moment: datetime, now: datetime) -> str:
     for size, unit in _UNITS:
         count = round(seconds / size)
         if count:
-            return f"in {count} {unit}{'s' if count > 1 else ''}"
+            return f"in {counted(count, unit)}"
     return "in a moment"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from keyturn.audit.domain import StoredEvent
+from keyturn.kit.counting import counted
 from keyturn.rotations.domain import Reason, Run, RunState, StepName
 from keyturn.rotations.store.runs import NOT_YET, StepRecord
 
@@ -113,7 +114,7 @@ def _step(step: StepRecord, service: str) -> StepLine:
     )
     # Of older runs it is known of proofs alone that replicas were waited for.
     if step.outcome == NOT_YET or (step.step == StepName.PROVE.value and step.outcome == "failed"):
-        tries = "1 try" if step.repeats == 1 else f"{step.repeats} tries"
+        tries = counted(step.repeats, "try", "tries")
         duration = took(step.finished_at - step.started_at)
         return StepLine(step_label, "not yet", "neutral", duration, 1, f"not everywhere yet, {tries}")
     tone = _OUTCOMES.get(step.outcome, "neutral")

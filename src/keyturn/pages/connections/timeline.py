@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from keyturn.credentials.domain import Credential, State
+from keyturn.kit.counting import counted
 from keyturn.kit.moments import in_zone, moved
 from keyturn.rotations.store.observed import ObservedKey
 
@@ -216,8 +217,8 @@ def _summary(secrets: Sequence[Secret], now: datetime) -> str:
     living = [secret for secret in lasting if secret.kind not in {"ended", "refused"}]
     current = next((secret for secret in secrets if secret.kind == "current"), None)
     days = (current.until - now).days if current and current.until else None
-    text = f"{len(living)} {'secret signs' if len(living) == 1 else 'secrets sign'} in now."
-    return text if days is None else f"{text} The current one ends in {days} days."
+    text = f"{counted(len(living), 'secret signs', 'secrets sign')} in now."
+    return text if days is None else f"{text} The current one ends in {counted(days, 'day')}."
 
 
 def _day(moment: datetime, zone: ZoneInfo) -> str:

@@ -9,6 +9,7 @@ from keyturn.alarms.leavers import Leavers, Leaving
 from keyturn.api.fields import Secret
 from keyturn.authz.domain import at_most
 from keyturn.kit.actor import Actor, Role
+from keyturn.kit.counting import counted
 from keyturn.pages.people.members import link_page
 from keyturn.pages.people.settings import SessionShown, session_shown
 from keyturn.people.administration import PersonState
@@ -172,4 +173,4 @@ def _back(user_id: str, toast: str) -> Redirect:
 
 def _handed_over(left: Leaving) -> str:
     count = len(left.owned)
-    return f" {count} thing{'s' if count > 1 else ''} handed over." if count else ""
+    return f" {counted(count, 'thing')} handed over." if count else ""

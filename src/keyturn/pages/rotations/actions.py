@@ -8,6 +8,7 @@ from msgspec import Meta
 from keyturn.approvals.domain import Consent
 from keyturn.credentials.domain import Credential
 from keyturn.kit.actor import Actor
+from keyturn.kit.counting import counted
 from keyturn.kit.secret import Plaintext
 from keyturn.pages.approval_forms import ApprovalFields, asked_instead
 from keyturn.pages.connections.removed import left_to_remove, removal_path
@@ -141,7 +142,8 @@ def _deleting(pages: RotationPages, page: PageRoute) -> PageRoute:
         if asked := asked_instead(pages.approvals, actor, form, delete):
             return asked
         count = len(stay)
-        still = f" {count} of the application's secrets stay valid at Entra ID until they end." if count else ""
+        stays = counted(count, "secret of the application stays", "secrets of the application stay")
+        still = f" {stays} valid at Entra ID until the end." if count else ""
         name, to = view.secret_rotation.name, list_path(view.secret_rotation.project_id)
         if revoke and left_to_remove(pages.removals, actor, view.rotation.id):
             to = removal_path(view.rotation.id)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from keyturn.errors import Upstream
+from keyturn.kit.counting import counted
 from keyturn.ports.preflight import PolicyReport, PolicyVerdict
 from keyturn.ports.provider import RemoteApplication
 from keyturn.providers.azure.capabilities import ATTRIBUTES_READ, POLICY_READ, POLICY_READERS, grant, may_hold
@@ -287,4 +288,4 @@ def _moment(text: object) -> datetime | None:
 
 def _days(length: timedelta) -> str:
     days = length / timedelta(days=1)
-    return f"{days:.0f} days" if days >= 2 else f"{length / timedelta(hours=1):.0f} hours"
+    return counted(round(days), "day") if days >= 2 else counted(round(length / timedelta(hours=1)), "hour")

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from keyturn import __version__
 from keyturn.kit.clock import iso
+from keyturn.kit.counting import counted
 from keyturn.kit.moments import FIRST, in_zone, utc_of
 from keyturn.kit.printable import visible
 from keyturn.ports.clock import Clock
@@ -59,6 +60,7 @@ class Page:
 class ProjectLink:
     id: str
     name: str
+    slug: str
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ def environment(folders: tuple[Path, ...] = ()) -> "Environment":
         "second": second,
         "nearness": nearness,
     }
-    jinja.filters |= {"blocks": blocks, "inline": inline}
+    jinja.filters |= {"blocks": blocks, "inline": inline, "counted": counted}
     return jinja
 
 
@@ -193,7 +195,7 @@ def ago(moment: datetime, now: datetime) -> str:
     for size, unit in _UNITS:
         count = int(abs(seconds) // size)
         if count:
-            text = f"{count} {unit}{'s' if count > 1 else ''}"
+            text = counted(count, unit)
             return f"{text} ago" if seconds > 0 else f"in {text}"
     return "just now" if seconds >= 0 else "in a moment"
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from keyturn.errors import Refused
 from keyturn.kit.clock import iso
+from keyturn.kit.counting import counted
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.provider import RemoteCredential
 
@@ -103,7 +104,7 @@ def confirmation_needed(credential: RemoteCredential, candidates: Sequence[Remot
     evidence = (
         f"It is the application's only unexpired {what}, and the one given signs in: so it very likely is."
         if others == 0
-        else f"The application has {others} other unexpired {what}{'' if others == 1 else 's'}."
+        else f"The application has {counted(others, f'other unexpired {what}')}."
     )
     return _refusal(
         f"Entra ID does not show {begins}, {_name_of(credential)}, so it cannot be told from the list whether it is the one "
