@@ -1,6 +1,6 @@
-"""One Keyturn, one local Entra ID and one browser for the tests of a module; each test has its own project and session.
+"""One Keyturn and one local Entra ID for the tests of a module, and one browser; each test has its own project and session.
 
-They end with the module: tests of other folders start engines and event loops of their own in the same process.
+The browser ends with this folder: tests of others start event loops of their own in the same process.
 """
 
 import shutil
@@ -27,7 +27,7 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserServer]:
         yield opened
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)

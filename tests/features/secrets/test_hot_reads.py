@@ -70,7 +70,8 @@ def test_both_ways_give_the_same_answer(desk: HotDesk) -> None:
     for token in (member, viewer, desk.admin):
         for url in hot:
             etag = desk.warm(desk.one, url, token).headers["etag"]
-            for tags in ("", etag, f'W/{etag[:-1]}-gzip"', '"other"', "*", "nonsense"):
+            others = (f'W/{etag[:-1]}-gzip"', '"other"', "*", "nonsense") if token is member else ()
+            for tags in ("", etag, *others):
                 is_hot, answer = desk.one.is_hot(url, token, if_none_match=tags)
                 reference = desk.other.send("GET", url, token, if_none_match=tags, transfer_encoding="identity")
                 assert is_hot, url
