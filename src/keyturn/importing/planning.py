@@ -127,9 +127,9 @@ def plan_secrets(
         differences = _differences(secret, request, here[name]) if name in here else None
         outcome = outcome_of(differences, overwrite=overwrite)
         if outcome is Outcome.CREATED:
-            plan.new.append(request.new(name, SecretType.SHARED))
+            plan.new.append(request.new(name, SecretType.SHARED, request.secret_value))
         elif outcome is Outcome.CHANGED:
-            plan.changes[name] = request.change(SecretType.SHARED)
+            plan.changes[name] = request.change(SecretType.SHARED, request.secret_value)
         reasons = [*(differences or ()), *([ROTATED] if secret.is_rotated_secret else ())]
         plan.entries[name] = Entry(Kind.SECRET, place, name, outcome, ", ".join(reasons))
     return plan
@@ -170,7 +170,7 @@ def _request(secret: SecretThere, tag_ids: Mapping[str, str]) -> BatchEntry:
 
 
 def _differences(there: SecretThere, request: BatchEntry, here: Secret) -> list[str]:
-    new = request.new(there.secret_key, SecretType.SHARED)
+    new = request.new(there.secret_key, SecretType.SHARED, request.secret_value)
     same = {
         "value": here.value is not None and new.value == here.value,
         "comment": new.details.comment == here.details.comment,

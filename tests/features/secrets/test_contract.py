@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.features.secrets.desk import V3, V4, SecretsClient
+from tests.features.secrets.desk import V3, V4, Json, SecretsClient
 
 PYTHON_NEEDS = {
     *("id", "_id", "workspace", "environment", "version", "type", "secretKey", "secretValue", "secretComment"),
@@ -212,6 +212,18 @@ def test_limits_say_what_is_taken(web: SecretsClient) -> None:
     web.ask("POST", f"{V3}/HUGE", web.at(secretValue="x" * 10_000_000), expect=413)
     web.ask("POST", f"{V3}/{'n' * 256}", web.at(secretValue="x"), expect=422)
     assert set(web.values()) == {"LARGE"}
+
+
+@pytest.mark.parametrize("body", [{}, {"value": "under another name"}, {"secretValue": None}])
+def test_a_new_secret_needs_its_value_which_may_be_empty(web: SecretsClient, body: Json) -> None:
+    [issue] = web.ask("POST", f"{V3}/KEY", web.at(**body), expect=422)["message"]
+    assert issue["path"] == ["secretValue"]
+    entries = [{"secretKey": "OTHER", "secretValue": "x"}, {"secretKey": "KEY", **body}]
+    [issue] = web.ask("POST", "/api/v3/secrets/batch/raw", web.at(secrets=entries), expect=422)["message"]
+    assert issue["path"] == ["secrets", 1, "secretValue"]
+    assert web.values() == {}
+    web.put("KEY", "")
+    assert web.values() == {"KEY": ""}
 
 
 def test_a_value_that_cannot_be_text_is_refused(web: SecretsClient) -> None:

@@ -193,11 +193,11 @@ def _single(answers: _Answers) -> list[Operation]:
 def _writing(secrets: Secrets) -> list[Operation]:
     def create_secret(actor: Actor, secret_name: SecretName, data: CreateSecret) -> SecretAnswer:
         """Add a secret to a folder. Its value is kept as it is sent, to the last blank and line break."""
-        return answer(secrets.create(actor, data.address(), data.new(secret_name, data.type)))
+        return answer(secrets.create(actor, data.address(), data.new(secret_name, data.type, data.secret_value)))
 
     def update_secret(actor: Actor, secret_name: SecretName, data: UpdateSecret) -> SecretAnswer:
         """Change what is given of a secret: a new version becomes the current one. The same again changes nothing."""
-        change = data.change(data.type, data.new_secret_name or None)
+        change = data.change(data.type, data.secret_value, data.new_secret_name or None)
         return answer(secrets.update(actor, data.address(), secret_name, change))
 
     def delete_secret(actor: Actor, secret_name: SecretName, data: DeleteSecret) -> SecretAnswer:

@@ -26,7 +26,7 @@ SecretName = Annotated[str, Meta(max_length=255, examples=["DATABASE_URL"])]
 Renamed = Annotated[str, Meta(max_length=255)]
 Value = Annotated[Plaintext, Meta(max_length=512 * 1024, examples=["postgres://billing@db/billing"])]
 Comment = Annotated[str, Meta(max_length=10_000)]
-Note = Annotated[str, Meta(max_length=1000)]
+Note = Annotated[str, Meta(max_length=1024)]
 Days = Annotated[int, coerced, Meta(ge=0, le=3650)]
 Words = Annotated[str, Meta(max_length=2000)]
 TagIds = Annotated[list[Reference], Meta(max_length=50)]
@@ -173,9 +173,8 @@ MetadataList = Annotated[list[MetadataEntry], Meta(max_length=50)]
 
 
 class _Content(ApiModel):
-    """What a secret holds. It is kept as it is sent: nothing is trimmed. A reminder of nothing or 0 days is none."""
+    """What a secret holds beside its value. A reminder of nothing or 0 days is none."""
 
-    secret_value: Value | None = None
     secret_comment: Comment | None = None
     skip_multiline_encoding: Annotated[bool, coerced] | None = None
     secret_metadata: MetadataList | None = None
@@ -195,11 +194,11 @@ class _Content(ApiModel):
             return None
         return None if note is UNSET else note or None, None if days is UNSET else days or None
 
-    def change(self, kind: SecretType, new_name: str | None = None) -> SecretChange:
+    def change(self, kind: SecretType, value: Plaintext | None, new_name: str | None = None) -> SecretChange:
         return SecretChange(
             kind,
             new_name,
-            self.secret_value,
+            value,
             self.secret_comment,
             self.metadata(),
             self.reminder(),
@@ -207,14 +206,13 @@ class _Content(ApiModel):
             None if self.tag_ids is None else tuple(self.tag_ids),
         )
 
-    def new(self, name: str, kind: SecretType) -> NewSecret:
-        change = self.change(kind)
-        skips, value = bool(self.skip_multiline_encoding), self.secret_value or Plaintext("")
+    def new(self, name: str, kind: SecretType, value: Plaintext) -> NewSecret:
+        change, skips = self.change(kind, value), bool(self.skip_multiline_encoding)
         return NewSecret(name, value, kind, change.details(NO_DETAILS), skips, change.tag_ids or ())
 
 
 class _Written(_Content):
-    """What a secret holds, and where it is."""
+    """What a secret holds beside its value, and where it is."""
 
     environment: EnvironmentSlug | None = None
     secret_path: Path = "/"
@@ -228,25 +226,29 @@ class _Written(_Content):
         return _address(self)
 
 
-class CreateSecret(_Written):
-    pass
+class CreateSecret(_Written, kw_only=True):
+    """The value is kept as it is sent: nothing is trimmed."""
+
+    secret_value: Value
 
 
 class BatchEntry(_Content, kw_only=True):
     secret_key: SecretName
+    secret_value: Value
 
 
 class CreateSecrets(_Addressed, kw_only=True):
     secrets: Annotated[list[BatchEntry], Meta(min_length=1, max_length=100)]
 
     def new(self) -> list[NewSecret]:
-        return [entry.new(entry.secret_key, SecretType.SHARED) for entry in self.secrets]
+        return [entry.new(entry.secret_key, SecretType.SHARED, entry.secret_value) for entry in self.secrets]
 
 
 class ChangedEntry(_Content, kw_only=True):
     """What is absent stays as it is. Without a path it is in the folder that the batch names."""
 
     secret_key: SecretName
+    secret_value: Value | None = None
     secret_path: Path | None = None
     new_secret_name: Renamed | None = None
 
@@ -263,7 +265,7 @@ class UpdateSecrets(_Addressed, kw_only=True):
             PlacedChange(
                 replace(address, path=each.secret_path or address.path),
                 each.secret_key,
-                each.change(SecretType.SHARED, each.new_secret_name or None),
+                each.change(SecretType.SHARED, each.secret_value, each.new_secret_name or None),
             )
             for each in self.secrets
         ]
@@ -284,6 +286,7 @@ class DeleteSecrets(_Addressed, kw_only=True):
 class UpdateSecret(_Written):
     """What is absent stays as it is."""
 
+    secret_value: Value | None = None
     new_secret_name: Renamed | None = None
 
 
