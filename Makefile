@@ -92,7 +92,13 @@ $(SCIM)/.made: $(UV) requirements/scim.txt
 	$(UV) pip install --quiet --python $(SCIM)/bin/python --require-hashes -r requirements/scim.txt
 	@touch $@
 
-clients: $(VENV)/.test $(AZ)/.made $(SCIM)/.made
+COMPOSE := build/clients/compose
+$(COMPOSE)/.made: $(UV) requirements/compose.txt
+	$(PYTHON) -m venv $(COMPOSE)
+	$(UV) pip install --quiet --python $(COMPOSE)/bin/python --require-hashes -r requirements/compose.txt
+	@touch $@
+
+clients: $(VENV)/.test $(AZ)/.made $(SCIM)/.made $(COMPOSE)/.made
 	@scripts/system-packages
 	$(BIN)/python -m pytest -n 2 -m client $(ARGS)
 
@@ -129,6 +135,7 @@ lock:
 	build/lock/bin/$(LOCK) requirements/site.in -o requirements/site.txt
 	build/lock/bin/$(LOCK) --prerelease if-necessary requirements/az.in -o requirements/az.txt
 	build/lock/bin/$(LOCK) requirements/scim.in -o requirements/scim.txt
+	build/lock/bin/$(LOCK) requirements/compose.in -o requirements/compose.txt
 	$(MAKE) sbom
 
 sbom:
