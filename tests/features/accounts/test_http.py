@@ -306,6 +306,15 @@ def test_terraform_manages_the_membership_of_an_identity(server: SiteFixture, ro
     server.ask("GET", path, expect=404)
 
 
+def test_an_identity_without_a_role_may_do_nothing_here_and_nothing_in_a_project(server: SiteFixture) -> None:
+    project = server.ask("POST", "/api/v2/workspace", {"projectName": "Payments"})["project"]
+    identity = server.ask("POST", "/api/v1/identities", {"name": "worker"})["identity"]["id"]
+    assert server.ask("GET", f"/api/v1/identities/{identity}")["identity"]["role"] == "no-access"
+    path = f"/api/v2/workspace/{project['id']}/identity-memberships/{identity}"
+    [role] = server.ask("POST", path, {})["identityMembership"]["roles"]
+    assert role["role"] == "no-access"
+
+
 # --- people and the audit trail ---------------------------------------------------------------------------------------
 
 

@@ -24,7 +24,7 @@ class Pair(ApiModel):
 class CreateIdentity(ApiModel):
     name: Name
     organization_id: str | None = None
-    role: Role = Role.VIEWER
+    role: Role = Role.NO_ACCESS
     has_delete_protection: Annotated[bool, coerced] = False
     metadata: Annotated[list[Pair], Meta(max_length=100)] | None = None
 

@@ -55,13 +55,13 @@ Roles = Annotated[list[RoleGiven], Meta(min_length=1)]
 
 
 class AddIdentity(ApiModel):
-    """``role`` or ``roles``; a viewer when neither is given."""
+    """``role`` or ``roles``; no access when neither is given."""
 
     role: RoleSlug | None = None
     roles: Roles | None = None
 
     def command(self) -> Sequence[GivenRole]:
-        return _given(self.role, self.roles) or [GivenRole(Role.VIEWER.value)]
+        return _given(self.role, self.roles) or [GivenRole(Role.NO_ACCESS.value)]
 
 
 class ChangeMember(ApiModel):
