@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from keyturn.db.tables import metadata
 from keyturn.db.types import Moment
 from keyturn.db.unit import Database
+from tests.simulation.seeds import base_seed, every_case
 
 SQLITE = ("noon", "", "9999-99-99")
 POSTGRES = ("infinity", "-infinity", "0044-03-15 12:00 BC", "10000-01-01 00:30 UTC", "9999-12-31 23:30 UTC")
@@ -51,8 +52,11 @@ def each(
 
 
 def each_moment(database: Database, columns: list[tuple[str, str]], where: str = "1 = 1") -> Iterator[str]:
-    """As ``each`` does, write all moments into each column; on PostgreSQL, whose driver reads all columns alike, one in turn."""
+    """As ``each`` does, write moments into each column: one in turn, and another with the next run, as all are read alike.
+
+    With KEYTURN_EVERY_CASE all of them are written.
+    """
     texts = moments(database)
     for number, column in enumerate(columns):
-        chosen = texts if database.is_sqlite else (texts[number % len(texts)],)
+        chosen = texts if every_case() else (texts[(number + base_seed()) % len(texts)],)
         yield from each(database, [column], chosen, where)

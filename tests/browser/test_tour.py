@@ -47,7 +47,7 @@ def faults(page: Page, name: str) -> list[str]:
 def test_every_page_is_accessible(page: Page, estate: BrowserServer, furniture: Furniture) -> None:
     come_to_rest(page, estate, furniture)
     problems, walk = [], list(addresses(estate, furniture))
-    judged = share(walk, 2)
+    judged = share(walk, 3)
     for name, path in walk:
         page.goto(estate.url + path)
         assert page.locator("main h1").count() == 1, name
