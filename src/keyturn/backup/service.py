@@ -1,7 +1,7 @@
 """Makes backups, says what they hold, and puts them back."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -40,13 +40,18 @@ class RootKeyAtHand(StrEnum):
     """Whether the root key of this machine opens what a backup holds."""
 
     OPENS = "opens"
+    VAULT = "vault"
+    """It comes with the backup, wrapped, and a vault at hand unwraps it: so it would one that a stranger has wrapped."""
     OTHER = "other"
     NONE = "none"
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a complete and unchanged backup holds. ``genuine``: a server with the root key at hand made it; None: not known."""
+    """What a complete and unchanged backup holds.
+
+    ``genuine``: a server with the root key at hand, or with one that the caller named, made it; None: not known.
+    """
 
     header: Header
     tables: dict[str, int]
@@ -134,8 +139,12 @@ def _sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def verify(file: BinaryIO, keys: Sequence[PrivateKey], source: RootKeySource | None) -> Contents:
+def verify(
+    file: BinaryIO, keys: Sequence[PrivateKey], source: RootKeySource | None, known_roots: Collection[str] = ()
+) -> Contents:
     """Read all of a backup and say what it holds. ``source`` is that of the root key at hand, where there is one.
+
+    ``known_roots`` are ids of root keys that the caller knows to be of this installation, besides those at hand.
 
     Raises Refused as Reader does, and for one of a newer version.
     """
@@ -155,9 +164,11 @@ def verify(file: BinaryIO, keys: Sequence[PrivateKey], source: RootKeySource | N
         raise changed()  # by these ids people tell whose it is
     root_key, data_keys = _opened(wrapped[_DATA_KEYS], wrapped[_ROOT_KEYS], source)
     genuine = None
-    if root_key is RootKeyAtHand.OPENS:
+    if root_key in {RootKeyAtHand.OPENS, RootKeyAtHand.VAULT}:
         key = data_keys.get(digest_key_id_of(reader.seal))
         genuine = key is not None and _seal(key, reader.sha256) == reader.seal
+    if genuine and root_key is RootKeyAtHand.VAULT and not {*reader.header.root_keys} <= {*known_roots}:
+        genuine = None
     return Contents(reader.header, reader.counts, reader.sha256, root_key, genuine)
 
 
@@ -179,15 +190,17 @@ def _opened(
         return RootKeyAtHand.NONE, {}
     stored = [key_store.StoredRoot(row["id"], row["vault_key_id"], row["wrapped"], FIRST) for row in roots]
     find = source.find_with(stored) if isinstance(source, RootPlaces) else source.load().find
-    data_keys = {}
+    data_keys, outcome = {}, RootKeyAtHand.OPENS
     for row in wrapped:
         root = find(row["root_key_id"])
         key = root.unwrap(row["id"], row["wrapped"]) if root else None
         if key is not None:
             data_keys[row["id"]] = DataKey(row["id"], key)
+            if isinstance(source, RootPlaces) and not source.has_itself(row["root_key_id"]):
+                outcome = RootKeyAtHand.VAULT
         elif row.get("retired_at") is None:
             return RootKeyAtHand.OTHER, {}
-    return RootKeyAtHand.OPENS, data_keys
+    return outcome, data_keys
 
 
 def restore(
@@ -199,15 +212,16 @@ def restore(
     finish: Callable[[Tx], None],
     *,
     replace: bool,
+    known_roots: Collection[str] = (),
 ) -> Contents:
     """Put a backup into an empty database, or with ``replace`` in place of what is there; return what it holds.
 
     The whole backup is read before anything is touched, and all is written in one transaction, in which ``finish`` may
     write more: whatever is killed, the database is as before or complete. Tables of an older version are brought up to date.
-    Raises Refused as :func:`verify` does; for another root key; when the database is not empty, or a server uses it.
+    Raises Refused as :func:`verify` and :func:`require_ours` do; when the database is not empty, or a server uses it.
     """
-    contents = verify(file, keys, source)
-    require_ours(contents)
+    contents = verify(file, keys, source, known_roots)
+    require_ours(contents, known_roots)
     if transfer.seen_since(database, now - _ALIVE):
         raise Refused(
             "A server uses this database, or did within the last half minute.",
@@ -236,9 +250,24 @@ def _known(reader: Reader, loader: Loader) -> Any:
         yield table
 
 
-def require_ours(contents: Contents) -> None:
-    """Raise Refused unless the root key at hand opens the backup, and a server with that key made it."""
-    if contents.root_key is not RootKeyAtHand.OPENS:
+def require_ours(contents: Contents, known_roots: Collection[str] = ()) -> None:
+    """Raise Refused unless a server with the root key at hand, or one of these that a vault at hand unwraps, made the backup."""
+    roots = contents.header.root_keys
+    if known_roots and not {*roots} <= {*known_roots}:
+        raise Refused(
+            f"This backup was made with root key {', '.join(roots)}, and not with {', '.join(known_roots)}.",
+            code="backup.root_key_other",
+            fix="It is of another installation, or was made by somebody else. Use another one.",
+        )
+    if contents.root_key is RootKeyAtHand.VAULT and contents.genuine is None:
+        raise Refused(
+            "The root key of this backup comes with it, wrapped for the key vault: whoever knows the public keys of the vault and"
+            " of your backups can make such a one.",
+            code="backup.origin_unknown",
+            fix=f"Compare {', '.join(roots)} with what keyturn keys status printed before, or with a backup that you trust. If it"
+            f" is yours, add: {' '.join(f'--root-key {root}' for root in roots)}",
+        )
+    if contents.root_key not in {RootKeyAtHand.OPENS, RootKeyAtHand.VAULT}:
         raise Refused(
             f"The root key here does not open this backup, which was made with root key {', '.join(contents.header.root_keys)}.",
             code="backup.root_key",

@@ -19,6 +19,10 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make backup
 
 _FILE = typer.Argument(help="The backup.", show_default=False)
 _KEY_FILE = typer.Option("--key-file", help="File of the private key that opens it.")
+_ROOT_KEY = typer.Option(
+    "--root-key",
+    help="Id of the root key that you know to be yours, where a key vault has it. May be given several times.",
+)
 _JSON = typer.Option("--json", help="Print JSON instead of lines.")
 
 
@@ -88,6 +92,7 @@ def verify(
     ctx: typer.Context,
     file: Annotated[Path, _FILE],
     key_file: Annotated[Path, _KEY_FILE],
+    root_key: Annotated[list[str] | None, _ROOT_KEY] = None,
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
     """Read all of a backup and say what it holds. Needs no database; fails when it could not be restored here."""
@@ -96,10 +101,10 @@ def verify(
 
     with open_backup(file) as stream:
         source = root_key_at_hand(command_context(ctx).settings(), tell, command_context(ctx).clock)
-        contents = service.verify(stream, private_keys(key_file), source)
+        contents = service.verify(stream, private_keys(key_file), source, root_key or ())
     _print(file, contents, as_json=as_json)
-    if source is not None:
-        service.require_ours(contents)
+    if root_key or (source is not None and contents.root_key is not service.RootKeyAtHand.VAULT):
+        service.require_ours(contents, root_key or ())
 
 
 @app.command()
@@ -113,6 +118,7 @@ def restore(
             "--replace", help="Name of the database (of the file, for the embedded one) whose content is replaced."
         ),
     ] = "",
+    root_key: Annotated[list[str] | None, _ROOT_KEY] = None,
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
     """Put a backup into an empty database: all of it, or nothing. All servers are stopped meanwhile."""
@@ -132,6 +138,7 @@ def restore(
             now,
             lambda tx: settle_restored(tx, now),
             replace=bool(replace),
+            known_roots=root_key or (),
         )
         open_keyring(settings, database, around.clock, tell)
         record_restored(database, contents, now)
@@ -153,6 +160,7 @@ def _require_meant(database: Database, replace: str) -> None:
 
 
 def _print(file: Path, contents: Contents, *, as_json: bool) -> None:
+    from keyturn.backup.service import RootKeyAtHand  # noqa: PLC0415
     from keyturn.kit.clock import iso  # noqa: PLC0415
 
     first = contents.header
@@ -173,11 +181,18 @@ def _print(file: Path, contents: Contents, *, as_json: bool) -> None:
         print(json.dumps(facts, indent=2))
         return
     held = ", ".join(f"{contents.tables.get(table, 0)} {words}" for table, words in _SHOWN.items())
-    here = {"opens": "which is here", "other": "another than the one here", "none": "which is not here"}
+    here = {
+        "opens": "which is here",
+        "vault": "which comes with the backup, wrapped for the key vault here",
+        "other": "another than the one here",
+        "none": "which is not here",
+    }
     genuine = {
         True: "made by a server with this root key",
         False: "NOT made by a server with this root key",
-        None: "unknown",
+        None: "unknown; compare the root key with what keyturn keys status printed, and name it with --root-key"
+        if contents.root_key is RootKeyAtHand.VAULT
+        else "unknown",
     }
     print(
         f"made      {iso(first.created_at)} by Keyturn {first.version}, of {first.database} at version {first.schema}"

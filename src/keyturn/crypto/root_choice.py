@@ -92,6 +92,10 @@ class RootPlaces:
             return root
         return self.vault.find(root_key_id) if self.vault is not None else None
 
+    def has_itself(self, root_key_id: str) -> bool:
+        """Say whether the key is in the environment or the file. A vault unwraps what anybody has wrapped with its public key."""
+        return self._place_of(root_key_id) in {Place.ENVIRONMENT, Place.FILE}
+
     def _place_of(self, root_key_id: str) -> Place | None:
         if self.given is not None and self.given.keys.find(root_key_id) is not None:
             return Place.ENVIRONMENT

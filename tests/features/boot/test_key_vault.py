@@ -427,3 +427,39 @@ def test_a_row_that_names_another_vault_sends_no_token_there(desk: VaultDesk) ->
     with pytest.raises(Misconfigured, match="which KEYTURN_KEY_VAULT_KEY does not name"):
         sealed_by(desk.environ)
     assert desk.asked("unwrapKey") == before
+
+
+def test_a_backup_for_which_the_vault_alone_speaks_is_restored_only_where_its_root_key_is_named(
+    desk: VaultDesk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever knows the public keys of vault and backups can make such a one: here a stranger, whose own the vault wraps, too."""
+    assert main(["backup", "key", str(tmp_path / "backup.key")], {}) == 0
+    public = capsys.readouterr().out.strip()
+    for name in ("ours", "foreign"):
+        environ = desk.environ | {"KEYTURN_DATA_DIR": str(tmp_path / name)}
+        sealed_by(environ)
+        assert main(["backup", "create", str(tmp_path / f"{name}.age"), "--to", public], environ) == 0
+
+    def backup(command: str, name: str, *more: str) -> int:
+        capsys.readouterr()
+        file, key = str(tmp_path / f"{name}.age"), str(tmp_path / "backup.key")
+        return main(["backup", command, file, "--key-file", key, *more], desk.environ)
+
+    assert backup("verify", "foreign", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["genuine"], facts["rootKeyHere"]) == (None, "vault")
+    (foreign,) = facts["rootKeys"]
+    assert backup("verify", "ours") == 0
+    shown = capsys.readouterr().out
+    assert "unknown; compare the root key" in shown
+    ours = re.findall(r"root key  (\w+),", shown)[0]
+    assert backup("restore", "foreign") == 1
+    assert f"--root-key {foreign}" in capsys.readouterr().err
+    assert backup("restore", "foreign", "--root-key", ours) == 1
+    assert f"was made with root key {foreign}, and not with {ours}" in capsys.readouterr().err
+    assert backup("verify", "foreign", "--root-key", ours) == 1
+    assert backup("restore", "ours") == 1
+    assert backup("verify", "ours", "--root-key", ours) == 0
+    assert "made by a server with this root key" in capsys.readouterr().out
+    assert backup("restore", "ours", "--root-key", ours) == 0
+    assert desk.roots() == {ours}
