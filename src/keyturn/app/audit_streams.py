@@ -31,9 +31,10 @@ def due_streams(core: Core) -> DueStreams:
 
 def chain_checks(core: Core) -> ChainChecks:
     """Return what verifies chains and runs, and says how it goes with the receivers."""
-    return ChainChecks(core.database, core.clock, _named(core.settings.audit_streams), compare_runs)
+    return ChainChecks(core.database, core.clock, receivers_of(core.settings.audit_streams), compare_runs)
 
 
-def _named(given: AuditStreamSettings) -> list[str]:
+def receivers_of(given: AuditStreamSettings) -> list[str]:
+    """Return the ids of the receivers that are set."""
     names = (("file", given.file), ("syslog", given.syslog), ("webhook", given.webhook))
     return [name for name, value in names if value is not None]

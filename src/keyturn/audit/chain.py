@@ -72,6 +72,11 @@ def _seal(key: ChainKey, chain: Chain) -> str:
     return key.mac(json.dumps(numbers).encode()).hex()
 
 
+def position_seal(key: ChainKey, stream: str, chain: str, position: int) -> str:
+    """Return the MAC of how far a receiver of all events has got in a chain, 64 hex digits."""
+    return key.mac(json.dumps(["stream", stream, chain, position]).encode()).hex()
+
+
 @dataclass(frozen=True, slots=True)
 class Anchor:
     """A link that somebody keeps elsewhere. A chain that holds has it at this position for ever."""

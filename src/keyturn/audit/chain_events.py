@@ -26,6 +26,14 @@ EVENTS_ADOPTED = AuditEvent(
     "added to the database by hand.",
     ("count", "reason"),
 )
+STREAM_CHANGED = AuditEvent(
+    "change-audit-stream",
+    _TRAIL,
+    _ORGANIZATION,
+    "How far a receiver of all events had got was changed in the database, by somebody without the root key: `receiver` gets"
+    " all of the organization's events that are kept once more.",
+    ("receiver",),
+)
 RUN_RECORDED = AuditEvent(
     "rotation-run-recorded",
     "Rotations",

@@ -75,7 +75,7 @@ class ChainChecks:
         """Return how it goes with the receivers of all events. Raises as :func:`require`."""
         with self._database.read() as tx:
             self._require(tx, actor)
-            return [stream_store.state(tx, stream) for stream in self._streams]
+            return [stream_store.state(tx, key_of(self._database), stream) for stream in self._streams]
 
     def _require(self, tx: Tx, actor: Actor) -> None:
         require(tx, actor, Action.READ_AUDIT_LOGS, Scope(actor.org_id))

@@ -1,40 +1,48 @@
 """All SQL on where audit events are sent."""
 
+import hmac
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from keyturn.audit.chain import position_seal
 from keyturn.audit.domain import ChainedEvent, StreamState
 from keyturn.audit.store import read_event
+from keyturn.crypto.audit_keys import ChainKey
 from keyturn.db.tables import audit_chains, audit_events, audit_links, audit_stream_positions, audit_streams
 from keyturn.db.unit import Tx
+from keyturn.kit.moments import FIRST
 
+CHANGED = "How far it has got was changed in the database: all events that are kept are sent once more."
+LONGEST_PAUSE = timedelta(minutes=5)
+"""For so long at most a receiver is left alone, whatever the database says."""
 _TAKEN = sa.and_(
     audit_stream_positions.c.stream_id == sa.bindparam("stream"), audit_stream_positions.c.chain == audit_chains.c.id
 )
-_POSITION = sa.func.coalesce(audit_stream_positions.c.position, 0)
-_DONE = sa.case((audit_chains.c.start_position > _POSITION, audit_chains.c.start_position), else_=_POSITION)
-"""What was removed, as it was no longer to be kept, is not sent."""
-_FROM = audit_chains.outerjoin(audit_stream_positions, _TAKEN)
-_NEW = (
-    sa.select(audit_chains.c.id, _DONE.label("position"))
-    .select_from(_FROM)
-    .where(audit_chains.c.position > _DONE)
+_PLACES = (
+    sa.select(
+        audit_chains.c.id,
+        audit_chains.c.start_position.label("start"),
+        audit_chains.c.position.label("head"),
+        audit_stream_positions.c.position,
+        audit_stream_positions.c.seal,
+    )
+    .select_from(audit_chains.outerjoin(audit_stream_positions, _TAKEN))
     .order_by(audit_chains.c.id)
 )
-_BEHIND = sa.select(sa.func.sum(audit_chains.c.position - _DONE).label("n")).select_from(_FROM)
 _STATE = sa.select(audit_streams).where(audit_streams.c.id == sa.bindparam("stream"))
 _CHANGE = sa.update(audit_streams).where(audit_streams.c.id == sa.bindparam("of_stream"))
 
 
-def is_due(tx: Tx, stream: str, now: datetime) -> bool:
+def is_due(tx: Tx, key: ChainKey, stream: str, now: datetime) -> bool:
     """Whether there are events that the receiver has not got, and it is not left alone for a while."""
     row = tx.one(_STATE, stream=stream)
-    if row is not None and row["wake_at"] is not None and row["wake_at"] > now:
+    if row is not None and row["wake_at"] is not None and now < row["wake_at"] <= now + LONGEST_PAUSE:
         return False
-    return tx.one(_NEW.limit(1), stream=stream) is not None
+    return any(place.changed or place.taken < place.head for place in places(tx, key, stream))
 
 
 def set_wake(tx: Tx, stream: str, at: datetime | None) -> None:
@@ -47,13 +55,40 @@ def note(tx: Tx, stream: str, **changes: Any) -> None:
     tx.run(_CHANGE, of_stream=stream, **changes)
 
 
-def state(tx: Tx, stream: str) -> StreamState:
+@dataclass(frozen=True)
+class Place:
+    """How far a receiver has got in a chain: up to ``taken``. ``changed``: what the database said of it was not written here."""
+
+    chain: str
+    taken: int
+    head: int
+    changed: bool
+
+
+def places(tx: Tx, key: ChainKey, stream: str) -> list[Place]:
+    """Return how far the receiver has got in each chain. What is not sealed by the key counts as nothing."""
+    return [_place(key, stream, row) for row in tx.rows(_PLACES, stream=stream)]
+
+
+def _place(key: ChainKey, stream: str, row: Mapping[str, Any]) -> Place:
+    chain, start, head, position, seal = (row[name] for name in ("id", "start", "head", "position", "seal"))
+    if position is None or seal is None:
+        return Place(chain, start, head, changed=False)
+    sealed = position_seal(key, stream, chain, position)
+    genuine = position <= head and hmac.compare_digest(seal.encode(), sealed.encode())
+    return Place(chain, max(start, position) if genuine else start, head, changed=not genuine)
+
+
+def state(tx: Tx, key: ChainKey, stream: str) -> StreamState:
     """Return how it goes with a receiver, also with one that was never sent anything."""
-    row = tx.one(_STATE, stream=stream)
-    behind = int(tx.rows(_BEHIND, stream=stream)[0]["n"] or 0)
+    row, found = tx.one(_STATE, stream=stream), places(tx, key, stream)
+    behind = sum(place.head - place.taken for place in found)
     if row is None:
         return StreamState(stream, None, None, 0, None, behind)
-    return StreamState(stream, row["sent_at"], row["failing_since"], row["failures"], row["reason"], behind)
+    since, reason = row["failing_since"], row["reason"]
+    if since is None and any(place.changed for place in found):
+        since, reason = row["sent_at"] or FIRST, CHANGED
+    return StreamState(stream, row["sent_at"], since, row["failures"], reason, behind)
 
 
 TRIED_WITHIN = timedelta(days=1)
@@ -65,11 +100,6 @@ def failing(tx: Tx, now: datetime) -> Sequence[StreamState]:
     query = sa.select(audit_streams).where(columns.failing_since.is_not(None), columns.wake_at >= now - TRIED_WITHIN)
     names = ("id", "sent_at", "failing_since", "failures", "reason")
     return [StreamState(*(row[name] for name in names)) for row in tx.rows(query.order_by(columns.id))]
-
-
-def behind(tx: Tx, stream: str) -> Sequence[tuple[str, int]]:
-    """Return the chains with events that the receiver has not got, and up to which position it has those."""
-    return [(row["id"], row["position"]) for row in tx.rows(_NEW, stream=stream)]
 
 
 def after(tx: Tx, chain: str, position: int, most: int) -> list[ChainedEvent]:
@@ -89,9 +119,10 @@ def _chained(row: Mapping[str, Any]) -> ChainedEvent:
     return ChainedEvent(row["org_id"], row["position"], row["hash"], read_event(row))
 
 
-def advance(tx: Tx, stream: str, chain: str, position: int) -> None:
-    """Write down that the receiver has the events up to this position."""
-    if not tx.add_new(audit_stream_positions, stream_id=stream, chain=chain, position=position):
+def set_position(tx: Tx, key: ChainKey, stream: str, chain: str, position: int) -> None:
+    """Write down that the receiver has the events up to this position, and no others."""
+    seal = position_seal(key, stream, chain, position)
+    if not tx.add_new(audit_stream_positions, stream_id=stream, chain=chain, position=position, seal=seal):
         column = audit_stream_positions.c
-        where = (column.stream_id == stream, column.chain == chain, column.position < position)
-        tx.run(sa.update(audit_stream_positions).where(*where).values(position=position))
+        where = (column.stream_id == stream, column.chain == chain)
+        tx.run(sa.update(audit_stream_positions).where(*where).values(position=position, seal=seal))

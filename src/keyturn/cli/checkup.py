@@ -18,6 +18,7 @@ from keyturn.app.core import clouds
 from keyturn.backup.folder import backups_in
 from keyturn.cli.context import CommandContext
 from keyturn.cli.finding import CheckupFinding, from_error, ok
+from keyturn.cli.stream_checkup import examine_streams
 from keyturn.cli.vault_checkup import examine_vault
 from keyturn.connections.store import refused_now
 from keyturn.crypto.keyring import Keyring
@@ -200,6 +201,7 @@ def database(settings: Settings, around: CommandContext) -> Iterator[CheckupFind
                 yield _writes(db)
                 yield _keys(db, settings, around)
                 yield from examine_vault(db, settings, around.clock)
+                yield from examine_streams(db, settings, around.clock)
                 yield _refused(db)
     except Misconfigured as error:
         yield from_error("database", error)

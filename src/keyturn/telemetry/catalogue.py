@@ -233,6 +233,12 @@ WEBHOOK_MESSAGES_WAITING = Metric(
 WEBHOOKS_FAILING = Metric(
     "keyturn_webhooks_failing", Kind.GAUGE, "Webhooks whose last message did not arrive.", of_database=True
 )
+AUDIT_STREAMS_FAILING = Metric(
+    "keyturn_audit_streams_failing",
+    Kind.GAUGE,
+    "Receivers of all audit events that did not take the last ones, or whose position was changed in the database.",
+    of_database=True,
+)
 LOCKED = Metric(
     "keyturn_locked_accounts",
     Kind.GAUGE,

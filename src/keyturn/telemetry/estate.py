@@ -88,6 +88,7 @@ def gauges(reading: Reading, *, refreshes: bool) -> Iterator[Family]:
     yield family_of(catalogue.ALARM_CHANNELS_FAILING, {(): of["channels_failing"]})
     yield family_of(catalogue.WEBHOOK_MESSAGES_WAITING, {(): of["webhooks_waiting"]})
     yield family_of(catalogue.WEBHOOKS_FAILING, {(): of["webhooks_failing"]})
+    yield family_of(catalogue.AUDIT_STREAMS_FAILING, {(): of["streams_failing"]})
     yield _by(catalogue.LOCKED, {"user": of["locked_users"], "identity": of["locked_identities"]})
     yield _by(catalogue.DUE_WORK_AGE, dict(_ages(reading, refreshes=refreshes)))
     ends: dict[tuple[str, ...], float] = {

@@ -13,6 +13,7 @@ from keyturn.db.tables.views import (
     alarm_messages,
     alarms,
     app_connections,
+    audit_streams,
     conversions,
     inventory_connections,
     journal_entries,
@@ -31,6 +32,8 @@ from keyturn.db.unit import Tx
 
 OVERDUE_AFTER = timedelta(hours=1)
 GIVEN_UP_WITHIN = timedelta(days=1)
+SENT_WITHIN = timedelta(minutes=15)
+"""A receiver of audit events that fails is tried again sooner, unless the settings name it no more."""
 LIVE_STATES = ("current", "retiring", "revoking", "lost")
 """Of credentials: the other states are passed in minutes, or are for ever."""
 SEVERITIES = ("critical", "warning", "notice")
@@ -111,6 +114,9 @@ _FIGURES = sa.select(
     ),
     _count(webhook_deliveries, webhook_deliveries.c.next_at.is_not(None)).label("webhooks_waiting"),
     _count(webhooks, webhooks.c.enabled.is_(True), webhooks.c.failing_since.is_not(None)).label("webhooks_failing"),
+    _count(
+        audit_streams, audit_streams.c.failing_since.is_not(None), audit_streams.c.wake_at >= sa.bindparam("sent_since")
+    ).label("streams_failing"),
     _count(users, users.c.locked_until > _now).label("locked_users"),
     _count(universal_auths, universal_auths.c.locked_until > _now).label("locked_identities"),
     *(moment.label(f"due_{name}") for name, moment in SOURCES.items()),
@@ -125,6 +131,7 @@ def figures(tx: Tx, now: datetime, dead_after: timedelta) -> Mapping[str, Any]:
         overdue_before=now - OVERDUE_AFTER,
         alive_since=now - dead_after,
         given_up_since=now - GIVEN_UP_WITHIN,
+        sent_since=now - SENT_WITHIN,
     )[0]
 
 

@@ -20,6 +20,7 @@ from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import HttpRequest, HttpResponse, TransportFailed
 from keyturn.settings.reader import read_settings
+from tests.databases import CHAIN_KEY
 from tests.features.accounts.people import START
 from tests.features.accounts.test_audit_chain import ADA, BOB, write
 
@@ -56,7 +57,7 @@ def rounds(database: Database, clock: MovableClock, receiver: Receiver) -> int:
 
 def state(database: Database, stream: str) -> stream_store.StreamState:
     with database.read() as tx:
-        return stream_store.state(tx, stream)
+        return stream_store.state(tx, CHAIN_KEY, stream)
 
 
 def test_every_event_is_appended_to_the_file_once_though_the_sender_is_killed(
@@ -144,6 +145,46 @@ def test_syslog_counts_octets_over_tcp_and_sends_datagrams_over_udp(database: Da
     write(database, "d")
     with pytest.raises(NotTaken, match="cannot be reached"), database.read() as tx:
         SyslogReceiver("tls", "127.0.0.1", 1).send(stream_store.after(tx, ADA, 0, 1), START)
+
+
+def test_whoever_writes_into_the_database_how_far_a_receiver_is_silences_nobody(
+    database: Database, tmp_path: Path
+) -> None:
+    clock, file = MovableClock(START), tmp_path / "audit.jsonl"
+    receiver = FileReceiver(file)
+
+    def sent() -> list[str]:
+        return [json.loads(line)["event"] for line in file.read_text().splitlines()]
+
+    write(database, "a", "b")
+    assert rounds(database, clock, receiver) == 1
+    shown = state(database, "file")
+    assert (shown.behind, shown.failing_since) == (0, None)
+    for statement in (
+        "UPDATE audit_stream_positions SET position = position + 1000",  # to keep quiet of what comes
+        f"UPDATE audit_stream_positions SET position = position + 1 WHERE chain = '{ADA}'",
+    ):
+        file.write_text("")
+        write(database, "secret doing")
+        with database.engine.begin() as connection:
+            connection.exec_driver_sql(statement)
+        shown = state(database, "file")
+        assert shown.failing_since == clock.now()
+        assert "was changed in the database" in str(shown.reason)
+        assert rounds(database, clock, receiver) == 1
+        assert sent() == []
+        assert state(database, "file").failures == 1
+        clock.advance(61)
+        assert rounds(database, clock, receiver) == 1
+        assert [name for name in sent() if name in "ab"] == ["a", "b"], "all of it once more"
+        assert {"secret doing", "change-audit-stream"} <= set(sent())
+        assert state(database, "file").failing_since is None
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE audit_stream_positions SET seal = NULL")
+        connection.exec_driver_sql("UPDATE audit_streams SET wake_at = '2999-01-01'")
+    file.write_text("")
+    assert rounds(database, clock, receiver) == 1
+    assert sent()[-1] == "change-audit-stream"
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,23 @@ from pathlib import Path
 import pytest
 
 from entra_emulator import Emulator
+from keyturn.audit import events
+from keyturn.audit.domain import Subject, SubjectKind
+from keyturn.audit.receivers import FileReceiver
+from keyturn.audit.record import record
+from keyturn.audit.streams import DueStreams
 from keyturn.cli.checkup import CheckupFinding, examine, skew
 from keyturn.cli.context import CommandContext
 from keyturn.crypto.root import generate
 from keyturn.db import migrate
 from keyturn.errors import Misconfigured
+from keyturn.kit.actor import platform
 from keyturn.kit.clock import MovableClock
 from keyturn.ports.http import HttpRequest, HttpResponse, Transport, TransportFailed
 from keyturn.settings.model import Settings
+from keyturn.telemetry import store
 from keyturn_simulation.emulated import HOST, EmulatedTransport, EmulatorTime
-from tests.features.boot.starting import CLOCK, start
+from tests.features.boot.starting import CLOCK, start, started
 from tests.postgres import fresh_database
 
 
@@ -67,6 +74,26 @@ def test_after_the_first_start_all_is_well(environ: dict[str, str]) -> None:
     assert {"tables", "writing", "data keys", "root key", "disk", "sign-in service", "Microsoft Graph", "clock"} <= set(
         findings
     )
+
+
+def test_a_receiver_that_somebody_wants_to_keep_quiet_in_the_database_is_a_failure(environ: dict[str, str]) -> None:
+    file = Path(environ["KEYTURN_DATA_DIR"]) / "audit.jsonl"
+    environ |= {"KEYTURN_AUDIT_FILE": str(file)}
+    with started(environ, []) as (database, _):
+        with database.write() as tx:
+            record(tx, platform("org-ada"), events.USER_UNLOCKED, Subject(SubjectKind.USER, "u"), CLOCK.now())
+        due = DueStreams(database, CLOCK, [FileReceiver(file)])
+        with database.write() as tx:
+            assert due.claim(tx, CLOCK.now(), 1)
+        due.do("file")
+        assert examined(environ)["audit streams"].level == "ok"
+        with database.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE audit_stream_positions SET position = 999 WHERE chain = 'org-ada'")
+        found = examined(environ)["audit streams"]
+        assert (found.level, "was changed in the database" in found.message) == ("fail", True)
+        due.do("file")
+        with database.read() as tx:
+            assert store.figures(tx, CLOCK.now(), timedelta(seconds=30))["streams_failing"] == 1
 
 
 @pytest.mark.postgres

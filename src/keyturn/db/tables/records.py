@@ -109,13 +109,14 @@ audit_streams = sa.Table(
     text("reason", null=True),
 )
 
-# Up to which position of each chain its events were taken.
+# Up to which position of each chain its events were taken. The seal is a MAC of the row, and null in one of an older version.
 audit_stream_positions = sa.Table(
     "audit_stream_positions",
     metadata,
     sa.Column("stream_id", sa.String(36), primary_key=True),
     sa.Column("chain", sa.String(36), primary_key=True),
     sa.Column("position", sa.BigInteger, nullable=False),
+    text("seal", null=True),
 )
 
 audit_keys = sa.Table(

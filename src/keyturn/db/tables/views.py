@@ -60,6 +60,7 @@ observed_uses = _view(tables.observed_uses, "credential_id", "rotation_id", "ref
 conversions = _view(tables.conversions, "wake_at")
 use_reports = _view(tables.use_reports, "ask_at")
 webhooks = _view(tables.webhooks, "enabled", "wake_at", "failing_since")
+audit_streams = _view(tables.audit_streams, "wake_at", "failing_since")
 webhook_deliveries = _view(tables.webhook_deliveries, "next_at")
 alarms = _view(tables.alarms, "severity", "resolved_at")
 alarm_evaluations = _view(tables.alarm_evaluations, "due_at")
