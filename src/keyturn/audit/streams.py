@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from keyturn.audit import chain_events
 from keyturn.audit import stream_store as store
-from keyturn.audit.chain_events import STREAM_CHANGED
 from keyturn.audit.domain import StreamState, Subject, SubjectKind
 from keyturn.audit.linking import key_of
 from keyturn.audit.receivers import NotTaken, Receiver
 from keyturn.audit.record import record
 from keyturn.audit.stream_store import Place
+from keyturn.crypto.audit_keys import ChainKey
 from keyturn.db.unit import Database, Tx
 from keyturn.engine.sources import Source
 from keyturn.kit.actor import platform
@@ -32,6 +33,11 @@ PARTS = 100
 LONGEST_REASON = 300
 _PARTITION = "audit-stream:"
 _log = structlog.get_logger("keyturn.audit")
+
+
+def states(tx: Tx, key: ChainKey, streams: Sequence[str]) -> list[StreamState]:
+    """Return how it goes with these receivers, for the operator."""
+    return [store.state(tx, key, stream) for stream in streams]
 
 
 def failing(tx: Tx, now: datetime) -> Sequence[StreamState]:
@@ -103,7 +109,7 @@ class DueStreams(Source):
             for place in changed:
                 store.set_position(tx, key, stream, place.chain, place.taken)
                 about = Subject(SubjectKind.ORGANIZATION, place.chain)
-                record(tx, platform(place.chain), STREAM_CHANGED, about, now, receiver=stream)
+                record(tx, platform(place.chain), chain_events.STREAM_CHANGED, about, now, receiver=stream)
         _log.error("positions of a receiver of audit events were changed in the database", receiver=stream)
         raise _PositionsChanged(store.CHANGED)
 

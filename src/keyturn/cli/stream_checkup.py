@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from keyturn.app import startup
 from keyturn.app.audit_streams import receivers_of
-from keyturn.audit import stream_store
+from keyturn.audit import streams
 from keyturn.cli.finding import CheckupFinding, ok
 from keyturn.crypto.audit_keys import chain_key
 from keyturn.crypto.keyring import Keyring, KeyringSealer
@@ -26,7 +26,7 @@ def examine_streams(db: Database, settings: Settings, clock: Clock) -> Iterator[
     try:
         with db.read() as tx:
             key = chain_key(tx, KeyringSealer(Keyring(db, source, clock)))
-            states = [] if key is None else [stream_store.state(tx, key, receiver) for receiver in receivers]
+            states = [] if key is None else streams.states(tx, key, receivers)
     except (Misconfigured, Upstream):
         return
     for state in states:

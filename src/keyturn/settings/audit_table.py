@@ -7,7 +7,7 @@ AUDIT_SETTINGS: tuple[Setting, ...] = (
     Setting(
         "KEYTURN_AUDIT_FILE",
         "audit_streams.file",
-        values.folder,
+        values.file_to_write,
         "/var/log/keyturn/audit.jsonl",
         "File to which all audit events are appended, a JSON object in each line. With several servers each appends what it"
         " sends to its own file.",

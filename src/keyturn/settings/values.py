@@ -179,6 +179,14 @@ def folder(text: str) -> Path:
     return path
 
 
+def file_to_write(text: str) -> Path:
+    """A file, which need not exist yet."""
+    path = Path(_path(text)).expanduser().absolute()
+    if path.is_dir():
+        raise ValueError("is a folder, not a file")
+    return path
+
+
 def existing_file(text: str) -> Path:
     """A file that can be read."""
     path = Path(_path(text)).expanduser().absolute()
