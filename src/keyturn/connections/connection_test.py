@@ -89,8 +89,9 @@ class ConnectionTests:
         """Return a test of the connection that has not been made yet."""
         with self._database.read() as tx:
             reads = rotation_store.reads_tenant(tx, connection.id) and not rotates
+            changes = connection.could_change or rotation_store.is_rotated_through(tx, connection.id)
         around = (self._providers, self._stored, self._clock, self._ids)
-        return ConnectionTestRun(*around, connection, rotates=rotates, reads=reads)
+        return ConnectionTestRun(*around, connection, rotates=rotates, reads=reads, changes=changes)
 
 
 def _record(tx: Tx, actor: Actor, connection: Connection, now: datetime, **result: Any) -> None:
@@ -110,7 +111,8 @@ def _record(tx: Tx, actor: Actor, connection: Connection, now: datetime, **resul
 class ConnectionTestRun:
     """One look at what a connection can do: it signs in, reads its application, and may change its secrets.
 
-    ``reads``: it is there to read a tenant, for which it need not be able to change anything.
+    ``reads``: it is there to read a tenant, for which it need not be able to change anything. ``changes``: something is rotated
+    through it, or could be until now.
     """
 
     def __init__(
@@ -123,6 +125,7 @@ class ConnectionTestRun:
         *,
         rotates: bool,
         reads: bool,
+        changes: bool,
     ) -> None:
         self._providers = providers
         self._stored = stored
@@ -130,10 +133,12 @@ class ConnectionTestRun:
         self._ids = ids
         self._rotates = rotates
         self._reads = reads
+        self._changes = changes
         self._connection = connection
         self.checks: list[ConnectionTestCheck] = []
         self.capabilities: Sequence[Capability] = ()
         self._ends_at: datetime | None = None
+        self._may_change = self._has_read = False
 
     def make(self) -> KeyturnError | None:
         """Try one thing after another; return what stopped it."""
@@ -154,12 +159,22 @@ class ConnectionTestRun:
                 self.checks.append(check)
         return None
 
+    def may_fail(self, failure: KeyturnError) -> bool:
+        """Whether the connection is in order all the same: it signs in and reads, and needs no more as long as nothing is rotated
+        through it.
+        """
+        is_permission = isinstance(failure, NeedsAction) and failure.reason is RefusalReason.PERMISSION
+        reads = self._has_read and any(each.allowed for each in self.capabilities)
+        return is_permission and reads and not self._changes
+
     def remember(self, tx: Tx, failure: KeyturnError | None, now: datetime) -> None:
         """Write down at the connection how it went. Nothing is written when it has other credentials by now."""
         connection, stored = self._connection, self._stored
-        if failure is None:
+        if failure is None or self.may_fail(failure):
             own = self._ends_at if not rotation_store.has_rotation(tx, connection.id) else None
-            health.accepted(tx, connection, now, health.next_look(now, self._ids.jitter()), own)
+            health.accepted(
+                tx, connection, now, health.next_look(now, self._ids.jitter()), own, may_change=self._may_change
+            )
         elif stored.clock_is_right() and health.is_refusal(failure, settled=stored.settled(connection)):
             health.refused(tx, connection, failure, now)
         else:
@@ -195,6 +210,7 @@ class ConnectionTestRun:
         return match.ends_at
 
     def _permission(self, name: str) -> ConnectionTestCheck:
+        self._has_read = True
         try:
             report = self._method.permission(self._connection.tenant, self._token, self._remote, self.capabilities)
         except NeedsAction as refusal:
@@ -202,6 +218,7 @@ class ConnectionTestRun:
                 raise
             told = "The inventory of its tenant is read through it; secrets may not be changed through it."
             return ConnectionTestCheck(name, ok=True, message=told)
+        self._may_change = True
         return ConnectionTestCheck(name, ok=True, message=report.message, fix=report.fix)
 
     def _policy(self, name: str) -> ConnectionTestCheck | None:

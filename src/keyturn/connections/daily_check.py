@@ -45,7 +45,7 @@ class DailyCheck:
         failure = attempt.make()
         with self._database.write() as tx:
             attempt.remember(tx, failure, self._clock.now())
-        if failure:
+        if failure and not attempt.may_fail(failure):
             report(connection_id, failure)
 
 

@@ -17,6 +17,8 @@ from keyturn.ports.provider import Tenant
 from keyturn.ports.sign_in import Credentials, SignInMethod
 
 WARN_BEFORE_END = timedelta(days=30)
+COULD_CHANGE = "couldChange"
+"""In the result of a check: the credential was once seen to be allowed to change secrets."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,11 @@ class Connection:
     def needs_reconnect(self) -> bool:
         """Whether only a person who signs in can make it work again."""
         return bool(self.check_result and self.check_result.get("needsReconnect"))
+
+    @property
+    def could_change(self) -> bool:
+        """Whether it was once seen that this credential may change secrets."""
+        return bool(self.check_result and self.check_result.get(COULD_CHANGE))
 
     def warning(self, now: datetime) -> str | None:
         """Say in good time that the credentials will end by themselves."""

@@ -13,7 +13,7 @@ from keyturn.audit import events
 from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.audit.record import record
 from keyturn.connections import store
-from keyturn.connections.domain import Connection
+from keyturn.connections.domain import COULD_CHANGE, Connection
 from keyturn.connections.recording import record_connection_event
 from keyturn.credentials import rotation_store as journal
 from keyturn.credentials.domain import settled_at
@@ -59,15 +59,25 @@ def healthy_columns(now: datetime) -> dict[str, Any]:
     return {"checked_at": now, "check_result": {"ok": True}, "refused_at": None, "refusal": None}
 
 
-def accepted(tx: Tx, earlier: Connection, now: datetime, look_at: datetime, ends_at: datetime | None = None) -> None:
-    """The credential that was seen is accepted, and ends then, where that was seen, too.
+def accepted(
+    tx: Tx,
+    earlier: Connection,
+    now: datetime,
+    look_at: datetime,
+    ends_at: datetime | None = None,
+    *,
+    may_change: bool = False,
+) -> None:
+    """The credential that was seen is accepted, and ends then, where that was seen, too. ``may_change``: it may change secrets.
 
     Nothing is written when another took its place since.
     """
     connection = _same(tx, earlier)
     if connection:
         end = {"secret_ends_at": ends_at} if ends_at else {}
-        store.change(tx, connection, look_at=look_at, **healthy_columns(now), **end)
+        columns = healthy_columns(now)
+        columns["check_result"] |= {COULD_CHANGE: True} if may_change or connection.could_change else {}
+        store.change(tx, connection, look_at=look_at, **columns, **end)
         if connection.refused_at or not (connection.check_result or {}).get("ok"):
             journal.wake_through(tx, connection.id, now)
         record_recovery(tx, connection, now)
@@ -87,7 +97,7 @@ def refused(tx: Tx, earlier: Connection, error: KeyturnError, now: datetime) -> 
     connection = _same(tx, earlier)
     if connection is None:
         return
-    result, since = check_failed(error), not_after(connection.refused_at or now, now)
+    result, since = _failed(connection, error), not_after(connection.refused_at or now, now)
     before = (connection.refusal or {}).get("code")
     refusal = {name: result[name] for name in ("code", "message", "fix")}
     reason = error.reason if isinstance(error, Upstream) else None
@@ -118,7 +128,7 @@ def note_trouble(tx: Tx, earlier: Connection, error: KeyturnError, now: datetime
     """It could not be found out. Whether the connection is refused stays as it was."""
     connection = _same(tx, earlier)
     if connection:
-        facts = check_failed(error) | {"transient": True}
+        facts = _failed(connection, error) | {"transient": True}
         store.change(tx, connection, checked_at=now, check_result=facts, look_at=now + LOOK_AGAIN)
 
 
@@ -126,6 +136,11 @@ def check_failed(error: KeyturnError) -> dict[str, Any]:
     """What a connection remembers of a failed check."""
     facts: dict[str, Any] = {"ok": False, "code": error.code, "message": error.message, "fix": error.fix}
     return facts | ({"needsReconnect": True} if isinstance(error, SignInAgain) else {})
+
+
+def _failed(connection: Connection, error: KeyturnError) -> dict[str, Any]:
+    """As :func:`check_failed`. What the credential could do is not forgotten: else its loss would be no news an hour later."""
+    return check_failed(error) | ({COULD_CHANGE: True} if connection.could_change else {})
 
 
 def readable(connection: Connection, providers: Providers) -> Connection:

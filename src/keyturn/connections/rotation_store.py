@@ -23,6 +23,12 @@ def reads_tenant(tx: Tx, connection_id: str) -> bool:
     return tx.one(query.where(inventory_connections.c.connection_id == connection_id)) is not None
 
 
+def is_rotated_through(tx: Tx, connection_id: str) -> bool:
+    """Whether anything is rotated through the connection: its own credential, or an application's secret."""
+    query = sa.select(rotations.c.id).where(rotations.c.connection_id == connection_id, rotations.c.retired.is_(False))
+    return tx.one(query.limit(1)) is not None
+
+
 def rotates(tx: Tx, connection_id: str) -> bool:
     """Whether the connection's own credential is replaced by itself in time."""
     query = sa.select(rotations.c.id).where(

@@ -243,7 +243,9 @@ def test_a_connection_that_reads_a_tenant_need_not_be_able_to_change_it(scene: T
     world = scene.world
     world.clock.advance(60)
     world.look()
-    assert world.connections.get(world.actor, scene.reader.id).refused_at is not None
+    before = world.connections.get(world.actor, scene.reader.id)
+    assert (before.refused_at, (before.check_result or {})["ok"]) == (None, True)
+    assert not world.services.tests.run(world.actor, scene.reader.id).ok, "who wants to rotate learns what is missing"
     scene.switch_on()
     world.clock.advance(2 * 3600)
     world.look()

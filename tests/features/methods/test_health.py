@@ -14,6 +14,7 @@ from entra_emulator import RESET, SERVICE_UNAVAILABLE, Effect, Fault
 from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.db.unit import Database
 from keyturn.kit.clock import iso
+from keyturn.providers.azure.capabilities import READ_ALL, WRITE_ALL
 from keyturn_simulation.world import OWNED
 from tests.databases import sqlite_database
 from tests.features.connections.desk import WEEKLY, Json
@@ -164,6 +165,35 @@ def test_new_credentials_end_a_refusal_at_once(scene: MethodsFixture, *, rotatin
     scene.world.settle()
     days_later(scene)
     assert scene.web.get(connection)["refusal"] is None
+
+
+def test_a_credential_that_may_only_read_works_until_something_is_rotated_through_it(scene: MethodsFixture) -> None:
+    app = scene.admin.create_application(scene.world.tenant_id, "Reader", permissions=(READ_ALL,), secrets=1)
+    scene.world.applications[app.app_id] = app
+    connection = scene.web.create("reader", credentials=scene.web.credentials(app))
+    days_later(scene)
+    view = scene.web.get(connection)
+    assert (view["refusal"], view["lastCheck"]["ok"]) == (None, True)
+    report = scene.web.ask("POST", f"{connection['id']}/test")
+    (line,) = [each for each in report["checks"] if each["name"] == "permission"]
+    assert (report["ok"], line["code"]) == (False, "azure.permission_missing"), (
+        "who wants to rotate learns what is missing"
+    )
+    assert "--api-permissions" in line["fix"]
+    view = scene.web.get(connection)
+    assert (view["refusal"], view["lastCheck"]["ok"]) == (None, True)
+
+    # What it once could do, and can do no more, is missed.
+    scene.admin.grant(app.principal_id, WRITE_ALL)
+    days_later(scene)
+    scene.admin.withdraw(app.principal_id, WRITE_ALL)
+    days_later(scene)
+    for _ in range(2):
+        assert scene.web.get(connection)["refusal"]["code"] == "azure.permission_missing"
+        days_later(scene, 1 / 8)
+    scene.admin.remove_secret(app.object_id, scene.admin.secrets(app.object_id)[0].key_id)
+    days_later(scene)
+    assert scene.web.get(connection)["refusal"]["code"] == "azure.secret_invalid"
 
 
 def test_an_expired_secret_is_refused_as_expired(scene: MethodsFixture) -> None:
