@@ -112,4 +112,4 @@ def _route(method: str, path: str) -> Operation:
 
 
 def _shown(hole: re.Match[str]) -> str:
-    return ":" + hole[0].strip("{}").replace("_id", "Id").replace("_name", "Name")
+    return ":" + hole[0].strip("{}").removeprefix("other_").replace("_id", "Id").replace("_name", "Name")

@@ -231,6 +231,9 @@ def test_terraform_manages_a_project_and_its_environments(server: SiteFixture) -
         "shouldCreateDefaultEnvs": False,
         "hasDeleteProtection": True,
     }
+    for slug in ("pay_ments", "Payments", "p" * 65):
+        [issue] = server.ask("POST", "/api/v2/workspace", body | {"slug": slug}, expect=422)["message"]
+        assert "lower-case letters" in issue["message"]
     project = server.ask("POST", "/api/v2/workspace", body)["project"]
     assert project == server.ask("GET", f"/api/v1/workspace/{project['id']}")["workspace"]
     assert project == server.ask("GET", "/api/v2/workspace/payments")

@@ -9,10 +9,12 @@ from keyturn.delivery.use_service import Acknowledgements, KeysInUse
 from keyturn.kit.actor import Actor
 from keyturn.secrets.domain import Address
 from keyturn.web.routes import Caller, Routes, group, post
-from keyturn.web.schema.validate import NonEmpty
+from keyturn.web.schema.validate import NonEmpty, Sentence
 from keyturn.web.schema.wire import ApiModel
 
-KeyId = Annotated[str, Meta(pattern="^[0-9A-Za-z_-]{1,64}$")]
+KeyId = Annotated[
+    str, Meta(pattern="^[0-9A-Za-z_-]{1,64}$"), Sentence("must be a key id, as X-Keyturn-Key-Id of the answer told it")
+]
 
 
 class AcknowledgeUse(ApiModel):

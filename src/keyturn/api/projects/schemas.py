@@ -6,13 +6,17 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, UnsetType, field
 
 from keyturn.projects.domain import EnvironmentChange, NewEnvironment, NewProject, ProjectChange
-from keyturn.web.schema.validate import Fault, NonEmpty, Slug, Trimmed, coerced, printable
+from keyturn.web.schema.validate import Fault, NonEmpty, Sentence, Slug, Trimmed, coerced, printable
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
 Name = Annotated[NonEmpty, printable, Meta(max_length=64)]
 Description = Annotated[Trimmed, Meta(max_length=256)]
 ShortSlug = Annotated[Slug, Meta(min_length=1, max_length=64)]
-OptionalSlug = Annotated[Trimmed, Meta(max_length=64, pattern=r"^(?:[a-z0-9]+(?:-[a-z0-9]+)*)?$")]
+OptionalSlug = Annotated[
+    Trimmed,
+    Meta(max_length=64, pattern=r"^(?:[a-z0-9]+(?:-[a-z0-9]+)*)?$"),
+    Sentence("Use up to 64 lower-case letters, digits and single hyphens between them, such as payments-eu"),
+]
 Position = Annotated[int, coerced, Meta(ge=0, le=1000)]
 """Counted from 1; 0 counts as absent."""
 VersionLimit = Annotated[int, coerced, Meta(ge=0, le=1000)]
