@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from keyturn.accounts.service import Access
 from keyturn.alarms.channel_service import Channels
 from keyturn.alarms.channels.apprise.channel import Apprise
 from keyturn.alarms.channels.email.channel import Email
@@ -24,13 +23,8 @@ from keyturn.alarms.watch import AlarmWatch
 from keyturn.app.core import Core, before_call, condition_finder
 from keyturn.errors import busy
 from keyturn.kit.bulkhead import Bulkhead
-from keyturn.pages.alarms import alarms as alarms_pages
-from keyturn.pages.alarms import channels as channel_pages
-from keyturn.pages.alarms import owners as owner_pages
-from keyturn.pages.owner_choice import OwnerChoice
 from keyturn.providers.pinned import PinnedTransport
 from keyturn.providers.transport import read_certificates, trust
-from keyturn.web.pages import Pages
 
 
 @dataclass(frozen=True)
@@ -55,15 +49,6 @@ def alarm_services(core: Core) -> AlarmServices:
         Owners(core.database, core.clock),
         Leavers(core.database, core.clock),
     )
-
-
-def alarm_pages(core: Core, alarms: AlarmServices, access: Access) -> list[Pages]:
-    """Return the pages of alarms, of channels, and of who answers for what."""
-    return [
-        alarms_pages.router(alarms.alarms, core.clock),
-        channel_pages.router(alarms.channels, has_mail_server=core.settings.mail is not None),
-        owner_pages.router(OwnerChoice(alarms.owners, access)),
-    ]
 
 
 def channel_kinds(core: Core) -> dict[str, ChannelKind]:

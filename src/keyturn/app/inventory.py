@@ -7,9 +7,6 @@ from keyturn.inventory.due import DueScans
 from keyturn.inventory.reading_tokens import ReadingTokens
 from keyturn.inventory.scan import Scans
 from keyturn.inventory.service import Inventories
-from keyturn.pages import inventory as inventory_pages
-from keyturn.pages.project_header import ProjectHeaders
-from keyturn.web.pages import Pages
 from keyturn.web.routes import Routes
 
 
@@ -21,7 +18,3 @@ def due_scans(core: Core, use_cases: Services) -> DueScans:
 
 def inventory_routes(core: Core) -> Routes:
     return inventory_api.router(Inventories(core.database, core.clock), core.clock)
-
-
-def inventory_page_routes(core: Core, heads: ProjectHeaders) -> Pages:
-    return inventory_pages.router(Inventories(core.database, core.clock), heads, core.clock)

@@ -4,19 +4,12 @@ from typing import cast
 
 from keyturn.accounts.service import Access
 from keyturn.alarms.channels.email.channel import Email
-from keyturn.alarms.leavers import Leavers
 from keyturn.api.people import admin_routes
 from keyturn.app.alarms import channel_kinds, site
 from keyturn.app.core import Core
 from keyturn.app.mail import PersonalMail
-from keyturn.app.scim import scim_pages
-from keyturn.pages.people import link as link_pages
-from keyturn.pages.people import members as members_pages
-from keyturn.pages.people import person as person_pages
-from keyturn.pages.people import second_factor as second_factor_pages
 from keyturn.projects.service import Projects
 from keyturn.provisioning.invitations import Invitations
-from keyturn.web.pages import Pages, SessionCookie
 from keyturn.web.ratelimit import Limiter
 from keyturn.web.routes import Routes
 
@@ -39,17 +32,3 @@ def open_invitations(core: Core, access: Access, projects: Projects) -> Invitati
 
 def people_routes(core: Core, access: Access, projects: Projects, limiter: Limiter) -> Routes:
     return admin_routes.router(access, open_invitations(core, access, projects), limiter)
-
-
-def people_pages(
-    core: Core, access: Access, projects: Projects, leavers: Leavers, limiter: Limiter, cookie: SessionCookie
-) -> list[Pages]:
-    """Return the pages of users and of their provisioning, and those before a session is good for anything else."""
-    invitations = open_invitations(core, access, projects)
-    return [
-        scim_pages(core),
-        second_factor_pages.router(access, limiter, cookie),
-        link_pages.router(access, limiter),
-        members_pages.router(access, invitations, projects),
-        person_pages.router(leavers, access, invitations),
-    ]

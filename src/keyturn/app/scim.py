@@ -10,12 +10,10 @@ from keyturn.app.core import Core
 from keyturn.errors import Unauthenticated
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
-from keyturn.pages.people import provisioning as provisioning_pages
 from keyturn.provisioning.scim.groups import ScimGroups
 from keyturn.provisioning.scim.tokens import ScimTokens
 from keyturn.provisioning.scim.users import ScimUsers
 from keyturn.web.edge import Endpoint
-from keyturn.web.pages import Pages
 from keyturn.web.ratelimit import Limiter
 
 _COUNTED_AS = "scim"
@@ -44,7 +42,3 @@ def scim_routes(core: Core, access: Access, limiter: Limiter, per_client: Limite
 
     users = ScimUsers(core.database, core.clock, core.ids, access.users, base)
     return routes.router(users, ScimGroups(core.database, core.clock, core.ids, base), authenticate)
-
-
-def scim_pages(core: Core) -> Pages:
-    return provisioning_pages.router(scim_tokens(core), scim_address(core), core.clock)

@@ -7,7 +7,7 @@ from functools import partial
 from keyturn.accounts.service import Access
 from keyturn.api.sso import routes as sso_api
 from keyturn.app.core import Core, before_call, clouds
-from keyturn.app.sign_in_certificate import certificate_file, look_at
+from keyturn.app.sign_in_certificate import certificate_file
 from keyturn.app.token_sources import token_sources
 from keyturn.crypto.keyring import KeyringDigests
 from keyturn.errors import busy
@@ -16,15 +16,10 @@ from keyturn.kit.actor import Role
 from keyturn.kit.bulkhead import Bulkhead
 from keyturn.kit.ids import SystemIds
 from keyturn.kit.secret import Plaintext
-from keyturn.pages.people import entra as entra_pages
-from keyturn.pages.people import entra_settings
-from keyturn.pages.people import sign_in as sign_in_pages
-from keyturn.pages.people.sign_in import Ways
 from keyturn.people.password_policy import PasswordPolicy
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.http import Transport
 from keyturn.ports.provider import Tenant
-from keyturn.projects.service import Projects
 from keyturn.providers.azure.assertions import audience_of
 from keyturn.providers.azure.certificate import assertion
 from keyturn.providers.azure.certificate_file import CertificateFile
@@ -34,10 +29,9 @@ from keyturn.providers.azure.provider import AzureProvider
 from keyturn.providers.azure.tenant_keys import TenantKeys
 from keyturn.providers.token_sources import TokenSources
 from keyturn.settings.model import ADMINISTRATORS, Settings, SingleSignOn
+from keyturn.sso.flow import CALLBACK_PATH
 from keyturn.sso.group_roles import GroupRoles
 from keyturn.sso.service import EntraSignIn, Rules
-from keyturn.web.pages import Pages, SessionCookie
-from keyturn.web.ratelimit import Limiter
 from keyturn.web.routes import Routes
 
 _ASKED_AGAIN = timedelta(minutes=1)
@@ -47,13 +41,9 @@ def password_policy(settings: Settings) -> PasswordPolicy:
     return PasswordPolicy(administrators_only=settings.password_sign_in == ADMINISTRATORS)
 
 
-def _ways(settings: Settings) -> Ways:
-    return Ways(settings.sso is not None, settings.password_sign_in == ADMINISTRATORS)
-
-
 def redirect_uri(settings: Settings) -> str:
     """Return what is registered with the application."""
-    return f"{settings.site_url or f'http://localhost:{settings.port}'}{entra_pages.CALLBACK}"
+    return f"{settings.site_url or f'http://localhost:{settings.port}'}{CALLBACK_PATH}"
 
 
 def group_roles(core: Core) -> GroupRoles:
@@ -63,25 +53,6 @@ def group_roles(core: Core) -> GroupRoles:
 
 def sso_routes(core: Core) -> Routes:
     return sso_api.router(group_roles(core))
-
-
-def sign_in_routes(
-    core: Core, access: Access, projects: Projects, limiter: Limiter, cookie: SessionCookie
-) -> list[Pages]:
-    """Return the pages of signing in, the one for administrators and, where people sign in so, the way to Entra ID and back."""
-    settings = core.settings
-    by_password = sign_in_pages.router(access, limiter, cookie, _ways(settings))
-    of_admins = entra_settings.router(
-        group_roles(core),
-        projects,
-        settings.sso,
-        redirect_uri(settings),
-        look_at(core.sso_certificate),
-        administrators_only=settings.password_sign_in == ADMINISTRATORS,
-    )
-    if settings.sso is None:
-        return [by_password, of_admins]
-    return [by_password, of_admins, entra_pages.router(entra_sign_in(core, access, settings.sso), limiter, cookie)]
 
 
 def entra_sign_in(core: Core, access: Access, sso: SingleSignOn) -> EntraSignIn:

@@ -1,10 +1,8 @@
 """The web application: services, routes and pages put together."""
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
 from functools import partial
 
-from keyturn import __version__
 from keyturn.accounts.service import Access
 from keyturn.alarms.conditions.service import Conditions
 from keyturn.api.alarms import routes as alarms_api
@@ -30,25 +28,21 @@ from keyturn.api.secrets.promises import Promises
 from keyturn.api.tags import routes as tags_api
 from keyturn.api.token_auths import routes as token_auth_api
 from keyturn.api.webhooks import routes as webhooks_api
-from keyturn.app.alarms import AlarmServices, alarm_pages, alarm_services
+from keyturn.app.alarms import alarm_services
 from keyturn.app.audit_streams import chain_checks
 from keyturn.app.core import Core, before_call, clouds, condition_finder, oauth_app, services
-from keyturn.app.inventory import inventory_page_routes, inventory_routes
+from keyturn.app.inventory import inventory_routes
 from keyturn.app.meters import tell_serving
 from keyturn.app.monitoring import exposition, status
-from keyturn.app.people import people_pages, people_routes
-from keyturn.app.rotation_faces import connection_routes, guard_pages, rotation_pages, rotation_routers, secret_pages
+from keyturn.app.people import people_routes
+from keyturn.app.rotation_faces import connection_routes, rotation_routers
 from keyturn.app.scim import scim_routes
 from keyturn.app.services import Services
-from keyturn.app.sso import password_policy, sign_in_routes, sso_routes
+from keyturn.app.sso import password_policy, sso_routes
 from keyturn.app.worker import Worker
 from keyturn.audit.service import AuditTrail
-from keyturn.authz.domain import require_admin
 from keyturn.changes.counters import Counters
 from keyturn.crypto.keyring import KeyringDigests
-from keyturn.crypto.root import GivenRoot, RootKeySource
-from keyturn.crypto.root_choice import Place, RootPlaces
-from keyturn.crypto.store import load
 from keyturn.db.trouble import explain
 from keyturn.delivery import use
 from keyturn.delivery.events import EventStreams
@@ -64,31 +58,9 @@ from keyturn.identities.issuer_keys import IssuerKeys
 from keyturn.identities.kubernetes import KubernetesProof
 from keyturn.identities.oidc import OidcProof
 from keyturn.identities.token_auth import TokenProof
-from keyturn.inventory.service import Inventories
-from keyturn.kit.actor import Actor
 from keyturn.kit.bulkhead import Bulkhead
-from keyturn.kit.clock_difference import WARNS, compared
-from keyturn.kit.secret import Plaintext
 from keyturn.pages import TEMPLATES
-from keyturn.pages import audit as audit_pages
-from keyturn.pages import connections as connections_pages
-from keyturn.pages import find as find_pages
-from keyturn.pages import help as help_pages
-from keyturn.pages import identities as identities_pages
-from keyturn.pages import overview as overview_pages
-from keyturn.pages import receipts as receipts_pages
-from keyturn.pages import rotations as rotations_pages
-from keyturn.pages import secrets as secrets_pages
-from keyturn.pages import webhooks as webhook_pages
-from keyturn.pages.owner_choice import OwnerChoice
-from keyturn.pages.people import settings as settings_pages
-from keyturn.pages.people.settings import ServerFacts
 from keyturn.pages.project_header import ProjectHeaders
-from keyturn.pages.projects import deletions as deletion_pages
-from keyturn.pages.projects import members as project_members
-from keyturn.pages.projects import projects as project_pages
-from keyturn.pages.projects import roles as role_pages
-from keyturn.ports.provider import Tenant
 from keyturn.projects.service import Projects
 from keyturn.providers.azure.clouds import standard_clouds
 from keyturn.providers.azure.tenant_keys import TenantKeys
@@ -202,9 +174,20 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         metrics_api.router(exposition(core).scrape, settings.metrics_token),
         unbuilt.router(),
     ]
-    pages, site = page_routes(core, access, projects, use_cases, trail, limiter, secrets, alarms)
+    heads = ProjectHeaders(access, projects, alarms.alarms.count, use_cases.approvals.to_decide)
+    site = page_site(core, access, heads)
+
+    def pages() -> Sequence[Pages]:
+        from keyturn.app.pages import page_routes  # noqa: PLC0415 - a twelfth of what a start takes
+
+        conditions, hooks, cookie = open_conditions(core), webhooks(core), site.session_cookie
+        return page_routes(
+            core, access, projects, use_cases, trail, limiter, secrets, alarms, heads, cookie, conditions, hooks
+        )
+
     application = build(
-        [*routers, *pages],
+        routers,
+        later=pages,
         authenticate=access.authenticate,
         settings=settings,
         clock=core.clock,
@@ -245,119 +228,17 @@ def webhooks(core: Core) -> Webhooks:
     return Webhooks(core.database, core.sealer, core.clock, core.ids)
 
 
-def audit_faces(core: Core, trail: AuditTrail, access: Access) -> list[Pages]:
-    """Return the pages of the audit trail, and the files of receipts."""
-    receipts = Receipts(core.database, core.sealer, core.clock)
-    return [audit_pages.router(trail, chain_checks(core), access), receipts_pages.router(receipts)]
-
-
-def page_routes(
-    core: Core,
-    access: Access,
-    projects: Projects,
-    use_cases: Services,
-    trail: AuditTrail,
-    limiter: Limiter,
-    secrets: Secrets,
-    alarms: AlarmServices,
-) -> tuple[list[Pages], Site]:
-    """Return the routes of all pages, and what they need of this server."""
-    settings = core.settings
-    heads = ProjectHeaders(access, projects, alarms.alarms.count, use_cases.approvals.to_decide)
-    below = SubPath.of(settings.site_url)
-    cookie = SessionCookie((settings.site_url or "").startswith("https://"), shared_host=bool(below.base))
-    installation = help_pages.Installation(
-        settings.site_url, settings.oauth_client_id, settings.oauth_client_secret, core.azure.manifest.permissions
-    )
-
-    def sign_in_as(tenant: str, app_id: str, secret: Plaintext) -> None:
-        core.azure.sign_in(Tenant(settings.cloud, tenant), app_id, secret)
-
-    pages = connections_pages.ConnectionPages(
-        use_cases.connections,
-        use_cases.rotations,
-        use_cases.history,
-        use_cases.overviews,
-        use_cases.removals,
-        use_cases.sign_ins,
-        use_cases.tests,
-        use_cases.search,
-        trail,
-        heads,
-        core.clock,
-        core.providers,
-        OwnerChoice(alarms.owners, access),
-        use_cases.approvals,
-        use_cases.conversions,
-        Inventories(core.database, core.clock),
-        oauth=oauth_app(settings) is not None,
-        site_url=settings.site_url,
-    )
-    routes = [
-        *sign_in_routes(core, access, projects, limiter, cookie),
-        settings_pages.router(access, limiter, cookie, partial(server_facts, core)),
-        *people_pages(core, access, projects, alarms.leavers, limiter, cookie),
-        identities_pages.router(
-            access, projects, core.clock, settings.site_url or f"http://{settings.host}:{settings.port}"
-        ),
-        *audit_faces(core, trail, access),
-        overview_pages.router(open_conditions(core), heads),
-        *alarm_pages(core, alarms, access),
-        find_pages.router(find_pages.Finders.of(core.database, projects, use_cases.search)),
-        project_pages.router(projects, heads),
-        *guard_pages(core, use_cases, heads),
-        deletion_pages.router(
-            use_cases.place_deletions(projects, secrets.folders),
-            Restoring(core.database, core.clock, secrets.folders, settings.quotas),
-            heads,
-        ),
-        role_pages.router(projects, heads),
-        webhook_pages.router(webhooks(core), projects, heads),
-        project_members.router(projects, access, heads, core.clock),
-        help_pages.router(installation, sign_in_as),
-        connections_pages.router(pages),
-        rotations_pages.router(rotation_pages(core, use_cases, projects, trail, heads, pages.owner)),
-        inventory_page_routes(core, heads),
-        secrets_pages.router(secret_pages(core, secrets, projects, use_cases.secret_consumers, heads)),
-    ]
-    keeper = Keeper(KeyringDigests(core.keyring), core.clock)
-    return routes, Site(
+def page_site(core: Core, access: Access, heads: ProjectHeaders) -> Site:
+    """Return what pages need of this server."""
+    below = SubPath.of(core.settings.site_url)
+    return Site(
         Renderer(core.clock, below, (TEMPLATES,)),
         access.sessions.recall,
         heads.shell,
-        cookie,
-        settings.site_url,
-        keeper,
+        SessionCookie((core.settings.site_url or "").startswith("https://"), shared_host=bool(below.base)),
+        core.settings.site_url,
+        Keeper(KeyringDigests(core.keyring), core.clock),
     )
-
-
-def server_facts(core: Core, actor: Actor) -> ServerFacts:
-    """Return what an admin may know of this server. Raises Forbidden for others."""
-    require_admin(actor)
-    settings = core.settings
-    with core.database.read() as tx:
-        keys = [row for row in load(tx) if row.retired_at is None]
-    return ServerFacts(
-        version=__version__,
-        site_url=settings.site_url,
-        database="SQLite, one file of this server" if settings.embedded else "PostgreSQL",
-        root_key=_root_place(core.keyring.source),
-        data_keys=len(keys),
-        newest_data_key_at=max((row.created_at for row in keys), default=None),
-        cloud=settings.cloud if settings.cloud_override is None else f"{settings.cloud}, at custom addresses",
-        rotating=status(core).worker,
-        clock=compared(core.providers.clock_ahead()),
-        clock_right=abs(core.providers.clock_ahead() or timedelta()) <= WARNS,
-        sign_in_tries_per_minute=settings.login_rate_per_minute,
-    )
-
-
-def _root_place(source: RootKeySource) -> str:
-    place = source.in_use() if isinstance(source, RootPlaces) else None
-    if place is Place.VAULT:
-        return "Wrapped by a key of Azure Key Vault"
-    by_settings = isinstance(source, GivenRoot) or place is Place.ENVIRONMENT
-    return "From ENCRYPTION_KEY" if by_settings else "A key file beside the database"
 
 
 def _nobody() -> None:

@@ -17,6 +17,8 @@ from datetime import UTC, datetime, timedelta
 from keyturn.errors import Unauthenticated
 from keyturn.kit.secret import Plaintext
 
+CALLBACK_PATH = "/sign-in/entra/callback"
+"""Where Entra ID sends the browser back to."""
 LIFE = timedelta(minutes=10)
 """As long as Entra ID lets its own page be open, and as long as its codes work."""
 _LONGEST_NEXT = 1000

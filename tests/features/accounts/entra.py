@@ -47,6 +47,7 @@ from keyturn.providers.azure.people import PeopleApp, PeopleSignIn
 from keyturn.providers.azure.tenant_keys import TenantKeys
 from keyturn.providers.token_sources import TokenSources
 from keyturn.settings.model import Settings, SingleSignOn
+from keyturn.sso.flow import CALLBACK_PATH
 from keyturn.sso.group_roles import GroupRoles
 from keyturn.sso.service import EntraSignIn, Rules
 from keyturn.web.cookies import SessionCookie
@@ -61,7 +62,7 @@ from tests.features.accounts.people import IDS, project
 from tests.features.accounts.test_browser_sessions import ROOT, SERVER
 
 ORIGIN = "http://localhost:8080"
-CALLBACK = f"{ORIGIN}{entra_pages.CALLBACK}"
+CALLBACK = f"{ORIGIN}{CALLBACK_PATH}"
 SIGNING = SigningKey()
 Claims = dict[str, Any]
 

@@ -8,7 +8,7 @@ from msgspec import field
 from keyturn.errors import KeyturnError, Unavailable
 from keyturn.kit.secret import Plaintext
 from keyturn.pages.people.sign_in import HOME, browser_of
-from keyturn.sso.flow import LIFE, Callback
+from keyturn.sso.flow import CALLBACK_PATH, LIFE, Callback
 from keyturn.sso.service import EntraSignIn
 from keyturn.web.cookies import SessionCookie
 from keyturn.web.origin import local_path
@@ -17,7 +17,6 @@ from keyturn.web.ratelimit import Limiter
 from keyturn.web.schema.wire import ApiModel
 
 START = "/sign-in/entra"
-CALLBACK = "/sign-in/entra/callback"
 _COUNTED_AS = "login"
 
 
@@ -63,7 +62,7 @@ def router(entra: EntraSignIn, limiter: Limiter, cookie: SessionCookie) -> Pages
         away = entra.begin(local_path(query.next, HOME), choose=query.account == "other")
         return Redirect(away.url, cookies=(cookie.away(away.cookie, LIFE),))
 
-    @get(CALLBACK, public=True, keeps_query=False)
+    @get(CALLBACK_PATH, public=True, keeps_query=False)
     def come_back(visitor: BrowserContext, query: CallbackQuery) -> Outcome:
         limiter.take(f"{visitor.ip} {_COUNTED_AS}")
         try:

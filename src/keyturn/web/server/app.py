@@ -1,7 +1,9 @@
 """The web application: routes from the features, and around them what holds for every request."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
@@ -24,7 +26,7 @@ from keyturn.web.server.admission import BodyReads, check_host
 from keyturn.web.server.fast import ANSWERED, FastPath, KnownAnswers
 from keyturn.web.server.middleware import EdgeMiddleware, Observe, Trace, nobody_observes, nobody_traces
 from keyturn.web.subpath import SubPath
-from keyturn.web.table import Table, WrongMethod, normal
+from keyturn.web.table import NoRoute, Table, WrongMethod, normal
 
 
 class Application:
@@ -38,6 +40,7 @@ class Application:
         closers: Sequence[Callable[[], object]] = (),
         fast: FastPath | None = None,
         releases: Sequence[Callable[[], object]] = (),
+        later: Callable[[], Sequence[Iterable[Endpoint]]] | None = None,
     ) -> None:
         self.edge = edge
         self._releases = releases
@@ -48,6 +51,8 @@ class Application:
         self._gate = gate
         self._table: Table[Endpoint] = Table()
         self._endpoints: list[Endpoint] = []
+        self._later = later
+        self._loading = threading.Lock()
 
     @property
     def reads(self) -> Mapping[str, int]:
@@ -56,7 +61,17 @@ class Application:
 
     @property
     def endpoints(self) -> Sequence[Endpoint]:
+        """All of them, with those that are loaded later."""
+        self.complete()
         return tuple(self._endpoints)
+
+    def complete(self) -> None:
+        """Add the routes that are loaded later. Safe to repeat, from any thread."""
+        with self._loading:
+            if self._later is not None:
+                for group in [tuple(each) for each in self._later()]:
+                    self.add(group)
+                self._later = None
 
     def release(self) -> None:
         """Let go the requests that wait for something: the server stops. From any thread."""
@@ -98,7 +113,7 @@ class Application:
         try:
             check_host(request.headers)
             path = normal(request.path)
-            endpoint, path_params = self._table.find(request.method, path)
+            endpoint, path_params = await self._found(request.method, path)
             visit.route = endpoint.path
             request = replace(request, path=path, path_params=path_params)
             if endpoint.has_body:
@@ -111,6 +126,14 @@ class Application:
             head = response.head()
         await send({"type": "http.response.start", "status": response.status, "headers": head})
         await response.send_body(receive, send)
+
+    async def _found(self, method: str, path: str) -> tuple[Endpoint, Mapping[str, str]]:
+        """Return what answers. Raises NoRoute, WrongMethod. For what is not known the routes that come later are loaded."""
+        if self._later is not None:
+            with suppress(NoRoute, WrongMethod):
+                return self._table.find(method, path)
+            await asyncio.to_thread(self.complete)
+        return self._table.find(method, path)
 
 
 def _failed(edge: Edge, request: Request, endpoint: Endpoint | None, error: Exception) -> Response:
@@ -139,6 +162,7 @@ def build(
     announcements: Callable[[Callable[[], None]], None] | None = None,
     observe: Observe = nobody_observes,
     trace: Trace = nobody_traces,
+    later: Callable[[], Sequence[Iterable[Endpoint]]] | None = None,
 ) -> Application:
     """Return the ASGI application.
 
@@ -149,6 +173,7 @@ def build(
     ``closers`` are called when all requests are done, ``releases`` when no more are taken: they let go those that wait.
     ``known_answers`` are given without a thread. ``announcements`` is given what is to be called when something happened that a
     request may wait for. ``observe`` is told of each answer that was not known, ``trace`` follows each.
+    ``later`` makes routes that are loaded when something is asked for that the others do not answer.
     """
     below = SubPath.of(settings.site_url)
     by_cookie = cookie_credentials(site.recall, site.session_cookie, site.site_url) if site else None
@@ -161,7 +186,7 @@ def build(
         ids, tuple(trusted_proxies), frozenset(cors_origins), secure=secure, below=below, observe=observe, trace=trace
     )
     fast = FastPath(gate, known_answers) if known_answers else None
-    app = Application(edge, gate, BodyReads(body_timeout.total_seconds()), closers, fast, releases)
+    app = Application(edge, gate, BodyReads(body_timeout.total_seconds()), closers, fast, releases, later)
 
     reference = cache(lambda: page.Reference(described(app, settings)))
     for group in (*routes, health.router(status, clock), page.routes(reference)):
@@ -169,7 +194,8 @@ def build(
     if site:
         app.add(assets.router())
         app.add(page.page_routes(reference))
-    below.refuse_ambiguous(endpoint.path for endpoint in app.endpoints)
+    if below.base:
+        below.refuse_ambiguous(endpoint.path for endpoint in app.endpoints)
     return app
 
 
