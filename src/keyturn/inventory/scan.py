@@ -23,6 +23,8 @@ from keyturn.kit.clock import iso
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.inventory import DirectoryReader, ListedObject, Listing, ObjectKind, ObjectPage
 from keyturn.ports.provider import AccessToken
+from keyturn.rotations.evidence.reading import BUDGET_WINDOW
+from keyturn.rotations.store import evidence as reports
 
 log = structlog.get_logger("keyturn.inventory")
 
@@ -249,8 +251,15 @@ class Scans:
         return plan.TRACE_AFTER if untraced else plan.LOOK_EVERY
 
     def _uses(self, reading: _Reading) -> timedelta:
-        """Read a page of when credentials last signed in. Where that is not reported, why is kept instead."""
-        inventory = reading.inventory
+        """Read a page of when credentials last signed in. Where that is not reported, why is kept instead.
+
+        Reports have one budget for each tenant: who looks whether replaced credentials are used asks in turn with this.
+        """
+        inventory, began = reading.inventory, self.clock.now()
+        with self.database.write() as tx:
+            taken = reports.take_turn(tx, reading.connection.tenant, began, began + BUDGET_WINDOW / 2)
+        if taken is not None:
+            return taken - began
         page = reading.directory.uses(reading.connection.tenant, reading.token, inventory.cursor)
         trouble, now = page.trouble, self.clock.now()
         if trouble and trouble.retry_after:

@@ -15,6 +15,7 @@ from keyturn.inventory.domain import Finding, NotObservable, Observed, Origin, O
 from keyturn.inventory.plan import DETAILS_EVERY, OBJECTS_AT_ONCE, Phase
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.inventory import KeyKind, ObjectKind
+from keyturn.rotations.store import evidence as reports
 from tests.databases import sqlite_database
 from tests.features.inventory.scene import DAY, OWNED, READ_ALL, Killed, Tenant, tenant
 
@@ -280,3 +281,32 @@ def test_when_a_credential_last_signed_in_is_told_or_why_that_is_not_known(tmp_p
         missing = after[unused.key_id]
         assert isinstance(missing, NotObservable)
         assert "licence" in missing.reason
+
+
+def test_the_inventory_asks_for_reports_in_turn_with_those_who_look_for_uses(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database, tenant(database, (*READ_ALL, "AuditLog.Read.All")) as scene:
+        world = scene.world
+        rotation = world.rotation(world.connect("rotating"))
+        world.settle()
+        now = world.clock.now()
+        busy = now + timedelta(minutes=20)
+        with database.write() as tx:
+            reports.expect(tx, rotation.id, rotation.tenant, now)
+            assert reports.claim(tx, now, 5, busy, busy), "somebody looks now"
+
+        def asked() -> int:
+            return sum("appCredentialSignInActivities" in each for each in scene.line.sent)
+
+        scene.switch_on()
+        scene.pass_time(0.25)
+        assert asked() == 0
+        scene.read()
+        assert asked() > 0
+        assert world.clock.now() >= busy
+        last = world.clock.now()
+        with database.write() as tx:
+            assert reports.take_turn(tx, rotation.tenant, last, last + timedelta(seconds=5)) is None
+            reports.ask_at(tx, rotation.id, last)
+            assert reports.claim(tx, last, 5, busy, last) == [], "which is the turn of the inventory"
+            soon = last + timedelta(seconds=6)
+            assert len(reports.claim(tx, soon, 5, soon, soon)) == 1

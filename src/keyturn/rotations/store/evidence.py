@@ -84,6 +84,22 @@ def claim(tx: Tx, now: datetime, limit: int, until: datetime, busy_until: dateti
     return claimed
 
 
+def take_turn(tx: Tx, tenant: Tenant, now: datetime, busy_until: datetime) -> datetime | None:
+    """Take a part of the tenant's budget for a request that is about no application of ours; return until when it is taken by
+    others, in which case nothing is written. Of tenants that nobody else asks, all of it is free.
+    """
+    tx.alone_with("use-reports")
+    of_tenant, until = _REPORTS.tenant == tenant_key(tenant), _REPORTS.busy_until
+    query = sa.select(sa.func.min(_REPORTS.rotation_id).label("first"), sa.func.max(until).label("until"))
+    row = tx.one(query.where(of_tenant, sa.or_(until.is_(None), until < now + LONGEST_BUSY)))
+    taken: datetime | None = row["until"] if row else None
+    if taken is not None and taken > now:
+        return taken
+    if row and row["first"]:
+        tx.run(sa.update(use_reports).where(_REPORTS.rotation_id == row["first"]).values(busy_until=busy_until))
+    return None
+
+
 def lock(tx: Tx, rotation_id: str) -> bool:
     """Keep others from writing the application's reports until the transaction ends; False when there are none."""
     query = sa.select(_REPORTS.rotation_id).where(_REPORTS.rotation_id == rotation_id).with_for_update()
