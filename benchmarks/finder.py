@@ -12,11 +12,11 @@ from benchmarks.measured import Measured
 from keyturn.db.tables import organizations, rotations
 from keyturn.db.unit import Database
 from keyturn.engine.due import Finder
-from keyturn.engine.inline import InlineEngine
 from keyturn.engine.sources import Sources
 from keyturn.kit.clock import SystemClock
 from keyturn.rotations.due import DueRotations
 from tests.databases import database_of_kind
+from tests.engine.inline import InlineEngine
 
 FEW, MANY, LOOKS, LIMIT = 100, 100_000, 300, 2.0
 

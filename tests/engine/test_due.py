@@ -7,13 +7,13 @@ import pytest
 
 from keyturn.db.unit import Database
 from keyturn.engine.due import Finder
-from keyturn.engine.inline import InlineEngine
 from keyturn.engine.sources import BUSY, Sources
 from keyturn.kit.clock import MovableClock
 from keyturn.ports.work import Work
 from keyturn.rotations.due import CLAIM, DueRotations
 from keyturn.rotations.store import policies
 from tests import unreadable
+from tests.engine.inline import InlineEngine
 from tests.engine.rows import make_rotation, set_wake, wake_of
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)

@@ -13,12 +13,12 @@ from keyturn.db.tables import processes
 from keyturn.db.unit import Database
 from keyturn.engine import process_identity
 from keyturn.engine.dead_processes import HOUSEKEEPING, Heartbeat
-from keyturn.engine.inline import InlineEngine
 from keyturn.kit.clock import MovableClock
 from keyturn.ports.work import Work
 from keyturn.rotations.store.due import wake_applications
 from keyturn.settings.model import Pace
 from tests import unreadable
+from tests.engine.inline import InlineEngine
 from tests.engine.rows import lease_of, make_lease, make_rotation, process_ids, wake_of
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)

@@ -12,7 +12,6 @@ from keyturn.db.unit import Database, Tx
 from keyturn.engine.dbos import DbosEngine
 from keyturn.engine.dead_processes import Heartbeat
 from keyturn.engine.due import Finder
-from keyturn.engine.inline import InlineEngine
 from keyturn.engine.sources import BUSY, Source, Sources, Spacing
 from keyturn.engine.upkeep import Task, Upkeep
 from keyturn.errors import Permanent
@@ -21,6 +20,7 @@ from keyturn.ports.work import Work
 from keyturn.rotations.due import DueRotations
 from keyturn.settings.model import Pace
 from keyturn_simulation.world import make_world
+from tests.engine.inline import InlineEngine
 from tests.engine.rows import make_rotation, wake_of
 from tests.engine.sealing import CODEC
 

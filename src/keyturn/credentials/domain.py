@@ -20,16 +20,16 @@ MARKER_PREFIX = "keyturn"
 
 
 class State(StrEnum):
-    PLANNED = "planned"
-    ASKING = "asking"
-    ISSUED = "issued"
-    PROVEN = "proven"
-    CURRENT = "current"
-    RETIRING = "retiring"
-    REVOKING = "revoking"
-    REVOKED = "revoked"
-    ABANDONED = "abandoned"
-    LOST = "lost"
+    PLANNED = "planned"  # written down, not asked for
+    ASKING = "asking"  # it may have been asked for: nobody knows whether it exists
+    ISSUED = "issued"  # its value is known and sealed
+    PROVEN = "proven"  # it signed in several times in a row
+    CURRENT = "current"  # the one in use
+    RETIRING = "retiring"  # replaced, and still promised to its readers
+    REVOKING = "revoking"  # to be removed
+    REVOKED = "revoked"  # gone
+    ABANDONED = "abandoned"  # never made
+    LOST = "lost"  # it exists, its value is not known: to be removed
     UNREADABLE = "unreadable"  # never stored: what its row says cannot be understood
 
 

@@ -43,18 +43,18 @@ class RunState(StrEnum):
 
 
 class StepName(StrEnum):
-    OPEN = "open"
-    INSPECT = "inspect"
-    PLAN = "plan"
-    ANNOUNCE = "announce"
-    ISSUE = "issue"
-    RESOLVE = "resolve"
-    PROVE = "prove"
-    PUBLISH = "publish"
-    RETIRE = "retire"
-    REMOVE = "remove"
-    CONFIRM = "confirm"
-    SWEEP = "sweep"
+    OPEN = "open"  # begin a run
+    INSPECT = "inspect"  # read the application before the first write: it is there, may be written, and has a free slot
+    PLAN = "plan"  # write down what will be asked for, under a marker that is unique for ever
+    ANNOUNCE = "announce"  # write down that it is asked for from now on: it may exist even if this process dies
+    ISSUE = "issue"  # ask the provider for it, once, and seal the answer
+    RESOLVE = "resolve"  # the answer was lost: look for the marker at the provider
+    PROVE = "prove"  # sign in with it
+    PUBLISH = "publish"  # make it the current one, and say how long readers may rely on the one before
+    RETIRE = "retire"  # that time is over: write down that the one before will be removed
+    REMOVE = "remove"  # ask the provider to remove it
+    CONFIRM = "confirm"  # see in the provider's list that it is gone
+    SWEEP = "sweep"  # between runs: read the application, and note what others changed there
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,14 @@
 A turn is: load the snapshot, ``decide``, do the step, repeat. Every step is one transaction, or one network call framed by
 transactions, and is harmless to repeat. Nothing but ``decide`` orders steps, so this file is the protocol.
 
-    open -> inspect -> plan -> announce -> issue -> prove (k times) -> publish        a run
-                                  |          `-> resolve                                an answer was lost
-                                  `-> the previous secret: retire -> remove -> confirm (twice)
-    sweep                                                                               when all is quiet
+    open -> inspect -> plan -> announce -> issue -> prove (k times) -> publish    a run
+                                             `-> resolve                          of which an answer was lost
+    retire -> remove -> confirm (twice)                                           the secret that was replaced
+    remove -> confirm (twice)                                                     one that was never published
+    sweep                                                                         between runs
+
+``StepName`` says what each step does, and ``credentials.domain.State`` where in its life a secret is. The *candidate* is the
+new secret of the run, before it is published; *unresolved* is one that was asked for and of which no answer is known.
 """
 
 from collections.abc import Iterator
@@ -39,11 +43,11 @@ class Wait:
 
 
 @dataclass(frozen=True)
-class StepDone:
+class Rest:
     """Nothing to do until somebody changes something."""
 
 
-Decision = Step | Wait | StepDone
+Decision = Step | Wait | Rest
 
 
 def decide(snapshot: Snapshot, now: datetime, token: int, timings: ProtocolTimings) -> Decision:
@@ -60,7 +64,7 @@ def decide(snapshot: Snapshot, now: datetime, token: int, timings: ProtocolTimin
             return possible.step
         else:
             moments.append(possible.at)
-    return Wait(min(moments)) if moments else StepDone()
+    return Wait(min(moments)) if moments else Rest()
 
 
 @dataclass(frozen=True)

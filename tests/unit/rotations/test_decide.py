@@ -12,7 +12,7 @@ from keyturn.credentials.domain import Credential, State
 from keyturn.delivery.use_domain import Caller, Use
 from keyturn.kit.secret import Sealed
 from keyturn.rotations.domain import RotationKind, Snapshot, StepName
-from keyturn.rotations.protocol import Decision, Step, StepDone, Wait, decide
+from keyturn.rotations.protocol import Decision, Rest, Step, Wait, decide
 from keyturn.rotations.waits import COPIES, LONGEST_PROMISE
 from tests.unit.rotations.model import NOW, PATIENCE, ROTATION, TOKEN, done, snapshots, with_row
 
@@ -24,7 +24,7 @@ MOST_TURNS = 250
 @given(snapshot=snapshots, token=st.integers(0, 10))
 def test_decide_answers_for_every_combination(snapshot: Snapshot, token: int) -> None:
     decision = decide(snapshot, NOW, token, PATIENCE)
-    assert isinstance(decision, Step | Wait | StepDone)
+    assert isinstance(decision, Step | Wait | Rest)
     if isinstance(decision, Wait):
         assert decision.until > NOW
     if isinstance(decision, Step) and decision.credential:
@@ -71,7 +71,7 @@ def test_everything_comes_to_rest(snapshot: Snapshot, failures: list[bool]) -> N
     now, rest = NOW, list(failures)
     for _ in range(MOST_TURNS):
         decision = decide(snapshot, now, TOKEN, PATIENCE)
-        if isinstance(decision, StepDone) or (isinstance(decision, Wait) and decision.until > now + LONG):
+        if isinstance(decision, Rest) or (isinstance(decision, Wait) and decision.until > now + LONG):
             return
         if isinstance(decision, Wait):
             now = decision.until

@@ -1,4 +1,4 @@
-"""An engine for tests and simulations: work runs when the test says so, in the order in which it was submitted."""
+"""An engine for tests: work runs when the test says so, in the order in which it was submitted."""
 
 from collections.abc import Callable
 from datetime import timedelta
