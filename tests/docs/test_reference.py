@@ -57,6 +57,14 @@ def test_an_unknown_document_is_refused() -> None:
     assert documents("poems.md").returncode == 2
 
 
+def test_whoever_names_what_is_not_there_is_told_where_to_look() -> None:
+    rows = [line.split(" | ") for line in page("errors.md").splitlines() if " | NotFound 404 | " in line]
+    assert len(rows) > 30
+    silent = {row[0] for row in rows if not row[3].strip(" |")}
+    # Identity providers read no sentences, of a file there is nothing to say, and the client names what there is.
+    assert silent == {"| `client.not_found`", "| `request.no_file`", "| `scim.not_found`"}
+
+
 def test_every_setting_is_there() -> None:
     text = page("settings.md")
     names = [setting.name for setting in SETTINGS] + [setting.fallback for setting in SETTINGS if setting.fallback]

@@ -214,7 +214,11 @@ class Channels:
 def _found(tx: Tx, actor: Actor, channel_id: str, *, lock: bool = False) -> Channel:
     channel = store.get(tx, channel_id, lock=lock)
     if channel is None or channel.org_id != actor.org_id:
-        raise NotFound(f"There is no channel '{channel_id}'.", code="alarms.channel_not_found")
+        raise NotFound(
+            f"There is no channel '{channel_id}'.",
+            code="alarms.channel_not_found",
+            fix="GET /api/v1/alarm-channels lists them, as the page Channels does.",
+        )
     return channel
 
 

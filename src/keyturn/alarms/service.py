@@ -181,7 +181,11 @@ def _kind(alarm: Alarm) -> SubjectKind:
 def _found(tx: Tx, actor: Actor, alarm_id: str, *, lock: bool = False) -> Alarm:
     alarm = store.get(tx, actor.org_id, alarm_id, lock=lock)
     if alarm is None or not _seen(tx, actor, [alarm]):
-        raise NotFound(f"There is no alarm '{alarm_id}'.", code="alarms.not_found")
+        raise NotFound(
+            f"There is no alarm '{alarm_id}'.",
+            code="alarms.not_found",
+            fix="GET /api/v1/alarms lists those that are open, ?state=resolved the others.",
+        )
     return alarm
 
 

@@ -179,4 +179,8 @@ def tell(tx: Tx, actor: Actor, event: AuditEvent, request: ApprovalRequest, now:
 
 
 def missing(request_id: str) -> NotFound:
-    return NotFound(f"There is no approval request '{request_id}'.", code="approvals.not_found")
+    return NotFound(
+        f"There is no approval request '{request_id}'.",
+        code="approvals.not_found",
+        fix="GET /api/v1/approval-requests?state=all lists those that you may see.",
+    )

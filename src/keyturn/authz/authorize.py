@@ -285,10 +285,23 @@ def _rules(row: Mapping[str, Any]) -> Rules:
     return _COMPILED.rules(row["permissions"])
 
 
+def no_project(id_or_slug: str | None) -> NotFound:
+    """Build the refusal of a project that is not there, or of another organization."""
+    return NotFound(
+        f"There is no project '{id_or_slug}'.",
+        code="projects.not_found",
+        fix="GET /api/v1/projects lists those that you may see, as the page Projects does.",
+    )
+
+
 def _missing(scope: Scope) -> NotFound:
     if scope.project_id is None:
-        return NotFound("There is no such organization.", code="access.organization_not_found")
-    return NotFound(f"There is no project '{scope.project_id}'.", code="projects.not_found")
+        return NotFound(
+            "There is no such organization.",
+            code="access.organization_not_found",
+            fix="Leave the organization out: the caller has one. GET /api/v1/identities/details shows it.",
+        )
+    return no_project(scope.project_id)
 
 
 def _refusal(actor: Actor, action: Action, scope: Scope) -> Forbidden:

@@ -180,7 +180,7 @@ def _print(file: Path, contents: Contents, *, as_json: bool) -> None:
         }
         print(json.dumps(facts, indent=2))
         return
-    held = ", ".join(f"{contents.tables.get(table, 0)} {words}" for table, words in _SHOWN.items())
+    held = ", ".join(counted(contents.tables.get(table, 0), thing) for table, thing in _SHOWN.items())
     here = {
         "opens": "which is here",
         "vault": "which comes with the backup, wrapped for the key vault here",
@@ -204,11 +204,11 @@ def _print(file: Path, contents: Contents, *, as_json: bool) -> None:
 
 
 _SHOWN = {
-    "organizations": "organizations",
-    "users": "users",
-    "projects": "projects",
-    "app_connections": "connections",
-    "rotations": "rotations",
-    "secrets": "secrets",
-    "audit_events": "audit events",
+    "organizations": "organization",
+    "users": "user",
+    "projects": "project",
+    "app_connections": "connection",
+    "rotations": "rotation",
+    "secrets": "secret",
+    "audit_events": "audit event",
 }

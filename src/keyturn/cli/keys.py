@@ -92,7 +92,11 @@ def rotate(
     with opened(settings) as database:
         require_current(database)
         if not _rows(database):
-            raise Refused("There are no keys to rotate: a server makes them at its first start.", code="keys.none_yet")
+            raise Refused(
+                "There are no keys to rotate: a server makes them at its first start.",
+                code="keys.none_yet",
+                fix="Start a server once: keyturn serve",
+            )
         source = root_key_source(settings, tell, database, around.clock)
         if new_root and to is None and not isinstance(source, RootPlaces):
             _replace_root(source)

@@ -37,7 +37,11 @@ class Connections:
             scope = Scope(actor.org_id, project_id, connection_id=connection.id if connection else None)
             authorize.require(tx, actor, Action.READ_CONNECTIONS, scope)
         if connection is None:
-            raise NotFound(f"There is no app connection named '{name}' here.", code="connections.not_found")
+            raise NotFound(
+                f"There is no app connection named '{name}' here.",
+                code="connections.not_found",
+                fix="GET /api/v1/app-connections lists those that you may see, as the page App Connections does.",
+            )
         return connection
 
     def visible(self, actor: Actor, project_id: str | None) -> Sequence[Connection]:

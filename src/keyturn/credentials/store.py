@@ -92,7 +92,11 @@ def move(tx: Tx, credential: Credential, to: State | None = None, **changes: Any
     values = dict(changes, state=(to or credential.state).value)
     touched = tx.run(_MOVE, of_id=credential.id, of_state=credential.state.value, **values)
     if touched != 1:
-        raise Refused("The journal was changed by somebody else meanwhile.", code="journal.moved")
+        raise Refused(
+            "The journal was changed by somebody else meanwhile.",
+            code="journal.moved",
+            fix="Repeat it: nothing was done.",
+        )
     return replace(credential, state=to or credential.state, **changes)
 
 

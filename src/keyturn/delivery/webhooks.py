@@ -182,7 +182,11 @@ class Webhooks:
             _require_enabled(webhook)
             before = store.delivery(tx, webhook_id, delivery_id)
             if before is None:
-                raise NotFound(f"There is no message '{delivery_id}'.", code="webhooks.message_not_found")
+                raise NotFound(
+                    f"There is no message '{delivery_id}'.",
+                    code="webhooks.message_not_found",
+                    fix="GET /api/v1/webhooks/{id}/messages lists them, as long as they are kept.",
+                )
             after = replace(before, state=State.WAITING, next_at=now)
             store.save_delivery(tx, after)
             store.set_wake(tx, webhook_id, now)
@@ -203,7 +207,11 @@ class Webhooks:
     def _acts_for(self, tx: Tx, actor: Actor, identity_id: str | None) -> tuple[ActorKind, str]:
         if identity_id is None or identity_id == actor.id:
             if actor.id is None:
-                raise Refused("A webhook acts for somebody.", code="webhooks.nobody")
+                raise Refused(
+                    "A webhook acts for somebody.",
+                    code="webhooks.nobody",
+                    fix="Send identityId: the machine identity it acts for.",
+                )
             return actor.kind, actor.id
         if actor.role is not Role.ADMIN:
             raise Forbidden(
@@ -213,7 +221,11 @@ class Webhooks:
             )
         owner = store.owner(tx, ActorKind.IDENTITY, identity_id, self._clock.now())
         if owner is None or owner.org_id != actor.org_id:
-            raise NotFound(f"There is no machine identity '{identity_id}'.", code="access.identity_not_found")
+            raise NotFound(
+                f"There is no machine identity '{identity_id}'.",
+                code="access.identity_not_found",
+                fix="GET /api/v1/identities lists them, as the page Machine identities does.",
+            )
         return ActorKind.IDENTITY, identity_id
 
     def _record(self, tx: Tx, actor: Actor, event: AuditEvent, webhook: Webhook, **more: object) -> None:
@@ -329,7 +341,11 @@ def _require_enabled(webhook: Webhook) -> None:
 
 def _found(tx: Tx, actor: Actor, webhook_id: str, *, lock: bool = False) -> Webhook:
     webhook = store.get(tx, webhook_id, lock=lock)
-    missing = NotFound(f"There is no webhook '{webhook_id}'.", code="webhooks.not_found")
+    missing = NotFound(
+        f"There is no webhook '{webhook_id}'.",
+        code="webhooks.not_found",
+        fix="GET /api/v1/webhooks?projectId={id} lists those of a project.",
+    )
     if webhook is None:
         raise missing
     try:

@@ -104,7 +104,11 @@ class Identities:
         with self._database.read() as tx:
             organization = organization_store.organization(tx, actor.org_id)
         if organization is None:
-            raise NotFound("There is no such organization.", code="access.organization_not_found")
+            raise NotFound(
+                "There is no such organization.",
+                code="access.organization_not_found",
+                fix="Leave the organization out: the caller has one. GET /api/v1/identities/details shows it.",
+            )
         return organization
 
     def managed(self, tx: Tx, actor: Actor, identity_id: str) -> Identity:
@@ -128,5 +132,9 @@ def found_identity(tx: Tx, actor: Actor, identity_id: str) -> Identity:
     """Return the identity of the actor's organization. Raises NotFound."""
     identity = store.identity(tx, actor.org_id, identity_id)
     if identity is None:
-        raise NotFound(f"There is no identity '{identity_id}'.", code="access.identity_not_found")
+        raise NotFound(
+            f"There is no identity '{identity_id}'.",
+            code="access.identity_not_found",
+            fix="GET /api/v1/identities lists them, as the page Machine identities does.",
+        )
     return identity

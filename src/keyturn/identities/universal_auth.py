@@ -173,5 +173,9 @@ def _found(tx: Tx, identity_id: str) -> UniversalAuth:
 def _found_secret(tx: Tx, auth: UniversalAuth, secret_id: str) -> IdentityClientSecret:
     client_secret = store.client_secret(tx, auth.id, secret_id)
     if client_secret is None:
-        raise NotFound(f"There is no client secret '{secret_id}'.", code="access.client_secret_not_found")
+        raise NotFound(
+            f"There is no client secret '{secret_id}'.",
+            code="access.client_secret_not_found",
+            fix="GET .../client-secrets of the identity lists them.",
+        )
     return client_secret

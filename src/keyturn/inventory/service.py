@@ -242,7 +242,11 @@ def _found(tx: Tx, actor: Actor, inventory_id: str, action: Action) -> tuple[Inv
     """Return an inventory with what reads it, on which the actor may do this. Raises NotFound or Forbidden."""
     inventory = store.get(tx, inventory_id)
     if inventory is None or inventory.org_id != actor.org_id:
-        raise NotFound(f"There is no inventory '{inventory_id}'.", code="inventory.not_found")
+        raise NotFound(
+            f"There is no inventory '{inventory_id}'.",
+            code="inventory.not_found",
+            fix="GET /api/v1/inventories lists the tenants that are read.",
+        )
     return inventory, connection_for(tx, actor, inventory.connection_id, action)
 
 

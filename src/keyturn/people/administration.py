@@ -172,7 +172,11 @@ class Administration:
         with self.database.write() as tx:
             user = leaving.managed(tx, actor, user_id)
             if store.session_of_user(tx, user.id, session_id) is None:
-                raise NotFound("There is no such session of this user.", code="access.session_not_found")
+                raise NotFound(
+                    "There is no such session of this user.",
+                    code="access.session_not_found",
+                    fix="It may have ended: load the list of sessions again.",
+                )
             store.end_session(tx, session_id)
             self._record_ended(tx, actor, user, ended=1, tokens=False)
         return user

@@ -89,7 +89,11 @@ def found(tx: Tx, actor: Actor, user_id: str) -> User:
     """Return a user of the caller's organization. Raises NotFound."""
     user = store.user(tx, actor.org_id, user_id)
     if user is None:
-        raise NotFound(f"There is no user '{user_id}'.", code="access.user_not_found")
+        raise NotFound(
+            f"There is no user '{user_id}'.",
+            code="access.user_not_found",
+            fix="GET /api/v1/users lists them, as the page Members does.",
+        )
     return user
 
 

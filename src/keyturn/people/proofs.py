@@ -90,7 +90,11 @@ def person(tx: Tx, actor: Actor) -> User:
 
 
 def no_person() -> NotFound:
-    return NotFound("Only people have a password and a second factor.", code="access.user_not_found")
+    return NotFound(
+        "Only people have a password and a second factor.",
+        code="access.user_not_found",
+        fix="GET /api/v1/users lists them, as the page Members does.",
+    )
 
 
 def _guesses(tx: Tx, via: str) -> int:

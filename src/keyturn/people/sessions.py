@@ -230,7 +230,11 @@ class Sessions:
         """End one of the caller's own sessions. Raises NotFound."""
         with self._database.write() as tx:
             if session_id not in {each.id for each in store.sessions_of_user(tx, actor.id or "")}:
-                raise NotFound("There is no such session of yours.", code="access.session_not_found")
+                raise NotFound(
+                    "There is no such session of yours.",
+                    code="access.session_not_found",
+                    fix="It may have ended: load the list of sessions again.",
+                )
             store.end_session(tx, session_id)
             record(tx, actor, events.SESSIONS_ENDED, subject_of(actor), self._clock.now(), ended=1)
 

@@ -174,7 +174,11 @@ class Users:
         with self._database.read() as tx:
             user = store.user_by_email(tx, email.strip().lower())
         if user is None:
-            raise NotFound(f"There is no user '{email}'.", code="access.user_not_found")
+            raise NotFound(
+                f"There is no user '{email}'.",
+                code="access.user_not_found",
+                fix="GET /api/v1/users lists them, as the page Members does.",
+            )
         return user
 
     def reset_password(self, email: str, new: Plaintext) -> User:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from keyturn.errors import Refused
+from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import ActorKind
 
 DEFAULT_ENVIRONMENTS = (("Development", "dev"), ("Staging", "staging"), ("Production", "prod"))
@@ -168,4 +168,13 @@ RESERVED_SLUGS = frozenset({"identity-memberships"})
 def slug_taken(what: str, slug: str) -> Refused:
     return Refused(
         f"There is {what} with the slug '{slug}' already.", code="projects.slug_taken", fix="Choose another."
+    )
+
+
+def no_environment(id_or_slug: str) -> NotFound:
+    """Build the refusal of an environment that the project does not have."""
+    return NotFound(
+        f"There is no environment '{id_or_slug}'.",
+        code="projects.environment_not_found",
+        fix="GET /api/v1/projects/{id} lists the environments of a project, as its settings do.",
     )

@@ -22,6 +22,7 @@ from keyturn.projects.roles import resolved
 from keyturn.projects.store import lock_project
 from keyturn.projects.store import refs as project_refs
 
+_LISTED = "GET /api/v1/projects/{id}/memberships lists people, .../identity-memberships machine identities, with membership ids."
 _READ = {ActorKind.USER: Action.READ_MEMBERS, ActorKind.IDENTITY: Action.READ_IDENTITY_MEMBERS}
 _ADD = {ActorKind.USER: Action.ADD_MEMBERS, ActorKind.IDENTITY: Action.ADD_IDENTITY_MEMBERS}
 _EDIT = {ActorKind.USER: Action.EDIT_MEMBERS, ActorKind.IDENTITY: Action.EDIT_IDENTITY_MEMBERS}
@@ -53,11 +54,19 @@ class Members:
         with self._database.read() as tx:
             project_id = store.project_of_member(tx, actor.org_id, row_id)
             if project_id is None:
-                raise NotFound(f"There is no membership '{row_id}'.", code="projects.member_not_found")
+                raise NotFound(
+                    f"There is no membership '{row_id}'.",
+                    code="projects.member_not_found",
+                    fix=_LISTED,
+                )
             require(tx, actor, _READ[ActorKind.IDENTITY], Scope(actor.org_id, project_id))
             member = _found(store.member_row(tx, project_id, row_id), row_id)
         if member.kind is not ActorKind.IDENTITY:
-            raise NotFound(f"There is no membership '{row_id}' of an identity.", code="projects.member_not_found")
+            raise NotFound(
+                f"There is no membership '{row_id}' of an identity.",
+                code="projects.member_not_found",
+                fix=_LISTED,
+            )
         return member
 
     def get_by_row(self, actor: Actor, project_id: str, row_id: str) -> Member:
@@ -89,7 +98,11 @@ class Members:
         with self._database.write() as tx:
             self._begin(tx, actor, _ADD[ActorKind.IDENTITY], project_id)
             if identity_store.identity(tx, actor.org_id, identity_id) is None:
-                raise NotFound(f"There is no identity '{identity_id}'.", code="access.identity_not_found")
+                raise NotFound(
+                    f"There is no identity '{identity_id}'.",
+                    code="access.identity_not_found",
+                    fix="GET /api/v1/identities lists them, as the page Machine identities does.",
+                )
             return self._add(tx, actor, project_id, ActorKind.IDENTITY, identity_id, roles)
 
     def add_people(
@@ -215,5 +228,9 @@ def _user_id(tx: Tx, actor: Actor, email: str) -> str:
 
 def _found(member: Member | None, member_id: str) -> Member:
     if member is None:
-        raise NotFound(f"There is no member '{member_id}' in this project.", code="projects.member_not_found")
+        raise NotFound(
+            f"There is no member '{member_id}' in this project.",
+            code="projects.member_not_found",
+            fix=_LISTED,
+        )
     return member

@@ -119,4 +119,8 @@ def require_given(own: Grants, role: ProjectRole) -> None:
 
 
 def no_role(slug: str) -> NotFound:
-    return NotFound(f"There is no role '{slug}' in this project.", code="roles.not_found")
+    return NotFound(
+        f"There is no role '{slug}' in this project.",
+        code="roles.not_found",
+        fix="GET /api/v1/projects/{id}/roles lists the roles of a project.",
+    )

@@ -66,7 +66,11 @@ class Roles:
         with self._database.read() as tx:
             project_id = store.project_of(tx, actor.org_id, role_id)
             if project_id is None:
-                raise NotFound(f"There is no role '{role_id}'.", code="roles.not_found")
+                raise NotFound(
+                    f"There is no role '{role_id}'.",
+                    code="roles.not_found",
+                    fix="GET /api/v1/projects/{id}/roles lists the roles of a project.",
+                )
             require(tx, actor, Action.READ_ROLES, Scope(actor.org_id, project_id))
             return _found(store.by_id(tx, project_id, role_id), role_id)
 

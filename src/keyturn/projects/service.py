@@ -8,12 +8,12 @@ import sqlalchemy.exc
 from keyturn.audit import project_events as events
 from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
 from keyturn.audit.record import record
-from keyturn.authz.authorize import Grants, Scope, granted, projects_with, require, require_in
+from keyturn.authz.authorize import Grants, Scope, granted, no_project, projects_with, require, require_in
 from keyturn.authz.domain import Action
 from keyturn.changes import store as feed
 from keyturn.changes.domain import Change, ChangeKind
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import Forbidden, NotFound, Refused
+from keyturn.errors import Forbidden, Refused
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.slugs import slug_of
 from keyturn.organizations.quotas import require_room
@@ -31,6 +31,7 @@ from keyturn.projects.domain import (
     NewProject,
     Project,
     ProjectChange,
+    no_environment,
     placed,
     slug_taken,
 )
@@ -230,7 +231,7 @@ class Projects:
         with self._database.read() as tx:
             environment = store.environment(tx, actor.org_id, environment_id)
             if environment is None or environment.project_id != (project_id or environment.project_id):
-                raise _no_environment(environment_id)
+                raise no_environment(environment_id)
             require(tx, actor, Action.READ_PROJECT, Scope(actor.org_id, environment.project_id))
             return environment
 
@@ -341,7 +342,7 @@ def _subject(project: Project) -> Subject:
 
 def _found(project: Project | None, id_or_slug: str) -> Project:
     if project is None:
-        raise NotFound(f"There is no project '{id_or_slug}'.", code="projects.not_found")
+        raise no_project(id_or_slug)
     return project
 
 
@@ -349,7 +350,7 @@ def _in(project: Project, *, environment_id: str | None = None, slug: str | None
     for environment in project.environments:
         if environment_id == environment.id or slug == environment.slug:
             return environment
-    raise _no_environment(environment_id or slug or "")
+    raise no_environment(environment_id or slug or "")
 
 
 def named_in_roles(before: str, slug: str) -> Forbidden:
@@ -359,7 +360,3 @@ def named_in_roles(before: str, slug: str) -> Forbidden:
         code="projects.slug_in_roles",
         fix="Ask an admin of the project to change the slug.",
     )
-
-
-def _no_environment(id_or_slug: str) -> NotFound:
-    return NotFound(f"There is no environment '{id_or_slug}'.", code="projects.environment_not_found")

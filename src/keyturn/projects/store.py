@@ -5,9 +5,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from keyturn.authz.authorize import no_project
 from keyturn.db.tables import environments, projects
 from keyturn.db.unit import Tx
-from keyturn.errors import NotFound
 from keyturn.projects.domain import Environment, Project, ProjectRef
 
 # --- projects ---------------------------------------------------------------------------------------------------------
@@ -111,7 +111,7 @@ def lock_project(tx: Tx, project_id: str) -> None:
     Raises NotFound when the project was deleted while it was waited for.
     """
     if tx.postgres and tx.one(_LOCKED, project=project_id) is None:
-        raise NotFound(f"There is no project '{project_id}'.", code="projects.not_found")
+        raise no_project(project_id)
 
 
 _LOCKED = sa.select(projects.c.id).where(projects.c.id == sa.bindparam("project")).with_for_update()

@@ -72,12 +72,20 @@ def _found(tx: Tx, actor: Actor, run_id: str) -> tuple[Run, Rotation]:
     run = run_store.get(tx, run_id)
     rotation = policies.get(tx, run.rotation_id) if run else None
     if run is None or rotation is None or rotation.org_id != actor.org_id:
-        raise NotFound(f"There is no run {run_id}.", code="rotation.run_missing")
+        raise NotFound(
+            f"There is no run {run_id}.",
+            code="rotation.run_missing",
+            fix="GET .../rotation-runs of the connection or of the secret rotation lists its runs.",
+        )
     sharing = secret_rotations.refs_of_rotation(tx, rotation.id)
     if sharing and secret_access.seen_among(tx, actor, sharing):
         return run, rotation
     if rotation.connection_id is None:
-        raise NotFound(f"There is no run {run_id}.", code="rotation.run_missing")
+        raise NotFound(
+            f"There is no run {run_id}.",
+            code="rotation.run_missing",
+            fix="GET .../rotation-runs of the connection or of the secret rotation lists its runs.",
+        )
     connection_for(tx, actor, rotation.connection_id, Action.READ_CONNECTIONS)
     return run, rotation
 

@@ -85,7 +85,11 @@ class Removals:
         with self._database.read() as tx:
             rotation = policies.get(tx, rotation_id)
             if rotation is None or not rotation.retired or rotation.org_id != actor.org_id:
-                raise NotFound(f"There is no removal '{rotation_id}'.", code="rotation.removal_not_found")
+                raise NotFound(
+                    f"There is no removal '{rotation_id}'.",
+                    code="rotation.removal_not_found",
+                    fix="GET /api/v1/app-connections/{app}/removals lists those under way.",
+                )
             scope = Scope(rotation.org_id, rotation.project_id, connection_id=rotation.connection_id)
             authorize.require(tx, actor, Action.READ_CONNECTIONS, scope)
             return _removal(tx, rotation)

@@ -3,13 +3,13 @@
 from collections.abc import Sized
 from dataclasses import replace
 
-from keyturn.authz.authorize import Grants, Scope, allowed, granted, require, require_in
+from keyturn.authz.authorize import Grants, Scope, allowed, granted, no_project, require, require_in
 from keyturn.authz.domain import Action
 from keyturn.db.unit import Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.projects import store as projects
-from keyturn.projects.domain import Environment
+from keyturn.projects.domain import Environment, no_environment
 from keyturn.secrets.domain import (
     ROOT,
     Address,
@@ -72,7 +72,7 @@ def environment(tx: Tx, actor: Actor, project_id: str, environment_id: str) -> E
     for each in project.environments if project else ():
         if each.id == environment_id:
             return each
-    raise NotFound(f"There is no environment '{environment_id}'.", code="projects.environment_not_found")
+    raise no_environment(environment_id)
 
 
 def may_read_values(tx: Tx, actor: Actor, place: Place) -> bool:
@@ -108,7 +108,11 @@ def found_by_id(tx: Tx, actor: Actor, action: Action, secret_id: str) -> tuple[S
     """
     pair = secrets.by_id(tx, actor.org_id, secret_id)
     if pair is None or pair[0].owner_id not in {None, owner_of(actor)}:
-        raise NotFound(f"There is no secret '{secret_id}'.", code="secrets.not_found")
+        raise NotFound(
+            f"There is no secret '{secret_id}'.",
+            code="secrets.not_found",
+            fix="List the secrets of the folder to see which there are, and look at environment, path and name.",
+        )
     require_there(tx, actor, action, pair[1])
     return pair
 
@@ -141,7 +145,7 @@ def _asked(tx: Tx, actor: Actor, address: Address) -> tuple[Place, Grants, Scope
 def _there(tx: Tx, actor: Actor, place: Place) -> Place:
     environment = projects.environment_named(tx, actor.org_id, place.project_id, place.environment)
     if environment is None:
-        raise NotFound(f"There is no environment '{place.environment}'.", code="projects.environment_not_found")
+        raise no_environment(place.environment)
     return replace(place, environment_id=environment.id, environment_name=environment.name)
 
 
@@ -153,5 +157,5 @@ def project_id_of(tx: Tx, actor: Actor, address: Address) -> str:
         raise Refused("Say which project.", code="secrets.no_project", fix="Send its id as projectId or workspaceId.")
     project = projects.project_by_slug(tx, actor.org_id, address.project_slug)
     if project is None:
-        raise NotFound(f"There is no project '{address.project_slug}'.", code="projects.not_found")
+        raise no_project(address.project_slug)
     return project.id

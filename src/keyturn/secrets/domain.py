@@ -372,7 +372,11 @@ def require_size(value: Plaintext) -> None:
 
 
 def no_secret(name: str) -> NotFound:
-    return NotFound(f"There is no secret '{name}' there.", code="secrets.not_found")
+    return NotFound(
+        f"There is no secret '{name}' there.",
+        code="secrets.not_found",
+        fix="List the secrets of the folder, and look at environment, path and name.",
+    )
 
 
 def no_folder(path: str) -> NotFound:
@@ -382,7 +386,9 @@ def no_folder(path: str) -> NotFound:
 
 
 def no_folder_id(folder_id: str) -> NotFound:
-    return NotFound(f"There is no folder '{folder_id}'.", code="secrets.folder_not_found")
+    return NotFound(
+        f"There is no folder '{folder_id}'.", code="secrets.folder_not_found", fix="GET /api/v2/folders lists them."
+    )
 
 
 def name_taken(name: str) -> Refused:

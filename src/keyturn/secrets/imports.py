@@ -161,7 +161,11 @@ def _require_new(new: Import, there: Sequence[Import]) -> None:
 def _found(tx: Tx, actor: Actor, action: Action, import_id: str) -> PlacedImport:
     import_and_place = store.by_id(tx, actor.org_id, import_id)
     if import_and_place is None:
-        raise NotFound(f"There is no import '{import_id}'.", code="secrets.import_not_found")
+        raise NotFound(
+            f"There is no import '{import_id}'.",
+            code="secrets.import_not_found",
+            fix="GET /api/v1/secret-imports lists the imports of a folder.",
+        )
     access.require_there(tx, actor, action, import_and_place[1])
     placed_import = _placed(tx, actor, *import_and_place)
     access.require_there(tx, actor, Action.DESCRIBE_SECRETS, placed_import.source)

@@ -207,4 +207,5 @@ def _not_kept(deletion_id: str) -> NotFound:
     return NotFound(
         f"There is nothing to restore under '{deletion_id}': what was deleted is kept for {KEPT.days} days.",
         code="deletions.not_found",
+        fix="GET /api/v1/deletions lists what you may restore.",
     )

@@ -138,7 +138,11 @@ def _require_free(tx: Tx, project_id: str, slug: str) -> None:
 
 def _found(tag: Tag | None, id_or_slug: str) -> Tag:
     if tag is None:
-        raise NotFound(f"There is no tag '{id_or_slug}' in this project.", code="secrets.tag_not_found")
+        raise NotFound(
+            f"There is no tag '{id_or_slug}' in this project.",
+            code="secrets.tag_not_found",
+            fix="GET /api/v1/projects/{id}/tags lists the tags of a project.",
+        )
     return tag
 
 

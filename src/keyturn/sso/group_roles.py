@@ -71,11 +71,17 @@ class GroupRoles:
             rows = store.of_organization(tx, actor.org_id)
             if len(rows) >= MOST:
                 raise Refused(
-                    f"Groups have {MOST} roles already, as many as there may be.", code="sso.group_roles_full"
+                    f"Groups have {MOST} roles already, as many as there may be.",
+                    code="sso.group_roles_full",
+                    fix="Take a role from a group first, or give one group the role of several.",
                 )
             group_id = new.group_id.lower()
             if any((row.group_id, row.project_id, row.role) == (group_id, new.project_id, new.role) for row in rows):
-                raise Refused("This group has this role already.", code="sso.group_role_exists")
+                raise Refused(
+                    "This group has this role already.",
+                    code="sso.group_role_exists",
+                    fix="Choose another role, or leave it as it is.",
+                )
             row = GroupRole(
                 *(self._ids.new(), actor.org_id, group_id, new.group_name, new.project_id, new.role, role_id, now)
             )
@@ -89,7 +95,11 @@ class GroupRoles:
             require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
             row = next((each for each in store.of_organization(tx, actor.org_id) if each.id == row_id), None)
             if row is None:
-                raise NotFound(f"There is no role of a group '{row_id}'.", code="sso.group_role_not_found")
+                raise NotFound(
+                    f"There is no role of a group '{row_id}'.",
+                    code="sso.group_role_not_found",
+                    fix="GET /api/v1/group-roles lists them.",
+                )
             store.remove(tx, row.id)
             _note(tx, actor, events.GROUP_ROLE_REMOVED, row, self._clock.now())
         return row

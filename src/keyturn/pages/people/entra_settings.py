@@ -125,5 +125,10 @@ def _user_id(group_roles: GroupRoles, actor: Actor, email: str) -> str:
     """Return the id of the user with this address. Raises NotFound."""
     match = next((each.user for each in group_roles.users(actor) if each.user.email == email.lower()), None)
     if match is None:
-        raise NotFound(f"There is no user '{email}'.", code="access.user_not_found", field="email")
+        raise NotFound(
+            f"There is no user '{email}'.",
+            code="access.user_not_found",
+            field="email",
+            fix="GET /api/v1/users lists them, as the page Members does.",
+        )
     return match.id

@@ -8,10 +8,9 @@ from urllib.parse import urlencode
 from msgspec import Meta
 
 from keyturn.authz.domain import Action
-from keyturn.errors import NotFound
 from keyturn.kit.actor import Actor
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
-from keyturn.projects.domain import Environment
+from keyturn.projects.domain import Environment, no_environment
 from keyturn.projects.service import Projects
 from keyturn.rotations.secret_rotations.consumers import SecretConsumers
 from keyturn.secrets.comparison import Comparisons
@@ -113,10 +112,7 @@ class SecretPages:
         visible = [each for each in every if grants.anywhere(Action.DESCRIBE_SECRETS, each.slug)] or every
         chosen = next((each for each in every if each.slug == query.environment), None)
         if chosen is None and query.environment:
-            raise NotFound(
-                f"There is no environment '{query.environment}' in this project.",
-                code="projects.environment_not_found",
-            )
+            raise no_environment(query.environment)
         first = visible[0] if visible else None
         return SecretPlace(self.heads.project(actor, project_id), visible, chosen or first, clean_path(query.path))
 

@@ -57,7 +57,11 @@ class ScimTokens:
         with self._database.write() as tx:
             token = next((each for each in store.tokens_of(tx, actor.org_id) if each.id == token_id), None)
             if token is None:
-                raise NotFound(f"There is no token of SCIM '{token_id}'.", code="scim.token_not_found")
+                raise NotFound(
+                    f"There is no token of SCIM '{token_id}'.",
+                    code="scim.token_not_found",
+                    fix="The page Provisioning lists them.",
+                )
             now = self._clock.now()
             store.revoke_token(tx, token.id, now)
             subject = Subject(SubjectKind.ORGANIZATION, actor.org_id)

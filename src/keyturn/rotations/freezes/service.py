@@ -186,7 +186,11 @@ def _seen(tx: Tx, actor: Actor, planned: Sequence[tuple[Rotation, NextRun]]) -> 
 def _found(tx: Tx, actor: Actor, window_id: str) -> FreezeWindow:
     window = freezes.get(tx, actor.org_id, window_id)
     if window is None:
-        raise NotFound(f"There is no freeze window '{window_id}'.", code="freezes.not_found")
+        raise NotFound(
+            f"There is no freeze window '{window_id}'.",
+            code="freezes.not_found",
+            fix="GET /api/v1/freeze-windows lists them, and so does: keyturn freezes list",
+        )
     _require_editor(tx, actor, window.project_id)
     return window
 

@@ -91,4 +91,8 @@ def changed_meanwhile() -> Refused:
 
 
 def missing(secret_rotation_id: str) -> NotFound:
-    return NotFound(f"There is no secret rotation '{secret_rotation_id}'.", code="secret_rotations.not_found")
+    return NotFound(
+        f"There is no secret rotation '{secret_rotation_id}'.",
+        code="secret_rotations.not_found",
+        fix="GET /api/v2/secret-rotations?projectId={id} lists those of a project that you may see, as its page does.",
+    )

@@ -120,7 +120,9 @@ class SecretRotations:
                 return store.required_view(tx, each.id)
             authorize.require_in(grants, actor, Action.READ_ROTATIONS, replace(scope, connection_id=None))
             raise NotFound(
-                f"There is no secret rotation named '{name}' in that folder.", code="secret_rotations.not_found"
+                f"There is no secret rotation named '{name}' in that folder.",
+                code="secret_rotations.not_found",
+                fix="GET /api/v2/secret-rotations?projectId={id} lists those of a project that you may see, as its page does.",
             )
 
     def shared_with(self, actor: Actor, secret_rotation_id: str) -> SharedWith:

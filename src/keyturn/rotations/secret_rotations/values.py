@@ -227,6 +227,7 @@ class SecretRotationValues:
                     f"No secret with the id '{key_id}' was handed over or waits until it is not used, or it is being removed "
                     "already.",
                     code="secret_rotations.not_handed_over",
+                    fix="GET .../consumers of the secret rotation lists its secrets, with their key ids and states.",
                 )
             now = self._clock.now()
             require_unused(tx, actor, view, row, now, confirmed=confirmed)
