@@ -303,7 +303,7 @@ def test_the_inventory_asks_for_reports_in_turn_with_those_who_look_for_uses(tmp
         scene.read()
         assert asked() > 0
         assert world.clock.now() >= busy
-        last = world.clock.now()
+        last = world.clock.now() + timedelta(seconds=6)
         with database.write() as tx:
             assert reports.take_turn(tx, rotation.tenant, last, last + timedelta(seconds=5)) is None
             reports.ask_at(tx, rotation.id, last)
