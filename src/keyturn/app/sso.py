@@ -38,7 +38,7 @@ _ASKED_AGAIN = timedelta(minutes=1)
 
 
 def password_policy(settings: Settings) -> PasswordPolicy:
-    return PasswordPolicy(administrators_only=settings.password_sign_in == ADMINISTRATORS)
+    return PasswordPolicy(settings.password_sign_in == ADMINISTRATORS, settings.sso is not None)
 
 
 def redirect_uri(settings: Settings) -> str:

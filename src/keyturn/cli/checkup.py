@@ -17,6 +17,7 @@ from keyturn.app import startup
 from keyturn.app.core import clouds
 from keyturn.backup.folder import backups_in
 from keyturn.cli.context import CommandContext
+from keyturn.cli.encryption_checkup import encryption
 from keyturn.cli.finding import CheckupFinding, from_error, ok
 from keyturn.cli.stream_checkup import examine_streams
 from keyturn.cli.vault_checkup import examine_vault
@@ -236,6 +237,7 @@ def _kind(db: Database, now: datetime) -> Iterator[CheckupFinding]:
     old = number < OLDEST_POSTGRESQL
     yield CheckupFinding("warn", "database", message, "Use PostgreSQL 14 or newer.") if old else ok("database", message)
     yield skew("database clock", there - now, "the database server")
+    yield encryption(db)
 
 
 def _state(state: migrate.SchemaState, db: Database, settings: Settings) -> CheckupFinding:

@@ -45,6 +45,7 @@ def enable(tx: Tx, actor: Actor, user_id: str, now: datetime) -> User:
         return user
     _end_links(tx, user, now)  # of somebody whom a version disabled that left them
     store.change_user(tx, user.id, now, disabled_at=None)
+    store.end_sessions_of_user(tx, user.id)
     token_store.revoke_tokens_of_user(tx, user.id, now)
     record(tx, actor, events.USER_ENABLED, subject(user), now, email=user.email)
     return found(tx, actor, user_id)

@@ -1,4 +1,4 @@
-"""Who may sign in with a password, where people sign in elsewhere."""
+"""Who may sign in with a password, where people sign in elsewhere, and which sessions end when such a rule is a newer one."""
 
 from dataclasses import dataclass
 
@@ -6,21 +6,22 @@ from keyturn.db.unit import Tx
 from keyturn.errors import Forbidden
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.people import store
-from keyturn.people.domain import User
+from keyturn.people.domain import BY_PASSWORD, THROUGH_ENTRA, User
 
 
 @dataclass(frozen=True)
 class PasswordPolicy:
-    """``administrators_only``: others sign in through Entra ID.
+    """``administrators_only``: others sign in through Entra ID. ``through_entra``: whether anybody does.
 
     Administrators need a second factor then. Who has none sets one up right after signing in, so the rule locks nobody out.
     """
 
     administrators_only: bool = False
+    through_entra: bool = True
 
     def refusal(self, user: User) -> Forbidden | None:
         """Return why somebody whose password is right can not sign in with it all the same; None: they can."""
-        if not self.ends(user):
+        if not self.ends(user, BY_PASSWORD):
             return None
         return Forbidden(
             "Only administrators sign in with a password here.",
@@ -28,8 +29,10 @@ class PasswordPolicy:
             fix="Sign in through Entra ID.",
         )
 
-    def ends(self, user: User) -> bool:
-        """Say whether a session of theirs that was begun with a password is over, because the rule is a newer one."""
+    def ends(self, user: User, method: str) -> bool:
+        """Say whether a session of theirs that was begun in this way is over, because the rule is a newer one."""
+        if method == THROUGH_ENTRA:
+            return not self.through_entra
         return self.administrators_only and user.role is not Role.ADMIN
 
     def ends_tokens(self, owner: Actor) -> bool:

@@ -177,7 +177,7 @@ class Sessions:
             needs_set_up = self._needs_set_up(tx, session)
         if user is None or user.disabled_at is not None:
             raise _ended()
-        if session.method == BY_PASSWORD and self._policy.ends(user):
+        if self._policy.ends(user, session.method):
             raise _ended()
         if user.first_password and session.method == BY_PASSWORD:
             raise password_needed()

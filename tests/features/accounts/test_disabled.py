@@ -4,6 +4,7 @@ POST /api/v1/users/{id}/disable {"newOwnerId": null}   {"user": {"disabledAt": "
 POST /api/v1/users/{id}/enable                         {"user": {"disabledAt": null}}
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,10 @@ from keyturn.identities.domain import NewIdentity
 from keyturn.kit.actor import Role
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
+from keyturn.people import store
 from keyturn.people.domain import NewUser
 from keyturn.people.sessions import BrowserInfo
+from keyturn.tokens import opaque
 from keyturn.tokens.domain import Origin
 from tests.databases import sqlite_database
 from tests.features.accounts.conftest import GOOD_PASSWORD, AccessFixture
@@ -41,6 +44,8 @@ def test_a_disabled_person_is_out_at_once_and_comes_back_as_they_were(house: Acc
         login = {"email": BOB, "password": OWN}
         session = access.sessions.sign_in(BOB, Plaintext(OWN), BrowserInfo(Origin("192.0.2.1", None))).token
         web.token = house.first.token.reveal()
+        with house.database.read() as tx:
+            (kept,) = store.sessions_of_user(tx, bob)
 
         left = web.ask("POST", f"/api/v1/users/{bob}/disable", {})
         since = left["user"]["disabledAt"]
@@ -59,7 +64,11 @@ def test_a_disabled_person_is_out_at_once_and_comes_back_as_they_were(house: Acc
         shown = {user["email"]: user["disabledAt"] for user in web.ask("GET", "/api/v1/users")["users"]}
         assert shown[BOB] == since
 
+        with house.database.write() as tx:  # as by somebody who chose a password at that moment
+            store.add_session(tx, replace(kept, id="late"), opaque.digest("late"))
         assert web.ask("POST", f"/api/v1/users/{bob}/enable")["user"]["disabledAt"] is None
+        with pytest.raises(Unauthenticated):
+            access.sessions.recall(Plaintext("late"), "192.0.2.1")
         assert web.ask("GET", "/api/v1/users/me", token=token, expect=401)  # what ended stays ended
         fresh = web.ask("POST", "/api/v1/auth/login", login)["accessToken"]
         assert web.ask("GET", "/api/v1/users/me", token=fresh)["user"]["role"] == "admin"

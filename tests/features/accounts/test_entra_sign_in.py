@@ -22,21 +22,24 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from entra_emulator import Effect, Fault
 from entra_emulator.directory.keys import SigningKey
+from keyturn.accounts.service import Access
 from keyturn.cli.context import CommandContext
 from keyturn.cli.finding import CheckupFinding
 from keyturn.cli.sso_checkup import examine_sso
+from keyturn.errors import Unauthenticated
 from keyturn.kit.actor import Role
 from keyturn.kit.secret import Plaintext
 from keyturn.organizations import store as organization_store
 from keyturn.people import external_store
 from keyturn.people import store as people_store
 from keyturn.people.domain import PROVISIONING, ExternalIdentity
+from keyturn.people.password_policy import PasswordPolicy
 from keyturn.ports.people_sign_in import SignInCertificate
 from keyturn.providers.azure.assertions import audience_of
 from keyturn.providers.azure.certificate_file import CertificateFile
 from keyturn.providers.token_sources import TokenFile, TokenSources
 from keyturn.settings.reader import read_settings
-from tests.features.accounts.conftest import GOOD_PASSWORD, AccessFixture
+from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, AccessFixture
 from tests.features.accounts.entra import SIGNING, Claims, Office, office, query_of
 from tests.features.accounts.people import IDS, START
 from tests.features.methods.certificates import pair, rsa_key
@@ -540,3 +543,14 @@ def test_the_doctor_signs_in_as_the_application_and_says_what_is_wrong(at: Offic
     assert (wrong.level, bool(wrong.fix)) == ("fail", True)
     assert "no secret of it" not in f"{wrong.message}{wrong.fix}"
     assert found(KEYTURN_SSO_TENANT_ID="") == [], "settings that cannot be read are told elsewhere"
+
+
+def test_a_session_that_began_at_entra_id_ends_when_nobody_signs_in_there_any_more(at: Office) -> None:
+    browser = at.browser()
+    assert at.sign_in("ada", browser).status_code == 303
+    token = Plaintext(browser.client.cookies["keyturn_session"])
+    database, clock = at.house.database, at.house.clock
+    assert Access(database, clock, IDS).sessions.recall(token, HOME.ip).name == "ada@contoso.onmicrosoft.com"
+    without = Access(database, clock, IDS, passwords=PasswordPolicy(through_entra=False))
+    with pytest.raises(Unauthenticated):
+        without.sessions.recall(token, HOME.ip)

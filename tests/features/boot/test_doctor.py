@@ -18,6 +18,7 @@ from keyturn.audit.record import record
 from keyturn.audit.streams import DueStreams
 from keyturn.cli.checkup import CheckupFinding, examine, skew
 from keyturn.cli.context import CommandContext
+from keyturn.cli.encryption_checkup import judged
 from keyturn.crypto.root import generate
 from keyturn.db import migrate
 from keyturn.errors import Misconfigured
@@ -94,6 +95,27 @@ def test_a_receiver_that_somebody_wants_to_keep_quiet_in_the_database_is_a_failu
         due.do("file")
         with database.read() as tx:
             assert store.figures(tx, CLOCK.now(), timedelta(seconds=30))["streams_failing"] == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "sslmode", "encrypted", "level", "said"),
+    [
+        ("/run/postgresql", "", False, "ok", "on this machine"),
+        ("127.0.0.1", "", False, "ok", "on this machine"),
+        ("::1", "", False, "ok", "on this machine"),
+        ("db.example.com", "", False, "warn", "is not encrypted"),
+        ("192.0.2.5", "disable", False, "warn", "is not encrypted"),
+        ("db.example.com", "", True, "warn", "nobody checks with whom"),
+        ("db.example.com", "require", True, "warn", "nobody checks with whom"),
+        ("db.example.com", "verify-full", True, "ok", "its certificate is checked"),
+    ],
+)
+def test_a_connection_to_postgresql_that_others_could_read_is_told_of(
+    host: str, sslmode: str, encrypted: bool, level: str, said: str
+) -> None:
+    found = judged(host, sslmode, encrypted=encrypted)
+    assert (found.level, said in found.message) == (level, True)
+    assert ("DB_ROOT_CERT" in found.fix) is (level == "warn")
 
 
 @pytest.mark.postgres
