@@ -1,5 +1,6 @@
 """Puts back what a test changed in the logging of its process: other tests look at logs, too."""
 
+import io
 import logging
 import sys
 import threading
@@ -7,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
+
+from keyturn.web.server import logs
 
 
 @contextmanager
@@ -26,6 +29,16 @@ def kept_log_state() -> Iterator[logging.Logger]:
         sys.excepthook, threading.excepthook = hooks
         logging.captureWarnings(capture=False)
         structlog.reset_defaults()
+
+
+@contextmanager
+def everything_logged() -> Iterator[io.StringIO]:
+    """Yield what is logged, at the most talkative level: as it is written, and as it was before it was redacted."""
+    stream = io.StringIO()
+    with kept_log_state() as root:
+        logs.configure("DEBUG", "json", stream)
+        root.addHandler(logging.StreamHandler(stream))
+        yield stream
 
 
 def _names() -> list[str]:

@@ -1,5 +1,7 @@
 """A house with an admin in it: what most tests of this folder begin with."""
 
+import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -14,6 +16,7 @@ from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
 from keyturn.tokens.domain import Origin
 from tests.features.accounts.people import IDS, START
+from tests.log_state import everything_logged
 
 HOME = Origin("192.0.2.7")
 GOOD_PASSWORD = "vellum-orbit-pickle-94"
@@ -52,3 +55,9 @@ def house(database: Database, clock: MovableClock, access: Access) -> AccessFixt
     first = access.bootstrap("ann@acme.test", Plaintext(GOOD_PASSWORD), "Acme GmbH")
     admin = access.authenticate(first.token.reveal(), HOME.ip)
     return AccessFixture(database, clock, access, first, admin)
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    with everything_logged() as stream:
+        yield stream

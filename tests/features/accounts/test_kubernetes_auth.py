@@ -7,7 +7,6 @@ GET, PATCH, DELETE the same                                   -> {identityKubern
 
 import io
 import json
-import logging
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from pathlib import Path
@@ -31,13 +30,11 @@ from keyturn.kit.actor import Role
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext, Sealed
 from keyturn.providers.pinned import PinnedTransport
-from keyturn.web.server import logs
 from tests.features.accounts.cluster import ITSELF, PEM, Cluster, running
 from tests.features.accounts.conftest import HOME, AccessFixture
 from tests.features.accounts.issuer import Issuer, Json, rsa_key, segment
 from tests.features.accounts.people import IDS
 from tests.features.accounts.site import SiteFixture, site
-from tests.log_state import kept_log_state
 
 METHOD = "kubernetes-auth"
 LOGIN = "/api/v1/auth/kubernetes-auth/login"
@@ -264,16 +261,6 @@ def test_the_token_of_the_reviewer_is_kept_sealed_and_can_be_changed_and_taken_a
 
 
 # --- over HTTP --------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """Everything that is logged, as it is written and as it was before it was redacted."""
-    stream = io.StringIO()
-    with kept_log_state() as root:
-        logs.configure("DEBUG", "json", stream)
-        root.addHandler(logging.StreamHandler(stream))
-        yield stream
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ GET, PATCH, DELETE the same                             -> {identityOidcAuth: {.
 """
 
 import io
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -32,7 +31,6 @@ from keyturn.kit.secret import Plaintext
 from keyturn.people.domain import NewUser
 from keyturn.ports.http import HttpRequest, HttpResponse
 from keyturn.tokens.domain import Origin
-from keyturn.web.server import logs
 from tests.features.accounts.conftest import HOME, AccessFixture
 from tests.features.accounts.issuer import (
     DISCOVERY,
@@ -50,7 +48,6 @@ from tests.features.accounts.issuer import (
 )
 from tests.features.accounts.people import IDS
 from tests.features.accounts.site import SiteFixture, site
-from tests.log_state import kept_log_state
 
 METHOD = "oidc-auth"
 LOGIN = "/api/v1/auth/oidc-auth/login"
@@ -524,16 +521,6 @@ def ca() -> str:
 
 
 # --- over HTTP --------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """Everything that is logged, as it is written and as it was before it was redacted."""
-    stream = io.StringIO()
-    with kept_log_state() as root:
-        logs.configure("DEBUG", "json", stream)
-        root.addHandler(logging.StreamHandler(stream))
-        yield stream
 
 
 @pytest.fixture

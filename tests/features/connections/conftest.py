@@ -5,7 +5,6 @@ typed, is in any answer or in any log line at DEBUG.
 """
 
 import io
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from keyturn.db.unit import Database
-from keyturn.web.server import logs
 from keyturn_simulation.world import World, make_world
 from tests.databases import sqlite_database
 from tests.features.connections.desk import ApiClient, desk
-from tests.log_state import kept_log_state
+from tests.log_state import everything_logged
 
 
 @pytest.fixture
@@ -27,11 +25,7 @@ def world(database: Database) -> World:
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """Everything that is logged, at the most talkative level: as it is written, and as it was before it was redacted."""
-    stream = io.StringIO()
-    with kept_log_state() as root:
-        logs.configure("DEBUG", "json", stream)
-        root.addHandler(logging.StreamHandler(stream))
+    with everything_logged() as stream:
         yield stream
 
 

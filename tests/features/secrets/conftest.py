@@ -4,29 +4,22 @@ Every test of this folder is a test for canaries as well: no value that was ever
 line at DEBUG, or in an answer that is no answer of a secret.
 """
 
-import io
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from keyturn.db.unit import Database
-from keyturn.web.server import logs
 from tests.features.secrets.desk import SecretsClient, desk
-from tests.log_state import kept_log_state
+from tests.log_state import everything_logged
 
 
 @pytest.fixture
 def web(database: Database, tmp_path: Path) -> Iterator[SecretsClient]:
-    stream = io.StringIO()
-    with kept_log_state() as root:
-        logs.configure("DEBUG", "json", stream)
-        root.addHandler(logging.StreamHandler(stream))
-        with desk(database, tmp_path) as opened:
-            yield opened
-            stored = opened.everything_stored()
-    output = stream.getvalue() + "".join(opened.refusals)
+    with everything_logged() as log, desk(database, tmp_path) as opened:
+        yield opened
+        stored = opened.everything_stored()
+    output = log.getvalue() + "".join(opened.refusals)
     assert "keyturn.access" in output
     for value in opened.canaries:
         assert value not in output, "a value shows in a log line or a refusal"
