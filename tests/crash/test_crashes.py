@@ -1,7 +1,7 @@
 """A server dies at any instant; when another has taken over and all is quiet, nothing is lost, leaked or left behind.
 
-Every sixth instant, others with each run, and of the rotation of other applications every 24th; on PostgreSQL only around
-commits, as at the moments of a request the database takes no part, and of these every eighth, or 32nd. ``make crash`` tries
+Every twelfth instant, others with each run, and of the rotation of other applications every 48th; on PostgreSQL only around
+commits, as at the moments of a request the database takes no part, and of these every 16th, or 64th. ``make crash`` tries
 all on both.
 """
 
