@@ -5,9 +5,12 @@ from datetime import datetime, timedelta
 from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.connections.domain import Connection
 from keyturn.kit.secret import Plaintext
+from keyturn.providers.azure.methods import federated
 from keyturn.providers.azure.methods.certificate import CertificateFiles, CertificateMethod
 from keyturn.providers.azure.methods.client_secret import ClientSecret
+from keyturn.providers.azure.methods.federated import Federated
 from keyturn_simulation.keys import key_pool, uploaded_pair
+from keyturn_simulation.platform_tokens import ISSUER, SOURCES
 from keyturn_simulation.simulation import Simulation
 
 LIVES = (2, 60, 730)
@@ -28,8 +31,14 @@ class BrowserActor:
         slots = self._sim.world.slots_of(app.object_id)
         return PLENTY if slots is None else slots - len(self._sim.world.keys_of(app.object_id))
 
-    def for_connection(self, connection: Connection, app: ApplicationHandle) -> ClientSecret | CertificateFiles | None:
+    def for_connection(
+        self, connection: Connection, app: ApplicationHandle
+    ) -> ClientSecret | CertificateFiles | Federated | None:
         """Make new credentials of the connection's method; None without room for them."""
+        if connection.method == federated.KEY:
+            source = self._sim.rng.choice(sorted(SOURCES))
+            self.trust(app, source)
+            return Federated(self._sim.world.tenant_id, app.app_id, source)
         if connection.method == CertificateMethod.key:
             return self.certificate(app)
         return self.secret(app)
@@ -59,6 +68,15 @@ class BrowserActor:
         self._sim.world.collect_values()
         self._sim.trace.note("portal", f"a certificate is uploaded to {app.display_name}")
         return CertificateFiles(self._sim.world.tenant_id, app.app_id, signing.chain, signing.private_key)
+
+    def trust(self, app: ApplicationHandle, source: str) -> bool:
+        """Have the application trust the tokens of this source; say whether it did not before."""
+        held = self._admin.application(app.object_id).federated_held()
+        if any((item.issuer, item.subject) == (ISSUER, SOURCES[source]) for item in held):
+            return False
+        self._admin.trust_identity(app.object_id, ISSUER, SOURCES[source], name=f"by-hand-{source}")
+        self._sim.trace.note("portal", f"{app.display_name} is made to trust {source}")
+        return True
 
     def _ends_at(self) -> datetime:
         return self._sim.clock.now() + timedelta(days=self._sim.rng.choice(LIVES))

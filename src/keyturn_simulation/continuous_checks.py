@@ -16,20 +16,19 @@ from keyturn.connections import store as connection_store
 from keyturn.credentials.domain import State
 from keyturn.rotations.domain import Reason
 from keyturn.rotations.overlap import UNTIL_SWITCHED
-from keyturn.rotations.run_schedule import guard
 from keyturn.rotations.work.lease import RENEWED_RECENTLY
+from keyturn_simulation.conversion_checks import ConversionChecks
 from keyturn_simulation.invariants import Broken, check_one_copy, check_published, check_readable
-from keyturn_simulation.journal_rows import ONE_ROW, Row, is_gone, moment_of, read_row, slot_of
+from keyturn_simulation.journal_rows import ONE_ROW, Row, moment_of, read_row, slot_of
 from keyturn_simulation.processes import Process
 from keyturn_simulation.programs import Program
+from keyturn_simulation.run_checks import check_run
 from keyturn_simulation.world import World
 
 HEALTHY_ENOUGH = timedelta(hours=8)
 """Longer than the longest pause between two attempts: a secret that expires after so long without trouble was forgotten."""
 RESTS_KEPT = 60
 LATE_PROOFS = 5
-KEPT_TIME_OF_DAY = timedelta(hours=25)
-"""A run because of expiry is so much earlier at most than it must be: it keeps the schedule's time of day."""
 LEAST_SPREAD = timedelta(seconds=10)
 REMOVING = {"removePassword", "removeKey"}
 _ON_THE_WAY = {State.ASKING, State.ISSUED, State.PROVEN}
@@ -63,6 +62,7 @@ class ContinuousChecks:
     """Whether secrets of applications are rotated for readers."""
     clocks_wrong: bool = False
     """Whether some server's clock was wrong since all was calm."""
+    conversions: ConversionChecks = field(init=False)
     _right_at: datetime | None = None
     """When the last clock that was wrong was put right."""
     _promised_until: dict[str, datetime] = field(default_factory=dict)
@@ -77,6 +77,9 @@ class ContinuousChecks:
     _rest_times: dict[str, deque[datetime]] = field(default_factory=dict)
     _seen_change: int = 0
     _seen_entry: int = 0
+
+    def __post_init__(self) -> None:
+        self.conversions = ConversionChecks(self.world, self.raw)
 
     # --- after every request ----------------------------------------------------------------------------------------
 
@@ -131,7 +134,9 @@ class ContinuousChecks:
             if kind.startswith("credential"):
                 self._check_row(row_id, replaced=bool(process and process.holding and process.holding[-1]))
             elif kind == "run added":
-                self._check_run(row_id)
+                check_run(self.world, self.raw, self.rows.values(), row_id)
+            elif kind == "conversion":
+                self._note_conversion(row_id)
             else:
                 self._note_connection(row_id)
         if changes:
@@ -255,7 +260,8 @@ class ContinuousChecks:
     def _check_programs(self, row: Row) -> None:
         """13: nothing that waits is removed while a program counts as using it, unless it leaked or has waited long enough."""
         floor, now = self._floors.get(row.id), self.world.clock.now()
-        excused = self.world.clocks_apart or self._retired(row.rotation_id) or self._leaked(row.rotation_id)
+        over = row.ends_at is not None and row.ends_at <= now
+        excused = self.world.clocks_apart or over or self._retired(row.rotation_id) or self._leaked(row.rotation_id)
         if floor is None or now >= floor or excused:
             return
         wait_ends = self.raw.execute("SELECT wait_ends_at FROM credentials WHERE id = ?", (row.id,)).fetchone()[0]
@@ -290,44 +296,13 @@ class ContinuousChecks:
             if current.key_id in removed:
                 raise Broken(f"5: {current.name} still signs in with {current.key_id}, which is being removed")
 
-    def _check_run(self, run_id: str) -> None:
-        """A run that nobody asked for starts when it is due, by another computation of when that is."""
-        query = (
-            "SELECT r.reason, r.created_at, r.slot_at, r.requested_by, p.id, p.anchor, p.interval_days, p.at_hour, p.at_minute,"
-            " p.time_zone, p.enabled, p.paused_until"
-            " FROM runs r JOIN rotations p ON p.id = r.rotation_id WHERE r.id = ?"
-        )
-        cells = self.raw.execute(query, (run_id,)).fetchone()
-        reason, created, slot, by, rotation_id, anchor, days, hour, minute, zone, enabled, paused = cells
-        asked = by not in {None, "null"} or (paused and reason in {Reason.MANUAL.value, Reason.LEAKED.value})
-        gone = reason == Reason.VANISHED.value and is_gone(self.rows.values(), rotation_id, self.world.keys_of)
-        if asked or gone:
-            return  # asked for, or tried again after it failed; or the current secret is not there
-        began = moment_of(created)
-        if not enabled:
-            raise Broken(f"schedule: a run of the paused rotation {rotation_id} started by itself")
-        if slot is None and self.world.clocks_apart:
-            return  # what a wrong clock put off is due
-        if reason == Reason.SCHEDULED.value:
-            due = slot_of(anchor, days, hour, minute, zone)
-            if moment_of(slot) != due:
-                raise Broken(f"schedule: the run is for the slot {slot}, by the calendar it is {due}")
-            if began < due:
-                raise Broken(f"schedule: a run for {due} started at {began}")
-        elif reason == Reason.EXPIRY.value:
-            current = next(
-                row for row in self.rows.values() if row.rotation_id == rotation_id and row.state is State.CURRENT
-            )
+    def _note_conversion(self, conversion_id: str) -> None:
+        object_id = self.conversions.note(conversion_id)
+        for connection_id, current in self.currents.items():
             if (
-                current.starts_at
-                and current.ends_at
-                and began < guard(current.starts_at, current.ends_at) - KEPT_TIME_OF_DAY
-            ):
-                raise Broken(
-                    f"schedule: a run because of expiry at {began}, but the secret lives until {current.ends_at}"
-                )
-        elif anchor not in {None, "null"}:
-            raise Broken(f"schedule: a run of rotation {rotation_id} for the reason {reason} started by itself")
+                current.object_id == object_id
+            ):  # nothing was rotated while it was under way, and now there may be a slot more
+                self.healthy_since[connection_id] = self.world.clock.now()
 
     def _note_connection(self, connection_id: str) -> None:
         with self.world.database.read() as tx:
@@ -347,24 +322,26 @@ class ContinuousChecks:
         now = self.world.clock.now()
         for app in self.world.our_applications():
             application = self.world.emulator.admin.application(app)
-            credentials = {credential.key_id: credential for credential in application.credentials_held()}
-            if application.personal and len(credentials) > self.world.settings.personal_secret_cap:
-                raise Broken(f"6: {application.display_name} holds {len(credentials)} secrets")
+            credentials = len(application.credentials_held())
+            if application.personal and credentials > self.world.settings.personal_secret_cap:
+                raise Broken(f"6: {application.display_name} holds {credentials} secrets")
+            ends = self.world.ends_of(app)
             for connection_id, current in self.currents.items():
                 if current.object_id == app:
-                    self._check_current(connection_id, current, credentials, now)
+                    self._check_current(connection_id, current, ends, now)
         self._promises(now)
+        self.conversions.always()
         if self.published:
             check_readable(self.world, self.raw.execute)
 
-    def _check_current(self, connection_id: str, current: Current, credentials: dict[str, Any], now: datetime) -> None:
+    def _check_current(self, connection_id: str, current: Current, ends: dict[str, float], now: datetime) -> None:
         """5, and 2 for whoever reads at this instant."""
         if current.key_id in self.world.removed_outside:
             return
-        key = credentials.get(str(current.key_id))
-        if key is None:
+        end = ends.get(str(current.key_id))
+        if end is None:
             raise Broken(f"5: the current secret of {current.name} does not exist in Entra")
-        unattended = (self.healthy_since[connection_id] + HEALTHY_ENOUGH).timestamp() < key.end <= now.timestamp()
+        unattended = (self.healthy_since[connection_id] + HEALTHY_ENOUGH).timestamp() < end <= now.timestamp()
         if unattended and self._rotates_its_own(connection_id) and not self.world.has_no_slot(current.object_id):
             raise Broken(f"5: the current secret of {current.name} expired unattended")
 

@@ -20,6 +20,7 @@ from keyturn.connections.sealed import content_of
 from keyturn.credentials.domain import ENDED, MARKER_PREFIX, Credential, State
 from keyturn.db.tables import audit_events, metadata, rotations, runs
 from keyturn.providers.azure.methods.certificate import CertificateMethod
+from keyturn.providers.azure.methods.federated import FederatedMethod
 from keyturn.rotations.domain import RotationKind
 from keyturn_simulation import published
 from keyturn_simulation.world import World
@@ -178,15 +179,18 @@ def _working_current(world: World, connections: list[Connection]) -> Iterator[st
     now = world.clock.now().timestamp()
     rotations = world.history.rotations(connections)
     for connection in connections:
-        by_certificate = connection.method == CertificateMethod.key
-        what = f"the current {'certificate' if by_certificate else 'secret'} of {connection.name}"
-        ends = _end_of_certificate(world, connection) if by_certificate else _end_of_secret(world, connection)
+        what = f"the current {_NOUNS.get(connection.method, 'secret')} of {connection.name}"
+        _, key_id = world.current_of(connection)
+        ends = world.ends_of(world.application_of(connection.client_id)).get(key_id or "")
         rotates = connection.id in rotations and rotations[connection.id].enabled
         if ends is None:
             if not beyond_repair(world, connection):
                 yield f"5: {what} does not exist in Entra"
         elif ends <= now and rotates and not world.has_no_slot(rotations[connection.id].object_id):
             yield f"5: {what} expired"
+
+
+_NOUNS = {CertificateMethod.key: "certificate", FederatedMethod.key: "federated identity"}
 
 
 def beyond_repair(world: World, connection: Connection) -> bool:
@@ -203,18 +207,6 @@ def _nobody_left_behind(world: World, journal: list[Credential], connections: li
     for connection in connections if removed else ():
         if world.current_of(connection)[1] in removed:
             yield f"5: {connection.name} still signs in with what is being removed"
-
-
-def _end_of_secret(world: World, connection: Connection) -> float | None:
-    secret = world.secret_of(connection)
-    secrets = world.emulator.admin.secrets(world.application_of(connection.client_id))
-    return next((handle.end for handle in secrets if handle.value == secret.reveal()), None)
-
-
-def _end_of_certificate(world: World, connection: Connection) -> float | None:
-    keys = world.emulator.admin.application(world.application_of(connection.client_id)).keys_held()
-    thumbprint = (connection.facts or {}).get("thumbprint")
-    return next((key.end for key in keys if key.sha1.hex().upper() == thumbprint), None)
 
 
 def _slots(world: World) -> Iterator[str]:
@@ -240,6 +232,7 @@ _APART = (
     "SELECT c.name, k.state FROM rotations r JOIN app_connections c ON c.id = r.connection_id"
     " LEFT JOIN credentials k ON k.rotation_id = r.id AND k.state = 'current'"
     " WHERE NOT r.retired AND r.kind = 'connection' AND (k.id IS NULL OR c.credential_id IS NULL OR c.credential_id <> k.id)"
+    " AND NOT EXISTS (SELECT 1 FROM conversions v WHERE v.connection_id = c.id AND v.state = 'watching')"
 )
 """The connections that rotate and do not point to the current row of their journal."""
 

@@ -11,6 +11,7 @@ from keyturn.credentials.domain import ENDED
 from keyturn.db.tables import rotations
 from keyturn.providers.azure.methods.certificate import Certificate, CertificateFiles
 from keyturn.providers.azure.methods.client_secret import ClientSecret
+from keyturn.providers.azure.methods.federated import Federated
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn_simulation.browser_actor import BrowserActor
 from keyturn_simulation.processes import Process
@@ -28,7 +29,7 @@ ZONES = (
 TIMES = ((0, 0), (2, 15), (1, 45), (2, 30), (3, 0), (23, 59), (12, 34))
 INTERVALS = (1, 1, 2, 7, 30, 90, 365)
 BY_CERTIFICATE = 0.5
-Credentials = ClientSecret | CertificateFiles
+Credentials = ClientSecret | CertificateFiles | Federated
 
 
 class Users:

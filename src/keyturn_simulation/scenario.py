@@ -6,13 +6,14 @@ from datetime import timedelta
 from pathlib import Path
 
 from entra_emulator.admin.admin import ApplicationHandle
-from keyturn.audit.events import CREDENTIALS_DRIFTED
 from keyturn.connections.domain import Connection
 from keyturn.providers.azure.methods.client_secret import ClientSecret
 from keyturn.rotations.domain import Rotation
 from keyturn_simulation.fault_injector import FaultInjector
+from keyturn_simulation.health_checks import SWEPT, HealthChecks
 from keyturn_simulation.invariants import Broken, beyond_repair, check_no_plaintext, check_quiet
 from keyturn_simulation.people import Outsiders, Users
+from keyturn_simulation.secretless import Secretless
 from keyturn_simulation.simulation import Simulation
 from keyturn_simulation.teams import Teams
 from keyturn_simulation.temp_database import scratch_database
@@ -23,7 +24,6 @@ FILES_EVERY = 10
 """Every so many seeds the bytes of the database's files are searched for secrets, too."""
 AFTER_TROUBLE = timedelta(hours=8)
 """The longest pause between two attempts is six hours and a tenth."""
-SWEPT = timedelta(hours=27)
 A_REPAIR = timedelta(minutes=20)
 MOST_REPAIRS = 6
 A_RUN = timedelta(hours=1)
@@ -71,6 +71,8 @@ class Scenario:
         self._faults = FaultInjector(simulation)
         self._clocks = WrongClocks(simulation)
         self._teams = Teams(simulation, self._users)
+        self._secretless = Secretless(simulation, self._users)
+        self._health = HealthChecks(simulation, self._users)
 
     def play(self, steps: int, folder: Path | None) -> None:
         self.begin()
@@ -120,6 +122,8 @@ class Scenario:
             choices.append((9, self._users.click))
         if features.applications:
             choices += [(8, self._teams.click), (2, self._teams.read)]
+        if features.secretless:
+            choices += [(6, self._secretless.click), (2, self._secretless.trouble)]
         if features.outsiders:
             choices.append((4, self._outsiders.change_application))
         if features.deaths:
@@ -185,12 +189,13 @@ class Scenario:
     def _end(self, folder: Path | None) -> None:
         self.end_trouble()
         self._until(AFTER_TROUBLE if not self._strays_possible() else SWEPT)
-        self._check_refusals_shown()
-        for _ in range(MOST_REPAIRS):
-            repaired = self._repair()
-            self._until(A_REPAIR)
-            if not repaired:
-                break
+        self._health.refusals_shown(self._until)
+        self._repair_all()
+        if self._sim.features.secretless:
+            self._secretless.come_to_an_end(self._until)
+            self._repair_all()
+            self._secretless.convert_all(self._until)
+            self._repair_all()
         self._check_quiet()
         self._rotate_all()
         self._check_quiet()
@@ -199,66 +204,6 @@ class Scenario:
             self._check_quiet()
         self._check_recovered()
         check_no_plaintext(self._sim.world, folder)
-
-    def _check_refusals_shown(self) -> None:
-        """What others removed, or what has expired, shows as refused after the daily look; what works does not."""
-        if any(self._why_not_working(other) for other in self._users.connections()):
-            self._until(SWEPT)
-        for connection in self._users.connections():
-            reason = self._why_not_working(connection)
-            if reason and connection.refused_at is None:
-                raise Broken(f"health: the credential of {connection.name} is {reason}, and it is not shown as refused")
-            if (
-                reason == "removed"
-                and not self._vanishing_reported(connection)
-                and not self._may_look_expired(connection)
-            ):
-                raise Broken(f"health: nobody was told that the credential of {connection.name} was removed")
-        self._check_working_shown()
-        self._check_vanished_were_removed()
-
-    def _check_vanished_were_removed(self) -> None:
-        for event in self._sim.world.events(CREDENTIALS_DRIFTED.name):
-            data = event["data"]
-            key_id = data["keyId"]
-            if data["kind"] == "current-vanished" and key_id and key_id not in self._sim.world.removed_outside:
-                raise Broken(f"health: {data['displayName']} was told to have vanished, and nobody removed it")
-
-    def _check_working_shown(self) -> None:
-        for connection in self._users.connections():
-            if connection.refused_at and self._works(connection):
-                raise Broken(f"health: {connection.name} works, and is shown as refused: {connection.refusal}")
-
-    def _why_not_working(self, connection: Connection) -> str | None:
-        """Say why the connection's credential has not worked for longer than it takes to be looked at, if it has not."""
-        end = self._end_of(connection)
-        if end is None:
-            return "removed"
-        return "expired" if end <= (self._sim.clock.now() - SWEPT).timestamp() else None
-
-    def _works(self, connection: Connection) -> bool:
-        end = self._end_of(connection)
-        return end is not None and end > self._sim.clock.now().timestamp()
-
-    def _end_of(self, connection: Connection) -> float | None:
-        current = self._sim.judge.currents[connection.id]
-        credentials = self._sim.world.emulator.admin.application(current.object_id).credentials_held()
-        return next((key.end for key in credentials if key.key_id == current.key_id), None)
-
-    def _vanishing_reported(self, connection: Connection) -> bool:
-        events = (event["data"] for event in self._sim.world.events(CREDENTIALS_DRIFTED.name))
-        return any(data["kind"] == "current-vanished" and data["connectionId"] == connection.id for data in events)
-
-    def _may_look_expired(self, connection: Connection) -> bool:
-        """Whether what was removed is past its end by now, or ends nobody here knows when: then Entra may call it expired."""
-        row = self._sim.judge.row_of_key(self._sim.judge.currents[connection.id].key_id)
-        not_yet_ended = row is not None and row.ends_at is not None and row.ends_at > self._sim.clock.now()
-        return str((connection.refusal or {}).get("code")).endswith("_expired") and not (
-            not_yet_ended and self._rotates(connection)
-        )
-
-    def _rotates(self, connection: Connection) -> bool:
-        return connection.id in self._sim.world.history.rotations([connection])
 
     def _strays_possible(self) -> bool:
         """Whether a secret may exist that everybody has given up: only the daily sweep finds it.
@@ -274,6 +219,7 @@ class Scenario:
         self._clocks.put_right(all_of_them=True)
         sim.judge.put_right()
         self._faults.calm_down()
+        self._secretless.calm_down()
         while len(sim.processes) < 2:
             sim.start_process()
         for process in sim.processes:
@@ -281,6 +227,13 @@ class Scenario:
         for app in sim.world.applications.values():
             self._outsiders.make_room(app)
         self._note_health()
+
+    def _repair_all(self) -> None:
+        for _ in range(MOST_REPAIRS):
+            repaired = self._repair()
+            self._until(A_REPAIR)
+            if not repaired:
+                break
 
     def _repair(self) -> bool:
         """Users type new credentials where the current secret was removed or has expired; say whether anybody did.
@@ -290,12 +243,12 @@ class Scenario:
         sim, repaired = self._sim, False
         for connection in self._users.connections():
             current, now = sim.judge.currents[connection.id], sim.clock.now().timestamp()
-            application = sim.world.emulator.admin.application(current.object_id)
-            credentials = {key.key_id: key for key in application.credentials_held()}
-            credential = credentials.get(str(current.key_id))
-            if credential is None or credential.end <= now:
+            end = sim.world.ends_of(current.object_id).get(str(current.key_id))
+            if self._secretless.repair(connection):
+                repaired = True
+            elif end is None or end <= now:
                 app = sim.world.applications[connection.client_id]
-                self._outsiders.make_room(app, expired=credential.key_id if credential else None)
+                self._outsiders.make_room(app, expired=current.key_id if end else None)
                 if self._users.portal.room(app):
                     repaired = True
                     if not self._users.retype(sim.processes[0], connection):
@@ -335,7 +288,7 @@ class Scenario:
                 raise Broken(f"liveness: {connection.name} waits until {due} since it failed: {rotation.last_message}")
 
     def _check_recovered(self) -> None:
-        self._check_working_shown()
+        self._health.working_shown()
         for connection, rotation in self._enabled():
             if rotation.status != "success" and not self._sim.world.has_no_slot(rotation.object_id):
                 raise Broken(

@@ -18,10 +18,11 @@ from keyturn.db.unit import Database
 from keyturn.engine import store as engine_store
 from keyturn.engine.dead_processes import StuckLeases, last_end
 from keyturn.errors import KeyturnError
-from keyturn.kit.moments import CLOCKS_APART as KNOWN_APART
 from keyturn.ports.http import HttpRequest
+from keyturn.rotations.conversion import due as due_conversions
 from keyturn.rotations.due import CLAIM
 from keyturn.rotations.self_rotation import SelfRotation
+from keyturn.rotations.store import conversions
 from keyturn.rotations.store import due as due_rotations
 from keyturn.rotations.work.attempt import acquire
 from keyturn.rotations.work.lease import LeaseLost
@@ -29,8 +30,10 @@ from keyturn_simulation.continuous_checks import ContinuousChecks
 from keyturn_simulation.crashes import Fuse, Killed
 from keyturn_simulation.emulated import EmulatedTransport
 from keyturn_simulation.invariants import Broken
+from keyturn_simulation.platform_tokens import Platform
 from keyturn_simulation.processes import Network, Process, ProcessDatabase, Work
 from keyturn_simulation.trace import Trace
+from keyturn_simulation.wakes import next_wake, next_wake_by_wrong_clocks
 from keyturn_simulation.world import ALL, OWNED, World, make_world
 
 PERSONAL = "AzureADandPersonalMicrosoftAccount"
@@ -49,16 +52,12 @@ WRONG_CLOCKS_EVERY = 5
 """In one of so many worlds the servers' clocks jump."""
 APPLICATIONS_EVERY = 4
 """In one of so many worlds the secrets of applications are rotated for readers, too."""
+SECRETLESS_EVERY, SECRETLESS = 11, {1, 7}
+"""In so many of so many worlds connections are made to sign in without a secret."""
 DEEPEST = 2
 """How many pieces of work may be suspended inside one another."""
 CLOCKS_APART = timedelta(minutes=20)
 """What clocks that count as right, and work that they dated and that was slow since, are apart at most."""
-_NEXT_WAKE = "SELECT min(at) FROM (SELECT wake_at AS at FROM rotations UNION ALL SELECT look_at FROM app_connections)"
-_NEXT_WAKE_OF_WRONG_CLOCKS = (
-    "SELECT min(at) FROM ("
-    "SELECT CASE WHEN wake_set_at > :ahead THEN min(wake_at, :now) ELSE wake_at END AS at FROM rotations UNION ALL "
-    "SELECT CASE WHEN look_at > :never THEN :now ELSE look_at END FROM app_connections)"
-)
 T = TypeVar("T")
 
 
@@ -84,12 +83,15 @@ class Features:
     jumps: bool
     clocks: bool
     applications: bool
+    secretless: bool
 
     @classmethod
-    def draw(cls, rng: Random, *, clocks: bool, applications: bool) -> "Features":
+    def draw(cls, rng: Random, seed: int) -> "Features":
         return cls(
-            clocks=clocks,
-            applications=applications,
+            # Not drawn, so that the seeds without them play what they always played.
+            clocks=seed % WRONG_CLOCKS_EVERY == 1,
+            applications=seed % APPLICATIONS_EVERY == 2,
+            secretless=seed % SECRETLESS_EVERY in SECRETLESS,
             faults=rng.random() < 0.75,
             deaths=rng.random() < 0.5,
             slowness=rng.choice((0.0, 0.01, 0.04)),
@@ -108,17 +110,18 @@ class Simulation:
     ) -> None:
         self.seed = seed
         self.rng = Random(seed)  # noqa: S311 - repeatable on purpose
-        # Not drawn, so that the seeds without them play what they always played.
-        self.features = Features.draw(
-            self.rng, clocks=seed % WRONG_CLOCKS_EVERY == 1, applications=seed % APPLICATIONS_EVERY == 2
-        )
+        self.features = Features.draw(self.rng, seed)
+        self.platform = Platform()
         self.world: World = make_world(
             database,
             seed=seed,
             servers=0,
             start=self.rng.choice(STARTS) + timedelta(seconds=self.rng.randrange(86_400)),
+            sources=self.platform.sources if self.features.secretless else None,
         )
         self.clock = self.world.clock
+        if self.features.secretless:
+            self.platform.open(self.clock, self.world.emulator)
         self.trace = Trace(self.clock, echo)
         self.judge = ContinuousChecks(self.world, raw, published=self.features.applications)
         if self.features.clocks:
@@ -273,11 +276,17 @@ class Simulation:
                 with process.server.context.database.write() as tx:
                     items = due_rotations.claim_due(tx, now, self.rng.randint(1, 3), now + CLAIM)
                     connection_ids = due_store.claim_looks(tx, now, 2, now + LOOK_CLAIM)
+                    courses = (
+                        conversions.claim(tx, now, 2, now + due_conversions.CLAIM) if self.features.secretless else []
+                    )
                 for due in items:
                     self._take(process, due.rotation_id)
                 for connection_id in connection_ids:
                     self.trace.note(process.name, f"looks at {connection_id[:8]}")
                     process.server.services.daily_check.run(connection_id)
+                for conversion in courses:
+                    self.trace.note(process.name, f"goes on with {conversion.name[:16]}")
+                    process.server.services.conversion_work.advance(conversion.id)
 
         self.surviving(process, act)
 
@@ -327,15 +336,8 @@ class Simulation:
     def next_wake(self, now: datetime | None = None) -> datetime | None:
         """When there is something to do next: a rotation, or a look at a connection. What a wrong clock put off is due."""
         if not self.features.clocks:
-            wake_at = self._raw.execute(_NEXT_WAKE).fetchone()[0]
-        else:
-            at = now or self.clock.now()
-            moments = (at, at + KNOWN_APART, at + due_store.LONGEST_LOOK)
-            bounds = zip(
-                ("now", "ahead", "never"), (f"{moment:%Y-%m-%d %H:%M:%S.%f}" for moment in moments), strict=True
-            )
-            wake_at = self._raw.execute(_NEXT_WAKE_OF_WRONG_CLOCKS, dict(bounds)).fetchone()[0]
-        return datetime.fromisoformat(wake_at).replace(tzinfo=UTC) if wake_at else None
+            return next_wake(self._raw)
+        return next_wake_by_wrong_clocks(self._raw, now or self.clock.now())
 
     @property
     def busy(self) -> bool:

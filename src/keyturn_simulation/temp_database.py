@@ -29,6 +29,10 @@ CREATE TRIGGER simulated_5 AFTER UPDATE ON app_connections
     BEGIN INSERT INTO simulated_changes (kind, row_id) VALUES ('connection', NEW.id); END;
 CREATE TRIGGER simulated_6 AFTER DELETE ON app_connections
     BEGIN INSERT INTO simulated_changes (kind, row_id) VALUES ('connection', OLD.id); END;
+CREATE TRIGGER simulated_7 AFTER INSERT ON conversions
+    BEGIN INSERT INTO simulated_changes (kind, row_id) VALUES ('conversion', NEW.id); END;
+CREATE TRIGGER simulated_8 AFTER UPDATE ON conversions
+    BEGIN INSERT INTO simulated_changes (kind, row_id) VALUES ('conversion', NEW.id); END;
 """
 """Written by triggers, so that no change of the product's can be forgotten here."""
 

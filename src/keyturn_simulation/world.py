@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from math import inf
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,9 +25,9 @@ from keyturn.credentials.domain import ENDED, Credential, State
 from keyturn.credentials.store import read
 from keyturn.crypto.keyring import Keyring, KeyringSealer
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
-from keyturn.db.tables import app_connections, audit_events, credentials, organizations, rotations
+from keyturn.db.tables import app_connections, audit_events, credentials, rotations
 from keyturn.db.unit import Database
-from keyturn.kit.actor import Actor, ActorKind, Role
+from keyturn.kit.actor import Actor
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.ids import SeededIds
 from keyturn.kit.secret import Plaintext
@@ -35,6 +36,7 @@ from keyturn.ports.provider import Tenant
 from keyturn.ports.sign_in import Credentials
 from keyturn.providers.azure.methods.certificate import Certificate
 from keyturn.providers.azure.methods.client_secret import ClientSecret
+from keyturn.providers.azure.methods.federated import Federated
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.providers.registry import Providers
 from keyturn.providers.token_sources import TokenSources
@@ -49,9 +51,12 @@ from keyturn.rotations.store.due import any_due, claim_due
 from keyturn.rotations.work.context import WorkerContext
 from keyturn.rotations.work.workflow import Rotator
 from keyturn.settings.model import Pace
+from keyturn_simulation.administrator import administrator
 from keyturn_simulation.clocks import NodeClock
 from keyturn_simulation.emulated import EmulatedTransport, EmulatorTime, emulated_clouds
+from keyturn_simulation.issued import Issued
 from keyturn_simulation.keys import SimulatedProvider, key_pool, private_lines, signing_key
+from keyturn_simulation.platform_tokens import trust_of
 
 START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 _WAKES = [sa.select(sa.func.min(column).label("at")) for column in (rotations.c.wake_at, app_connections.c.look_at)]
@@ -99,9 +104,7 @@ class World:
     """How far moments that a server wrote may be from the true time, without anybody being to blame."""
     removed_outside: set[str] = field(default_factory=set)
     """Key ids that somebody outside removed."""
-    _values: set[str] = field(default_factory=set)
-    _key_ids: dict[str, str] = field(default_factory=dict)
-    """Of all that ever was in Entra, by value or thumbprint."""
+    issued: Issued = field(default_factory=Issued)
 
     @property
     def connections(self) -> Connections:
@@ -281,20 +284,29 @@ class World:
     def current_of(self, connection: Connection) -> tuple[str, str | None]:
         """Return what the connection signs in with, as one can tell it, and its key id in Entra, even if it is gone by now.
 
-        A client secret is told by its value, a certificate by its thumbprint; its private key counts as hidden from now on.
+        A client secret is told by its value, a certificate by its thumbprint, whose private key counts as hidden from now on, and
+        a federated identity by what the application trusts.
         """
         credentials = self.stored_credentials(connection)
-        if isinstance(credentials, Certificate):
+        if isinstance(credentials, Federated):
+            value = trust_of(connection.client_id, credentials.issuer, credentials.subject)
+        elif isinstance(credentials, Certificate):
             self.hide(private_lines(credentials.signing.private_key))
             value = credentials.signing.thumbprint
         else:
             value = self.secret_of(connection).reveal()
         self.collect_values()
-        return value, self._key_ids.get(value)
+        return value, self.issued.key_ids.get(value)
 
     def key_id_of(self, secret: Plaintext) -> str | None:
         """Return the key id of a secret that Entra has or had, of those that were collected."""
-        return self._key_ids.get(secret.reveal())
+        return self.issued.key_ids.get(secret.reveal())
+
+    def ends_of(self, object_id: str) -> dict[str, float]:
+        """When what signs in to the application ends, by key id; what it trusts does not end."""
+        application = self.emulator.admin.application(object_id)
+        ends = {credential.key_id: credential.end for credential in application.credentials_held()}
+        return ends | {item.id: inf for item in application.federated_held()}
 
     def all_connections(self) -> list[Connection]:
         return list(self.connections.visible(self.actor, None))
@@ -320,19 +332,15 @@ class World:
     def values_ever_issued(self) -> set[str]:
         """Every secret seen in Entra so far; collected by :meth:`collect_values`."""
         self.collect_values()
-        return set(self._values)
+        return set(self.issued.values)
 
     def hide(self, texts: Iterable[str]) -> None:
         """Count these, too, among the values that may not be readable anywhere."""
-        self._values.update(texts)
+        self.issued.values.update(texts)
 
     def collect_values(self) -> None:
         for object_id in self.our_applications():
-            secrets = {secret.value: secret.key_id for secret in self.emulator.admin.secrets(object_id)}
-            keys = self.emulator.admin.application(object_id).keys_held()
-            self._values.update(secrets)
-            self._key_ids.update(secrets)
-            self._key_ids.update({key.sha1.hex().upper(): key.key_id for key in keys})
+            self.issued.collect(self.emulator.admin, object_id)
 
     def signs_in(self, secret: Plaintext, application: ApplicationHandle | None = None) -> bool:
         """Whether the secret is accepted at the token endpoint right now."""
@@ -377,7 +385,7 @@ def make_world(
     )
     sealer = KeyringSealer(Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), clock))
     open_chains(database, sealer, clock)
-    actor = _administrator(database, ids, clock)
+    actor = administrator(database, ids, clock)
     transport = EmulatedTransport(emulator, elapse=clock.advance, instance="api")
     providers = Providers([SimulatedProvider(transport, clock, emulated_clouds(), ids=ids, sources=sources)])
     rules, tempo = settings or Settings(), pace or Pace()
@@ -390,10 +398,3 @@ def make_world(
     for number in range(servers):
         world.add_server(f"server-{number + 1}")
     return world
-
-
-def _administrator(database: Database, ids: SeededIds, clock: MovableClock) -> Actor:
-    org, now = ids.new(), clock.now()
-    with database.write() as tx:
-        tx.run(sa.insert(organizations).values(id=org, name="Contoso", slug="contoso", created_at=now, updated_at=now))
-    return Actor(ActorKind.USER, ids.new(), "Ada", org, Role.ADMIN)

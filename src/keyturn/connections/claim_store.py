@@ -1,5 +1,8 @@
 """SQL of what applications are used for: connections sign in to them, or a rotation replaces their secret for others."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import sqlalchemy as sa
 
 from keyturn.db.tables import app_connections, application_claims
@@ -48,3 +51,12 @@ def signs_in_to(tx: Tx, cloud: str, app_id: str) -> bool:
         app_connections.c.cloud == cloud, sa.func.lower(app_connections.c.client_id) == app_id
     )
     return tx.one(query.limit(1)) is not None
+
+
+def signing_in_by(tx: Tx, cloud: str, app_id: str, method: str) -> dict[str, Mapping[str, Any]]:
+    """Return the facts of the connections that sign in to the application by this method, by their ids."""
+    same = (app_connections.c.cloud == cloud, app_connections.c.method == method)
+    query = sa.select(app_connections.c.id, app_connections.c.facts).where(
+        sa.func.lower(app_connections.c.client_id) == app_id, *same
+    )
+    return {str(row["id"]): row["facts"] or {} for row in tx.rows(query)}

@@ -120,7 +120,9 @@ def refused(tx: Tx, earlier: Connection, error: KeyturnError, now: datetime) -> 
     # clocks, nobody can tell an expired credential from one that was removed.
     still_lives = current and current["ends_at"] and current["ends_at"] > now + WRONG
     expired_early = reason is RefusalReason.CREDENTIAL_EXPIRED and still_lives
-    if reason is RefusalReason.CREDENTIAL_UNKNOWN or expired_early:
+    # While a connection is watched that gives its secret up, the journal has the secret, and something else is refused.
+    is_it = current is None or current["credential_kind"] == connection.method
+    if is_it and (reason is RefusalReason.CREDENTIAL_UNKNOWN or expired_early):
         _record_vanished(tx, connection, current, now)
 
 

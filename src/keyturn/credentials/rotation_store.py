@@ -19,7 +19,7 @@ _OWNED = credentials.join(rotations, rotations.c.id == credentials.c.rotation_id
 
 _SHOWN = ("object_id", "key_id", "marker", "hint", "ends_at")
 _CURRENT = (
-    sa.select(credentials.c.rotation_id, *(credentials.c[name] for name in _SHOWN))
+    sa.select(credentials.c.rotation_id, rotations.c.credential_kind, *(credentials.c[name] for name in _SHOWN))
     .select_from(_OWNED)
     .where(
         rotations.c.connection_id == sa.bindparam("of_connection"), OF_OWN_CREDENTIAL, credentials.c.state == "current"

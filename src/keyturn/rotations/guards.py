@@ -10,6 +10,7 @@ from keyturn.connections.store import in_place as count_connections
 from keyturn.db.unit import Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
+from keyturn.rotations.conversion.domain import ConversionState
 from keyturn.rotations.secret_rotations import access as secret_access
 from keyturn.rotations.secret_rotations.domain import SecretRotationRef
 from keyturn.rotations.store import conversions, policies
@@ -81,10 +82,14 @@ def refuse_while_signing_for_others(tx: Tx, actor: Actor, connection: Connection
         )
 
 
-def refuse_while_converting(tx: Tx, connection: Connection) -> None:
-    """Raise Refused while the connection is being made to sign in without a secret: its credentials rest."""
+def refuse_while_converting(tx: Tx, connection: Connection, *, repairs: bool = False) -> None:
+    """Raise Refused while the connection is being made to sign in without a secret: its credentials rest.
+
+    ``repairs`` allows what is needed once it has gone back, and only what the application trusts is still to be removed: new
+    credentials, where those of before do not work any more.
+    """
     conversion = conversions.under_way(tx, connection.id)
-    if conversion is not None:
+    if conversion is not None and not (repairs and conversion.state is ConversionState.WITHDRAWING):
         raise Refused(
             f"'{connection.name}' is being made to sign in without a secret ({conversion.state}).",
             code="connections.conversion_under_way",

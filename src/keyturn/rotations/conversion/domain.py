@@ -141,7 +141,7 @@ def decide(conversion: Conversion, now: datetime, spacing: timedelta, *, frozen:
     if state is ConversionState.WITHDRAWING:
         if conversion.tries >= ABSENCES:
             return Due(Step.END, now)
-        return Due(Step.REMOVE, _after(tried, AGAIN, now))
+        return Due(Step.REMOVE, _after(tried, AGAIN if conversion.tries else _patience(conversion, LOOK_EVERY), now))
     return None
 
 
@@ -154,10 +154,10 @@ def _watching(conversion: Conversion, now: datetime, *, frozen: bool) -> Due:
     return Due(Step.LOOK, min(looked, max(until, now)) if conversion.tries == 0 else looked)
 
 
-def _patience(conversion: Conversion) -> timedelta:
+def _patience(conversion: Conversion, longest: timedelta = LONGEST_PAUSE) -> timedelta:
     """Wait longer the longer it did not work: what takes an hour is not tried hundreds of times."""
     waited = conversion.tried_at - conversion.since if conversion.tried_at else timedelta(0)
-    return min(max(waited / 8, AGAIN), LONGEST_PAUSE)
+    return min(max(waited / 8, AGAIN), longest)
 
 
 def _after(moment: datetime | None, pause: timedelta, now: datetime) -> datetime:

@@ -11,7 +11,7 @@ from datetime import datetime
 import structlog
 
 from keyturn.audit import conversion_events
-from keyturn.connections import holders, sealed
+from keyturn.connections import claim_store, holders, sealed
 from keyturn.connections import store as connections
 from keyturn.connections.domain import Connection, VerifiedCredentials
 from keyturn.connections.stored import Stored
@@ -27,6 +27,7 @@ from keyturn.ports.clock import Clock
 from keyturn.ports.sealing import Sealer
 from keyturn.ports.sign_in import Credentials, IdentityMethod
 from keyturn.providers.registry import Providers
+from keyturn.rotations.clock import corrected
 from keyturn.rotations.conversion.domain import (
     DOUBTS,
     GIVE_UP,
@@ -166,10 +167,16 @@ class ConversionWork:
             store.move(tx, told, tries=told.tries + 1, tried_at=self._clock.now(), reason=None)
 
     def _publish(self, turn: _Turn) -> None:
+        """Switch the connection. The watch begins by the provider's clock: by a wrong one it could be over at once."""
         told, credentials = turn.conversion, turn.by_identity
+        try:
+            turn.identity.sign_in(turn.connection.tenant, credentials)
+        except Upstream as error:
+            self._failed(turn, error)
+            return
         with self._edits.write(told.object_id) as tx:
             _, connection = self._locked(tx, told)
-            now = self._clock.now()
+            now = corrected(self._clock.now(), self._providers.clock_ahead())
             verified = VerifiedCredentials(credentials, credentials, now)
             actor = platform(told.org_id)
             connection = self._writer.switch_method(tx, actor, connection, verified)
@@ -300,9 +307,13 @@ class ConversionWork:
         return None
 
     def _remove(self, turn: _Turn) -> None:
-        """Remove what the application was made to trust, until it is seen to be gone twice."""
+        """Remove what the application was made to trust, until it is seen to be gone twice; others that sign in by it keep it."""
         told, connection, identity = turn.conversion, turn.connection, turn.identity
         now = self._clock.now()
+        if self._is_relied_upon(turn):
+            with self._database.write() as tx:
+                store.move(tx, told, reason=dict(told.reason or {}) | {"left": told.name}, **_ended(now))
+            return
         try:
             _, token = self._stored.sign_in(connection)
             there = told.name in identity.trusts(connection.tenant, token, told.object_id)
@@ -316,6 +327,16 @@ class ConversionWork:
             return
         with self._database.write() as tx:
             store.move(tx, told, tries=0 if there else told.tries + 1, tried_at=self._clock.now())
+
+    def _is_relied_upon(self, turn: _Turn) -> bool:
+        """Whether another connection signs in by the same trust: an application can hold it only once."""
+        told, own = turn.conversion, turn.connection
+        with self._database.read() as tx:
+            others = claim_store.signing_in_by(tx, own.cloud, own.client_id.lower(), turn.identity.key)
+            on_the_way = store.relied_upon(tx, told)
+        trust = (told.issuer, told.subject)
+        relying = (facts for other_id, facts in others.items() if other_id != own.id)
+        return on_the_way or any((facts.get("issuer"), facts.get("subject")) == trust for facts in relying)
 
     def _end(self, turn: _Turn) -> None:
         with self._database.write() as tx:

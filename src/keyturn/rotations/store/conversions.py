@@ -17,6 +17,8 @@ from keyturn.rotations.conversion.domain import LOOK_EVERY, UNDER_WAY, Conversio
 _LONGEST = LOOK_EVERY + CLOCKS_APART
 """Between two steps. What lies further ahead was put off by a wrong clock, and is due."""
 
+_RELYING = (ConversionState.TRUSTING.value, ConversionState.PROVING.value, ConversionState.WATCHING.value)
+
 
 def _read(row: Any) -> Conversion:
     return Conversion(**{**row, "state": ConversionState(row["state"])})
@@ -41,6 +43,13 @@ def newest(tx: Tx, connection_id: str) -> Conversion | None:
 def under_way(tx: Tx, connection_id: str) -> Conversion | None:
     conversion = newest(tx, connection_id)
     return conversion if conversion and conversion.state in UNDER_WAY else None
+
+
+def relied_upon(tx: Tx, conversion: Conversion) -> bool:
+    """Whether another connection is on its way to sign in, or signs in, by what this one's application was made to trust."""
+    same = [table.c[name] == getattr(conversion, name) for name in ("object_id", "issuer", "subject", "audience")]
+    others = sa.and_(table.c.id != conversion.id, table.c.state.in_(_RELYING), *same)
+    return tx.one(sa.select(table.c.id).where(others).limit(1)) is not None
 
 
 def move(tx: Tx, conversion: Conversion, **changes: Any) -> Conversion:

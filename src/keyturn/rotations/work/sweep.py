@@ -93,9 +93,14 @@ def note_accepted(tx: Tx, attempt: StepAttempt, *, looked: bool = True) -> None:
 
 
 def _connection(tx: Tx, attempt: StepAttempt) -> Connection | None:
-    """Return the connection that works or is refused as these sign-ins are, if there is one."""
-    connection_id = attempt.target.connection_to_judge(attempt.snapshot.rotation)
-    return connections.get(tx, connection_id) if connection_id else None
+    """Return the connection that works or is refused as these sign-ins are, if there is one.
+
+    One that gives its secret up, and is watched, signs in otherwise.
+    """
+    rotation = attempt.snapshot.rotation
+    connection_id = attempt.target.connection_to_judge(rotation)
+    connection = connections.get(tx, connection_id) if connection_id else None
+    return connection if connection and connection.method == rotation.credential_kind else None
 
 
 def record_observation(tx: Tx, attempt: StepAttempt, application: RemoteApplication) -> bool:
