@@ -70,12 +70,14 @@ def test_it_serves_without_any_configuration_and_ends_cleanly(home: Home, servic
     assert "Traceback" not in first.err
     assert not list(home.here.iterdir()), "nothing is left where the command was typed"
     key = home.key_file.read_text()
-    with home.serving(PORT="0") as server:
+    half = {"INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_ID": "11111111-2222-4333-8444-555555555555"}
+    with home.serving(PORT="0", **half) as server:
         assert server.get("/api/v1/projects", token).status_code == 200
         second = server.stop()
     assert (second.status, home.key_file.read_text()) == (0, key)
     assert "root key" not in second.err
     assert "bootstrap" not in second.err
+    assert "Warning: The OAuth application has only one of client id and client secret. Set both" in second.err
 
 
 def test_the_code_of_an_earlier_start_is_shown_again_and_a_given_one_is_never_printed(home: Home) -> None:

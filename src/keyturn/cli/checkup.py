@@ -19,6 +19,7 @@ from keyturn.backup.folder import backups_in
 from keyturn.cli.context import CommandContext
 from keyturn.cli.encryption_checkup import encryption
 from keyturn.cli.finding import CheckupFinding, from_error, ok
+from keyturn.cli.site_checkup import examine_site
 from keyturn.cli.stream_checkup import examine_streams
 from keyturn.cli.vault_checkup import examine_vault
 from keyturn.connections.store import refused_now
@@ -44,7 +45,6 @@ FREE_WARNS = 1024**3
 FREE_FAILS = 100 * 1024**2
 OLDEST_POSTGRESQL = 140000
 _NAMED = 10
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 def examine(around: CommandContext, open_transport: Callable[[Settings], Transport]) -> Iterator[CheckupFinding]:
@@ -61,7 +61,7 @@ def examine(around: CommandContext, open_transport: Callable[[Settings], Transpo
     for warning in settings.warnings:
         yield CheckupFinding("warn", "settings", warning, "Remove it, or leave it: it changes nothing here.")
     yield ok("settings", "All variables can be read.")
-    yield from site(settings)
+    yield from examine_site(settings)
     yield port(settings)
     yield from disk(settings)
     yield from key_source(settings)
@@ -76,29 +76,6 @@ def _faults(error: Misconfigured) -> Iterator[CheckupFinding]:
         yield CheckupFinding(
             "fail", "settings", f"{fault['variable']} {fault['fault']}.", f"Example: {fault['example']}"
         )
-
-
-def site(settings: Settings) -> Iterator[CheckupFinding]:
-    """SITE_URL and the OAuth application."""
-    url = settings.site_url
-    if url is not None and url.startswith("http://") and urlsplit(url).hostname not in _LOOPBACK:
-        fix = "Put a proxy with TLS in front of Keyturn and give its https:// address."
-        yield CheckupFinding("warn", "site", "SITE_URL is plain http: sign-ins and secrets travel in the clear.", fix)
-    elif url is not None:
-        yield ok("site", f"Browsers reach this server at {url}.")
-    settings_present = (settings.oauth_client_id is not None, settings.oauth_client_secret is not None)
-    prefix = "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS"
-    if settings_present == (False, False):
-        yield ok("oauth", "Connections by OAuth are off; those by client secret work without.")
-    elif settings_present != (True, True):
-        fix = f"Set both {prefix}_CLIENT_ID and {prefix}_CLIENT_SECRET, or neither."
-        yield CheckupFinding("fail", "oauth", "The OAuth application has only one of client id and client secret.", fix)
-    elif url is None:
-        fix = "Set SITE_URL to this server's public address: the redirect address is built from it."
-        yield CheckupFinding("fail", "oauth", "The OAuth application is given, but SITE_URL is not.", fix)
-    else:
-        redirect = f"{url}/organization/app-connections/azure/oauth/callback"
-        yield ok("oauth", f"The Entra application must have this redirect address (type Web): {redirect}")
 
 
 def port(settings: Settings) -> CheckupFinding:

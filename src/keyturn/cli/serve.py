@@ -8,6 +8,7 @@ import typer
 from keyturn.cli.context import CommandContext, command_context, loading, tell
 from keyturn.cli.ending import Ending
 from keyturn.cli.service_manager import tell_ready
+from keyturn.cli.site_checkup import examine_site
 from keyturn.kit.secret import Plaintext
 from keyturn.settings.model import Settings
 
@@ -44,6 +45,9 @@ def run(settings: Settings, around: CommandContext, *, with_worker: bool, ahead:
         logs.configure(settings.log_level, settings.log_format)
         for warning in settings.warnings:
             tell(f"Warning: {warning}")
+        for finding in examine_site(settings):
+            if finding.level == "fail":
+                tell(f"Warning: {finding.message} {finding.fix}")
         core = open_core(settings, tell, ahead=timedelta(seconds=ahead))
         rotating = Worker(core) if with_worker else None
         watch = alarm_watch(core)
