@@ -54,8 +54,13 @@ class Alarms:
         self._clock = clock
 
     def list(self, actor: Actor, *, resolved: bool = False, project_id: str | None = None) -> Sequence[Alarm]:
-        """Return the newest alarms that the actor may see: those that go on, or those that are resolved."""
+        """Return the newest alarms that the actor may see: those that go on, or those that are resolved.
+
+        Raises NotFound for a project that is not there.
+        """
         with self._database.read() as tx:
+            if project_id:
+                authorize.granted(tx, actor, Scope(actor.org_id, project_id))
             found = store.page(tx, actor.org_id, resolved=resolved, project_id=project_id, limit=MOST)
             return _seen(tx, actor, found)
 

@@ -57,17 +57,20 @@ def inventory(
         raise typer.BadParameter(f"one of: {', '.join(Finding)}", param_hint="--finding")
     around = command_context(ctx)
     now = around.clock.now()
-    found = False
+    found, tenants = False, []
     with opened(around.settings()) as database:
         require_current(database)
         if form is Form.CSV:
             _write_csv_header()
         for view, parts in Inventories(database, around.clock).all_of_server():
+            tenants.append(view.inventory.tenant_id)
             if tenant.lower() in {"", view.inventory.tenant_id}:
                 found = True
                 wanted = _wanted(finding, within, now)
                 rows = (row for part in parts for row in part if wanted(row))
                 _print(form, view, rows, now)
+    if tenants and not found:
+        raise typer.BadParameter(f"it is not read; these are: {', '.join(tenants)}", param_hint="--tenant")
     if not found:
         tell("No inventory: switch it on for a connection, on the page Inventory.")
         raise typer.Exit(1)

@@ -18,7 +18,7 @@ from keyturn.connections.access import connection_for
 from keyturn.connections.domain import Connection
 from keyturn.connections.recording import record_connection_event
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import NotFound
+from keyturn.errors import NotFound, Refused
 from keyturn.inventory import list_store, plan, store
 from keyturn.inventory.domain import (
     REPORT,
@@ -114,6 +114,8 @@ class Inventories:
             inventory, _ = _found(tx, actor, inventory_id, Action.CONNECT_CONNECTIONS)
             counted = list_store.counted(tx, inventory, now) if summary else None
             entries, total = list_store.page(tx, inventory, criteria, part, now, counted)
+            if criteria.audience and not entries:
+                _require_audience(criteria.audience, list_store.audiences(tx, inventory))
             known = {inventory.id: counted.credentials} if counted else None
             return InventoryPage(
                 self._views(tx, actor, [inventory], known)[0],
@@ -248,6 +250,18 @@ def _found(tx: Tx, actor: Actor, inventory_id: str, action: Action) -> tuple[Inv
             fix="GET /api/v1/inventories lists the tenants that are read.",
         )
     return inventory, connection_for(tx, actor, inventory.connection_id, action)
+
+
+def _require_audience(audience: str, there: Sequence[str]) -> None:
+    if audience not in there:
+        raise Refused(
+            f"No application of the tenant has the audience '{audience}'.",
+            code="inventory.audience_unknown",
+            fix=f"Use one of: {', '.join(there)}."
+            if there
+            else "Nothing is known of audiences yet: wait for the first read.",
+            field="audience",
+        )
 
 
 def _allowed(tx: Tx, actor: Actor, action: Action, scopes: Sequence[Scope]) -> list[bool]:

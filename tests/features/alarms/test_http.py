@@ -98,6 +98,8 @@ def test_an_alarm_from_its_opening_to_its_end(desk: Desk) -> None:
     assert office.receiver.told()[-1] == ("resolved", "prod-entra")
     assert desk.ask("GET", "alarms")["alarms"] == []
     assert [each["state"] for each in desk.ask("GET", "alarms?state=resolved")["alarms"]] == ["resolved"]
+    nowhere = desk.ask("GET", "alarms?projectId=11111111-2222-4333-8444-555555555555", expect=404)
+    assert nowhere["fix"]
     assert desk.ask("POST", f"{one}/reopen", expect=400)["code"] == "alarms.resolved"
 
 

@@ -107,6 +107,7 @@ def test_from_the_switch_to_a_filtered_list(desk: Desk) -> None:
     owned = desk.ask("GET", f"{listed}?search=our%20connection%20app-01")["credentials"]
     assert [each["owners"][0]["name"] for each in owned] == ["Our connection"]
     desk.ask("GET", f"{listed}?kind=nothing", expect=422)
+    assert "AzureADMyOrg" in desk.ask("GET", f"{listed}?audience=Nobody", expect=400)["fix"]
     etag = desk.send("GET", listed).headers["etag"]
     assert desk.send("GET", listed, **{"if-none-match": etag}).status_code == 304
     counted = desk.ask("GET", f"{ALL}/{shown['id']}/findings")["findings"]

@@ -45,6 +45,13 @@ def test_rotations_are_found_and_several_are_changed(scene: Applications, tmp_pa
         assert names(f"?q={shop.connection.name}") == ["pay", "shop"]
         assert "No rotation matches" in web.page(f"{base}?q=payroll+azure_client")
         assert names("?status=paused") == names("?status=mine") == []
+        web.page(f"{base}?status=nope", 422)
+        connections = f"/projects/{scene.project_id}/integrations/app-connections"
+        assert "Use one of: azure-client-secrets." in web.page(f"{connections}?app=nope", 400)
+        log = web.page("/organization/audit-log?event=create-secret-rotatoin&project=payments", 400)
+        assert "No event is called 'create-secret-rotatoin'." in log
+        assert "Similar: create-secret-rotation" in log
+        assert 'name="project" value="payments"' in log, "what was typed is still there"
 
         asked = web.page(f"{base}/several?act=pause&back=%2Foverview&id={ids[0]}&id={ids[1]}")
         assert "Pause rotation: 2 rotations" in asked
@@ -80,7 +87,7 @@ def test_the_audit_log_names_what_happened_to_what(scene: Applications, tmp_path
             assert "credential issued" in page  # of its rotation, which is a subject of its own
             assert "create app connection" in page
             assert "shop" not in page
-        assert "Nothing matches" in web.page(f"{log}?about=own-entra&by=nobody")
+        assert "called 'nobody'" in web.page(f"{log}?about=own-entra&by=nobody", 400)
         assert "Nothing matches" in web.page(f"{log}?until=2001-01-01")
         assert "own-entra" in web.page(f"{log}?since=2001-01-01&event=create-app-connection")
         assert "Write it as 2026-11-30." in web.page(f"{log}?since=yesterday", 400)

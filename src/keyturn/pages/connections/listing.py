@@ -10,6 +10,7 @@ from msgspec import Meta
 from keyturn.connections.domain import Connection
 from keyturn.connections.health import readable
 from keyturn.connections.search import ConnectionMatches, ConnectionQuery
+from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.pages.connections.badges import Badge, badges
 from keyturn.pages.connections.removed import RemovalLink, links
@@ -102,6 +103,14 @@ def routes(pages: ConnectionPages) -> list[PageRoute]:
 def _page(pages: ConnectionPages, actor: Actor, project_id: str | None, query: ListQuery) -> ListPage:
     scope = pages.place(actor, project_id)
     everywhere = project_id is None and query.scope == "all"
+    known = [provider.manifest.app for provider in pages.providers.all]
+    if query.app and query.app not in known:
+        raise Refused(
+            f"There is no kind of app '{query.app}'.",
+            code="connections.app_unknown",
+            fix=f"Use one of: {', '.join(known)}.",
+            field="app",
+        )
     search = ConnectionQuery(
         query.q, query.app, query.status, query.sort, query.order == "desc", query.page, query.size, everywhere
     )
