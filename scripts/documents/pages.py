@@ -316,13 +316,13 @@ def openapi() -> str:
     from keyturn.app.core import open_core  # noqa: PLC0415
     from keyturn.app.web import web_application  # noqa: PLC0415
     from keyturn.settings.reader import read_settings  # noqa: PLC0415
-    from keyturn.web.server.app import described  # noqa: PLC0415
+    from keyturn.web.server.app import openapi_document  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as folder:
         settings = read_settings({"KEYTURN_DATA_DIR": str(Path(folder) / "data")}, {})
         core = open_core(settings, lambda _sentence: None)
         try:
-            document = described(web_application(core, None), settings)
+            document = openapi_document(web_application(core, None), settings)
         finally:
             core.close()
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

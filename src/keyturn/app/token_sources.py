@@ -7,7 +7,7 @@ from pathlib import Path
 
 from keyturn.errors import Upstream
 from keyturn.ports.http import Transport
-from keyturn.providers.azure.assertions import audience_of, presented
+from keyturn.providers.azure.assertions import audience_of, read_presented
 from keyturn.providers.azure.managed_identity import ManagedIdentity
 from keyturn.providers.token_sources import GitHubToken, TokenFile, TokenSource, TokenSources, TokenVariable
 from keyturn.settings.model import Settings, TokenSourceSetting
@@ -46,7 +46,7 @@ def look(settings: Settings, sources: TokenSources) -> Iterator[SourceReport]:
     wanted = audience_of(settings.cloud)
     for one in settings.token_sources:
         try:
-            told = presented(sources.token(one.name, wanted))
+            told = read_presented(sources.token(one.name, wanted))
         except Upstream as error:
             yield SourceReport(one, wanted, error)
             continue

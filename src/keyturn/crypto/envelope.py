@@ -61,7 +61,7 @@ class DataKey:
     def opener(self, parts: "SealedParts", place: SealContext) -> Callable[[], Plaintext]:
         """Return what decrypts a value that was taken apart already. Raises, and what is returned does, as :meth:`open`."""
         if parts.key_id != self.id:
-            raise refused(place)
+            raise value_refused(place)
         nonce, sealed, binding, decrypt = (
             parts.body[:_NONCE],
             parts.body[_NONCE:],
@@ -73,7 +73,7 @@ class DataKey:
             try:
                 return Plaintext(decrypt(nonce, sealed, binding).decode(*_TEXT))
             except InvalidTag:
-                raise refused(place) from None
+                raise value_refused(place) from None
 
         return opened
 
@@ -100,7 +100,7 @@ class SealedParts:
         key_id, _, text = rest.partition(".")
         body = from_text(text)
         if version != FORMAT or not key_id or body is None or len(body) < _NONCE + _TAG:
-            raise refused(place)
+            raise value_refused(place)
         return cls(key_id, body)
 
 
@@ -116,7 +116,7 @@ def digest_key_id_of(digest: str) -> str:
     return parts[1] if len(parts) == 3 and parts[0] == DIGEST_FORMAT else ""
 
 
-def refused(place: SealContext) -> Misconfigured:
+def value_refused(place: SealContext) -> Misconfigured:
     """Build the error for a value that does not open at its place."""
     return Misconfigured(
         f"The sealed value in {place.table}.{place.column} of row {place.row} cannot be opened: "

@@ -110,7 +110,7 @@ def remove_old_uses(database: Database, confirmed_at: datetime, stopped: Callabl
     """
     while True:
         with database.read() as tx:
-            old = store.old(tx, confirmed_at - KEPT, AT_ONCE)
+            old = store.callers_to_forget(tx, confirmed_at - KEPT, AT_ONCE)
         if not old:
             return False
         with database.write() as tx:

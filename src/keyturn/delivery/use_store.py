@@ -136,7 +136,7 @@ def remove(tx: Tx, credential_id: str, caller: Caller) -> None:
     tx.run(_REMOVE, of_credential=credential_id, of_kind=caller.kind, of_caller=caller.id, of_instance=caller.instance)
 
 
-def old(tx: Tx, before: datetime, most: int) -> list[tuple[str, Caller]]:
+def callers_to_forget(tx: Tx, before: datetime, most: int) -> list[tuple[str, Caller]]:
     """Return up to so many callers with a credential that is gone, that were last seen before."""
     query = (
         sa.select(_USES.credential_id, _USES.caller_kind, _USES.caller_id, _USES.instance)

@@ -154,11 +154,11 @@ class Member:
         return ", ".join(role.slug for role in self.roles)
 
 
-def placed(order: Sequence[str], environment_id: str, position: int | None) -> list[str]:
-    """Return the order with the environment moved or added at the position, counted from 1; None: at the end."""
-    others = [other_id for other_id in order if other_id != environment_id]
+def place_at(order: Sequence[str], item_id: str, position: int | None) -> list[str]:
+    """Return the order with the id moved or added at the position, counted from 1; None: at the end."""
+    others = [other_id for other_id in order if other_id != item_id]
     index = len(others) if position is None else max(0, min(position - 1, len(others)))
-    return [*others[:index], environment_id, *others[index:]]
+    return [*others[:index], item_id, *others[index:]]
 
 
 RESERVED_SLUGS = frozenset({"identity-memberships"})

@@ -18,7 +18,7 @@ from keyturn.ports.clock import Clock, Ids
 from keyturn.projects import member_store as store
 from keyturn.projects.domain import GivenRole, Member, MemberRole, ProjectRef
 from keyturn.projects.role_domain import MOST_OF_MEMBER, period, require_given
-from keyturn.projects.roles import resolved
+from keyturn.projects.roles import role_of_slug
 from keyturn.projects.store import lock_project
 from keyturn.projects.store import refs as project_refs
 
@@ -188,7 +188,7 @@ class Members:
 
     def _held(self, tx: Tx, actor: Actor, project_id: str, given: GivenRole) -> MemberRole:
         try:
-            role = resolved(tx, project_id, given.slug)
+            role = role_of_slug(tx, project_id, given.slug)
         except NotFound as error:
             raise Refused(
                 error.message,
@@ -209,7 +209,7 @@ def _require_over(tx: Tx, actor: Actor, member: Member, now: datetime) -> None:
     for held in member.roles:
         if not held.ended(now):
             own = grantable(tx, actor, member.project_id, held.ends_at)
-            require_given(own, resolved(tx, member.project_id, held.slug))
+            require_given(own, role_of_slug(tx, member.project_id, held.slug))
 
 
 def _record(tx: Tx, actor: Actor, event: AuditEvent, member: Member, now: datetime, **facts: object) -> None:

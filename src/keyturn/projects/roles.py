@@ -51,14 +51,14 @@ class Roles:
     def by_slug(self, actor: Actor, project_id: str, slug: str) -> ProjectRole:
         with self._database.read() as tx:
             require(tx, actor, Action.READ_ROLES, Scope(actor.org_id, project_id))
-            return resolved(tx, project_id, slug)
+            return role_of_slug(tx, project_id, slug)
 
     def get(self, actor: Actor, project_id: str, role_id: str) -> ProjectRole:
         """Return the role by its id, which is its slug for a built-in one."""
         with self._database.read() as tx:
             require(tx, actor, Action.READ_ROLES, Scope(actor.org_id, project_id))
             if role_id in BUILT_IN:
-                return resolved(tx, project_id, role_id)
+                return role_of_slug(tx, project_id, role_id)
             return _found(store.by_id(tx, project_id, role_id), role_id)
 
     def find(self, actor: Actor, role_id: str) -> ProjectRole:
@@ -151,7 +151,7 @@ class Roles:
         lock_project(tx, project_id)
 
 
-def resolved(tx: Tx, project_id: str, slug: str) -> ProjectRole:
+def role_of_slug(tx: Tx, project_id: str, slug: str) -> ProjectRole:
     """Return the role with this slug, a built-in one or one of the project's own. Raises NotFound."""
     if slug in BUILT_IN:
         return next(role for role in built_in(project_id) if role.slug == slug)

@@ -32,7 +32,7 @@ from keyturn.projects.domain import (
     Project,
     ProjectChange,
     no_environment,
-    placed,
+    place_at,
     slug_taken,
 )
 from keyturn.projects.members import Members
@@ -327,7 +327,9 @@ class Projects:
         kind: ChangeKind,
         **more: str,
     ) -> Environment:
-        store.set_order(tx, placed([environment.id for environment in project.environments], environment_id, position))
+        store.set_order(
+            tx, place_at([environment.id for environment in project.environments], environment_id, position)
+        )
         now = _found(store.project(tx, project.org_id, project.id), project.id)
         changed = _in(now, environment_id=environment_id)
         facts = {"environmentId": changed.id, "name": changed.name, "slug": changed.slug, "position": changed.position}

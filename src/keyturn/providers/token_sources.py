@@ -77,7 +77,7 @@ class TokenFile:
                 content = file.read(LONGEST_TOKEN + 1)
             except OSError as error:
                 self._unreadable(error)
-        return checked(self.name, content)
+        return read_token(self.name, content)
 
     def _unreadable(self, error: OSError) -> NoReturn:
         raise NeedsAction(
@@ -104,7 +104,7 @@ class TokenVariable:
                 code="token_source.variable_missing",
                 fix="Set the variable that KEYTURN_TOKEN_SOURCES names, and restart the server.",
             )
-        return checked(self.name, value.encode())
+        return read_token(self.name, value.encode())
 
 
 # --- over the network -------------------------------------------------------------------------------------------------
@@ -142,14 +142,16 @@ class GitHubToken:
         if response.status >= 500 or response.status == 429:
             raise unreachable(self.name, f"status {response.status}")
         if response.status != 200 or not value:
-            raise refused(self.name, f"status {response.status}", "Check the permission `id-token: write` of the job.")
-        return checked(self.name, value.encode())
+            raise source_refused(
+                self.name, f"status {response.status}", "Check the permission `id-token: write` of the job."
+            )
+        return read_token(self.name, value.encode())
 
 
 # --- what all have in common ------------------------------------------------------------------------------------------
 
 
-def checked(name: str, content: bytes) -> Plaintext:
+def read_token(name: str, content: bytes) -> Plaintext:
     """Return a token that may be one: three parts of base64url. Whether it is any good the receiver tells."""
     text = content.strip().decode("ascii", "replace")
     parts = text.split(".")
@@ -184,6 +186,6 @@ def unreachable(name: str, why: str) -> Retryable:
     )
 
 
-def refused(name: str, why: str, fix: str) -> NeedsAction:
+def source_refused(name: str, why: str, fix: str) -> NeedsAction:
     """Build the error for a source that answered without a token."""
     return NeedsAction(f"The token source '{name}' gives no token: {why}.", code="token_source.refused", fix=fix)

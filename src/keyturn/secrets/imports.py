@@ -16,7 +16,7 @@ from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer
-from keyturn.projects.domain import placed
+from keyturn.projects.domain import place_at
 from keyturn.projects.store import lock_project
 from keyturn.secrets import access
 from keyturn.secrets.domain import Address, Import, Place, no_folder
@@ -110,7 +110,7 @@ class Imports:
                 environment, path = change.environment or source.environment, change.path or source.path
                 source = self._source(tx, actor, current.place, environment, path)
             there = store.of_folder(tx, current.row.folder_id)
-            order = placed([row.id for row in there], import_id, change.position or current.row.position)
+            order = place_at([row.id for row in there], import_id, change.position or current.row.position)
             after = replace(
                 current.row, environment_id=source.environment_id, path=source.path, position=order.index(import_id) + 1
             )

@@ -19,7 +19,7 @@ from keyturn.people import external_store, leaving
 from keyturn.people import store as people_store
 from keyturn.people.domain import ExternalIdentity, User
 from keyturn.ports.clock import Clock, Ids
-from keyturn.projects.roles import resolved
+from keyturn.projects.roles import role_of_slug
 from keyturn.sso import rights, store
 from keyturn.sso.domain import GroupRole, NewGroupRole
 
@@ -163,7 +163,7 @@ class GroupRoles:
             return None
         require(tx, actor, Action.EDIT_MEMBERS, Scope(actor.org_id, new.project_id))
         try:
-            role = resolved(tx, new.project_id, new.role)
+            role = role_of_slug(tx, new.project_id, new.role)
         except NotFound:
             fix = "Name a built-in role (admin, member, viewer, no-access) or one of the project's own by its slug."
             raise _no_such_role(new.role, fix) from None

@@ -30,18 +30,18 @@ def accepts_gzip(header: str) -> bool:
     return wanted.get("gzip", wanted.get("*", False))
 
 
-def gzipped(content: bytes) -> bytes:
+def gzip(content: bytes) -> bytes:
     """Compress. The same content gives the same bytes, so they may have an ETag."""
     making = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
     return making.compress(content) + making.flush()
 
 
-def compressed(response: Response, request_headers: Mapping[str, str]) -> Response:
+def compress(response: Response, request_headers: Mapping[str, str]) -> Response:
     """Compress an answer that may be: when it is good, long enough, and asked for."""
     response.headers["vary"] = "Accept-Encoding"
     if response.status != 200 or len(response.content) < LEAST:
         return response
     if accepts_gzip(request_headers.get("accept-encoding", "")):
-        response.content = gzipped(response.content)
+        response.content = gzip(response.content)
         response.headers["content-encoding"] = "gzip"
     return response

@@ -139,7 +139,7 @@ def refused_head(error: Refused, visit: RequestContext) -> Response:
     return json_response(problem.shape, problem.status)
 
 
-def unexpected(error: Exception, visit: RequestContext) -> Response:
+def unexpected_error(error: Exception, visit: RequestContext) -> Response:
     """Log what nobody foresaw, and say nothing of it to the caller."""
     return json_response(_unexpected(error, visit), 500)
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from keyturn.errors import KeyturnError, Unauthenticated
 from keyturn.kit.actor import Actor
-from keyturn.web.compression import compressed
+from keyturn.web.compression import compress
 from keyturn.web.cookies import KEPT, TOAST, Cookie, SessionCookie
 from keyturn.web.edge import Edge, Endpoint
 from keyturn.web.html.browser import BrowserContext, signed_in_by_cookie
@@ -196,7 +196,7 @@ def _shown(route: PageRoute, arguments: Mapping[str, object], view: "View", head
     if form_state is None or "form_state" not in route.signature.names:
         outcome = _call(route, arguments)
         answer = view.answer(outcome)
-        return compressed(answer, headers) if getattr(outcome, "compressed", False) else answer
+        return compress(answer, headers) if getattr(outcome, "compressed", False) else answer
     answer = view.answer(_call(route, {**arguments, "form_state": form_state}))
     return replace(answer, cookies=(*answer.cookies, Cookie(KEPT, "", timedelta(0))))
 

@@ -18,7 +18,7 @@ import msgspec
 from keyturn.errors import Refused, TimedOut, Unavailable, Untyped
 from keyturn.kit.secret import Plaintext
 from keyturn.web.auth import Authenticate, ByCookie, Caller, bearer, sign_in
-from keyturn.web.compression import compressed as compress
+from keyturn.web.compression import compress
 from keyturn.web.edge import Edge
 from keyturn.web.html.forms import FORM_TYPE, read_form
 from keyturn.web.messages import Request, Response

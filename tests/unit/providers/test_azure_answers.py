@@ -8,7 +8,7 @@ import pytest
 from keyturn.kit.retry_after import retry_after
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import HttpResponse
-from keyturn.providers.azure.responses import graph_answer, quoted, token_answer
+from keyturn.providers.azure.responses import graph_answer, quote_words, token_answer
 
 REQUEST = "9d4d5b3c-0000-4000-8000-00000000beef"
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
@@ -93,6 +93,6 @@ def test_bodies_without_sense_are_read_as_nothing_said(body: bytes) -> None:
 
 def test_quoted_words_are_one_short_line_without_secrets_or_tokens() -> None:
     token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
-    text = quoted(f"bad value abc8Q~secret\r\nfor {token} {'x' * 900}", [Plaintext("abc8Q~secret"), Plaintext("")])
+    text = quote_words(f"bad value abc8Q~secret\r\nfor {token} {'x' * 900}", [Plaintext("abc8Q~secret"), Plaintext("")])
     assert text.startswith("bad value *** for *** x")
     assert len(text) == 300

@@ -54,7 +54,7 @@ def command(app_id: str, trust: Trust) -> str:
     return f"az ad app federated-credential create --id {app_id} --parameters {shlex.quote(json.dumps(parameters))}"
 
 
-def presented(token: Plaintext) -> Presented:
+def read_presented(token: Plaintext) -> Presented:
     """Read what a token says; empty texts for what it does not say."""
     claims = token_claims(token.reveal())
     audience = claims.get("aud")

@@ -10,7 +10,7 @@ from keyturn.ports.http import TransportFailed
 from keyturn.providers.azure.assertions import Presented
 from keyturn.providers.azure.error_row import ErrorKind, ErrorRow, ErrorSource
 from keyturn.providers.azure.errors import UNREADABLE, WAIT, row_for
-from keyturn.providers.azure.responses import Answer, quoted, safe_id
+from keyturn.providers.azure.responses import Answer, quote_words, safe_id
 
 _POLICY = re.compile(r"'([0-9a-fA-F-]{36})'")
 _FINAL = {ErrorKind.ACTION: NeedsAction, ErrorKind.SIGN_IN_AGAIN: SignInAgain, ErrorKind.NEVER: Permanent}
@@ -131,9 +131,9 @@ def _texts(
         "status": answer.status,
         **subject.names,
         "policy": policy[1] if policy else "of the tenant",
-        "words": quoted(answer.text, hide) or f"status {answer.status}",
+        "words": quote_words(answer.text, hide) or f"status {answer.status}",
     }
-    label = quoted(answer.codes[0], hide) if answer.codes else str(answer.status)
+    label = quote_words(answer.codes[0], hide) if answer.codes else str(answer.status)
     label_text = f"AADSTS{label}" if label.isdigit() and answer.codes else label
     cause = row.cause.format_map(values).removesuffix(".")
     return f"{cause} ({label_text}).", row.fix.format_map(values)

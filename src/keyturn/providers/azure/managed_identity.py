@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import HttpRequest, HttpResponse, Transport, TransportFailed
-from keyturn.providers.token_sources import TIMEOUT, checked, refused, unreachable
+from keyturn.providers.token_sources import TIMEOUT, read_token, source_refused, unreachable
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,14 @@ class ManagedIdentity:
             raise unreachable(self.name, type(error).__name__) from None
         value = answer.get("access_token")
         if isinstance(value, str) and value:
-            return checked(self.name, value.encode())
+            return read_token(self.name, value.encode())
         if http.status == 429 or http.status >= 500:
             raise unreachable(self.name, f"status {http.status}")
         words = str(answer.get("error_description") or answer.get("error") or "no token")
         fix = "Assign the managed identity to this machine. Where it has several, name one in KEYTURN_TOKEN_SOURCES: "
-        raise refused(self.name, " ".join(words.split())[:200], fix + "managed-identity:, followed by its client id.")
+        raise source_refused(
+            self.name, " ".join(words.split())[:200], fix + "managed-identity:, followed by its client id."
+        )
 
 
 class _MachineResponse:

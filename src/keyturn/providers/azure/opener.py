@@ -87,7 +87,7 @@ def _opened(key: object, certificates: tuple[bytes, ...] = ()) -> OpenedKeyFile:
     return OpenedKeyFile(der, certificates, None, key.key_size)
 
 
-def encoded(key_file: OpenedKeyFile) -> dict[str, object]:
+def encode(key_file: OpenedKeyFile) -> dict[str, object]:
     """Return it as JSON can hold it."""
     return {
         "key": None if key_file.key is None else base64.b64encode(key_file.key).decode(),
@@ -97,7 +97,7 @@ def encoded(key_file: OpenedKeyFile) -> dict[str, object]:
     }
 
 
-def decoded(text: bytes) -> OpenedKeyFile:
+def decode(text: bytes) -> OpenedKeyFile:
     """Read what the program printed. Raises Unopened for what it refused, ValueError for anything else."""
     data = json.loads(text)
     if "why" in data:
@@ -115,7 +115,7 @@ def main() -> None:
     request = json.loads(sys.stdin.buffer.readline())
     passphrase = None if request["passphrase"] is None else request["passphrase"].encode()
     try:
-        answer = encoded(open_file(request["form"], base64.b64decode(request["data"]), passphrase))
+        answer = encode(open_file(request["form"], base64.b64decode(request["data"]), passphrase))
     except Unopened as unopened:
         answer = {"why": unopened.why}
     sys.stdout.write(json.dumps(answer))

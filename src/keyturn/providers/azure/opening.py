@@ -119,4 +119,4 @@ def _ask_opener(form: str, data: bytes, passphrase: bytes | None) -> OpenedKeyFi
         raise TooMuch  # ended for its processor time, or for its memory
     if process.returncode or not process.stdout:
         raise Unopened("malformed")
-    return opener.decoded(process.stdout)
+    return opener.decode(process.stdout)

@@ -81,7 +81,7 @@ def json_object(body: bytes) -> dict[str, object] | None:
     return value if isinstance(value, dict) else None
 
 
-def quoted(text: str, hide: Iterable[Plaintext]) -> str:
+def quote_words(text: str, hide: Iterable[Plaintext]) -> str:
     """Return Microsoft's own words for people: one line, short, without any of the secrets and without tokens."""
     for secret in hide:
         for form in _encodings(secret.reveal()) if len(secret) else ():

@@ -18,7 +18,7 @@ from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.http import HttpRequest, HttpResponse, Transport, TransportFailed
 from keyturn.ports.provider import AccessToken, SigningCertificate
-from keyturn.providers.azure.assertions import Presented, audience_of, presented, token_claims
+from keyturn.providers.azure.assertions import Presented, audience_of, read_presented, token_claims
 from keyturn.providers.azure.certificate import assertion
 from keyturn.providers.azure.clouds import Cloud
 from keyturn.providers.azure.error_mapping import ErrorContext, no_answer, refusal, unreadable
@@ -183,7 +183,7 @@ class Tokens:
         One that has expired is not sent; otherwise Entra ID alone judges it.
         """
         _refuse_nonsense(tenant_id, app_id, None)
-        told = presented(token)
+        told = read_presented(token)
         if told.expires_at is not None and self._clock.now() >= moved(told.expires_at, _SKEW_ALLOWED):
             raise _token_expired(told.expires_at)
         outcome = self._ask(cloud, tenant_id, app_id, _Assertion(token))

@@ -20,7 +20,7 @@ from keyturn.ports.provider import AccessToken, Tenant
 from keyturn.ports.use_reports import ActivityReport, ReportTrouble, SignIn, SignInReport, Unobservable
 from keyturn.providers.azure.capabilities import AUDIT_READ, grant, may_hold
 from keyturn.providers.azure.graph import Graph, GraphContext
-from keyturn.providers.azure.responses import graph_answer, json_object, quoted
+from keyturn.providers.azure.responses import graph_answer, json_object, quote_words
 
 PAGE = 1000
 """The most that a page of the sign-in log holds."""
@@ -119,7 +119,7 @@ class GraphUseReports:
             return ReportTrouble(
                 Unobservable.BETA_OFF,
                 "Microsoft Graph has no report here that names credentials: it is part of its beta version "
-                f"({quoted(code, [caller.token.value]) or response.status}).",
+                f"({quote_words(code, [caller.token.value]) or response.status}).",
             )
         return ReportTrouble(
             Unobservable.PROVIDER,

@@ -188,7 +188,7 @@ def build(
     fast = FastPath(gate, known_answers) if known_answers else None
     app = Application(edge, gate, BodyReads(body_timeout.total_seconds()), closers, fast, releases, later)
 
-    reference = cache(lambda: page.Reference(described(app, settings)))
+    reference = cache(lambda: page.Reference(openapi_document(app, settings)))
     for group in (*routes, health.router(status, clock), page.routes(reference)):
         app.add(group)
     if site:
@@ -211,7 +211,7 @@ def _nobody(_token: str, _ip: str) -> Actor:
     raise Unauthenticated("Nobody signs in here.", code="token.unknown")
 
 
-def described(app: Application, settings: Settings) -> dict[str, Any]:
+def openapi_document(app: Application, settings: Settings) -> dict[str, Any]:
     """Return the OpenAPI document of the application's routes, as plain data."""
     from keyturn.web import unbuilt  # noqa: PLC0415 - a start does not need it
     from keyturn.web.reference import openapi  # noqa: PLC0415

@@ -16,7 +16,7 @@ import structlog
 from keyturn.errors import Refused
 from keyturn.ports.clock import Ids
 from keyturn.web.auth import Network, RequestContext, client_ip
-from keyturn.web.error_responses import refused_head, unexpected
+from keyturn.web.error_responses import refused_head, unexpected_error
 from keyturn.web.etags import matches
 from keyturn.web.messages import Response
 from keyturn.web.server.admission import FOR_MACHINES, check_head, check_path
@@ -254,7 +254,7 @@ class _Reply:
 
     async def last_words(self, error: Exception) -> None:
         """Answer 500 if nothing was sent yet; else cut the connection, so that nobody takes a half for a whole."""
-        response = unexpected(error, self.visit)
+        response = unexpected_error(error, self.visit)
         if self.status:
             raise error
         await self.whole(response)

@@ -10,7 +10,7 @@ from keyturn.kit.secret import Plaintext
 from keyturn.ports.fields import Field, FieldFault
 from keyturn.ports.provider import AccessToken, Capability, RemoteApplication, RemoteCredential, Tenant, Trust
 from keyturn.ports.sign_in import CredentialWords, PermissionReport
-from keyturn.providers.azure.assertions import command, presented
+from keyturn.providers.azure.assertions import command, read_presented
 from keyturn.providers.azure.federated_credentials import MOST
 from keyturn.providers.azure.manifest import APP
 from keyturn.providers.azure.methods.fields import CLIENT, TENANT
@@ -98,7 +98,7 @@ class FederatedMethod(ApplicationMethod[Federated]):
         tenant = Tenant(cloud, stored.tenant_id)
         token = self._token(tenant, stored)
         self._provider.sign_in_by_assertion(tenant, stored.client_id, token)
-        told = presented(token)
+        told = read_presented(token)
         return replace(stored, issuer=told.issuer, subject=told.subject)
 
     def sign_in(self, tenant: Tenant, credentials: Federated) -> AccessToken:
@@ -112,7 +112,7 @@ class FederatedMethod(ApplicationMethod[Federated]):
         return Federated(tenant_id, client_id, source, trust.issuer, trust.subject)
 
     def trust_of(self, tenant: Tenant, source: str) -> Trust:
-        told = presented(self._sources.token(source, self._provider.token_audience(tenant)))
+        told = read_presented(self._sources.token(source, self._provider.token_audience(tenant)))
         return Trust(told.issuer, told.subject, told.audience)
 
     def trusts(self, tenant: Tenant, token: AccessToken, object_id: str) -> Mapping[str, Trust]:
