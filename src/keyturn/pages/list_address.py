@@ -40,7 +40,8 @@ class ListAddress:
     def at(self, **changes: object) -> str:
         """Return the list with these changes. What is as usual is left out; a change begins at page one."""
         usual = _values(self.plain)
-        values = _values(self.query) | {"page": 1} | changes
+        first = {"page": 1} if "page" in usual else {}
+        values = _values(self.query) | first | changes
         chosen = {name: value for name, value in values.items() if value != usual[name]}
         return f"{self.path}?{urlencode(chosen)}" if chosen else self.path
 
@@ -60,15 +61,16 @@ class ListAddress:
         direction = ("ascending" if ascending else "descending") if is_sorted else ""
         return Column(key, label, self.at(sort=key, order="desc" if is_sorted and ascending else "asc"), direction)
 
-    def pager(self, page: int, pages: int, size: int, shown: int, total: int) -> Pager:
+    def pager(self, page: int, pages: int, size: int, shown: int, total: int, name: str = "page") -> Pager:
+        """``name`` is that of the page's number, where an address has one for each of several lists."""
         first = (page - 1) * size
         return Pager(
             first + 1,
             first + shown,
             total,
-            self.at(page=page - 1) if page > 1 else None,
-            self.at(page=page + 1) if page < pages else None,
-            self.at(page=pages) if page + 1 < pages else None,
+            self.at(**{name: page - 1}) if page > 1 else None,
+            self.at(**{name: page + 1}) if page < pages else None,
+            self.at(**{name: pages}) if page + 1 < pages else None,
         )
 
 

@@ -12,7 +12,7 @@ from keyturn.identities.domain import NewIdentity, UniversalAuthChanges
 from keyturn.kit.actor import ActorKind, Role
 from keyturn.kit.clock import MovableClock
 from keyturn.pages.projects.role_lines import lines_of, permissions_of
-from keyturn.projects.domain import NewProject
+from keyturn.projects.domain import GivenRole, NewProject
 from keyturn.projects.role_domain import NewRole
 from keyturn.projects.service import Projects
 from tests.databases import sqlite_database
@@ -149,3 +149,24 @@ def test_the_page_of_an_identity_adds_it_to_a_project_and_shows_a_line_that_read
     assert f"/api/v4/secrets?projectId={project.id}&environment=dev" in text
     assert "Add to project" not in text, "there is no other project"
     assert projects.members.get(house.admin, project.id, ActorKind.IDENTITY, robot.id).role_slugs == "viewer"
+
+
+def test_a_page_shows_fifty_members_and_finds_the_others(house: AccessFixture, projects: Projects, tab: Tab) -> None:
+    project = projects.create(house.admin, NewProject(name="Payments"))
+    page = f"/projects/{project.id}/members"
+    for number in range(51):
+        robot = house.access.identities.create(house.admin, NewIdentity(f"robot-{number:02}", Role.NO_ACCESS))
+        projects.members.add_identity(house.admin, project.id, robot.id, [GivenRole("viewer")])
+        tab.clock.advance(1)
+    text = shown(tab, page)
+    assert ("1 to 50 of 52" in text, "robot-48" in text, "robot-49" in text) == (True, True, False), (
+        "its maker is one, too"
+    )
+    later = shown(tab, f"{page}?identities=2")
+    assert ("robot-48" in later, "robot-50" in later) == (False, True)
+    found = shown(tab, f"{page}?q=ROBOT-50")
+    assert ("robot-50" in found, "robot-49" in found) == (True, False)
+    last = projects.members.get(house.admin, project.id, ActorKind.IDENTITY, robot.id)
+    refused = tab.post(f"{page}/{last.id}/role", {})
+    assert (refused.status_code, "Roles of robot-50" in refused.text) == (422, True), "the form is where it was"
+    assert "robot-50" in shown(tab, f"{page}?identities=99"), "beyond the last page is the last one"

@@ -10,6 +10,7 @@ from msgspec import Meta
 from keyturn.accounts.service import Access
 from keyturn.identities.domain import Identity
 from keyturn.kit.actor import Actor, ActorKind, Role
+from keyturn.pages.list_address import ListAddress, Pager
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.people.domain import User
 from keyturn.ports.clock import Clock
@@ -30,14 +31,54 @@ class MembersPage(Page):
     section: ClassVar[str] = "projects"
 
     project: ProjectHeader
-    people: Sequence[Member]
-    identities: Sequence[Member]
+    query: "MembersQuery"
+    people: "Shown"
+    identities: "Shown"
     others: Sequence[User]
     machines: Sequence[Identity]
     roles: Sequence[ProjectRole]
     now: datetime
     form_state: FormState
     tab: str = "members"
+
+
+class MembersQuery(ApiModel, rename=None):
+    """What the address of the page says: words that are looked for, and which page of each of the two lists."""
+
+    q: Annotated[Trimmed, Meta(max_length=200)] = ""
+    people: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    identities: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a page shows of the members of one kind, and how many of them there are, whatever is looked for."""
+
+    members: Sequence[Member]
+    all: int
+    pager: Pager
+
+
+SHOWN = 50
+"""Members of one kind on a page: each has two forms."""
+
+
+def shown(
+    members: Sequence[Member], query: MembersQuery, which: str, address: ListAddress, form_state: FormState
+) -> Shown:
+    """Return the part of the members that the query asks for, and besides it whose form was sent and refused."""
+    words = query.q.lower().split()
+    matches = [each for each in members if all(word in _text(each) for word in words)]
+    pages = max(1, -(-len(matches) // SHOWN))
+    number = min(getattr(query, which), pages)
+    part = matches[(number - 1) * SHOWN : number * SHOWN]
+    pager = address.pager(number, pages, SHOWN, len(part), len(matches), which)
+    sent = [each for each in members if f"/{each.id}/" in form_state.form and each not in part]
+    return Shown([*part, *sent], len(members), pager)
+
+
+def _text(member: Member) -> str:
+    return f"{member.name} {member.first_name} {member.last_name}".lower()
 
 
 KEEP = "keep"
@@ -68,15 +109,17 @@ def router(projects: Projects, access: Access, heads: ProjectHeaders, clock: Clo
     """Return the page of a project's members, and what can be done on it."""
 
     @get("/projects/{project_id}/members")
-    def show_members(actor: Actor, project_id: str, form_state: FormState) -> MembersPage:
+    def show_members(actor: Actor, project_id: str, query: MembersQuery, form_state: FormState) -> MembersPage:
         head = heads.project(actor, project_id)
         people = projects.members.list(actor, project_id, ActorKind.USER)
         identities = projects.members.list(actor, project_id, ActorKind.IDENTITY)
+        address = ListAddress(f"/projects/{project_id}/members", query, MembersQuery())
         inside = {member.member_id for member in (*people, *identities)}
         return MembersPage(
             head,
-            people,
-            identities,
+            query,
+            shown(people, query, "people", address, form_state),
+            shown(identities, query, "identities", address, form_state),
             [user for user in access.users.list(actor) if user.id not in inside],
             [identity for identity in access.identities.list(actor) if identity.id not in inside],
             projects.roles.list(actor, project_id),
