@@ -115,11 +115,15 @@ def _strays(found: Sequence[Comparison]) -> Iterator[CheckupFinding]:
     named = ", ".join(f"'{stray.name}' (Key ID {stray.key_id})" for _, stray in strays[:_NAMED])
     more = f" and {len(strays) - _NAMED} more" if len(strays) > _NAMED else ""
     rotation, stray = strays[0]
+    were = counted(
+        len(strays),
+        "credential at Entra ID was made by a Keyturn server and is",
+        "credentials at Entra ID were made by a Keyturn server and are",
+    )
     yield CheckupFinding(
         "warn",
         _SUBJECT,
-        f"{counted(len(strays), 'credential')} at Entra ID, made by a Keyturn server, not in this database: {named}{more}."
-        " An older copy of it was put back, or another copy is in use.",
+        f"{were} not in this database: {named}{more}. An older copy of it was put back, or another copy is in use.",
         "Stop the other installation if there is one. They are left alone, as programs may have them; later, delete each with:"
         f" az ad app credential delete --id {rotation.app_id} --key-id {stray.key_id}",
     )
