@@ -1,10 +1,11 @@
 """What needs somebody when the demonstration stays, so that the overview has something to say and an alarm arrives.
 
-A secret that ends in five hours, a connection whose application was disabled, and a removal that a program holds up.
+A secret that ends in five hours, a connection whose application was disabled, a removal that a program holds up, and whatever
+the inventory of the tenant finds, which is read through a connection that may do nothing else.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keyturn.demo.application import MAPPING, ROTATIONS, WEBSHOP
@@ -15,6 +16,8 @@ PATIENCE_SECONDS = 60.0
 HOURS_LEFT = 5
 PATH = "/orders"
 READER = "night-batch"
+WRITES_OWNED = ("Application.ReadWrite.OwnedBy",)
+READS = ("Application.Read.All", "AuditLog.Read.All", "Directory.Read.All")
 EXPECTED = frozenset({"credential-ends", "connection-refused", "old-credential-used"})
 
 
@@ -35,6 +38,8 @@ class DemoTrouble:
         dead = self._connect("reports-entra", "Reports")
         # A secret that was deleted would do as well, half an hour later: until then replicas explain the refusal.
         self._line.entra("PATCH", f"applications/{dead['object_id']}", {"disabled": True})
+        reader = self._connect("tenant-reader", "Directory reader", permissions=READS)
+        self._line.api("PUT", f"{CONNECTIONS}/{reader['connection']}/inventory", {"enabled": True})
         self._hold_up_a_removal()
         until = time.monotonic() + PATIENCE_SECONDS
         while self._missing([ending["connection"], dead["connection"]]):
@@ -48,13 +53,15 @@ class DemoTrouble:
             self._line.api("POST", f"{CONNECTIONS}/{connection_id}/test")
         return EXPECTED - {one["kind"] for one in self._line.api("GET", "/api/v1/overview")["conditions"]}
 
-    def _connect(self, name: str, application: str, hours: float | None = None) -> Mapping[str, str]:
+    def _connect(
+        self, name: str, application: str, hours: float | None = None, permissions: Sequence[str] = WRITES_OWNED
+    ) -> Mapping[str, str]:
         """Make an application with a secret, which ends in so many hours, and a connection that does not rotate it."""
         tenant = self._line.stage.entra["demo"]["tenant_id"]
         now = float(self._line.entra("GET", "clock")["now"])
         new = {
             "name": application,
-            "permissions": ["Application.ReadWrite.OwnedBy"],
+            "permissions": permissions,
             "owns_itself": True,
             "secrets": 0,
         }

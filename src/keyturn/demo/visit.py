@@ -74,6 +74,7 @@ Still running (Ctrl-C ends it). Alarms come by e-mail within a minute, and are p
                  or through Entra ID: Ada Admin is a member by her group Operators; Uri User is refused, and told why
   Keyturn        {stage.url}/projects/{self._project}/integrations/app-connections
   A rotation     {stage.url}/projects/{webshop}/integrations/secret-rotations   its two secrets are in prod, {PATH}
+  Inventory      {stage.url}/inventory   every credential of the tenant: who owns it, when it ends, what is wrong with it
   API reference  {stage.url}/api/docs   token {self._line.token}
   Metrics        curl -H "Authorization: Bearer {stage.metrics_token}" {stage.url}/metrics
   Entra ID       {stage.entra["authority"]}   trust {stage.ca_file}; a browser warns once
