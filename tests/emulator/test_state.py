@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import shutil
 import signal
 import ssl
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -39,6 +41,7 @@ def test_an_export_is_everything_and_an_import_begins_with_it(
     scene.emulator.admin.create_group(scene.tenant, "group", members=(people.ada,))
     scene.emulator.admin.set_policy(scene.tenant, passwordCredentials=[{"restrictionType": "passwordAddition"}])
     scene.emulator.admin.create_subscription(scene.tenant, "sub", owners=(app.principal_id,))
+    scene.emulator.admin.trust_issuer("https://ci.example", "k1", certificate.public_key_pem)
     deleted = scene.application("deleted")
     scene.graph(reader, "DELETE", f"applications/{deleted.object_id}")
     refresh = people.tokens()["refresh_token"]
@@ -72,6 +75,8 @@ def test_an_export_is_everything_and_an_import_begins_with_it(
         with pytest.raises(ValueError, match=r"not|no nonsense"):
             other.restore(wrong)
     assert json.loads(json.dumps(other.snapshot())) == kept, "what does not fit changes nothing"
+    copy = EmulatorFixture(other, VirtualClock(scene.clock.now()), scene.tenant)
+    assert admin(copy, "GET", "issuers") == admin(scene, "GET", "issuers")
     assert admin(scene, "GET", "export")["tenants"][0]["id"] == scene.tenant
     admin(scene, "POST", "import", kept)
 
@@ -147,6 +152,15 @@ def served(folder: Path, *options: str) -> tuple[subprocess.Popen[bytes], dict[s
     return process, content, ssl.create_default_context(cafile=content["ca_file"])
 
 
+def write_until_it_dies(request: urllib.request.Request, trusted: ssl.SSLContext, answered: list[str]) -> None:
+    while True:
+        try:
+            with urllib.request.urlopen(request, context=trusted) as response:
+                answered.append(json.load(response)["value"])
+        except (OSError, ValueError, http.client.HTTPException):
+            return
+
+
 def test_what_was_answered_is_there_after_a_kill(tmp_path: Path) -> None:
     first, at, trusted = served(tmp_path, "--demo")
     try:
@@ -158,9 +172,17 @@ def test_what_was_answered_is_there_after_a_kill(tmp_path: Path) -> None:
         url = f"{at['authority']}/{at['demo']['tenant_id']}/discovery/v2.0/keys"
         with urllib.request.urlopen(url, context=trusted) as response:
             keys = json.load(response)["keys"]
+        answered = [made["value"]]
+        writers = [threading.Thread(target=write_until_it_dies, args=(request, trusted, answered)) for _ in range(3)]
+        for writer in writers:
+            writer.start()
+        while len(answered) < 20 and any(writer.is_alive() for writer in writers):
+            time.sleep(0.01)
     finally:
         first.send_signal(signal.SIGKILL)
         first.wait()
+    for writer in writers:
+        writer.join()
     certificate = (tmp_path / "ca.pem").read_bytes()
     shutil.copytree(tmp_path / "state", tmp_path / "copy")
     second, again, _ = served(tmp_path, "--demo", "--seed-file", "nothing is planted over what was kept")
@@ -168,7 +190,7 @@ def test_what_was_answered_is_there_after_a_kill(tmp_path: Path) -> None:
         assert again["demo"] == at["demo"]
         assert (tmp_path / "ca.pem").read_bytes() == certificate, "clients that trusted it still do"
         with urllib.request.urlopen(f"{again['admin']}/applications/{app['object_id']}", context=trusted) as response:
-            assert made["value"] in {item["value"] for item in json.load(response)["secrets"]}
+            assert set(answered) <= {item["value"] for item in json.load(response)["secrets"]}
         url = f"{again['authority']}/{again['demo']['tenant_id']}/discovery/v2.0/keys"
         with urllib.request.urlopen(url, context=trusted) as response:
             assert [item["kid"] for item in json.load(response)["keys"]] == [item["kid"] for item in keys]

@@ -164,3 +164,40 @@ def test_the_secrets_engine_of_vault_leases_secrets_of_applications_and_replaces
     target = admin.create_application(client.tenant, "target", secrets=0)
     run_go(client, "vault", 3, SUBSCRIPTION=subscription, TARGET=target.object_id)
     assert not admin.secrets(target.object_id)
+
+
+def java_classes(mvn: str) -> Path:
+    """The folder with the Java program and the libraries that its pom.xml names, built where it is missing or was changed."""
+    names = ("pom.xml", "src/main/java/Clients.java")
+    digest = hashlib.sha256(b"".join((HERE / "java" / name).read_bytes() for name in names)).hexdigest()
+    folder = BUILT / f"java-{digest[:16]}"
+    if not (folder / "whole").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(HERE / "java", folder)
+        goals = ("compile", "dependency:copy-dependencies", "-DoutputDirectory=target/libs", "-DincludeScope=runtime")
+        fetched(mvn, "-q", "-B", *goals, at=folder)
+        (folder / "whole").touch()
+    return folder / "target"
+
+
+@pytest.mark.compiled
+@pytest.mark.timeout(1500)
+def test_libraries_for_java_sign_in_and_notice_that_a_secret_was_rotated(client: Client, tmp_path: Path) -> None:
+    java, keytool, classes = program("java"), program("keytool"), java_classes(program("mvn"))
+    running, admin, store = client.running, client.emulator.admin, tmp_path / "emulator.p12"
+    trust = [keytool, "-importcert", "-noprompt", "-alias", "emulator", "-file", running.ca_file, "-keystore", store]
+    subprocess.run([*trust, "-storetype", "PKCS12", "-storepass", "changeit"], check=True, capture_output=True)
+    [first] = [secret.key_id for secret in admin.secrets(client.app_id) if secret.value == client.secret]
+    told = {
+        "AUTHORITY": running.authority,
+        "TENANT": client.tenant,
+        "CLIENT": client.app_id,
+        "SECRET": client.secret,
+        "NEXT_SECRET": admin.add_secret(client.app_id, "next").value,
+        "SECRET_URL": f"{running.admin}/applications/{client.app_id}/secrets/{first}",
+        "CERTIFICATE": str(client.certificate),
+    }
+    options = [f"-Djavax.net.ssl.trustStore={store}", "-Djavax.net.ssl.trustStorePassword=changeit"]
+    command = [java, *options, "-cp", f"{classes / 'classes'}:{classes / 'libs'}/*", "Clients"]
+    done = subprocess.run(command, env=os.environ | told, capture_output=True, text=True, timeout=200, check=False)
+    assert done.stdout.strip().splitlines()[-1:] == ["ok"], done.stdout + done.stderr

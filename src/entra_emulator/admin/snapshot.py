@@ -10,6 +10,7 @@ from entra_emulator.directory.audit_log import AuditRecord
 from entra_emulator.directory.codec import Unreadable, decode, encode
 from entra_emulator.directory.directory import Directory, ManagedIdentity, Tenant
 from entra_emulator.directory.first_party import introduce
+from entra_emulator.directory.issuers import KeptIssuers
 from entra_emulator.directory.sessions import RefreshToken
 from entra_emulator.directory.world import World
 from entra_emulator.faults.ledger import Entry
@@ -28,6 +29,7 @@ class Snapshot:
     machine: list[ManagedIdentity] = field(default_factory=list)
     refresh_tokens: dict[str, RefreshToken] = field(default_factory=dict)
     demo: Demo | None = None
+    issuer_keys: KeptIssuers = field(default_factory=KeptIssuers)
 
 
 def take(world: World, ahead: float, demo: Demo | None) -> dict[str, Any]:
@@ -39,6 +41,7 @@ def take(world: World, ahead: float, demo: Demo | None) -> dict[str, Any]:
         tenants=list(world.directory.tenants.values()),
         machine=world.machine,
         refresh_tokens=world.sessions.refresh_tokens(),
+        issuer_keys=world.issuers.kept,
     )
     encoded: dict[str, Any] = encode(snapshot)
     return encoded | {"demo": asdict(demo) if demo else None}
@@ -56,6 +59,7 @@ def put(world: World, value: Any) -> Snapshot:
         world.rng.setstate((version, tuple(numbers), gauss))
     world.directory, world.machine = directory, snapshot.machine
     world.sessions.keep_refresh_tokens(snapshot.refresh_tokens)
+    world.issuers.kept = snapshot.issuer_keys
     return snapshot
 
 

@@ -46,12 +46,20 @@ class IssuerKeys:
     """Why the last try to fetch found nothing; 0 if it found keys."""
 
 
+@dataclass(slots=True)
+class KeptIssuers:
+    """All keys by issuer: those that were given, and those that were fetched."""
+
+    given: dict[str, dict[str, RSAPublicKey]] = field(default_factory=dict)
+    fetched: dict[str, IssuerKeys] = field(default_factory=dict)
+
+
 class Issuers:
-    """The keys of all outside issuers: those that were given, and those that were fetched."""
+    """The keys of all outside issuers. `changes` counts how often something was fetched, or could not be."""
 
     def __init__(self) -> None:
-        self._given: dict[str, dict[str, RSAPublicKey]] = {}
-        self._fetched: dict[str, IssuerKeys] = {}
+        self.kept = KeptIssuers()
+        self.changes = 0
 
     def give(self, issuer: str, key_id: str, public_key_pem: bytes) -> None:
         """Makes a key known without asking the issuer. Raises ValueError for what is not an RSA key in PEM form."""
@@ -61,18 +69,18 @@ class Issuers:
             raise ValueError("not a public key in PEM form") from error
         if not isinstance(key, RSAPublicKey):
             raise ValueError("not an RSA key")  # noqa: TRY004 - bad input, like the case above
-        self._given.setdefault(issuer, {})[key_id] = key
+        self.kept.given.setdefault(issuer, {})[key_id] = key
 
     def clear(self) -> None:
         """Forgets all keys, so that they are fetched anew."""
-        self._given.clear()
-        self._fetched.clear()
+        self.kept.given.clear()
+        self.kept.fetched.clear()
 
     def due(self, issuer: str, now: float) -> bool:
         """Whether the issuer has to be asked before its tokens can be judged."""
-        if issuer in self._given:
+        if issuer in self.kept.given:
             return False
-        known = self._fetched.get(issuer)
+        known = self.kept.fetched.get(issuer)
         return known is None or now >= known.fetch_after
 
     def keep(
@@ -82,11 +90,12 @@ class Issuers:
 
         Keys that are known stay in use while the issuer cannot be asked (assumed).
         """
-        known = self._fetched.get(issuer)
+        self.changes += 1
+        known = self.kept.fetched.get(issuer)
         if known is None:
-            if len(self._fetched) >= _MOST_ISSUERS:
-                del self._fetched[next(iter(self._fetched))]
-            known = self._fetched[issuer] = IssuerKeys()
+            if len(self.kept.fetched) >= _MOST_ISSUERS:
+                del self.kept.fetched[next(iter(self.kept.fetched))]
+            known = self.kept.fetched[issuer] = IssuerKeys()
         if isinstance(outcome, IssuerError):
             known.failure, known.fetch_after = outcome.code, now + _PAUSE
             return
@@ -96,10 +105,10 @@ class Issuers:
 
     def key(self, issuer: str, key_id: str, now: float) -> RSAPublicKey | None:
         """The key, if it is known by now. Raises IssuerError where nothing is known since the issuer cannot be asked."""
-        given = self._given.get(issuer)
+        given = self.kept.given.get(issuer)
         if given is not None:
             return given.get(key_id)
-        known = self._fetched.get(issuer)
+        known = self.kept.fetched.get(issuer)
         if known is None:
             raise IssuerError(UNREACHABLE)
         if not known.keys:
@@ -108,7 +117,7 @@ class Issuers:
 
     def as_json(self) -> list[dict[str, Any]]:
         """What is known, for those who set the scene."""
-        given = [{"issuer": name, "keys": sorted(keys), "given": True} for name, keys in self._given.items()]
+        given = [{"issuer": name, "keys": sorted(keys), "given": True} for name, keys in self.kept.given.items()]
         fetched = [
             {
                 "issuer": name,
@@ -118,7 +127,7 @@ class Issuers:
                 "usable_from": known.usable_from if known.keys else None,
                 "failure": known.failure or None,
             }
-            for name, known in self._fetched.items()
+            for name, known in self.kept.fetched.items()
         ]
         return given + fetched
 

@@ -84,6 +84,11 @@ class Emulator:
         return self._world.ledger
 
     @property
+    def issuers_asked(self) -> int:
+        """How often keys of an outside issuer were fetched, or could not be."""
+        return self._world.issuers.changes
+
+    @property
     def faults(self) -> FaultPlan:
         """The scripted faults; add to them at any time."""
         return self._world.faults

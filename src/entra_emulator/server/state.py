@@ -30,7 +30,7 @@ class StateFolder:
         self._path = path
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._directory, self._log = path / "directory.json", path / "log.jsonl"
-        self._noted = 0
+        self._noted = self._asked = 0
         self._demo: Demo | None = None
 
     def authority(self) -> trustme.CA:
@@ -75,7 +75,11 @@ class StateFolder:
         self._add_to_log(emulator)
         entry = emulator.ledger.get(response.sequence)
         person = entry is not None and bool(entry.user)
-        if request.method not in _READS and (person or not is_token_path(request.url.partition("?")[0])):
+        asked = emulator.issuers_asked
+        if request.method in _READS:
+            return
+        if person or asked != self._asked or not is_token_path(request.url.partition("?")[0]):
+            self._asked = asked
             self.save(emulator)
 
     def _add_to_log(self, emulator: Emulator) -> None:
