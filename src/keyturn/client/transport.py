@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from keyturn import __version__
 from keyturn.client.domain import Outage
 from keyturn.errors import Misconfigured
+from keyturn.kit import proxies
 
 if TYPE_CHECKING:
     import httpx2
@@ -98,12 +99,15 @@ class Http:
                 context.minimum_version = ssl.TLSVersion.TLSv1_2
                 if self._ca is not None:
                     context.load_verify_locations(cadata=self._ca)
-                self._opened = httpx2.Client(
-                    verify=context,
-                    limits=httpx2.Limits(max_connections=None),  # many folders may wait for changes at once
-                    follow_redirects=False,
-                    headers={"user-agent": f"keyturn/{__version__}", "accept": "application/json"},
-                )
+                try:
+                    self._opened = httpx2.Client(
+                        verify=context,
+                        limits=httpx2.Limits(max_connections=None),  # many folders may wait for changes at once
+                        follow_redirects=False,
+                        headers={"user-agent": f"keyturn/{__version__}", "accept": "application/json"},
+                    )
+                except (ImportError, ValueError, httpx2.InvalidURL):
+                    raise Outage(proxies.UNUSABLE) from None
             return self._opened
 
 

@@ -29,7 +29,9 @@ _LABEL = r"[^\W\d_][\w .()/*\"'-]{0,60}?[\s:=]+"
 _HEX = r"([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})"
 _DRESS = f"[{re.escape(WRAPPING)}]*"
 _ID = re.compile(rf"{_DRESS}(?:{_LABEL})?{_DRESS}(?:urn:uuid:)?{_HEX}[{re.escape(WRAPPING)},;.]*", re.IGNORECASE)
-_ENTRA_SECRET = re.compile(r"[A-Za-z0-9_.~-]{3}[0-9]Q~[A-Za-z0-9_.~-]{20,}")
+_ENTRA_SECRET = re.compile(
+    rf"{_DRESS}(?:{_LABEL})?{_DRESS}([A-Za-z0-9_.~-]{{3}}[0-9]Q~[A-Za-z0-9_.~-]{{20,}})[{re.escape(WRAPPING)},;]*"
+)
 _SPELT = re.compile(r"(?<!\\)\\{1,4}(?:r\\{1,4}n|[nrt])")
 _LINE_END = re.compile(r"\r\n?|[\x85\u2028\u2029]")
 _QUOTED_MAIL = re.compile(r"^[ \t]*[>|][>| \t]*", re.MULTILINE)
@@ -57,11 +59,12 @@ def identifier(text: str) -> str:
 def secret(text: str) -> str:
     """Return a secret without what stands around it. Inside nothing is changed, however odd.
 
-    Quotes are taken away only from what has the form of a secret made by Entra ID, since others may begin with one.
+    Quotes and a label (``AZURE_CLIENT_SECRET="..."``) are taken away only from what has the form of a secret made by Entra ID,
+    since others may begin with one.
     """
     plain = trimmed(text)
-    inner = plain.strip(QUOTES)
-    return inner if inner != plain and _ENTRA_SECRET.fullmatch(inner) else plain
+    match = _ENTRA_SECRET.fullmatch(plain) if len(plain) <= _LONGEST_ID else None
+    return match[1] if match else plain
 
 
 def block(text: str) -> str:

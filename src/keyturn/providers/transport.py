@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from keyturn import __version__
 from keyturn.errors import Misconfigured
+from keyturn.kit import proxies
 from keyturn.ports.http import HttpRequest, HttpResponse, ResponseTooLarge, TransportFailed
 
 if TYPE_CHECKING:
@@ -112,18 +113,22 @@ class HttpTransport:
 def _open(name: str | None, ca: str | None, *, direct: bool) -> "httpx2.Client":
     import httpx2  # noqa: PLC0415
 
-    return httpx2.Client(
-        verify=trust(ca),
-        limits=httpx2.Limits(max_connections=100, max_keepalive_connections=32, keepalive_expiry=30.0),
-        follow_redirects=False,
-        trust_env=not direct,
-        # Entra's cookies pin a client to one replica, which would make a proof of replication worthless.
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        headers={
-            "user-agent": f"keyturn/{__version__}" + (f" ({name})" if name else ""),
-            "accept-encoding": "gzip",
-        },
-    )
+    context = trust(ca)
+    try:
+        return httpx2.Client(
+            verify=context,
+            limits=httpx2.Limits(max_connections=100, max_keepalive_connections=32, keepalive_expiry=30.0),
+            follow_redirects=False,
+            trust_env=not direct,
+            # Entra's cookies pin a client to one replica, which would make a proof of replication worthless.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            headers={
+                "user-agent": f"keyturn/{__version__}" + (f" ({name})" if name else ""),
+                "accept-encoding": "gzip",
+            },
+        )
+    except (ImportError, ValueError, httpx2.InvalidURL):
+        raise TransportFailed(proxies.UNUSABLE, sent=False) from None
 
 
 def trust(ca: str | None) -> ssl.SSLContext:

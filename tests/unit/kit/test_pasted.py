@@ -91,10 +91,19 @@ def test_no_letter_of_a_secret_is_lost(text: str) -> None:
     assert result == text or result == text.strip(pasted.QUOTES)
 
 
-def test_quotes_are_taken_only_from_what_entra_made() -> None:
+def test_quotes_and_labels_are_taken_only_from_what_entra_made() -> None:
     secret = "abc8Q~0123456789.abcdefghijklmnopqrstuvwx"
-    assert pasted.secret(f'"{secret}"') == secret
-    assert pasted.secret('"chosen by a person"') == '"chosen by a person"'
+    for dressed in (
+        '"{}"',
+        '"password": "{}",',
+        "Value: {}",
+        "export AZURE_CLIENT_SECRET='{}'",
+        "\u201c{}\u201d",
+        "{},",
+    ):
+        assert pasted.secret(dressed.format(secret)) == secret
+    for chosen in ('"chosen by a person"', "Value: abc8Q~short", "pass=word,", f"{secret} {secret}"):
+        assert pasted.secret(chosen) == chosen
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ import pytest
 import trustme
 
 from keyturn import __version__
+from keyturn.client.domain import Outage
+from keyturn.client.transport import Http
 from keyturn.errors import Misconfigured
 from keyturn.ports.http import HttpRequest, TransportFailed
 from keyturn.providers.transport import RESPONSE_LIMIT, HttpTransport
@@ -301,4 +303,25 @@ def test_what_a_proxy_refuses_is_told_apart(
             transport.send(HttpRequest("GET", "https://graph.test/v1.0"))
         transport.close()
     assert (caught.value.proxy_status, caught.value.sent) == (status, False)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "socks5://user:canary@127.0.0.1:1080",
+        "'http://user:canary@127.0.0.1:3128'",
+        "ftp://127.0.0.1:21",
+        "http://127.0.0.1:port",
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_told_by_its_variable(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    transport = HttpTransport()
+    error = failure(transport, HttpRequest("GET", "https://graph.test/v1.0"))
+    assert "HTTPS_PROXY" in str(error)
+    assert "canary" not in str(error)
+    assert not error.sent
+    with pytest.raises(Outage, match="HTTPS_PROXY") as caught:
+        Http("https://keyturn.test").send("GET", "/api/status")
     assert "canary" not in str(caught.value)

@@ -3,6 +3,7 @@
 The most common mistakes each get their own code and explanation, since Entra ID answers them all alike.
 """
 
+import json
 import re
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from keyturn.kit.secret import Plaintext
 from keyturn.providers.azure.manifest import LONGEST_SECRET
 
 _DOMAIN = re.compile(r"(?=.{4,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+")
+_MASKED = re.compile(r".{0,8}?[*\u2022\u25cf]{5,}")
+"""What the portal shows of a secret once its page was left."""
 _NO_TENANT = frozenset({"common", "organizations", "consumers"})
 _LIKE = "which looks like 0b5e8f6a-1c2d-4e3f-8a9b-0c1d2e3f4a5b"
 _OVERVIEW = "Portal: Entra ID > App registrations > the application > Overview."
@@ -55,18 +58,34 @@ def client_secret_fault(secret: Plaintext) -> PasteFault | None:
     text = secret.reveal()
     if not text.strip():
         return _secret_fault("azure.secret_empty", "The client secret is empty.")
-    if is_uuid(text.strip(pasted.WRAPPING)):
+    # With its hyphens: 32 hexadecimal digits may be a secret that somebody chose.
+    if "-" in text and is_uuid(pasted.identifier(text)):
         return _secret_fault("azure.secret_id_pasted", "This is the Secret ID of a client secret, not its Value.")
     if "-----BEGIN" in text or (len(text) > LONGEST_SECRET and text.startswith("MII")):
         return _secret_fault("azure.certificate_pasted", "This is a certificate or a key, not a client secret.")
     if len(text) > 100 and text.startswith("eyJ") and text.count(".") == 2:
         return _secret_fault("azure.token_pasted", "This is a token, not a client secret.")
+    if _is_json(text):
+        message = (
+            "This is JSON, as `az` prints it. Only the value of password (or clientSecret) in it is the client secret."
+        )
+        return _secret_fault("azure.secret_malformed", message)
     if len(text) > LONGEST_SECRET:
         return _secret_fault("azure.secret_too_long", f"A client secret has at most {LONGEST_SECRET} characters.")
-    if text.startswith("{") and "\n" in text:
-        message = "This is JSON, as `az` prints it. Only the value of password in it is the client secret."
-        return _secret_fault("azure.secret_malformed", message)
+    if _MASKED.fullmatch(text):
+        return _secret_fault("azure.secret_malformed", "The client secret is masked: these are not its characters.")
     return _odd_inside(text)
+
+
+def _is_json(text: str) -> bool:
+    """Whether it is an object or a list in JSON, be it cut off after some lines."""
+    if text[:1] not in {"{", "["}:
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return text.startswith("{") and "\n" in text
+    return True
 
 
 def _odd_inside(text: str) -> PasteFault | None:
