@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -258,3 +259,19 @@ def test_a_lease_and_a_process_whose_moments_cannot_be_read_end(database: Databa
     for text in unreadable.moments(database)[:2]:
         assert lease_of(database, f"application {text}")[0] is None
         assert wake_of(database, text) is not None
+
+
+def test_where_the_machine_tells_of_no_boot_nobody_is_taken_for_dead_before_its_time(
+    database: Database, clock: MovableClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under ``ProcSubset=pid`` of systemd, where ``/proc`` shows processes and nothing else."""
+    mine = process_identity.describe(os.getpid())
+    assert mine is not None
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self" / "stat").write_text("1 (python) S 0 0")
+    monkeypatch.setattr(process_identity, "_PROC", tmp_path)
+    _stranger(database, "before", NOON, f"{mine}0", os.getpid())
+    presence = _presence(database, clock, Works(), "here")
+    presence.announce()
+    assert presence.tick() == []
+    assert process_ids(database) == {"before", "here"}

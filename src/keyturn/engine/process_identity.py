@@ -10,9 +10,11 @@ def describe(pid: int) -> str | None:
     """Return what tells this process from every other, also from a later one with its number; None when it has ended.
 
     The parts: host name, boot, space of process numbers (each container has its own), and when it began in the kernel's
-    ticks. No wall clock is involved, so nothing changes when that is set. Where there is no ``/proc``: the host name only.
+    ticks. No wall clock is involved, so nothing changes when that is set. Where ``/proc`` is not there, or does not tell the
+    boot (``ProcSubset=pid`` of systemd): the host name only.
     """
-    if not _PROC.joinpath("self/stat").exists():
+    machine = here()
+    if machine is None:
         return platform.node()
     try:
         fields = _PROC.joinpath(str(pid), "stat").read_text().rpartition(")")[2].split()
@@ -20,13 +22,16 @@ def describe(pid: int) -> str | None:
         return None
     if fields[0] in "ZX":  # ended, and only waits for its parent to notice
         return None
-    return f"{here()} start={fields[19]}"
+    return f"{machine} start={fields[19]}"
 
 
-def here() -> str:
-    """Return the machine's part of :func:`describe`."""
-    boot = _PROC.joinpath("sys/kernel/random/boot_id").read_text().strip()
-    numbers = str(_PROC.joinpath("self/ns/pid").readlink()).strip("pid:[]")
+def here() -> str | None:
+    """Return the machine's part of :func:`describe`; None where it cannot be known."""
+    try:
+        boot = _PROC.joinpath("sys/kernel/random/boot_id").read_text().strip()
+        numbers = str(_PROC.joinpath("self/ns/pid").readlink()).strip("pid:[]")
+    except OSError:
+        return None
     return f"{platform.node()} boot={boot} pids={numbers}"
 
 
