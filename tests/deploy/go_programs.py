@@ -1,6 +1,7 @@
 """Programs that are built by Go into ``build/clients``, once for each state of their source."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -26,6 +27,18 @@ def built(name: str, package: str, *, at: Path) -> str:
             pytest.skip(f"the modules of {name} cannot be fetched: {done.stderr[-200:]}")
         assert not done.returncode, done.stderr
     return str(target)
+
+
+def downloaded(module: str) -> Path:
+    """Return the folder of a module, which Go fetches and holds against its public record. Skips where it is not to be had."""
+    go = shutil.which("go")
+    if not go:
+        pytest.skip(f"{module} is fetched by Go, which is missing")
+    command = [go, "mod", "download", "-json", module]
+    done = subprocess.run(command, cwd=BUILT.parent.parent, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"{module} cannot be fetched: {done.stdout[-200:]}{done.stderr[-200:]}")
+    return Path(json.loads(done.stdout)["Dir"])
 
 
 def checked(*command: str, stdin: str = "", fails: bool = False, **variables: str) -> str:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from keyturn.settings.table import SETTINGS
-from tests.deploy.go_programs import built, checked
+from tests.deploy.go_programs import built, checked, downloaded
 from tests.deploy.test_chart_values import CHART, ROOT, WITH_POSTGRESQL, WRONG
 
 pytestmark = [pytest.mark.client, pytest.mark.compiled, pytest.mark.timeout(1500)]
@@ -23,6 +23,22 @@ pytestmark = [pytest.mark.client, pytest.mark.compiled, pytest.mark.timeout(1500
 TYPES = Path(__file__).parent / "kubernetes"
 EXAMPLES = sorted(path.name for path in (CHART / "ci").glob("*.yaml"))
 Objects = list[dict[str, Any]]
+DEFINED = {
+    "github.com/prometheus-operator/prometheus-operator@v0.94.0": (
+        "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+        "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
+    ),
+    "sigs.k8s.io/gateway-api@v1.6.3": ("config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",),
+}
+"""The files of Go modules that define custom resources of others; they are fetched, and never kept here."""
+WRONG_CUSTOM: dict[str, tuple[str, tuple[Any, ...], Any]] = {
+    "a monitor without a selector": ("ServiceMonitor", ("selector",), "all"),
+    "a pace that is none": ("ServiceMonitor", ("endpoints", 0, "interval"), "often"),
+    "a word that does not exist": ("ServiceMonitor", ("endpoints", 0, "intervall"), "30s"),
+    "a rule without an expression": ("PrometheusRule", ("groups", 0, "rules", 0), {"alert": "Some"}),
+    "a route with a host that is none": ("HTTPRoute", ("hostnames",), ["not a host"]),
+    "a time that is none": ("HTTPRoute", ("rules", 0, "timeouts", "request"), "never"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -49,21 +65,48 @@ def render(helm: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Any
     return rendered
 
 
+@pytest.fixture(scope="module")
+def definitions() -> list[str]:
+    """Return the files that define the custom resources of the chart, as their own projects publish them."""
+    paths = []
+    for module, files in DEFINED.items():
+        folder = downloaded(module)
+        paths += [str(folder / file) for file in files]
+    return paths
+
+
+@pytest.mark.parametrize("wrong", WRONG_CUSTOM)
+def test_a_custom_resource_that_its_project_would_refuse_is_noticed(
+    wrong: str, render: Any, definitions: list[str]
+) -> None:
+    """Else a check by definitions that cannot fail would say nothing of the examples above."""
+    kind, path, value = WRONG_CUSTOM[wrong]
+    spoilt = of_kind(render("postgresql-values.yaml") + render("embedded-values.yaml"), kind)[0]
+    place = spoilt["spec"]
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = value
+    complaint = checked(
+        built("kubernetes-types", ".", at=TYPES), *definitions, stdin=yaml.safe_dump(spoilt), fails=True
+    )
+    assert str(path[-1]) in complaint
+
+
 def of_kind(objects: Objects, kind: str) -> Objects:
     return [each for each in objects if each["kind"] == kind]
 
 
 def pods(objects: Objects) -> dict[str, dict[str, Any]]:
     """Return the specifications of all pods, by the names of what makes them."""
-    return {
-        each["metadata"]["name"]: each["spec"]["template"]["spec"]
-        for each in objects
-        if "template" in each.get("spec", {})
-    }
+    specs = ((each["metadata"]["name"], each.get("spec", {})) for each in objects)
+    jobs = ((name, spec.get("jobTemplate", {}).get("spec", spec)) for name, spec in specs)
+    return {name: spec["template"]["spec"] for name, spec in jobs if "template" in spec}
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_each_example_is_sound_for_security_and_for_kubernetes(example: str, render: Any, helm: str) -> None:
+def test_each_example_is_sound_for_security_and_for_kubernetes(
+    example: str, render: Any, helm: str, definitions: list[str]
+) -> None:
     objects = render(example)
     assert not isinstance(objects, str), objects
     specs = pods(objects)
@@ -82,7 +125,7 @@ def test_each_example_is_sound_for_security_and_for_kubernetes(example: str, ren
             assert context["capabilities"] == {"drop": ["ALL"]}
             assert "limits" in container.get("resources", {"limits": {}})
             written = {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
-            assert written == {"/data", "/tmp"}
+            assert written == {"/data", "/tmp"} | ({"/backups"} if container["name"] == "backup" else set())
             assert not [each for each in container["env"] if "valueFrom" in each], "secrets are files"
             names = {setting.name for setting in SETTINGS} | {f"{each.name}_FILE" for each in SETTINGS if each.secret}
             assert {each["name"] for each in container["env"]} <= names
@@ -90,7 +133,7 @@ def test_each_example_is_sound_for_security_and_for_kubernetes(example: str, ren
     assert lint.returncode == 0
     types = built("kubernetes-types", ".", at=TYPES)
     text = yaml.safe_dump_all(objects)
-    checked(types, stdin=text)
+    checked(types, *definitions, stdin=text)
 
 
 def test_probes_and_selectors_reach_what_they_are_for(render: Any) -> None:
@@ -124,6 +167,16 @@ def test_probes_and_selectors_reach_what_they_are_for(render: Any) -> None:
     [rule] = of_kind(objects, "PrometheusRule")
     told = yaml.safe_load((ROOT / "deploy" / "monitoring" / "keyturn-alerts.yaml").read_text())
     assert rule["spec"] == told
+    [backup], [claim] = of_kind(objects, "CronJob"), of_kind(objects, "PersistentVolumeClaim")
+    made_by = pods([backup])["keyturn-backup"]
+    given = {each["name"]: each["value"] for each in made_by["containers"][0]["env"]}
+    assert (given["KEYTURN_BACKUP_DIR"], given["KEYTURN_BACKUP_KEEP"]) == ("/backups", "14")
+    assert given["KEYTURN_BACKUP_PUBLIC_KEYS"].startswith("age1")
+    assert made_by["containers"][0]["args"] == ["backup", "create"]
+    assert [each["persistentVolumeClaim"]["claimName"] for each in made_by["volumes"] if each["name"] == "backups"] == [
+        claim["metadata"]["name"]
+    ]
+    assert claim["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
     [job] = of_kind(objects, "Job")
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-upgrade"
     assert job["spec"]["template"]["spec"]["containers"][0]["args"] == ["migrate"]

@@ -18,6 +18,7 @@ WITH_POSTGRESQL: dict[str, Any] = {
     "database": {"type": "postgresql", "existingSecret": "db"},
     "encryptionKey": {"existingSecret": "root"},
 }
+BACKUP_KEY = f"age1{'q' * 58}"
 WRONG: dict[str, dict[str, Any]] = {
     "a word that does not exist": {"replicaCount": 2},
     "a word that does not exist within another": {"server": {"replica": 2}},
@@ -44,6 +45,12 @@ WRONG: dict[str, dict[str, Any]] = {
     "an amount that is none": {"server": {"resources": {"limits": {"memory": "much"}}}},
     "a volume for several nodes": {"persistence": {"accessModes": ["ReadWriteMany"]}},
     "an Ingress without a host": {"ingress": {"enabled": True}},
+    "backups of the embedded database by a job": {"backups": {"enabled": True, "publicKeys": [BACKUP_KEY]}},
+    "backups for nobody": WITH_POSTGRESQL | {"backups": {"enabled": True}},
+    "a private key of backups": WITH_POSTGRESQL | {"backups": {"publicKeys": ["AGE-SECRET-KEY-1HUNTER2"]}},
+    "a time of backups that is none": {"backups": {"schedule": "daily"}},
+    "no backup that is kept": {"backups": {"keep": 0}},
+    "a size of backups that is none": {"backups": {"size": "big"}},
     "a route to nowhere": {"gateway": {"enabled": True, "hostnames": ["keyturn.example.com"]}},
     "a pace that is none": {"serviceMonitor": {"interval": "often"}},
     "a root user": {"securityContext": {"runAsUser": 0}},

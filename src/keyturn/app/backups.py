@@ -151,8 +151,7 @@ class ScheduledBackups:
             path = folder / folders.name_of(self._clock.now())
             made = create(self._database, self._keyring, self._clock, public_keys(self._settings), path)
             _log.info("backup.made", path=str(path), rows=made.rows, bytes=made.size)
-            for old in folders.backups_in(folder)[: -self._settings.backup.keep]:
-                old.path.unlink(missing_ok=True)
+            folders.keep_newest(folder, self._settings.backup.keep)
 
     def _is_due(self, folder: Path) -> bool:
         newest = self._newest(folder)

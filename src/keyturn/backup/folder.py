@@ -36,6 +36,12 @@ def backups_in(folder: Path) -> list[BackupFile]:
     return [BackupFile(path, datetime.strptime(path.name[8:-4], _STAMP).replace(tzinfo=UTC)) for path in paths]
 
 
+def keep_newest(folder: Path, count: int) -> None:
+    """Delete all backups but the newest ones."""
+    for old in backups_in(folder)[:-count]:
+        old.path.unlink(missing_ok=True)
+
+
 def make(folder: Path) -> None:
     """Make the folder where there is none, for its owner only. Raises Misconfigured when that cannot be."""
     try:

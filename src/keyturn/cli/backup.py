@@ -53,7 +53,11 @@ def key(file: Annotated[Path, typer.Argument(help="File to make, for its owner o
 def create(
     ctx: typer.Context,
     file: Annotated[
-        Path | None, typer.Argument(help="File to make. Without it, one in KEYTURN_BACKUP_DIR.", show_default=False)
+        Path | None,
+        typer.Argument(
+            help="File to make. Without it, one in KEYTURN_BACKUP_DIR, which keeps the newest KEYTURN_BACKUP_KEEP.",
+            show_default=False,
+        ),
     ] = None,
     to: Annotated[
         list[str] | None, typer.Option("--to", help="Public key to encrypt it for, instead of those of the settings.")
@@ -80,6 +84,8 @@ def create(
         path = file or (settings.backup.folder or Path()) / folder.name_of(around.clock.now())
         folder.make(path.parent)
         made = service.create(database, keyring, around.clock, keys, path)
+    if file is None:
+        folder.keep_newest(path.parent, settings.backup.keep)
     if as_json:
         facts = {"path": str(path), "createdAt": iso(made.header.created_at), "rows": made.rows, "bytes": made.size}
         print(json.dumps(facts, indent=2))

@@ -234,6 +234,11 @@ def test_a_server_makes_backups_by_itself_and_deletes_those_that_are_too_many(
         clock.advance(3600)
     assert len(dict.fromkeys(seen)) == 2, "one each day, as before"
     assert not list(folder.glob(".*.part"))
+    source = old_world.database.engine.url.render_as_string(hide_password=False)
+    by_command = {"KEYTURN_BACKUP_DIR": str(folder), "KEYTURN_BACKUP_KEEP": "2", "DB_CONNECTION_URI": source}
+    assert shell.run("backup", "create", **by_command) == 0, shell.err
+    assert Path(shell.out.split()[-1]).parent == folder
+    assert len(list(folder.glob("*.age"))) == 2, "so does the command, where it is not told a name"
     assert shell.run("doctor", KEYTURN_BACKUP_DIR=str(folder), KEYTURN_BACKUP_PUBLIC_KEYS="") == 1
     assert "KEYTURN_BACKUP_PUBLIC_KEYS is missing beside KEYTURN_BACKUP_DIR" in shell.out
 

@@ -38,7 +38,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- toYaml $secrets }}
 {{- end }}
 
-{{/* A container; arguments: root, name, args, resources (or nothing), serves (the main port), probes. */}}
+{{/* A container; arguments: root, name, args, resources and settings (or nothing), serves (the main port), probes, backups (their volume). */}}
 {{- define "keyturn.container" -}}
 {{- $secrets := include "keyturn.secrets" .root | fromYaml -}}
 name: {{ .name }}
@@ -55,6 +55,9 @@ env:
   {{- end }}
   {{- range $name, $value := .root.Values.settings }}
   - {name: {{ $name }}, value: {{ if kindIs "string" $value }}{{ $value | quote }}{{ else }}{{ $value | toJson | quote }}{{ end }}}
+  {{- end }}
+  {{- range $name, $value := .settings }}
+  - {name: {{ $name }}, value: {{ $value | quote }}}
   {{- end }}
   {{- if .root.Values.trust.configMap }}
   - {name: KEYTURN_CA_FILE, value: /run/trust/ca.pem}
@@ -98,6 +101,9 @@ securityContext:
 volumeMounts:
   - {name: data, mountPath: /data}
   - {name: tmp, mountPath: /tmp}
+  {{- if .backups }}
+  - {name: backups, mountPath: /backups}
+  {{- end }}
   {{- if .root.Values.trust.configMap }}
   - {name: trust, mountPath: /run/trust, readOnly: true}
   {{- end }}
@@ -106,7 +112,7 @@ volumeMounts:
   {{- end }}
 {{- end }}
 
-{{/* What all pods share; arguments: root, part, container (YAML). */}}
+{{/* What all pods share; arguments: root, part, container (YAML), ephemeral, account, backups (their volume). */}}
 {{- define "keyturn.pod" -}}
 {{- $root := .root }}
 {{- $secrets := include "keyturn.secrets" $root | fromYaml -}}
@@ -154,6 +160,11 @@ volumes:
   {{- end }}
   - name: tmp
     emptyDir: {medium: Memory, sizeLimit: 64Mi}
+  {{- if .backups }}
+  - name: backups
+    persistentVolumeClaim:
+      claimName: {{ default (printf "%s-backups" (include "keyturn.name" $root)) $root.Values.backups.existingClaim }}
+  {{- end }}
   {{- with $root.Values.trust.configMap }}
   - name: trust
     configMap:
