@@ -24,6 +24,7 @@ from tests.client import Client
 from tests.databases import sqlite_database
 from tests.features.boot.test_database_trouble import fill, grow
 from tests.features.web.things import Shown
+from tests.log_state import kept_log_state
 
 CANARY = "x" * 50
 
@@ -35,9 +36,9 @@ def nobody(*_: Any) -> Any:
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
     written = io.StringIO()
-    logs.configure("INFO", "json", written)
-    yield written
-    logs.configure("INFO", "json", io.StringIO())
+    with kept_log_state():
+        logs.configure("INFO", "json", written)
+        yield written
 
 
 def test_a_full_disk_is_503_with_one_line_and_no_values(tmp_path: Path, log: io.StringIO) -> None:
