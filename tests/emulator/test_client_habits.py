@@ -298,6 +298,8 @@ def test_scripts_of_the_portal_begin_with_the_alias_of_the_root(
     assert response.status == 200
     assert list(scene.emulator.ledger)[-1].operation == "addPassword"
     assert scene.graph(manager, "GET", "applications/myorganization").status == 404
+    assert scene.graph(manager, "GET", f"{scene.tenant}/applications/{app.object_id}").status == 200
+    assert scene.graph(manager, "GET", f"{app.object_id}/applications/{app.object_id}").status == 400
 
 
 def test_a_posted_answer_submits_itself(people: People) -> None:

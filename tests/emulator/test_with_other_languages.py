@@ -166,6 +166,13 @@ def test_the_secrets_engine_of_vault_leases_secrets_of_applications_and_replaces
     assert not admin.secrets(target.object_id)
 
 
+@pytest.mark.compiled
+@pytest.mark.timeout(1500)
+def test_the_sdk_that_terraforms_provider_was_built_on_does_what_its_resources_do(client: Client) -> None:
+    """The provider itself comes from its own registry: this is what its resources for applications ask of Graph."""
+    run_go(client, "terraform", 5, CERTIFICATE=str(client.certificate))
+
+
 def java_classes(mvn: str) -> Path:
     """The folder with the Java program and the libraries that its pom.xml names, built where it is missing or was changed."""
     names = ("pom.xml", "src/main/java/Clients.java")

@@ -141,6 +141,8 @@ def handle(call: Call) -> Response:
         _note_target(call, pattern, keys)
         if pattern != "$batch":
             _throttle(call, pattern)
+        if not _is_home(call):
+            raise _no_route(call, known_path=False)
         if route is None:
             raise _no_route(call, known_path=bool(methods))
         check_options(call)
@@ -223,7 +225,7 @@ def _parse(path: str) -> tuple[str, tuple[Key, ...]]:
     pattern: list[str] = []
     keys: list[Key] = []
     segments = [unquote(part) for part in path.split("/")[2:] if part]
-    if segments and segments[0].lower() == _ALIAS:
+    if segments and (segments[0].lower() == _ALIAS or as_guid(segments[0])):
         segments = segments[1:]
     for segment in segments[:_MAX_SEGMENTS]:
         lowered = segment.lower().removesuffix("()").removeprefix(_PREFIX)
@@ -241,6 +243,16 @@ def _parse(path: str) -> tuple[str, tuple[Key, ...]]:
         else:
             pattern.append(lowered)
     return "/".join(pattern), tuple((kind, as_guid(value) or value) for kind, value in keys)
+
+
+def _is_home(call: Call) -> bool:
+    """Whether the tenant that the path names, if it names one, is that of the caller.
+
+    Source: github.com/manicminer/hamilton v0.44.0, msgraph/client.go, which begins each path with it. That another one is an
+    unknown segment is assumed.
+    """
+    tenant_id = as_guid(unquote(f"{call.path}//".split("/")[2]))
+    return tenant_id is None or tenant_id == call.home().id
 
 
 def _is_word(segment: str, lowered: str) -> bool:
