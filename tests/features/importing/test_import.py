@@ -127,7 +127,10 @@ def test_a_project_gets_another_slug_here_and_one_that_is_not_there_is_named(mac
     report = machine.report(*arguments, expect=1)
     assert entries(report, "created")[0] == ("project", "invoices", "Billing")
     assert [(each["name"], each["reason"]) for each in report["entries"] if each["outcome"] == "refused"] == [
-        ("Payments", "slug: Invalid"),
+        (
+            "Payments",
+            "slug: Use up to 64 lower-case letters, digits and single hyphens between them, such as payments-eu",
+        ),
         ("hidden", "There is no such project there, or the machine identity is not a member of it."),
     ]
     assert (
