@@ -31,6 +31,12 @@ def test_every_written_form_of_retry_after_is_understood(header: str, seconds: f
     assert retry_after({"retry-after": header}, NOW) == timedelta(seconds=seconds)
 
 
+@pytest.mark.parametrize(("date", "seconds"), [("Sat, 24 Oct 2026 06:00:00 GMT", 30), ("nonsense", 0)])
+def test_a_date_is_read_by_the_clock_that_wrote_it(date: str, seconds: float) -> None:
+    headers = {"retry-after": "Sat, 24 Oct 2026 06:00:30 GMT", "date": date}
+    assert retry_after(headers, NOW) == timedelta(seconds=seconds)
+
+
 @pytest.mark.parametrize("header", ["", "soon", "-5", "nan", "inf", "1e9", "12 monkeys", "\x00", "9" * 400])
 def test_a_retry_after_without_sense_is_no_advice(header: str) -> None:
     assert retry_after({"retry-after": header}, NOW) is None

@@ -124,6 +124,18 @@ def test_a_write_that_was_refused_is_never_unanswered(status: int) -> None:
     assert not isinstance(error, Unanswered)
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 407])
+def test_the_page_of_a_proxy_is_no_answer_of_microsoft(status: int) -> None:
+    page = HttpResponse(status, {"content-type": "text/html; charset=utf-8"}, b"<html>blocked by policy</html>")
+    answers = {ErrorSource.SIGN_IN: token_answer(page, NOW), ErrorSource.GRAPH: graph_answer(page, NOW)}
+    for source, answer in answers.items():
+        error = refusal(source, answer, SUBJECT, [])
+        assert (type(error), error.code) == (Retryable, "azure.unreadable_answer")
+        assert f"web page, such as a proxy that blocks it (status {status})." in error.message
+    # Some filter what comes back: the change may have been made.
+    assert isinstance(refusal(ErrorSource.GRAPH, answers[ErrorSource.GRAPH], SUBJECT, [], writing=True), Unanswered)
+
+
 @pytest.mark.parametrize("status", [409, 503])
 def test_a_concurrent_change_may_be_read_again_but_its_write_is_in_doubt(status: int) -> None:
     answer = Answer(status, ("Directory_ConcurrencyViolation",), "", None, None)

@@ -75,7 +75,8 @@ def refusal(
     """
     row = row_for(source, answer)
     cause, fix = _texts(row, source, answer, subject, hide)
-    uncertain = answer.status < 400 or answer.status in {408, 409} or answer.status >= 500
+    # A proxy that filters answers puts its page in place of one, after the change was made.
+    uncertain = answer.status < 400 or answer.status in {408, 409} or answer.status >= 500 or answer.is_web_page
     if writing and uncertain:
         cause = f"{cause} {_MAYBE_DONE}"
         return Unanswered(cause, code=row.code, fix=fix, request_id=answer.request_id, retry_after=answer.retry_after)
@@ -136,4 +137,5 @@ def _texts(
     label = quote_words(answer.codes[0], hide) if answer.codes else str(answer.status)
     label_text = f"AADSTS{label}" if label.isdigit() and answer.codes else label
     cause = row.cause.format_map(values).removesuffix(".")
-    return f"{cause} ({label_text}).", row.fix.format_map(values)
+    told = f"status {label_text}" in cause
+    return f"{cause}." if told else f"{cause} ({label_text}).", row.fix.format_map(values)

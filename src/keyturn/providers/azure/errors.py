@@ -333,6 +333,10 @@ UNREADABLE = ErrorRow(
     "{source} gave an answer that makes no sense.",
     _CHECK_ROUTE,
 )
+_WEB_PAGE = replace(
+    UNREADABLE,
+    cause="In place of {source} something else answered with a web page, such as a proxy that blocks it (status {status}).",
+)
 _FAILED = ErrorRow(_G, None, None, ErrorKind.AGAIN, *_UNAVAILABLE)
 _SIGN_IN_REFUSED = ErrorRow(
     _S,
@@ -370,7 +374,12 @@ _REQUEST_REFUSED = ErrorRow(
 
 
 def row_for(source: ErrorSource, answer: Answer) -> ErrorRow:
-    """Return the row of an answer: by the most specific code, then by status, then by the class of the status."""
+    """Return the row of an answer: by the most specific code, then by status, then by the class of the status.
+
+    What a web page of something between has for a status says nothing about permissions or what there is at Microsoft.
+    """
+    if answer.is_web_page and 400 <= answer.status < 500 and answer.status != 429:
+        return _WEB_PAGE
     for code in (*answer.codes, None):
         for row in TABLE:
             if row.matches(source, code, answer):

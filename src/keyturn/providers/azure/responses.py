@@ -31,6 +31,8 @@ class Answer:
     text: str = field(repr=False)
     request_id: str | None
     retry_after: timedelta | None
+    is_web_page: bool = False
+    """Neither the token endpoint nor Graph answers with one: something between wrote it, such as a proxy that blocks."""
 
 
 def token_answer(response: HttpResponse, now: datetime) -> Answer:
@@ -44,7 +46,8 @@ def token_answer(response: HttpResponse, now: datetime) -> Answer:
     codes += [_string(body.get("error"))]
     request_id = _string(body.get("trace_id")) or response.headers.get("x-ms-request-id")
     plain = _TRACE.sub("", text)
-    return Answer(response.status, _own_codes(codes), plain, safe_id(request_id), retry_after(response.headers, now))
+    wait = retry_after(response.headers, now)
+    return Answer(response.status, _own_codes(codes), plain, safe_id(request_id), wait, _is_web_page(response))
 
 
 def refused_callback(said: Mapping[str, str]) -> Answer:
@@ -69,6 +72,7 @@ def graph_answer(response: HttpResponse, now: datetime) -> Answer:
         _string(error.get("message")),
         safe_id(request_id),
         retry_after(response.headers, now),
+        _is_web_page(response),
     )
 
 
@@ -87,6 +91,12 @@ def quote_words(text: str, hide: Iterable[Plaintext]) -> str:
         for form in _encodings(secret.reveal()) if len(secret) else ():
             text = text.replace(form, "***")
     return _UNPRINTABLE.sub(" ", _JWT.sub("***", text)).strip()[:_QUOTED]
+
+
+def _is_web_page(response: HttpResponse) -> bool:
+    return (
+        response.headers.get("content-type", "").lower().startswith("text/html") and json_object(response.body) is None
+    )
 
 
 def _own_codes(codes: list[str]) -> tuple[str, ...]:
