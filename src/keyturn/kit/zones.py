@@ -73,7 +73,8 @@ def refusal(name: str) -> str:
 def _suggestions(name: str) -> Iterator[str]:
     """What is meant for sure, else what is spelt nearly so. An abbreviation is never near to another one."""
     plain = " ".join(name.split()).casefold()
-    sure = [*_by_table(plain), *_by_place(plain)]
+    # "GMT+2" is two hours ahead of UTC for whoever writes it, and the end of the name of a zone four hours from there.
+    sure = [*_by_table(plain)] if _OFFSET.fullmatch(plain) else [*_by_table(plain), *_by_place(plain)]
     if sure:
         yield from dict.fromkeys(sure)
         return

@@ -205,10 +205,10 @@ def _path(text: str) -> str:
 
 def site_url(text: str) -> str:
     """An http or https origin, with a path where the host is shared; a trailing slash is dropped."""
-    path = "/".join(_split(text)[0].path.strip("/").split("/"))
+    origin = _origin(text, ("http", "https"), with_path=True)
+    path = _split(text)[0].path.strip("/")
     if path and not _SUB_PATH.match(path):
         raise ValueError("has a path with more than letters, digits, - and _ between single slashes")
-    origin = _origin(text, ("http", "https"), with_path=True)
     return f"{origin}/{path}" if path else origin
 
 

@@ -109,6 +109,11 @@ def test_what_is_no_origin_is_refused_as_site_url(text: str) -> None:
     assert set(faults({"SITE_URL": text})) == {"SITE_URL"}
 
 
+@pytest.mark.parametrize("text", ["keyturn.example.com", "'https://keyturn.example.com'", "keyturn.example.com/tools"])
+def test_a_public_address_without_its_scheme_is_told_so(text: str) -> None:
+    assert "does not begin with http:// or https://" in faults({"SITE_URL": text})["SITE_URL"]
+
+
 @pytest.mark.parametrize("text", ["0x50", "80.0", "-1", "65536", "1e3", "٨٠", "8080;", "9" * 400, "None"])
 def test_hostile_ports_are_refused(text: str) -> None:
     assert set(faults({"PORT": text})) == {"PORT"}

@@ -44,6 +44,8 @@ def test_all_that_is_suggested_may_be_chosen() -> None:
         ("Berlin", "Europe/Berlin"),
         ("Europe/Olso", "Europe/Oslo"),
         ("UTC+2", "Etc/GMT-2"),
+        ("GMT+2", "Etc/GMT-2"),
+        ("GMT-11", "Etc/GMT+11"),
     ],
 )
 def test_what_may_have_been_meant_is_suggested(name: str, meant: str) -> None:

@@ -5,6 +5,8 @@ import pytest
 from keyturn.errors import Misconfigured
 from keyturn.providers.azure.clouds import origin, standard_clouds
 
+HERE = "https://localhost:8443"
+
 
 @pytest.mark.parametrize(
     ("name", "authority", "scope"),
@@ -35,6 +37,14 @@ def test_a_known_or_new_name_can_be_given_another_address() -> None:
     assert clouds.get("china").authority == standard_clouds().get("china").authority
     extended = clouds.overridden("bleu", authority="https://login.test", graph="https://graph.test")
     assert extended.get("bleu").title == "bleu"
+
+
+def test_a_cloud_at_another_address_still_is_that_cloud() -> None:
+    clouds = standard_clouds()
+    here, usual = clouds.overridden("china", authority=HERE, graph=HERE).get("china"), clouds.get("china")
+    assert (here.portal, here.title) == (usual.portal, usual.title)
+    assert not here.reports_credentials
+    assert not here.is_authority("https://login.chinacloudapi.cn/tenant")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ Tokens of one cloud mean nothing in another.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
@@ -120,7 +120,8 @@ class Clouds:
         """
         cloud = self._by_name.get(name, GLOBAL)
         title = cloud.title if name in self._by_name else name
-        custom = Cloud(name, title, _base(authority, "authority"), _base(graph, "Graph"), cloud.portal)
+        authority, graph = _base(authority, "authority"), _base(graph, "Graph")
+        custom = replace(cloud, name=name, title=title, authority=authority, graph=graph, aliases=frozenset())
         return Clouds({**self._by_name, name: custom}.values(), self._only)
 
     def limited_to(self, name: str) -> "Clouds":

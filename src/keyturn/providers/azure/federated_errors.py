@@ -82,7 +82,7 @@ FEDERATED_TABLE: tuple[ErrorRow, ...] = (
         "azure.federation_entra_token",
         f"Of Entra ID's own tokens only those of a managed identity of the same tenant are exchanged. {_TOLD}",
         "Use a managed identity of the tenant of application {app_id}, whose issuer is "
-        "https://login.microsoftonline.com/{tenant_id}/v2.0, or an issuer outside of Entra ID. "
+        "{authority}/{tenant_id}/v2.0, or an issuer outside of Entra ID. "
         "What it trusts: `az ad app federated-credential list --id {app_id}`.",
         RefusalReason.CREDENTIAL_UNKNOWN,
     ),
