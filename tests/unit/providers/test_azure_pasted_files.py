@@ -96,6 +96,7 @@ DRESSES: dict[str, Callable[[str], str]] = {
     "bare base64": bare,
     "bare base64 in lines": lambda pem: "\n".join(pem.splitlines()[1:-1]),
     "bare base64 for URLs, without padding": lambda pem: bare(pem).replace("+", "-").replace("/", "_").rstrip("="),
+    "base64 of the file, as pipelines keep it": lambda pem: base64.encodebytes(pem.encode()).decode(),
     "trusted certificate": lambda pem: pem.replace("CERTIFICATE", "TRUSTED CERTIFICATE"),
     "X509 certificate": lambda pem: pem.replace("CERTIFICATE", "X509 CERTIFICATE"),
 }

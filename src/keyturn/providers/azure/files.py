@@ -5,6 +5,7 @@ import binascii
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from keyturn.kit import pasted
 from keyturn.providers.azure.der import DerItem, DerKind, Short, first, kind_of
@@ -17,6 +18,7 @@ _DEK = re.compile(
     r"DEK-Info:\s*(?:((?:AES|CAMELLIA|ARIA|SEED)[A-Z0-9-]{0,20}),([0-9A-F]{32})|([A-Z0-9-]{2,24}),([0-9A-F]{16}))",
     re.IGNORECASE,
 )
+_DASHES_IN_BASE64 = "LS0t"
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/=]")
 _CERTIFICATES = frozenset({"CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"})
 _OTHERS = {
@@ -66,15 +68,22 @@ def pieces(text: str) -> list[Piece]:
     plain = pasted.block(text)
     if not plain:
         return []
-    matches = []
-    for label, body, closed in _blocks(plain):
-        matches.append(_piece(label, body, closed=closed))
-        if len(matches) >= MOST_PIECES:
-            break
-    return matches or [_bare(plain)]
+    return _pem_pieces(plain) or _pem_pieces(_pem_in(plain)) or [_bare(plain)]
 
 
 # --- PEM --------------------------------------------------------------------------------------------------------------
+
+
+def _pem_pieces(text: str) -> list[Piece]:
+    return [_piece(label, body, closed=closed) for label, body, closed in islice(_blocks(text), MOST_PIECES)]
+
+
+def _pem_in(text: str) -> str:
+    """Return the PEM whose base64 this is, as variables of pipelines and secrets of Kubernetes hold it; else nothing."""
+    if not text.startswith(_DASHES_IN_BASE64):
+        return ""
+    data, flaw = _decoded(text)
+    return "" if flaw else pasted.block(data.decode("ascii", "ignore"))
 
 
 def _blocks(text: str) -> Iterator[tuple[str, str, bool]]:

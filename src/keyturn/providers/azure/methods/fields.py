@@ -69,7 +69,7 @@ def pem(name: str, label: str, help: str, *, secret: bool) -> Field:  # noqa: A0
         multiline=True,
         plain=pasted.block,
         max_length=LONGEST_PEM,
-        description="PEM, bare base64, or the base64 of a PFX file; either field may hold both.",
+        description="PEM, bare base64, or the base64 of a PEM or PFX file; either field may hold both.",
         sentence="must have 1 to 65536 characters",
         empty_if_absent=True,
     )
