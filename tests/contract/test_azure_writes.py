@@ -11,6 +11,7 @@ from keyturn.errors import NeedsAction, Retryable, Unanswered, Upstream
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import HttpRequest, HttpResponse
 from keyturn.ports.provider import AccessToken
+from keyturn.ports.use_reports import Unobservable
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn_simulation.emulated import HOST, emulated_clouds
 from tests.contract.conftest import ContractFixture
@@ -268,3 +269,14 @@ def test_a_page_link_elsewhere_or_in_a_circle_is_not_followed(scene: ContractFix
     assert (type(error), error.code) == (Retryable, "azure.unreadable_answer")
     assert all(url.startswith(f"{HOST}/v1.0/") for url in transport.urls)
     assert len(transport.urls) <= 2
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_the_page_of_a_proxy_says_nothing_about_removals_and_reports(scene: ContractFixture, status: int) -> None:
+    provider, transport = answering(scene, status, None)
+    transport.answer = HttpResponse(status, {"content-type": "text/html"}, b"<html>blocked</html>")
+    error = error_of(lambda: provider.remove_password(scene.tenant, TOKEN_FREE, scene.app.object_id, REQUEST))
+    assert (type(error), error.code) == (Unanswered, "azure.unreadable_answer")
+    report = provider.use_reports.last_used(scene.tenant, TOKEN_FREE, scene.app.app_id)
+    assert report.trouble is not None
+    assert report.trouble.reason is Unobservable.PROVIDER
