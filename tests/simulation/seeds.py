@@ -31,6 +31,7 @@ ONCE_BROKEN = (
     771000010,
     799639566,
     850100251,
+    880001151,
 )
 """Seeds that found a defect, of the product or of the simulation: half of them are played in a run, the others in the next."""
 _BASE = "KEYTURN_SIM_BASE"

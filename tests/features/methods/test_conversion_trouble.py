@@ -62,6 +62,23 @@ def test_a_wrong_clock_does_not_shorten_the_watch(tmp_path: Path) -> None:
         assert scene.state == "done"
 
 
+def test_one_that_a_clock_ahead_began_is_not_the_newest_for_ever(tmp_path: Path) -> None:
+    with scene_in(tmp_path) as scene:
+        server = scene.world.servers[0]
+        server.clock.off = timedelta(hours=9)
+        first = scene.begin(server)
+        scene.back()
+        server.clock.off = timedelta(0)
+        scene.work(timedelta(hours=1))
+        assert scene.state == "withdrawn"
+        second = scene.begin(hours=1)
+        newest = scene.newest()
+        assert newest
+        assert newest.id == second.id != first.id
+        scene.work(timedelta(hours=2))
+        assert scene.state == "done"
+
+
 def test_a_look_while_it_is_watched_is_about_what_signs_in(tmp_path: Path) -> None:
     with scene_in(tmp_path) as scene:
         world = scene.world

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from keyturn.approvals import gate
@@ -18,6 +18,7 @@ from keyturn.connections.writes import require_may_set_up
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.moments import moved
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.provider import Trust
 from keyturn.providers.registry import Providers
@@ -148,7 +149,7 @@ class Conversions:
                 rotated_before=rotated,
                 watch_seconds=int(watch.total_seconds()),
                 since=now,
-                created_at=now,
+                created_at=_after_last(tx, connection.id, now),
                 wake_at=now,
                 requested_by={"kind": actor.kind.value, "id": actor.id, "name": actor.name},
             )
@@ -261,3 +262,9 @@ def record(
         "federatedCredential": conversion.name,
     }
     record_connection_event(tx, actor, event, connection, clock.now(), **about, **facts)
+
+
+def _after_last(tx: Tx, connection_id: str, now: datetime) -> datetime:
+    """Return now, or a moment after the last one began: by a clock that was ahead, it would count as the newest for long."""
+    last = store.newest(tx, connection_id)
+    return max(now, moved(last.created_at, timedelta(microseconds=1))) if last else now
