@@ -413,8 +413,10 @@ def test_a_backup_is_restored_where_only_the_vault_has_the_root_key(
     public = re.findall(r"age1[0-9a-z]+", "".join(capsys.readouterr()))[0]
     assert main(["backup", "create", backup, "--to", public], desk.environ) == 0
     assert main(["backup", "verify", backup, "--key-file", key], desk.environ) == 0
+    root = re.findall(r"root key  (\w+),", capsys.readouterr().out)[0]
     elsewhere = desk.environ | {"KEYTURN_DATA_DIR": str(tmp_path / "elsewhere")}
-    assert main(["backup", "restore", backup, "--key-file", key], elsewhere) == 0, capsys.readouterr().err
+    restored = main(["backup", "restore", backup, "--key-file", key, "--root-key", root], elsewhere)
+    assert restored == 0, capsys.readouterr().err
     with started(elsewhere, []) as (_, keyring):
         assert KeyringSealer(keyring).open(sealed, PLACE) == Plaintext("a value")
 

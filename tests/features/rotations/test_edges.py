@@ -316,7 +316,7 @@ def test_who_enables_the_application_again_is_told_within_the_hour_that_the_conn
 
     world.run_until(world.clock.now() + HOUR)
     works = world.connections.get(world.actor, connection.id)
-    assert (works.refused_at, works.check_result) == (None, {"ok": True})
+    assert (works.refused_at, (works.check_result or {}).get("ok")) == (None, True)
     looks = len(world.emulator.ledger.query(operation="token"))
     world.run_until(world.clock.now() + 12 * HOUR)
     assert len(world.emulator.ledger.query(operation="token")) == looks, "one that works is looked at once a day"
