@@ -131,7 +131,7 @@ def swallows_what_a_look_found(plant: pytest.MonkeyPatch) -> None:
 
 
 def takes_trouble_for_a_refusal(plant: pytest.MonkeyPatch) -> None:
-    plant.setattr(health, "accepted", lambda *_args: None)
+    plant.setattr(health, "accepted", lambda *_args, **_more: None)
     plant.setattr(health, "note_trouble", health.refused)
 
 

@@ -78,8 +78,16 @@ class Settings:
         return value
 
     def file(self, key: str) -> Path | None:
+        """Return the path. Raises Misconfigured for the home of somebody who has none."""
         value = self.values.get(key)
-        return Path(value).expanduser() if value else None
+        try:
+            return Path(value).expanduser() if value else None
+        except RuntimeError:
+            raise Misconfigured(
+                f"{_words(key)} begins with ~ and a name that has no home directory.",
+                code=f"client.no_{key}",
+                fix="Give the whole path.",
+            ) from None
 
 
 def read_settings(environ: Mapping[str, str], given: Mapping[str, str | None]) -> Settings:

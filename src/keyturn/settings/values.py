@@ -173,7 +173,7 @@ def guids(text: str) -> tuple[str, ...]:
 
 def folder(text: str) -> Path:
     """A folder, which need not exist yet."""
-    path = Path(_path(text)).expanduser().absolute()
+    path = _path(text)
     if path.exists() and not path.is_dir():
         raise ValueError("is a file, not a folder")
     return path
@@ -181,7 +181,7 @@ def folder(text: str) -> Path:
 
 def file_to_write(text: str) -> Path:
     """A file, which need not exist yet."""
-    path = Path(_path(text)).expanduser().absolute()
+    path = _path(text)
     if path.is_dir():
         raise ValueError("is a folder, not a file")
     return path
@@ -189,7 +189,7 @@ def file_to_write(text: str) -> Path:
 
 def existing_file(text: str) -> Path:
     """A file that can be read."""
-    path = Path(_path(text)).expanduser().absolute()
+    path = _path(text)
     try:
         with path.open("rb"):
             return path
@@ -197,10 +197,18 @@ def existing_file(text: str) -> Path:
         raise ValueError(f"names a file that cannot be read ({error.strerror})") from None
 
 
-def _path(text: str) -> str:
+def _path(text: str) -> Path:
+    """Return where it leads, from here and from home. Raises ValueError for what no system takes as a path."""
     if "\x00" in text:
         raise ValueError("is not a path")
-    return text
+    try:
+        path = Path(text).expanduser().absolute()
+        path.exists()
+    except RuntimeError:
+        raise ValueError("begins with ~ and a name that has no home directory: give the whole path") from None
+    except OSError as error:
+        raise ValueError(f"is not a path ({error.strerror})") from None
+    return path
 
 
 def site_url(text: str) -> str:

@@ -268,6 +268,12 @@ def test_no_text_in_any_variable_crashes_the_reader_or_shows_in_its_fault(name: 
     assert CANARY not in report
 
 
+@pytest.mark.parametrize("value", ["~nobody.of.this.name/x", "x" * 300, "a\x00b"])
+@pytest.mark.parametrize("name", ["KEYTURN_DATA_DIR", "KEYTURN_AUDIT_FILE", "KEYTURN_SSO_CERTIFICATE_FILE"])
+def test_what_is_no_path_is_a_fault_of_its_variable(name: str, value: str) -> None:
+    assert "path" in faults({name: value})[name]
+
+
 def test_bytes_that_are_no_text_are_refused_in_a_secret() -> None:
     assert (
         faults({"DB_PASSWORD": "p\udcff", "DB_HOST": "h", "DB_NAME": "n", "DB_USER": "u"})["DB_PASSWORD"]
