@@ -165,7 +165,8 @@ actions, and conditions that say where.
   renamed only by those who may do in it now all that they might do at its new path.
 - A role that somebody has is not deleted. An edit after which no member could manage roles and members is refused.
 
-A permission of these subjects is kept and permits nothing, as there is nothing of the kind here: {without}.
+A permission of these subjects is kept and permits nothing, as nothing here asks for them (what of it is here, such as webhooks
+and approvals, is governed by other permissions): {without}.
 
 """
 
@@ -250,9 +251,10 @@ _CLI = """# Command line
 
 {note}Results go to standard output, everything else to standard error. Exit status: 0 done, 1 failed, 2 wrongly configured or
 called; of commands that ask a server also 69: it does not answer, 75: a copy may not be used any more, 77: it does not
-permit it. What deletes or revokes says before what goes with it, and asks; without a terminal it needs `--yes`, and ends
-with 2 otherwise. With `--dry-run` it only says so: 0 when it could be done, 1 when it would be refused. Settings come from
-the environment: see [settings](settings.md).
+permit it. `keyturn delete`, `leaked`, `release`, `secrets delete` and `admin disable` say before what goes with it, and ask;
+without a terminal they need `--yes`, and end with 2 otherwise. With `--dry-run` they only say so: 0 when it could be done,
+1 when it would be refused. Other commands do at once what they are told. Settings come from the environment: see
+[settings](settings.md).
 
 """
 

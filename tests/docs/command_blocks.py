@@ -56,6 +56,10 @@ NOT_RUN: dict[tuple[str, str], str] = {
         "docs/tutorial/second-application.md",
         "worker/bin/pip",
     ): "installs a package; tests/system/test_infisical_sdk.py runs the SDK",
+    (
+        "docs/how-to/upgrade.md",
+        "before-upgrade.age",
+    ): "wants a backup of the version before; tests/features/backup/test_backup.py restores by the same command",
     ("docs/how-to/run-with-postgresql.md", "createuser"): "asks for a password; the tests make their databases by SQL",
     ("docs/how-to/run-with-postgresql.md", "DB_CONNECTION_URI="): "settings, not commands",
     (

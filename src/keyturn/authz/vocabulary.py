@@ -90,7 +90,7 @@ WITHOUT_EFFECT = frozenset(
         *("secret-events", "secret-rollback", "secret-syncs", "service-tokens", "webhooks"),
     }
 )
-"""Subjects that configurations of clients name, and of which there is nothing here: they are kept, and permit nothing."""
+"""Subjects that configurations of clients name, and that nothing here asks for: they are kept, and permit nothing."""
 
 _PLACES = {"environment": "environment", "secretPath": "path"}
 CONDITIONS: Mapping[str, Mapping[str, str]] = {

@@ -1,4 +1,4 @@
-"""What is there for visitors when the demonstration stays: a furnished project, and what to type to connect in all three ways."""
+"""What visitors find when the demonstration stays: a furnished project, and what to type to connect in three of the four ways."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -18,6 +18,6 @@ SERVING_SETTINGS: tuple[Setting, ...] = (
         values.whole(1, 1_000_000),
         "4096",
         "Connections of one address (of IPv6, one /64) without a request under way, in one process: of more, the oldest"
-        " are ended. Raise it where very many programs come from one address. Those of TRUSTED_PROXIES are not counted.",
+        " are ended. Raise it where very many programs come from one address. Those of KEYTURN_TRUSTED_PROXIES are not counted.",
     ),
 )

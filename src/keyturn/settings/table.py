@@ -374,8 +374,11 @@ SETTINGS: tuple[Setting, ...] = (
         "Seconds of silence after which a process counts as dead; more than twice the heartbeat.",
     ),
 )
-_DEBUG = {"KEYTURN_DEBUG": "Set to 1 to see a traceback when a command fails."}
-COMMAND_VARIABLES: Mapping[str, str] = types.MappingProxyType({**_DEBUG, **client.VARIABLES})
+_OF_COMMANDS = {
+    "KEYTURN_DEBUG": "Set to 1 to see a traceback when a command fails.",
+    "KEYTURN_RECEIPT_KEY": "Public keys for `keyturn receipt verify`, instead of --key.",
+}
+COMMAND_VARIABLES: Mapping[str, str] = types.MappingProxyType({**_OF_COMMANDS, **client.VARIABLES})
 IGNORED: Mapping[str, str] = types.MappingProxyType(
     {
         "AUTH_SECRET": "Accepted so that existing environment files work. Tokens are random here: nothing is signed.",

@@ -201,7 +201,7 @@ class ConnectionWatch:
                 limit=self._limits.per_network,
                 since_start=self.crowded,
                 fix="If it stands for many programs, raise KEYTURN_MAX_QUIET_CONNECTIONS; if it is a proxy, name it in"
-                " TRUSTED_PROXIES.",
+                " KEYTURN_TRUSTED_PROXIES.",
             )
 
     def _run(self) -> None:
