@@ -30,8 +30,8 @@ STREAM_CHANGED = AuditEvent(
     "change-audit-stream",
     _TRAIL,
     _ORGANIZATION,
-    "How far a receiver of all events had got was changed in the database, by somebody without the root key: `receiver` gets"
-    " all of the organization's events that are kept once more.",
+    "How far a receiver of all events has got, or its chain, was changed in the database by somebody without the root key, or is"
+    " of a version without seals: `receiver` gets all events of the organization once more that it may not have got.",
     ("receiver",),
 )
 RUN_RECORDED = AuditEvent(

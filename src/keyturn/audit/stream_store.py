@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from keyturn.audit.chain import position_seal
+from keyturn.audit.chain import UNSEALED, Chain, holds, position_seal
 from keyturn.audit.domain import ChainedEvent, StreamState
 from keyturn.audit.store import read_event
 from keyturn.crypto.audit_keys import ChainKey
@@ -16,7 +16,10 @@ from keyturn.db.tables import audit_chains, audit_events, audit_links, audit_str
 from keyturn.db.unit import Tx
 from keyturn.kit.moments import FIRST
 
-CHANGED = "How far it has got was changed in the database: all events that are kept are sent once more."
+CHANGED = (
+    "How far it has got, or a chain of events, was changed in the database, or is of a version without seals:"
+    " all events that it may not have got are sent once more."
+)
 LONGEST_PAUSE = timedelta(minutes=5)
 """For so long at most a receiver is left alone, whatever the database says."""
 _TAKEN = sa.and_(
@@ -24,11 +27,9 @@ _TAKEN = sa.and_(
 )
 _PLACES = (
     sa.select(
-        audit_chains.c.id,
-        audit_chains.c.start_position.label("start"),
-        audit_chains.c.position.label("head"),
-        audit_stream_positions.c.position,
-        audit_stream_positions.c.seal,
+        *audit_chains.c,
+        audit_stream_positions.c.position.label("taken"),
+        audit_stream_positions.c.seal.label("taken_seal"),
     )
     .select_from(audit_chains.outerjoin(audit_stream_positions, _TAKEN))
     .order_by(audit_chains.c.id)
@@ -57,7 +58,7 @@ def note(tx: Tx, stream: str, **changes: Any) -> None:
 
 @dataclass(frozen=True)
 class Place:
-    """How far a receiver has got in a chain: up to ``taken``. ``changed``: what the database said of it was not written here."""
+    """How far a receiver has got in a chain: up to ``taken``. ``changed``: what the database says of it was not written here."""
 
     chain: str
     taken: int
@@ -66,17 +67,21 @@ class Place:
 
 
 def places(tx: Tx, key: ChainKey, stream: str) -> list[Place]:
-    """Return how far the receiver has got in each chain. What is not sealed by the key counts as nothing."""
+    """Return how far the receiver has got in each chain. What is not sealed by the key counts for nothing."""
     return [_place(key, stream, row) for row in tx.rows(_PLACES, stream=stream)]
 
 
 def _place(key: ChainKey, stream: str, row: Mapping[str, Any]) -> Place:
-    chain, start, head, position, seal = (row[name] for name in ("id", "start", "head", "position", "seal"))
-    if position is None or seal is None:
-        return Place(chain, start, head, changed=False)
-    sealed = position_seal(key, stream, chain, position)
-    genuine = position <= head and hmac.compare_digest(seal.encode(), sealed.encode())
-    return Place(chain, max(start, position) if genuine else start, head, changed=not genuine)
+    chain = Chain(**{column.name: row[column.name] for column in audit_chains.c})
+    taken, seal = row["taken"] or 0, row["taken_seal"] or ""
+    sealed = position_seal(key, stream, chain.id, taken)
+    known = taken <= chain.position and hmac.compare_digest(seal.encode(), sealed.encode())
+    genuine = known or row["taken"] is None
+    whole = holds(key, chain)
+    # Whoever writes where a chain starts must not have events left out. A chain that never holds again is still sent.
+    start = chain.start_position if whole else 0
+    changed = not genuine or not (whole or chain.seal == UNSEALED)
+    return Place(chain.id, max(start, taken if genuine else 0), chain.position, changed)
 
 
 def state(tx: Tx, key: ChainKey, stream: str) -> StreamState:

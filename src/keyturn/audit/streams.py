@@ -27,7 +27,7 @@ CLAIM = timedelta(minutes=2)
 """When a round is begun again that never came to its end."""
 AT_ONCE = 200
 SHOWN = timedelta(minutes=1)
-"""For so long it is a failure that positions were changed in the database, before all is sent once more."""
+"""For so long it is a failure that positions were changed in the database, before events are sent once more."""
 PARTS = 100
 """So many parts are one round: others need the thread, too."""
 LONGEST_REASON = 300
@@ -103,7 +103,7 @@ class DueStreams(Source):
                     store.set_position(tx, key, receiver.id, place.chain, position)
 
     def _begin_again(self, stream: str, changed: Sequence[Place]) -> None:
-        """Tell of positions that were not written here, and let the next round send all events of those chains."""
+        """Tell of places that were not written here, and let the next round send what may not have been taken of those chains."""
         now, key = self._clock.now(), key_of(self._database)
         with self._database.write() as tx:
             for place in changed:

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import os
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -110,7 +110,9 @@ def replace_receipt_key(tx: Tx, sealer: Sealer, now: datetime) -> tuple[NoteKey,
     new = os.urandom(KEY_BYTES)
     replaced = f"{_REPLACED}{before.id.hex()}"
     store.add_audit_key(tx, replaced, sealer.seal(Plaintext(to_text(before.public)), _place(replaced)), present[2])
-    store.change_audit_key(tx, RECEIPTS, sealer.seal(Plaintext(to_text(new)), _place(RECEIPTS)), now)
+    # The clocks of hosts differ, so a new key is dated after the one before whatever the clock says.
+    since = max(now, present[2] + timedelta(microseconds=1))
+    store.change_audit_key(tx, RECEIPTS, sealer.seal(Plaintext(to_text(new)), _place(RECEIPTS)), since)
     return before, ReceiptKey(new).public
 
 

@@ -112,11 +112,14 @@ def add_audit_key(tx: Tx, key_id: str, value: Sealed, now: datetime) -> None:
 
 
 def audit_keys_like(tx: Tx, key_id: str) -> list[tuple[str, Sealed, datetime]]:
-    """Return the key of this id, and those whose ids are this and more: id, sealed value, since when. The newest first."""
+    """Return the key of this id, and those whose ids are this and more: id, sealed value, since when.
+
+    The one of this id comes first, then the newest.
+    """
     query = sa.select(audit_keys.c.id, audit_keys.c.value, audit_keys.c.created_at)
     query = query.where(audit_keys.c.id.startswith(key_id, autoescape=True))
-    # Two that were made within one moment: the present one has the shorter id.
-    return list(tx.tuples(query.order_by(audit_keys.c.created_at.desc(), sa.func.length(audit_keys.c.id))))
+    # By the clock alone, one that was made on a host whose clock is behind would not be the present one.
+    return list(tx.tuples(query.order_by(audit_keys.c.id != key_id, audit_keys.c.created_at.desc())))
 
 
 def change_audit_key(tx: Tx, key_id: str, value: Sealed, now: datetime) -> None:

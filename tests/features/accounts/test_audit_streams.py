@@ -22,7 +22,7 @@ from keyturn.ports.http import HttpRequest, HttpResponse, TransportFailed
 from keyturn.settings.reader import read_settings
 from tests.databases import CHAIN_KEY
 from tests.features.accounts.people import START
-from tests.features.accounts.test_audit_chain import ADA, BOB, write
+from tests.features.accounts.test_audit_chain import ADA, BOB, faults, write
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -179,12 +179,50 @@ def test_whoever_writes_into_the_database_how_far_a_receiver_is_silences_nobody(
         assert [name for name in sent() if name in "ab"] == ["a", "b"], "all of it once more"
         assert {"secret doing", "change-audit-stream"} <= set(sent())
         assert state(database, "file").failing_since is None
+    file.write_text("")
     with database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE audit_stream_positions SET seal = NULL")
         connection.exec_driver_sql("UPDATE audit_streams SET wake_at = '2999-01-01'")
-    file.write_text("")
+    assert rounds(database, clock, receiver) == 1
+    assert (sent(), state(database, "file").failures) == ([], 1), "a seal that is gone is a change like others"
+    clock.advance(61)
     assert rounds(database, clock, receiver) == 1
     assert sent()[-1] == "change-audit-stream"
+
+
+def test_whoever_writes_into_the_database_where_a_chain_starts_has_no_event_left_out(
+    database: Database, tmp_path: Path
+) -> None:
+    clock, file = MovableClock(START), tmp_path / "audit.jsonl"
+    receiver = FileReceiver(file)
+
+    def sent() -> list[int]:
+        told = [json.loads(line) for line in file.read_text().splitlines()]
+        return [line["position"] for line in told if line["organizationId"] == ADA]
+
+    def start(position: str) -> None:
+        with database.engine.begin() as connection:
+            connection.exec_driver_sql(f"UPDATE audit_chains SET start_position = {position} WHERE id = '{ADA}'")
+
+    write(database, "a", "b", "c")
+    assert rounds(database, clock, receiver) == 1
+    write(database, "d", "e", "f")
+    start("position - 1")
+    assert "was changed in the database" in str(state(database, "file").reason)
+    assert rounds(database, clock, receiver) == 1
+    assert (sent(), state(database, "file").failures) == ([1, 2, 3], 1)
+    start("0")
+    clock.advance(61)
+    assert rounds(database, clock, receiver) == 1
+    assert sent() == [1, 2, 3, 4, 5, 6, 7]
+    assert '"change-audit-stream"' in file.read_text().splitlines()[-1]
+    assert (state(database, "file").failing_since, state(database, "file").behind) == (None, 0)
+    assert any("seal of the head" in fault for fault in faults(database))
+    start("position - 1")  # of a chain that never holds again
+    write(database, "g", "h")
+    assert rounds(database, clock, receiver) == 1
+    assert sent() == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert rounds(database, clock, receiver) == 0
 
 
 @pytest.mark.parametrize(

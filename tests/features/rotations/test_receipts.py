@@ -4,6 +4,7 @@ import html
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from keyturn.client.receipts import verified
 from keyturn.crypto import store
 from keyturn.crypto.envelope import to_text
 from keyturn.errors import Refused
+from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import SealContext
 from keyturn.kit.signed_note import NoteKey, SignedNote
 from keyturn.rotations.receipt_keys import replace_key
@@ -91,9 +93,11 @@ def test_receipts_of_a_key_that_was_replaced_are_verified_by_it_alone(
     with page_desk(scene, tmp_path) as web:
         (run,) = re.findall(r'href="/rotation-runs/([^"/]+)/receipt"', web.page(f"/app-connections/{rotating.id}"))
         old, first = web.file(f"/rotation-runs/{run}/receipt").encode(), web.json("GET", "/api/v1/receipt-key")["key"]
-        for _ in range(2):
+        for behind in (timedelta(days=1), timedelta(0)):  # the first one by a host whose clock is behind
             world.clock.advance(60)
-            before, after = replace_key(world.database, world.sealer, world.clock)
+            before, after = replace_key(world.database, world.sealer, MovableClock(world.clock.now() - behind))
+            present = web.json("GET", "/api/v1/receipt-keys")["receiptKeys"][0]
+            assert (present["key"], present["until"]) == (str(after), None)
         new, last = web.file(f"/rotation-runs/{run}/receipt").encode(), web.json("GET", "/api/v1/receipt-key")["key"]
         keys = web.json("GET", "/api/v1/receipt-keys")["receiptKeys"]
         assert "replace-receipt-key" in web.page("/organization/audit-log?event=replace-receipt-key")

@@ -109,7 +109,8 @@ audit_streams = sa.Table(
     text("reason", null=True),
 )
 
-# Up to which position of each chain its events were taken. The seal is a MAC of the row, and null in one of an older version.
+# Up to which position of each chain its events were taken. The seal is a MAC of the row. One without counts as changed:
+# an older version wrote none, and whoever has the database can take it away.
 audit_stream_positions = sa.Table(
     "audit_stream_positions",
     metadata,
