@@ -77,9 +77,8 @@ class AdoptionCheck:
             return None
         key_id = change.key_id or (change.credentials.key_id if change.credentials else None)
         key_id = key_id or (change.schedule.key_id if change.schedule else None)
-        confirmed = change.key_confirmed or bool(change.schedule and change.schedule.key_confirmed)
         begins = schedule if rotation is None else None
-        return self.check(candidate, connection.cloud, key_id, confirmed=confirmed, schedule=begins)
+        return self.check(candidate, connection.cloud, key_id, confirmed=change.confirms_key_id, schedule=begins)
 
     def _stored(self, connection: Connection) -> Credentials:
         method = self._providers.method_of(connection)

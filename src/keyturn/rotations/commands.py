@@ -78,6 +78,11 @@ class ConnectionChange:
     key_id: str | None = None
     key_confirmed: bool = False
 
+    @property
+    def confirms_key_id(self) -> bool:
+        """Whether somebody answered for the key id, with the credentials or with the schedule."""
+        return self.key_confirmed or bool(self.schedule and self.schedule.key_confirmed)
+
     def for_method(self, method: str) -> "ConnectionChange":
         """Return the change with its credentials, as a connection of this method has them."""
         return replace(self, credentials=self.read_credentials(method)) if self.read_credentials else self

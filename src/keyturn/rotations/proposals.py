@@ -52,7 +52,7 @@ def new_credentials(
             "clientId": credentials.client_id,
             **told,
             "moveOthersAlong": change.move_along,
-            "confirmKeyId": change.key_confirmed,
+            "confirmKeyId": change.confirms_key_id,
         },
         seen_credentials(connection, rotation),
         method.value(credentials),

@@ -119,8 +119,9 @@ class SelfRotation:
         """
         with self._database.read() as tx:
             connection, rotation = access.find(tx, actor, connection_id, Action.EDIT_CONNECTIONS)
-            if change.credentials or change.read_credentials or change.schedule or change.enabled is not None:
-                guards.refuse_while_converting(tx, connection, repairs=True)
+            given = bool(change.credentials or change.read_credentials)
+            if given or change.schedule or change.enabled is not None:
+                guards.refuse_while_converting(tx, connection, repairs=given)
         change = change.for_method(connection.method)
         credentials = self._verifier.read_new(connection, change.credentials)
         if consent.request_id and credentials is None:

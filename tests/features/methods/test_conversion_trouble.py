@@ -3,9 +3,12 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from keyturn.connections.domain import NewConnection
+from keyturn.errors import Refused
 from keyturn.kit.secret import Plaintext
-from keyturn.rotations.commands import ConnectionChange
+from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from tests.features.methods.test_conversion import ConversionScene, scene_in
 
 
@@ -40,6 +43,9 @@ def test_a_secret_that_was_removed_meanwhile_can_be_replaced_and_is_not_asked_fo
         scene.work(timedelta(days=1))
         assert scene.state == "withdrawing", "it cannot sign in to see whether something is left"
         assert len(world.emulator.ledger) - asked < 400
+        for rests in ({"enabled": False}, {"schedule": ScheduleChange(7, 1, 0)}):
+            with pytest.raises(Refused, match=r"without a secret \(withdrawing\)"):
+                world.change(scene.connection, **rests)
         made = admin.add_secret(app.object_id, "by hand")
         given = world.first_secret(secret=Plaintext(made.value), key_id=made.key_id)
         world.rotations.update(world.actor, scene.connection.id, ConnectionChange(credentials=given))

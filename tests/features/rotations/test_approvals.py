@@ -232,6 +232,24 @@ def test_new_credentials_wait_sealed_and_are_tried_again_when_they_are_approved(
     assert (values["approved"], values["rejected"]) == (None, None)
 
 
+def test_new_credentials_whose_key_id_was_confirmed_are_taken_over_once_they_are_approved(web: RotationClient) -> None:
+    world = web.world
+    billing = world.connect("billing")
+    world.settle()
+    switch_on(web)
+    old = world.emulator.admin.add_secret(world.application.object_id, hinted=False)
+    given = {"tenantId": world.tenant_id, "clientId": world.application.app_id, "clientSecret": old.value}
+    body = {"credentials": given, "approvalReason": "It is the one in the safe."}
+    one, named = f"{CONNECTIONS}/{billing.id}", {"clientSecretKeyId": old.key_id}
+    assert web.refused(body | {"rotation": named}, method="PATCH", url=one)["code"] == "rotation.key_unconfirmed"
+    confirmed = body | {"rotation": named | {"confirmKeyId": True}}
+    asked = web.ask("PATCH", one, confirmed, expect=202)["approvalRequest"]
+    assert (asked["parameters"]["keyId"], asked["parameters"]["confirmKeyId"]) == (old.key_id, True)
+    decide(web, asked, "approve", "second")
+    world.settle()
+    assert old.key_id not in set(world.keys()), "it was taken over, and replaced"
+
+
 def test_an_emergency_is_for_administrators_and_loud_and_the_rules_are_loosened_by_two(web: RotationClient) -> None:
     rotation = web.create()
     switch_on(web)

@@ -13,13 +13,21 @@ from keyturn.credentials.domain import State
 from keyturn.db.engine import open_engine, parse_url
 from keyturn.db.unit import Database
 from keyturn.errors import Refused
+from keyturn.kit.actor import Role
+from keyturn.projects.domain import GivenRole
+from keyturn.projects.members import Members
+from keyturn.projects.role_domain import NewRole
+from keyturn.projects.roles import Roles
 from keyturn.rotations.commands import ScheduleChange
 from keyturn.rotations.domain import Reason
 from keyturn.rotations.freezes.domain import FreezeWindow
 from keyturn.rotations.freezes.service import NewFreeze
+from keyturn.secrets.domain import Address
+from keyturn.secrets.mapped import SecretNames
 from keyturn_simulation.world import ROOT_KEY, World, make_world
 from tests.databases import sqlite_database
 from tests.docs.command_blocks import command_blocks
+from tests.features.accounts.people import machine
 from tests.features.rotations.applications import Applications, make_applications
 from tests.features.rotations.secret_desk import desk
 
@@ -167,6 +175,40 @@ def test_the_operator_sees_which_runs_a_freeze_moves_before_and_when_it_is_made(
             run(*shlex.split(line)[2:])
     assert "Year end" in run()
     database.close()
+
+
+def test_the_runs_that_a_freeze_moves_are_told_as_lists_tell_of_their_rotations(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database:
+        scene = make_applications(database, signer_rotates=False)
+        world = scene.world
+        home = Address(scene.project_id, None, "prod", "/")
+        for name in ("web", "test"):
+            scene.secrets.folders.create(scene.actor, home, name, None)
+        views = [
+            scene.create(),
+            scene.create(name="a page", path="/web", names=SecretNames("WEB_ID", "WEB_SECRET")),
+            scene.create(scene.other_application("Test"), name="test", path="/test"),
+        ]
+        assert views[0].rotation.id == views[1].rotation.id != views[2].rotation.id
+        moments = [at for view in views if (at := view.rotation.next_run_at)]
+        window = NewFreeze("Sale", "", min(moments).date(), max(moments).date(), "UTC", project_id=scene.project_id)
+
+        def told(slug: str, *rules: dict[str, object]) -> list[str]:
+            robot = machine(database, scene.actor.org_id, Role.NO_ACCESS)
+            edits = {"subject": "workspace", "action": ["edit"]}
+            role = NewRole(slug, slug, permissions=(edits, *({"subject": "secret-rotation"} | one for one in rules)))
+            Roles(database, world.clock, world.ids).create(scene.actor, scene.project_id, role)
+            members = Members(database, world.clock, world.ids)
+            members.add_identity(scene.actor, scene.project_id, robot.id or "", [GivenRole(slug)])
+            return [run.name for run in world.services.freezes.create(robot, window, dry_run=True).moved]
+
+        read, prod = {"action": "read"}, {"conditions": {"environment": "prod"}}
+        web = {"conditions": {"environment": "prod", "secretPath": "/web"}}
+        assert told("all", read) == ["a page", "test"]
+        assert told("not-prod", read, read | prod | {"inverted": True}) == []
+        assert told("not-web", read, read | web | {"inverted": True}) == ["shop", "test"]
+        assert told("web", read | web) == ["a page"], "by the name that they know"
+        assert told("none") == []
 
 
 def test_a_dry_run_over_http_names_the_runs_that_the_caller_may_see_and_writes_nothing(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,44 @@ def test_who_is_woken_for_nothing_on_the_short_way_keeps_its_place(
     assert (others[0].status_code, first.done(), server.long) == (503, False, long + 3)
     server.timers.ring(up_to=60)
     assert (first.result(30).status_code, server.watch.waiting) == (304, 0)
+
+
+def test_who_has_waited_and_finds_its_news_old_keeps_its_place_on_the_long_way(
+    desk: HotDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.put("KEY", "value of before")
+    token, url, waits = desk.sign_in(desk.robot()), desk.url("KEY"), desk.url("KEY", wait="60")
+    etag = desk.warm(desk.one, url, token).headers["etag"]
+    server, written, begin = desk.one, Future[None](), desk.one.reads.begin
+    held: list[str] = []
+    monkeypatch.setattr("keyturn.api.secrets.hot._MADE_WITHIN", 30.0)
+
+    def held_back(actor: Any, who: Any, read: Any, request_id: str | None = None) -> Any:
+        if request_id is None:  # of the long way
+            return begin(actor, who, read)
+        held.append(request_id)
+        return written
+
+    monkeypatch.setattr(server.reads, "begin", held_back)
+    both = [server.begin(waits, token, if_none_match=etag, x_keyturn_instance=f"pod-{n}") for n in range(2)]
+    desk.put("KEY", "value of afterwards", "PATCH")
+    until = time.monotonic() + 30
+    while not held or not any(each.done() for each in both):
+        server.timers.ring(up_to=1)
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    desk.put("KEY", "newest value", "PATCH")
+    authenticate, places = server.access.authenticate, []
+
+    def counted(*claimed: Any) -> Any:
+        places.append(server.watch.waiting)
+        return authenticate(*claimed)
+
+    monkeypatch.setattr(server.access, "authenticate", counted)
+    written.set_result(None)
+    values = {each.result(30).json()["secret"]["secretValue"] for each in both}
+    assert values == {"value of afterwards", "newest value"}
+    assert (places, server.watch.waiting) == ([1], 0)
 
 
 @pytest.mark.parametrize("change", [revoke, lose_role, delete_identity, distrust_address, rotate, delete_secret])

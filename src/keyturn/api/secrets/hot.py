@@ -135,13 +135,15 @@ class HotSecrets:
                     view = self._hot.view(session_key, target)
                     if view is None or not await self._is_made((target, view), followed):
                         way = self._long_way(session_key, target, view, waited)
-                        way, has_place = self._with_place(way, has_place), False
-                        return way
+                        given, has_place = self._with_place(way, has_place)
+                        return given
                     followed = True
                     continue
                 tags = glance.if_none_match
                 if tags != hit.answer.etag and not (tags and matches(hit.answer.etag, [tags])):
-                    return await self._values(glance, session_key, target, hit, who, waited)
+                    given = await self._values(glance, session_key, target, hit, who, waited)
+                    given, has_place = self._with_place(given, has_place)
+                    return given
                 if hit.answer.read is not None and not waited:
                     self._audit.unchanged(hit.actor, who, hit.answer.read)
                 if waited < wait:
@@ -160,16 +162,16 @@ class HotSecrets:
             if has_place:
                 self._watch.leave()
 
-    def _with_place(self, way: LongWay, has_place: bool) -> LongWay:
-        """Keep the place of who has waited until the long way has answered."""
-        if not has_place:
-            return way
+    def _with_place(self, given: Known | LongWay, has_place: bool) -> tuple[Known | LongWay, bool]:
+        """Keep the place of who has waited until the long way has answered. Return also whether it is to be given back here."""
+        if not has_place or isinstance(given, Known):
+            return given, has_place
 
         def over() -> None:
-            way.over()
+            given.over()
             self._watch.leave()
 
-        return LongWay(way.ticket, way.waited, over)
+        return LongWay(given.ticket, given.waited, over), False
 
     def _long_way(self, session_key: bytes, target: Target, view: bytes | None, waited: float) -> LongWay:
         """Let the request go the long way. Until it has come to its end, who would get the same answer waits for it."""

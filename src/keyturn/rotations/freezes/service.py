@@ -4,7 +4,7 @@ Whoever changes one has all runs planned anew, in the same transaction, and lear
 learn it, and nothing is written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -24,7 +24,8 @@ from keyturn.rotations import waits
 from keyturn.rotations.domain import Rotation, RotationKind
 from keyturn.rotations.freezes.domain import LONGEST_FREEZE, FreezeWindow, days_in
 from keyturn.rotations.run_schedule import NextRun, next_run
-from keyturn.rotations.store import freezes, policies
+from keyturn.rotations.secret_rotations import access as secret_access
+from keyturn.rotations.store import freezes, policies, secret_rotations
 
 MOST_WINDOWS = 50
 """Of one place."""
@@ -173,14 +174,24 @@ def _planned(
 def _seen(tx: Tx, actor: Actor, planned: Sequence[tuple[Rotation, NextRun]]) -> Sequence[MovedRun]:
     """Return the runs that move, of those that the actor may see, the first ones first."""
     moving = [(one, due.at) for one, due in planned if one.enabled and one.next_run_at != due.at]
-    seen: set[str] = set()
-    for action, own in ((Action.READ_CONNECTIONS, True), (Action.READ_ROTATIONS, False)):
-        mine = [one for one, _ in moving if (one.kind is RotationKind.CONNECTION) is own]
-        scopes = [Scope(one.org_id, one.project_id, connection_id=one.connection_id) for one in mine]
-        allowed = authorize.allowed_of(tx, actor, action, scopes)
-        seen |= {one.id for one, may_see in zip(mine, allowed, strict=True) if may_see}
-    runs = [MovedRun(one.id, one.name, one.project_id, one.next_run_at, at) for one, at in moving if one.id in seen]
+    seen = _names_seen(tx, actor, [one for one, _ in moving])
+    runs = [MovedRun(one.id, *seen[one.id], one.next_run_at, at) for one, at in moving if one.id in seen]
     return sorted(runs, key=lambda run: (run.at, run.name, run.rotation_id))
+
+
+def _names_seen(tx: Tx, actor: Actor, moving: Sequence[Rotation]) -> Mapping[str, tuple[str, str | None]]:
+    """Return name and project of the rotations that the actor may see, by id.
+
+    That of an application is called as one of its secret rotations that they may see: the others may be of other places.
+    """
+    connections = [one for one in moving if one.kind is RotationKind.CONNECTION]
+    scopes = [Scope(one.org_id, one.project_id, connection_id=one.connection_id) for one in connections]
+    allowed = authorize.allowed_of(tx, actor, Action.READ_CONNECTIONS, scopes)
+    seen = {one.id: (one.name, one.project_id) for one, may_see in zip(connections, allowed, strict=True) if may_see}
+    applications = [one.id for one in moving if one.kind is RotationKind.APPLICATION]
+    for ref in secret_access.seen_among(tx, actor, secret_rotations.refs_of_rotations(tx, applications)):
+        seen.setdefault(ref.rotation_id, (ref.name, ref.place.project_id))
+    return seen
 
 
 def _found(tx: Tx, actor: Actor, window_id: str) -> FreezeWindow:

@@ -83,9 +83,10 @@ class SecretRotationView:
 
 @dataclass(frozen=True)
 class SecretRotationRef:
-    """A secret rotation by name, with the application that it rotates."""
+    """A secret rotation by name, with the application that it rotates. ``rotation_id`` is shared by those of one application."""
 
     id: str
+    rotation_id: str
     name: str
     application_name: str
     place: Place
