@@ -172,6 +172,8 @@ def test_probes_and_selectors_reach_what_they_are_for(render: Any) -> None:
     given = {each["name"]: each["value"] for each in made_by["containers"][0]["env"]}
     assert (given["KEYTURN_BACKUP_DIR"], given["KEYTURN_BACKUP_KEEP"]) == ("/backups", "14")
     assert given["KEYTURN_BACKUP_PUBLIC_KEYS"].startswith("age1")
+    assert given["KEYTURN_BACKUP_HOURS"] == "24"
+    assert made_by["serviceAccountName"] == pods(objects)["keyturn"]["serviceAccountName"] == "keyturn"
     assert made_by["containers"][0]["args"] == ["backup", "create"]
     assert [each["persistentVolumeClaim"]["claimName"] for each in made_by["volumes"] if each["name"] == "backups"] == [
         claim["metadata"]["name"]

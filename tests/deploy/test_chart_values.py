@@ -49,6 +49,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "backups for nobody": WITH_POSTGRESQL | {"backups": {"enabled": True}},
     "a private key of backups": WITH_POSTGRESQL | {"backups": {"publicKeys": ["AGE-SECRET-KEY-1HUNTER2"]}},
     "a time of backups that is none": {"backups": {"schedule": "daily"}},
+    "backups that are never due": {"backups": {"hours": 0}},
     "no backup that is kept": {"backups": {"keep": 0}},
     "a size of backups that is none": {"backups": {"size": "big"}},
     "a route to nowhere": {"gateway": {"enabled": True, "hostnames": ["keyturn.example.com"]}},
@@ -124,3 +125,8 @@ def test_the_values_of_the_guide_are_taken(schema: Any) -> None:
     assert schema.is_valid(merged(load("values.yaml"), change))
     named = set(re.findall(r"`(\w+)\.\w+(?:=\w+)?`", page))
     assert named <= set(load("values.yaml"))
+
+
+def test_backups_open_the_root_key_as_the_server_does() -> None:
+    """A key vault trusts the server's service account: with another one no backup could be made."""
+    assert '"account"' not in (CHART / "templates" / "backup.yaml").read_text()

@@ -118,6 +118,32 @@ def record_restored(database: Database, contents: Contents, now: datetime) -> No
             )
 
 
+@contextmanager
+def noted(database: Database, folder: Path, hours: int, clock: Clock) -> Iterator[None]:
+    """Write down in the database what is in a folder of backups after an attempt to make one, and why the attempt failed.
+
+    Whoever tells of backups that are too old may be another process. ``hours`` is how often there should be one.
+    """
+
+    def note(failure: str | None) -> None:
+        now = clock.now()
+        with database.write() as tx:
+            backup_store.note(tx, str(folder), hours, _newest(folder, now), failure, now)
+
+    try:
+        yield
+    except Exception as error:
+        note(error.message if isinstance(error, KeyturnError) else f"It failed ({type(error).__name__}).")
+        raise
+    note(None)
+
+
+def _newest(folder: Path, now: datetime) -> datetime | None:
+    # One that a wrong clock dated into the future says nothing: it neither puts the next one off nor asks for one each hour.
+    made = [each.made_at for each in folders.backups_in(folder) if each.made_at <= now]
+    return made[-1] if made else None
+
+
 class ScheduledBackups:
     """The backups that a process makes by itself."""
 
@@ -130,19 +156,13 @@ class ScheduledBackups:
     def make_due(self) -> None:
         """Make a backup when the newest one is old enough, then delete those that are too many. Nothing without a folder.
 
-        Safe in several processes at once: one of those that share a folder makes it. Raises as ``create`` does. What is found
-        there is written down in the database: whoever tells of backups that are too old may be another process.
+        Safe in several processes at once: one of those that share a folder makes it. Raises as ``create`` does.
         """
         folder = self._settings.backup.folder
         if folder is None:
             return
-        try:
+        with noted(self._database, folder, self._settings.backup.hours, self._clock):
             self._make_due(folder)
-        except Exception as error:
-            told = error.message if isinstance(error, KeyturnError) else f"It failed ({type(error).__name__})."
-            self._note(folder, told)
-            raise
-        self._note(folder, None)
 
     def _make_due(self, folder: Path) -> None:
         with folders.alone(folder) as is_alone:
@@ -154,18 +174,8 @@ class ScheduledBackups:
             folders.keep_newest(folder, self._settings.backup.keep)
 
     def _is_due(self, folder: Path) -> bool:
-        newest = self._newest(folder)
+        newest = _newest(folder, self._clock.now())
         return newest is None or self._clock.now() - newest >= timedelta(hours=self._settings.backup.hours) - _EARLY
-
-    def _newest(self, folder: Path) -> datetime | None:
-        # One that a wrong clock dated into the future says nothing: it neither puts the next one off nor asks for one each hour.
-        made = [each.made_at for each in folders.backups_in(folder) if each.made_at <= self._clock.now()]
-        return made[-1] if made else None
-
-    def _note(self, folder: Path, failure: str | None) -> None:
-        hours, newest = self._settings.backup.hours, self._newest(folder)
-        with self._database.write() as tx:
-            backup_store.note(tx, str(folder), hours, newest, failure, self._clock.now())
 
 
 _EARLY = timedelta(minutes=10)

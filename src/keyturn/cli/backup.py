@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,7 +66,7 @@ def create(
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
     """Write a backup of the whole database, encrypted, while servers run."""
-    from keyturn.app.backups import public_keys  # noqa: PLC0415
+    from keyturn.app.backups import noted, public_keys  # noqa: PLC0415
     from keyturn.app.startup import open_keyring, require_current  # noqa: PLC0415
     from keyturn.backup import folder, service  # noqa: PLC0415
     from keyturn.errors import Misconfigured  # noqa: PLC0415
@@ -74,18 +75,20 @@ def create(
     around = command_context(ctx)
     settings = around.settings()
     keys = public_keys(settings, to or ())
-    if file is None and settings.backup.folder is None:
+    into = settings.backup.folder if file is None else None
+    if file is None and into is None:
         raise Misconfigured(
             "Nothing says where the backup goes.", code="backup.no_place", fix="Name a file, or set KEYTURN_BACKUP_DIR."
         )
     with opened(settings) as database:
         require_current(database)
-        keyring = open_keyring(settings, database, around.clock, tell)
-        path = file or (settings.backup.folder or Path()) / folder.name_of(around.clock.now())
-        folder.make(path.parent)
-        made = service.create(database, keyring, around.clock, keys, path)
-    if file is None:
-        folder.keep_newest(path.parent, settings.backup.keep)
+        path = file or (into or Path()) / folder.name_of(around.clock.now())
+        with noted(database, into, settings.backup.hours, around.clock) if into else nullcontext():
+            keyring = open_keyring(settings, database, around.clock, tell)
+            folder.make(path.parent)
+            made = service.create(database, keyring, around.clock, keys, path)
+            if into:
+                folder.keep_newest(into, settings.backup.keep)
     if as_json:
         facts = {"path": str(path), "createdAt": iso(made.header.created_at), "rows": made.rows, "bytes": made.size}
         print(json.dumps(facts, indent=2))

@@ -10,6 +10,7 @@ from keyturn.cli.client_options import Environment, Method, Project, Url, client
 from keyturn.cli.confirm import AsJson, Confirmation, Done, DryRun, Foreseen, Reason, Yes, asked
 from keyturn.client.opening import Client
 from keyturn.errors import Refused
+from keyturn.kit.sentences import upper_first
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -217,7 +218,7 @@ def _protected(one: named.Named) -> Refused | None:
     if not one.facts["hasDeleteProtection"]:
         return None
     return Refused(
-        f"{one.words.capitalize()} is protected against deletion.",
+        f"{upper_first(one.words)} is protected against deletion.",
         code="client.protected",
         fix="Turn that off on its page first.",
     )

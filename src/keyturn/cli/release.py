@@ -9,6 +9,7 @@ from keyturn.cli import named, previews
 from keyturn.cli.client_options import Method, Project, Url, client_of
 from keyturn.cli.confirm import AsJson, Confirmation, Done, DryRun, Foreseen, Reason, Yes, asked
 from keyturn.errors import KeyturnError, NotFound, Refused
+from keyturn.kit.sentences import upper_first
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -37,7 +38,7 @@ def release(
     if facts is None:
         known = ", ".join(each["keyId"] for each in secrets if each["keyId"]) or "none"
         raise NotFound(
-            f"{one.words.capitalize()} has no secret with the id '{key_id}'.",
+            f"{upper_first(one.words)} has no secret with the id '{key_id}'.",
             code="client.not_found",
             fix=f"Its secrets: {known}.",
         )

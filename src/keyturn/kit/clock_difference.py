@@ -55,7 +55,7 @@ def compared(ahead: timedelta | None) -> str:
     """Say in a few words what the comparison has shown."""
     if ahead is None:
         return "Not compared yet: the provider has not answered this process"
-    return told(ahead).capitalize() if abs(ahead) > WARNS else "As that of the provider"
+    return told(ahead) if abs(ahead) > WARNS else "As that of the provider"
 
 
 _UNITS = ((86_400 * 365, "years"), (86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds"))

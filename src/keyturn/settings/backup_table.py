@@ -26,7 +26,8 @@ BACKUP_SETTINGS: tuple[Setting, ...] = (
         "backup.hours",
         values.whole(1, 24 * 31),
         "24",
-        "Hours from one such backup to the next.",
+        "Hours from one such backup to the next, or how often cron or a job runs `keyturn backup create`: twice as long without"
+        " one is an alarm.",
     ),
     Setting(
         "KEYTURN_BACKUP_KEEP",

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from keyturn.accounts.service import Access
+from keyturn.cli.main import main
 from keyturn.db.unit import Database
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
 from tests.features.accounts.conftest import GOOD_PASSWORD
 from tests.features.accounts.site import Json, SiteFixture, site
+from tests.in_process import InProcess
 
 FIRST = {"email": "ann@acme.test", "password": GOOD_PASSWORD, "organization": "Acme", "domain": "http://localhost"}
 UNIVERSAL = "/api/v1/auth/universal-auth"
@@ -181,6 +183,16 @@ def test_terraform_manages_an_identity(server: SiteFixture) -> None:
     assert (changed["name"], changed["metadata"]) == ("android", [])
     server.ask("DELETE", path)
     assert server.ask("GET", path, expect=404)["error"] == "NotFound"
+
+
+def test_the_command_refuses_to_delete_a_protected_identity_by_its_name_as_it_was_typed(
+    server: SiteFixture, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.ask("POST", "/api/v1/identities", {"name": "CI-Prod", "role": "member", "hasDeleteProtection": True})
+    monkeypatch.setattr("keyturn.client.opening.Http", lambda *_: InProcess(server.client))
+    environ = {"HOME": "/nonexistent", "KEYTURN_URL": "http://localhost", "KEYTURN_TOKEN": server.token}
+    assert main(("delete", "identity", "CI-Prod", "--yes"), environ) == 1
+    assert "The machine identity 'CI-Prod' is protected against deletion." in capsys.readouterr().err
 
 
 def test_terraform_manages_universal_auth_and_its_client_secret(server: SiteFixture) -> None:

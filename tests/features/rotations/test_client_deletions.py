@@ -146,7 +146,9 @@ def test_what_leaked_is_replaced_and_what_was_handed_over_is_released_once_confi
     by_hand = web.world.emulator.admin.add_secret(web.application.object_id)
     (first,) = set(web.keys()) - {by_hand.key_id}
     web.ask("POST", f"{rotation['id']}/hand-over", {"keyId": by_hand.key_id, "clientSecret": by_hand.value})
-    assert first in operator.types("release", "billing-app", "nothing", "--yes", status=1)
+    refused = operator.types("release", "billing-app", "nothing", "--yes", status=1)
+    assert "The secret rotation 'billing-app' has no secret with the id 'nothing'." in refused
+    assert first in refused
     assert "removed from Entra ID" in operator.types("release", "billing-app", by_hand.key_id, "--dry-run")
     operator.types("release", "billing-app", by_hand.key_id, "--yes")
     web.days(1)
@@ -157,3 +159,14 @@ def test_what_leaked_is_replaced_and_what_was_handed_over_is_released_once_confi
     web.days(1)
     assert first not in set(web.keys())
     assert "not set up" in operator.types("leaked", "connection", "prod-entra", "--yes", status=1)
+
+
+def test_a_secret_with_the_name_of_a_route_is_set_changed_and_deleted(operator: Operator, tmp_path: Path) -> None:
+    file = tmp_path / "value"
+    for name in ("batch", "id"):
+        for value, told in (("one", "Added"), ("two", "Changed")):
+            file.write_text(value)
+            assert told in operator.types("secrets", "set", name, "--value-file", str(file))
+        assert operator.types("secrets", "get", name) == "two"
+        operator.types("delete", "secret", name, "--yes")
+        assert "There is no secret" in operator.types("secrets", "get", name, status=1)

@@ -18,6 +18,7 @@ from keyturn.authz.permissions import Scope
 from keyturn.connections.domain import Connection
 from keyturn.kit.counting import counted
 from keyturn.kit.moments import moved
+from keyturn.kit.sentences import upper_first
 from keyturn.rotations.domain import Reason, RotationState, RunState
 from keyturn.rotations.secret_rotations.domain import SecretRotationView
 
@@ -218,7 +219,7 @@ def _when(about: About, state: RotationState, now: datetime) -> Iterator[Conditi
         yield about.condition(
             ConditionKind.ROTATION_OVERDUE,
             Severity.CRITICAL,
-            f"{about.application[0].upper()}{about.application[1:]} should rotate every "
+            f"{upper_first(about.application)} should rotate every "
             f"{counted(rotation.schedule.interval_days, 'day')}"
             f"{age}, and no run has begun though one is due since {min(due, oldest or due):%Y-%m-%d %H:%M} UTC.",
             "Rotate now, and see whether a worker lives with: keyturn doctor",

@@ -187,7 +187,8 @@ def _of_backups(org_id: str, folder: BackupFolder, now: datetime) -> Iterator[Co
         org_id,
         ConditionKind.BACKUP_OVERDUE,
         f"{what}: there should be one every {often}. {folder.failure or ''}".rstrip(),
-        "See in the log of servers and workers a line with backup.upkeep_failed, and whether the process runs that makes them; "
+        "See in the log of servers and workers a line with backup.upkeep_failed, or what the job printed that makes them, and "
+        "whether it runs; "
         "make one now with: keyturn backup create",
         moved(newest, timedelta(hours=folder.hours)),
         of=folder.folder,

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 
 from keyturn.errors import Invalid, KeyturnError, Refused
 from keyturn.kit.repeat import may_repeat
+from keyturn.kit.sentences import upper_first
 
 MOST_FIELDS = 200
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -84,7 +85,7 @@ def sentence(issue: Mapping[str, object]) -> str:
         return f"{issue['maximum']} or less."
     if code == "invalid_type" and issue.get("expected") == "number":
         return "A whole number."
-    return text[:1].upper() + text[1:]
+    return upper_first(text)
 
 
 def read_form(content_type: str, body: bytes) -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 
 from keyturn.kit.repeat import may_repeat
+from keyturn.kit.sentences import upper_first
 
 Issue = dict[str, object]
 Path = tuple[str | int, ...]
@@ -48,7 +49,7 @@ def _size_sentence(kind: str, limit: float, count: str, compare: str, *, inclusi
     if kind == "number":
         return f"Number must be {compare} {'or equal to ' if inclusive else ''}{limit}"
     unit = {"string": "character(s)", "array": "element(s)", "object": "key(s)"}[kind]
-    return f"{kind.capitalize()} must contain {'exactly' if exact else count} {limit} {unit}"
+    return f"{upper_first(kind)} must contain {'exactly' if exact else count} {limit} {unit}"
 
 
 def not_multiple_of(step: float, path: Path) -> Issue:
