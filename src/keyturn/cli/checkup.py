@@ -30,7 +30,7 @@ from keyturn.db import migrate
 from keyturn.db.sqlite import LEAST_VERSION
 from keyturn.db.trouble import at_start, damaged
 from keyturn.db.unit import PATIENCE, Database
-from keyturn.errors import Misconfigured, RefusalReason, Upstream
+from keyturn.errors import KeyturnError, Misconfigured, RefusalReason
 from keyturn.kit.clock import iso
 from keyturn.kit.clock_difference import difference
 from keyturn.kit.moments import FIRST
@@ -181,7 +181,7 @@ def database(settings: Settings, around: CommandContext) -> Iterator[CheckupFind
                 yield from examine_vault(db, settings, around.clock)
                 yield from examine_streams(db, settings, around.clock)
                 yield _refused(db)
-    except Misconfigured as error:
+    except KeyturnError as error:
         yield from_error("database", error)
     except sa.exc.SQLAlchemyError as error:
         fix = "Check that the database is not damaged and that its user may read and write its tables."
@@ -255,7 +255,7 @@ def _keys(db: Database, settings: Settings, around: CommandContext) -> CheckupFi
             settings, lambda _: None, db, around.clock
         )  # its notices are findings of their own
         count = Keyring(db, source, around.clock).verify()
-    except (Misconfigured, Upstream) as error:
+    except KeyturnError as error:
         return from_error("data keys", error)
     if isinstance(source, RootPlaces) and (unused := source.unused()):
         place, name = unused[0]

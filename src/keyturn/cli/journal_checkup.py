@@ -17,7 +17,7 @@ from keyturn.cli.context import CommandContext
 from keyturn.cli.finding import CheckupFinding, ok
 from keyturn.db import migrate
 from keyturn.db.unit import Database
-from keyturn.errors import KeyturnError, Misconfigured
+from keyturn.errors import KeyturnError
 from keyturn.kit.counting import counted
 from keyturn.ports.clock import Clock
 from keyturn.rotations.comparison import Comparison, JournalCheck
@@ -41,7 +41,7 @@ def examine_journal(around: CommandContext, opener: Opener = journal_check) -> I
         with _opened(settings) as database:
             if migrate.check(database) is migrate.SchemaState.UP_TO_DATE:
                 yield from _compared(settings, database, around.clock, opener)
-    except (Misconfigured, sa.exc.SQLAlchemyError):
+    except (KeyturnError, sa.exc.SQLAlchemyError):
         return
 
 

@@ -7,7 +7,7 @@ from keyturn.app.sign_in_certificate import certificate_file
 from keyturn.app.sso import redirect_uri, sign_in_as_application
 from keyturn.cli.context import CommandContext
 from keyturn.cli.finding import CheckupFinding, from_error, ok
-from keyturn.errors import Misconfigured, Upstream
+from keyturn.errors import KeyturnError, Misconfigured
 from keyturn.ports.clock import Clock
 from keyturn.ports.http import Transport
 from keyturn.settings.model import Settings
@@ -29,7 +29,7 @@ def examine_sso(around: CommandContext, transport: Transport, machine: Transport
         return
     try:
         sign_in_as_application(settings, settings.sso, around.environ, around.clock, transport, machine)
-    except (Upstream, Misconfigured) as error:
+    except KeyturnError as error:
         yield from_error(_SUBJECT, error)
         yield from _certificate(settings, around.clock)
         return

@@ -9,7 +9,7 @@ from keyturn.cli.finding import CheckupFinding, ok
 from keyturn.crypto.audit_keys import chain_key
 from keyturn.crypto.keyring import Keyring, KeyringSealer
 from keyturn.db.unit import Database
-from keyturn.errors import Misconfigured, Upstream
+from keyturn.errors import KeyturnError
 from keyturn.kit.clock import iso
 from keyturn.ports.clock import Clock
 from keyturn.settings.model import Settings
@@ -22,12 +22,13 @@ def examine_streams(db: Database, settings: Settings, clock: Clock) -> Iterator[
     receivers = receivers_of(settings.audit_streams)
     if not receivers:
         return
-    source = startup.root_key_source(settings, lambda _: None, db, clock)
     try:
+        keyring = Keyring(db, startup.root_key_source(settings, lambda _: None, db, clock), clock)
+        keyring.reload()  # a vault is asked outside of transactions alone
         with db.read() as tx:
-            key = chain_key(tx, KeyringSealer(Keyring(db, source, clock)))
+            key = chain_key(tx, KeyringSealer(keyring))
             states = [] if key is None else streams.states(tx, key, receivers)
-    except (Misconfigured, Upstream):
+    except KeyturnError:
         return
     for state in states:
         if state.failing_since is None:

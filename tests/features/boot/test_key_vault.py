@@ -361,6 +361,24 @@ def test_doctor_looks_at_the_vault(desk: VaultDesk) -> None:
     assert "Give the identity of this server the role" in findings[-2].fix + findings[-1].fix
 
 
+def test_doctor_goes_on_behind_a_receiver_of_audit_events_when_the_root_key_is_in_the_vault_alone(
+    desk: VaultDesk,
+) -> None:
+    desk.environ["KEYTURN_AUDIT_FILE"] = str(desk.folder / "audit.jsonl")
+
+    def levels() -> dict[str, str]:
+        context = CommandContext(desk.environ, CLOCK)
+        return {each.subject: each.level for each in checkup.database(context.settings(), context)}
+
+    sealed_by(desk.environ)
+    with_vault = levels()
+    assert (with_vault["data keys"], with_vault["audit streams"], with_vault["connections"]) == ("ok", "ok", "ok")
+    desk.emulator.admin.set_vault_access("team", desk.app.principal_id)
+    without = levels()
+    assert (without["data keys"], without["connections"]) == ("fail", "ok")
+    assert "audit streams" not in without
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
