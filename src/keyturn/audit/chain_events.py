@@ -39,6 +39,6 @@ RUN_RECORDED = AuditEvent(
     "Rotations",
     (SubjectKind.ROTATION,),
     "What the database holds of a run as it ends: who asked for it, credentials, steps and moments. Receipts are made of it, and "
-    "`keyturn audit verify` compares the rows with it.",
+    "`keyturn audit verify` compares the rows of the run and its steps with it; not those of credentials, which go on changing.",
     ("connectionId", "runId", "rotation", "run", "credentials", "steps"),
 )

@@ -193,23 +193,40 @@ def newest(tx: Tx, conditions: Filter, limit: int) -> list[StoredEvent]:
 
 @dataclass(frozen=True)
 class Proven:
-    """Events with position and hash of their links, by their ids, and the anchor of the chain's head."""
+    """Events with position and hash of their links, by their ids, and the anchor of the chain's head.
+
+    ``left_out`` is how many more there are, older ones.
+    """
 
     events: Sequence[StoredEvent]
     links: Mapping[int, tuple[int, str]]
     head: Anchor
+    left_out: int
 
 
-def proven(tx: Tx, conditions: Filter, limit: int) -> Proven:
-    """Return the matching events, newest first, with their links, for a use case that has checked what the actor may see.
+def proven(tx: Tx, conditions: Filter, wanted: Callable[[StoredEvent], bool], limit: int) -> Proven:
+    """Return the matching events that are wanted, newest first, with their links, for a use case that has checked what the actor
+    may see: so many at most, of however many match.
 
     Those without a link are left out: nothing proves them.
     """
-    events = store.newest(tx, conditions, limit)
     chains = chain_store.chains(tx, [conditions.org_id])
     head = (chains[0] if chains else Chain(conditions.org_id)).anchor
-    links = chain_store.links_of(tx, [event.id for event in events])
-    return Proven([event for event in events if event.id in links], links, head)
+    events: list[StoredEvent] = []
+    links: dict[int, tuple[int, str]] = {}
+    left_out = 0
+    while True:
+        part = store.newest(tx, conditions, _AT_ONCE_EXPORTED)
+        found = [event for event in part if wanted(event)]
+        there = chain_store.links_of(tx, [event.id for event in found])
+        linked = [event for event in found if event.id in there]
+        taken = linked[: limit - len(events)]
+        events += taken
+        links |= {event.id: there[event.id] for event in taken}
+        left_out += len(linked) - len(taken)
+        if len(part) < _AT_ONCE_EXPORTED:
+            return Proven(events, links, head, left_out)
+        conditions = replace(conditions, before=part[-1].id)
 
 
 def with_key(tx: Tx, org_id: str, once: str) -> tuple[StoredEvent, tuple[int, str] | None] | None:

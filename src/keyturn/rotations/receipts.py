@@ -1,7 +1,7 @@
 """The receipt of a run: who had what done and why, which credentials, how they were proven, and when. It holds no value."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ from keyturn.rotations.store import runs as run_store
 from keyturn.rotations.work.run_record import once
 
 _MOST_EVENTS = 500
+"""Events that a receipt holds, the newest. It says how many older ones are left out."""
 
 
 class Receipts:
@@ -101,33 +102,45 @@ def _content(tx: Tx, chain: ChainKey, run: Run, rotation: Rotation, now: datetim
             fix="What is known of the run is in the audit log.",
         )
     record, link = found
+    if link is None:
+        raise _changed(record.id)
+    _require_unchanged(
+        tx, chain, [record.id]
+    )  # before anything of it is read: what somebody wrote there may have any form
     told = {name: record.data.get(name) for name in ("rotation", "run", "credentials", "steps")}
-    key_ids = {each.get("keyId") for each in told["credentials"] or ()} - {None}
-    begun = datetime.fromisoformat((told["run"] or {})["createdAt"])
+    key_ids = [each["keyId"] for each in record.data["credentials"] if each["keyId"] is not None]
+    begun = datetime.fromisoformat(record.data["run"]["createdAt"])
+
+    def concerned(event: StoredEvent) -> bool:
+        return event.id != record.id and (event.data.get("runId") == run.id or event.data.get("keyId") in key_ids)
+
     conditions = Filter(rotation.org_id, subject_id=record.subject_id, since=begun)
-    proven = trail.proven(tx, conditions, _MOST_EVENTS)
-    concerned = [
-        event
-        for event in proven.events
-        if event.id != record.id and (event.data.get("runId") == run.id or event.data.get("keyId") in key_ids)
-    ]
-    changed = changed_among(tx, chain, [record.id, *(event.id for event in concerned)])
-    if changed or link is None:
-        raise Refused(
-            f"The audit event {changed[0] if changed else record.id} of this run was changed in the database, so there is no"
-            " receipt.",
-            code="audit.event_changed",
-            fix="Ask whoever runs this server to look at: keyturn audit verify",
-        )
+    proven = trail.proven(tx, conditions, concerned, _MOST_EVENTS)
+    _require_unchanged(tx, chain, [event.id for event in proven.events])
     return {
         "receipt": "keyturn rotation run, version 2",
         "issuedAt": iso(now),
         "organizationId": rotation.org_id,
         **told,
         "record": _place(record, link),
-        "events": [_event(event, proven.links) for event in sorted(concerned, key=lambda event: event.id)],
+        "events": [_event(event, proven.links) for event in sorted(proven.events, key=lambda event: event.id)],
+        "olderEventsLeftOut": proven.left_out,
         "chain": str(proven.head),
     }
+
+
+def _require_unchanged(tx: Tx, chain: ChainKey, event_ids: Sequence[int]) -> None:
+    changed = changed_among(tx, chain, event_ids)
+    if changed:
+        raise _changed(changed[0])
+
+
+def _changed(event_id: int) -> Refused:
+    return Refused(
+        f"The audit event {event_id} of this run was changed in the database, so there is no receipt.",
+        code="audit.event_changed",
+        fix="Ask whoever runs this server to look at: keyturn audit verify",
+    )
 
 
 def _event(event: StoredEvent, links: Mapping[int, tuple[int, str]]) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from keyturn.audit.events import RUN_REQUESTED
+from keyturn.audit.verification import Verified
 from keyturn.cli.main import main
 from keyturn.client.receipts import verified
 from keyturn.crypto import store
@@ -18,6 +20,9 @@ from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import SealContext
 from keyturn.kit.signed_note import NoteKey, SignedNote
 from keyturn.rotations.receipt_keys import replace_key
+from keyturn.rotations.receipts import Receipts
+from keyturn.rotations.run_check import compare_runs
+from keyturn.rotations.work.run_outcome import record_rotation_event
 from tests.databases import sqlite_database
 from tests.features.rotations.applications import Applications, make_applications
 from tests.features.rotations.page_desk import page_desk
@@ -142,6 +147,62 @@ def test_there_is_no_receipt_of_a_run_whose_audit_events_were_changed(scene: App
         assert "There is no record of this run" in web.page(f"/rotation-runs/{run}/receipt", 400)
 
 
+def test_a_record_of_any_other_form_is_a_fault_of_that_record_and_no_receipt(
+    scene: Applications, tmp_path: Path
+) -> None:
+    world = scene.world
+    rotating = world.connect("own-entra")
+    world.settle()
+    with page_desk(scene, tmp_path) as web:
+        (run,) = re.findall(r'href="/rotation-runs/([^"/]+)/receipt"', web.page(f"/app-connections/{rotating.id}"))
+        with world.database.engine.begin() as connection:
+            connection.exec_driver_sql("DROP TRIGGER audit_events_no_update")
+            (data,) = connection.exec_driver_sql(
+                "SELECT data FROM audit_events WHERE event = 'rotation-run-recorded'"
+            ).scalars()
+        whole = json.loads(data)
+        for told in (
+            whole | {"steps": [{}]},
+            whole | {"steps": 5},
+            whole | {"steps": [{"id": "1", "repeats": None}]},
+            whole | {"run": []},
+            whole | {"run": {}, "credentials": [5]},
+            [],
+        ):
+            with world.database.engine.begin() as connection:
+                connection.exec_driver_sql(
+                    "UPDATE audit_events SET data = ? WHERE event = 'rotation-run-recorded'", (json.dumps(told),)
+                )
+            assert "was changed in the database" in web.page(f"/rotation-runs/{run}/receipt", 400)
+            found = Verified(world.actor.org_id)
+            compare_runs(world.database, found)
+            assert "is not as servers write it" in str(found.faults), told
+
+
+def test_the_receipt_of_an_old_run_has_its_events_however_many_came_later_and_says_what_is_left_out(
+    scene: Applications, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = scene.world
+    connection = world.connect("own-entra")
+    world.settle()
+    (run,) = [run.id for run, _ in world.history.runs(world.actor, connection.id, 10, None)]
+    receipts = Receipts(world.database, world.sealer, world.clock)
+
+    def told() -> tuple[list[str], int]:
+        said = verified(receipts.of_run(world.actor, run), receipts.public_key())[1]
+        return [event["id"] for event in said["events"]], said["olderEventsLeftOut"]
+
+    first, left_out = told()
+    assert (len(first) > 3, left_out) == (True, 0)
+    rotation = world.rotation(connection)
+    with world.database.write() as tx:
+        for number in range(1200):
+            record_rotation_event(tx, world.actor, RUN_REQUESTED, rotation, world.clock.now(), runId=f"later-{number}")
+    assert told() == (first, 0)
+    monkeypatch.setattr("keyturn.rotations.receipts._MOST_EVENTS", 2)
+    assert told() == (first[-2:], len(first) - 2)
+
+
 def test_no_receipt_states_what_was_written_into_the_tables_afterwards_and_verification_finds_it(
     scene: Applications, tmp_path: Path
 ) -> None:
@@ -172,8 +233,12 @@ def test_no_receipt_states_what_was_written_into_the_tables_afterwards_and_verif
             ("UPDATE run_steps SET outcome = 'done' WHERE step = 'prove'", ""),
             ("UPDATE rotations SET application_name = 'Eve'", ""),
             ("UPDATE credentials SET proofs = 99, key_id = 'eve'", ""),
+            ("CREATE TABLE kept AS SELECT * FROM run_steps", ""),
+            ("UPDATE run_steps SET repeats = 'x' WHERE step = 'prove'", f"the steps of run {run} are not"),
             ("DELETE FROM run_steps WHERE step = 'publish'", f"the steps of run {run} are not"),
-            ("DELETE FROM run_steps", ""),
+            ("DELETE FROM run_steps", f"the steps of run {run} are not"),
+            ("INSERT INTO run_steps SELECT * FROM kept", ""),
+            ("DELETE FROM run_steps WHERE id = (SELECT min(id) FROM run_steps)", ""),
         ):
             with world.database.engine.begin() as connection:
                 connection.exec_driver_sql(statement)

@@ -10,16 +10,18 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from keyturn.app.maintenance import HourlyTasks
+from keyturn.audit.verification import Verified
 from keyturn.connections.domain import Connection
 from keyturn.credentials.domain import State
 from keyturn.crypto.keyring import Keyring
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
-from keyturn.db.tables import run_steps
+from keyturn.db.tables import run_steps, runs
 from keyturn.db.unit import Database
 from keyturn.ports.provider import Tenant
 from keyturn.rotations.commands import ConnectionChange
 from keyturn.rotations.domain import RunState
 from keyturn.rotations.retention import remove_old_history
+from keyturn.rotations.run_check import compare_runs
 from keyturn.rotations.store import observed
 from keyturn.rotations.store import runs as run_store
 from keyturn.settings.model import RetentionSettings
@@ -107,6 +109,48 @@ def test_runs_of_long_ago_are_removed_once_their_steps_are(world: World) -> None
     world.run_until(world.clock.now() + 2 * DAY)
     assert world.rotation(connection).status == "success"
     check_quiet(world)
+
+
+def faults(world: World) -> list[str]:
+    found = Verified(world.actor.org_id)
+    compare_runs(world.database, found)
+    return [fault.message for fault in found.faults]
+
+
+def test_verification_tells_runs_and_steps_that_somebody_deleted_from_those_that_retention_removed(
+    world: World,
+) -> None:
+    connection = rotated_for(world)
+    for retention in (SHORT, RetentionSettings(run_days=5, step_days=3)):
+        upkeep(world, retention)
+        assert faults(world) == []
+    assert [(age, bool(steps)) for age, steps in ages_and_steps(world, connection)] == [
+        (4, False),
+        (2, True),
+        (0, True),
+    ]
+    old, middle, latest = [run.id for run, _ in reversed(world.history.runs(world.actor, connection.id, 100, None))]
+    gone = " is gone, though older ones, or the latest, are kept"
+    latest_began = sa.select(sa.func.min(run_steps.c.id)).where(run_steps.c.run_id == latest).scalar_subquery()
+    for where, expected in (
+        (runs.c.id == middle, [f"run {middle}{gone}"]),
+        (runs.c.id.in_([middle, latest]), [f"run {latest}{gone}", f"run {middle}{gone}"]),
+        (runs.c.id == old, []),
+        (run_steps.c.run_id == latest, [f"the steps of run {latest} are not as they were when it ended"]),
+        (run_steps.c.id < latest_began, []),
+    ):
+        table = runs if "runs.id" in str(where) else run_steps
+        with world.database.write() as tx:
+            rows = [dict(row) for row in tx.rows(sa.select(table).where(where))]
+            tx.run(sa.delete(table).where(where))
+        assert faults(world) == expected
+        with world.database.write() as tx:
+            for row in rows:
+                tx.run(sa.insert(table).values(**row))
+        assert faults(world) == []
+    with world.database.write() as tx:
+        tx.run(sa.delete(runs))
+    assert f"run {latest}{gone}" in faults(world)
 
 
 def test_the_latest_run_stays_even_without_steps(world: World) -> None:

@@ -1,6 +1,6 @@
 """SQL for runs and the history of their steps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -32,6 +32,13 @@ def get(tx: Tx, run_id: str) -> Run | None:
 def by_ids(tx: Tx, run_ids: Sequence[str]) -> dict[str, Run]:
     """Return those of the runs that are there."""
     return {row["id"]: _run(row) for row in tx.rows(sa.select(runs).where(runs.c.id.in_(run_ids)))}
+
+
+def first_created(tx: Tx, rotation_ids: Collection[str]) -> dict[str, datetime]:
+    """Return when the oldest run of each of the rotations was made that is kept. Those without a run are left out."""
+    query = sa.select(runs.c.rotation_id, sa.func.min(runs.c.created_at).label("first"))
+    rows = tx.rows(query.where(runs.c.rotation_id.in_(rotation_ids)).group_by(runs.c.rotation_id))
+    return {row["rotation_id"]: row["first"] for row in rows if isinstance(row["first"], datetime)}
 
 
 def insert_run(tx: Tx, run: Run) -> None:
@@ -129,6 +136,13 @@ _LAST_STEP = (
 def _last_step(tx: Tx, rotation_id: str) -> tuple[int, StepRecord] | None:
     row = tx.one(_LAST_STEP, of_rotation=rotation_id)
     return (row["id"], read_step(row)) if row else None
+
+
+def first_steps(tx: Tx, rotation_ids: Collection[str]) -> dict[str, int]:
+    """Return the id of the oldest step of each of the rotations that is kept. Those without a step are left out."""
+    query = sa.select(run_steps.c.rotation_id, sa.func.min(run_steps.c.id).label("first"))
+    rows = tx.rows(query.where(run_steps.c.rotation_id.in_(rotation_ids)).group_by(run_steps.c.rotation_id))
+    return {row["rotation_id"]: row["first"] for row in rows}
 
 
 def read_step(row: Mapping[str, Any]) -> StepRecord:
