@@ -18,7 +18,9 @@ START_SECONDS = 180.0
 """A process that ended is noticed at once: so long a machine may take that is busy with other things."""
 PACE = {
     # The real Entra ID needs more patience than the local one; the steps are the same.
-    "KEYTURN_PROOF_SPACING": "0.1",
+    # The proofs take longer than its replicas lag: else what signed in could be refused by a slower one.
+    "KEYTURN_PROOF_COUNT": "5",
+    "KEYTURN_PROOF_SPACING": "0.55",
     "KEYTURN_CONFIRM_SPACING": "2",
     "KEYTURN_FIND_EVERY": "0.2",
     # Longer than its replicas lag: what is refused after that is gone.
