@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -13,6 +14,7 @@ from entra_emulator.directory.keys import SigningKey
 from entra_emulator.faults.faults import FaultPlan
 from entra_emulator.faults.ledger import Ledger
 from entra_emulator.server.emulator import Emulator
+from entra_emulator.server.instructions import SignIn, client_environment
 from entra_emulator.server.server import Running, run_in_thread
 
 
@@ -73,15 +75,7 @@ class Entra:
     @property
     def environ(self) -> dict[str, str]:
         """The variables that are set while the test runs; for programs that it starts with an environment of their own."""
-        return {
-            "AZURE_AUTHORITY_HOST": self.authority,
-            "AZURE_TENANT_ID": self.tenant_id,
-            "AZURE_CLIENT_ID": self.client_id,
-            "AZURE_CLIENT_SECRET": self.client_secret,
-            "SSL_CERT_FILE": self.ca_file,
-            "REQUESTS_CA_BUNDLE": self.ca_file,
-            "NODE_EXTRA_CA_CERTS": self.ca_file,
-        }
+        return client_environment(self.running, SignIn(self.tenant_id, self.client_id, self.client_secret))
 
     def advance(self, seconds: float) -> None:
         """Moves the emulator's clock, which is otherwise the machine's. Raises ValueError for a step backwards."""
@@ -94,18 +88,28 @@ def entra_signing_key() -> SigningKey:
     return SigningKey()
 
 
-@pytest.fixture
-def entra(entra_signing_key: SigningKey, monkeypatch: pytest.MonkeyPatch) -> Iterator[Entra]:
-    """A running emulator for this test alone; environment variables point azure-identity, requests and others at it."""
+@contextmanager
+def serve_entra(signing_key: SigningKey) -> Iterator[Entra]:
+    """A running emulator until the block ends; environment variables point azure-identity, requests and others at it.
+
+    For fixtures of another scope than that of `entra`.
+    """
     clock = SystemClock()
-    emulator = Emulator(clock, signing_key=entra_signing_key)
+    emulator = Emulator(clock, signing_key=signing_key)
     tenant = emulator.admin.create_tenant("Contoso")
     permissions = ("Application.ReadWrite.OwnedBy",)
     application = emulator.admin.create_application(tenant, "under test", permissions=permissions, owns_itself=True)
-    with run_in_thread(emulator) as running:
+    with run_in_thread(emulator) as running, pytest.MonkeyPatch.context() as patch:
         served = Entra(emulator, clock, running, application)
         for name, value in served.environ.items():
-            monkeypatch.setenv(name, value)
+            patch.setenv(name, value)
         for name in ("CURL_CA_BUNDLE", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_USERNAME", "AZURE_PASSWORD"):
-            monkeypatch.delenv(name, raising=False)  # which clients would prefer
+            patch.delenv(name, raising=False)  # which clients would prefer
+        yield served
+
+
+@pytest.fixture
+def entra(entra_signing_key: SigningKey) -> Iterator[Entra]:
+    """A running emulator for this test alone; environment variables point azure-identity, requests and others at it."""
+    with serve_entra(entra_signing_key) as served:
         yield served

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import jwt
@@ -43,3 +47,26 @@ class Issuer:
     def leave_challenge(self, secret: str) -> str:
         self.challenges.append(secret)
         return f"/challenges/{len(self.challenges)}.key"
+
+
+@contextmanager
+def served(issuer: Issuer, *key_ids: str) -> Iterator[None]:
+    """Serve the issuer's discovery document and these keys on this machine, without TLS; that becomes its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            document = issuer.fetch(f"{issuer.url}{self.path}")
+            self.send_response(404 if document.failure else 200)
+            self.end_headers()
+            self.wfile.write(document.body)
+
+        def log_message(self, *_: Any) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        issuer.url = f"http://127.0.0.1:{server.server_address[1]}"
+        issuer.publish(*key_ids)
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        try:
+            yield
+        finally:
+            server.shutdown()

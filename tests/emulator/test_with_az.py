@@ -24,6 +24,7 @@ pytestmark = [
 ]
 COMMANDS = Path(__file__).parent / "az" / "commands.txt"
 HOW_TO = ROOT / "docs" / "how-to"
+OF_THE_EMULATOR = HOW_TO / "test-against-the-emulator.md"
 SERVER = "api() { cat > /dev/null; }; keyturn() { :; }; URL=; ROTATIONS=; ID="
 """What the blocks need beside az: a server, which other tests have."""
 
@@ -79,8 +80,9 @@ def test_az_does_what_it_does_at_the_real_cloud(office: Office, capsys: pytest.C
 
 
 def blocks() -> str:
-    """The blocks of the how-to guides that call az, as one script: that which makes the application is the first."""
+    """The blocks of the how-to guides that call az at the real cloud: that which makes the application is the first."""
     papers = sorted(HOW_TO.glob("*.md"), key=lambda path: (path.stem != "connect-a-real-tenant", path.stem))
+    papers.remove(OF_THE_EMULATOR)
     fenced = [
         block
         for path in papers

@@ -49,14 +49,17 @@ def take(world: World, ahead: float, demo: Demo | None) -> dict[str, Any]:
 
 def put(world: World, value: Any) -> Snapshot:
     """Makes this the state of the emulator, in place of all it knew. Raises ValueError, changing nothing, if it does not fit."""
-    if not isinstance(value, dict) or value.get("version") != VERSION:
+    version = value.get("version") if isinstance(value, dict) else None
+    if isinstance(version, int) and version > VERSION:
+        raise Unreadable(f"a newer entra-emulator wrote it (version {version}, not {VERSION})")
+    if version != VERSION:
         raise Unreadable(f"not a snapshot of version {VERSION}")
     snapshot = decode(Snapshot, value)
     directory = _directory(snapshot.tenants)
     world.clear(world.rng)
     if snapshot.randomness:
-        version, numbers, gauss = snapshot.randomness
-        world.rng.setstate((version, tuple(numbers), gauss))
+        form, numbers, gauss = snapshot.randomness
+        world.rng.setstate((form, tuple(numbers), gauss))
     world.directory, world.machine = directory, snapshot.machine
     world.sessions.keep_refresh_tokens(snapshot.refresh_tokens)
     world.issuers.kept = snapshot.issuer_keys

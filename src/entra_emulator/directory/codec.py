@@ -110,7 +110,7 @@ def _object(kind: Any) -> Reader:
     def read(value: Any) -> Any:
         unknown = set(value) - set(readers)
         if unknown:
-            raise Unreadable(f"{kind.__name__} has no {min(unknown)}")
+            raise Unreadable(f"{kind.__name__} has no {min(unknown)}, which a newer entra-emulator may have")
         return kind(**{name: readers[name](item) for name, item in value.items()})
 
     return read

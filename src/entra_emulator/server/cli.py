@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 import uvloop
@@ -16,9 +19,10 @@ from entra_emulator.admin.demo import Demo
 from entra_emulator.admin.seed_file import plant
 from entra_emulator.core.clock import SystemClock
 from entra_emulator.server.emulator import Emulator
+from entra_emulator.server.instructions import client_environment, environment_file, how_to_point, usable_sign_in
 from entra_emulator.server.outside import Network
 from entra_emulator.server.server import Running, Server
-from entra_emulator.server.state import StateFolder
+from entra_emulator.server.state import StateFolder, write_whole
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A local Entra ID and Microsoft Graph for tests.")
 
@@ -41,6 +45,9 @@ def serve(
         list[str] | None, typer.Option(help="Where people who sign in to the demo tenant come back to; repeatable.")
     ] = None,
     ready_file: Annotated[Path | None, typer.Option(help="Where to write, once ready, how to reach it (JSON).")] = None,
+    env_file: Annotated[
+        Path | None, typer.Option(help="Where to write the variables that point programs at it (NAME=value).")
+    ] = None,
     metadata_port: Annotated[
         int | None,
         typer.Option(min=0, max=65535, help="Port for managed identity's endpoints, without TLS; 0 takes a free one."),
@@ -61,53 +68,89 @@ def serve(
     """Serves an emulator over TLS until it is interrupted."""
     if redirect_uri and not demo:
         raise typer.BadParameter("a redirect URI belongs to the demo tenant: add --demo", param_hint="--redirect-uri")
-    outside = Network(challenge_folder=challenge_dir, ca_file=issuer_ca_file)
-    try:
+    with _refusing("--issuer-ca-file"):
+        outside = Network(challenge_folder=challenge_dir, ca_file=issuer_ca_file)
+    with _refusing("--state"):
         folder = StateFolder(state) if state else None
         clock, key = SystemClock(), folder.signing_key() if folder else None
         emulator = Emulator(clock, seed, signing_key=key, outside=outside)
         kept = folder.load(emulator) if folder else None
-    except (OSError, ValueError) as error:
-        raise typer.BadParameter(str(error), param_hint="--state") from error
     if kept is not None:
         clock.advance(kept.ahead)
     if seed_file is not None and kept is None:
-        _plant(emulator, seed_file)
+        with _refusing("--seed-file"):
+            plant(emulator.handle, seed_file.read_bytes())
     demo_tenant = kept.demo if kept else None
-    try:
-        if demo and demo_tenant is None:
-            demo_tenant = emulator.seed_demo(tuple(redirect_uri or ()))
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--redirect-uri") from error
+    if demo:
+        with _refusing("--redirect-uri" if redirect_uri else "--demo"):
+            demo_tenant = _demo(emulator, demo_tenant, redirect_uri or [])
     if folder is not None:
-        folder.begin(emulator, demo_tenant)
+        with _refusing("--state"):
+            folder.begin(emulator, demo_tenant)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         server = Server(emulator, latency=latency_ms / 1000, state=folder)
         server.host_names = tuple(host_name or ())
-        runner.run(_serve(server, (host, port, metadata_port), ca_file, ready_file, demo_tenant))
+        runner.run(_serve(server, (host, port, metadata_port), _Files(ca_file, ready_file, env_file), demo_tenant))
 
 
-def _plant(emulator: Emulator, seed_file: Path) -> None:
+def _demo(emulator: Emulator, kept: Demo | None, redirect_uris: list[str]) -> Demo:
+    """The demo tenant that was kept, or a new one, with these redirect URIs."""
+    if kept is None:
+        return emulator.seed_demo(tuple(redirect_uris))
+    if redirect_uris:
+        for application in (kept.sign_in, kept.people):
+            emulator.admin.set_redirect_uris(application.object_id, *redirect_uris)
+    return kept
+
+
+class _Files(NamedTuple):
+    """What is written for clients, once it listens."""
+
+    certificate: Path
+    ready: Path | None
+    environment: Path | None
+
+
+@contextmanager
+def _refusing(option: str) -> Iterator[None]:
+    """What cannot be read, written or understood in this block is the fault of this option's value."""
     try:
-        plant(emulator.handle, seed_file.read_bytes())
+        yield
     except (OSError, ValueError) as error:
-        raise typer.BadParameter(str(error), param_hint="--seed-file") from error
+        raise typer.BadParameter(str(error), param_hint=option) from error
 
 
-async def _serve(
-    server: Server, place: tuple[str, int, int | None], ca_file: Path, ready_file: Path | None, demo: Demo | None
-) -> None:
+async def _serve(server: Server, place: tuple[str, int, int | None], files: _Files, demo: Demo | None) -> None:
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, over.set)
+    try:
+        running = await _start(server, place, files.certificate.absolute())
+        sign_in = usable_sign_in(server.emulator, demo.connection.app_id if demo else "")
+        if files.environment is not None:
+            with _refusing("--env-file"):
+                write_whole(files.environment, environment_file(client_environment(running, sign_in)).encode())
+        if files.ready is not None:
+            with _refusing("--ready-file"):
+                write_whole(files.ready, json.dumps(ready(running, demo), indent=2).encode())
+        typer.echo(how_to_point(running, sign_in))
+        await over.wait()
+    finally:
+        await server.stop()
+
+
+async def _start(server: Server, place: tuple[str, int, int | None], certificate: Path) -> Running:
     host, port, metadata_port = place
-    running = await server.start(host, port, ca_file.absolute(), metadata_port)
-    if ready_file is not None:
-        _announce(ready_file, ready(running, demo))
-    typer.echo(how_to_point(running, demo))
-    await over.wait()
-    await server.stop()
+    try:
+        return await server.start(host, port, certificate, metadata_port)
+    except OSError as error:
+        if error.filename is not None:
+            raise typer.BadParameter(str(error), param_hint="--ca-file") from error
+        is_taken = error.errno == errno.EADDRINUSE
+        where = "--port, --metadata-port" if is_taken else "--host"
+        advice = " Port 0 takes a free one." if is_taken else ""
+        raise typer.BadParameter(f"cannot listen there: {error}.{advice}", param_hint=where) from error
 
 
 def ready(running: Running, demo: Demo | None) -> dict[str, Any]:
@@ -122,41 +165,6 @@ def ready(running: Running, demo: Demo | None) -> dict[str, Any]:
         "pid": os.getpid(),
         "demo": demo.as_dict() if demo else None,
     }
-
-
-def _announce(path: Path, content: dict[str, Any]) -> None:
-    """Writes the file in one step, so that a waiting reader never sees half of it, and only for its owner."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(content, file, indent=2)
-    draft.replace(path)
-
-
-def how_to_point(running: Running, demo: Demo | None) -> str:
-    """Instructions for the usual clients, with this server's own values."""
-    at, ca = running.authority, running.ca_file
-    tenant = demo.tenant_id if demo else "<tenant id>"
-    client = demo.connection.app_id if demo else "<app id>"
-    secret = demo.connection.secrets[0].value if demo else "<secret>"
-    return f"""\
-entra-emulator is ready: {at}   (look at it: {running.admin})
-
-Trust its certificate:   export SSL_CERT_FILE={ca} REQUESTS_CA_BUNDLE={ca}
-
-MSAL            msal.ConfidentialClientApplication("{client}", client_credential="{secret}",
-                    authority="{at}/{tenant}", instance_discovery=False)
-azure-identity  ClientSecretCredential("{tenant}", "{client}", "{secret}",
-                    authority="{at}", disable_instance_discovery=True)
-msgraph-sdk     client = GraphServiceClient(credential, scopes=["https://graph.microsoft.com/.default"])
-                client.request_adapter.base_url = "{running.graph}"
-az              export AZURE_CORE_INSTANCE_DISCOVERY=false
-                az cloud register -n Emulator --skip-endpoint-discovery --endpoint-resource-manager {at} \\
-                    --endpoint-active-directory {at} \\
-                    --endpoint-active-directory-resource-id https://management.azure.com/ \\
-                    --endpoint-microsoft-graph-resource-id {at}/
-                az cloud set -n Emulator
-                az login --service-principal -u {client} -p '{secret}' --tenant {tenant} --allow-no-subscriptions
-"""
 
 
 def run() -> None:

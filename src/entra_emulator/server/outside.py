@@ -25,14 +25,15 @@ _REFUSED = Document(failure="refused")
 class Network:
     """The world as the machine sees it. Issuers are called by TLS, on this machine also without; redirects are not followed.
 
-    A certificate is believed as OpenSSL does: `SSL_CERT_FILE` names further authorities, and `ca_file` one more.
+    A certificate is believed as OpenSSL does: `SSL_CERT_FILE` names further authorities, and `ca_file` (PEM) one more.
+    Raises OSError or ValueError where that file cannot be read.
     """
 
     def __init__(self, *, challenge_folder: Path | None = None, ca_file: Path | None = None) -> None:
         self._folder = challenge_folder
         self._tls = ssl.create_default_context()
-        if ca_file is not None and ca_file.exists():
-            self._tls.load_verify_locations(ca_file)
+        if ca_file is not None:
+            self._tls.load_verify_locations(cadata=ca_file.read_text(encoding="ascii"))
 
     def fetch(self, url: str) -> Document:
         """Gets a document of at most 256 KiB within five seconds, all counted. Never raises."""

@@ -6,6 +6,7 @@ is there after a kill. Sign-ins and audits are lines that are added; those of th
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -24,11 +25,15 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class StateFolder:
-    """The folder, made where it is missing, readable by its owner alone. Raises OSError where it cannot be used."""
+    """The folder, made where it is missing, readable by its owner alone, and used by one emulator at a time.
+
+    Raises OSError where it cannot be used, or another emulator uses it.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _lock(path)
         self._directory, self._log = path / "directory.json", path / "log.jsonl"
         self._noted = self._asked = 0
         self._demo: Demo | None = None
@@ -38,15 +43,15 @@ class StateFolder:
         certificate, key = self._path / "ca.pem", self._path / "ca-key.pem"
         if not certificate.exists() or not key.exists():
             made = trustme.CA(organization_name="entra-emulator")
-            _write(key, made.private_key_pem.bytes())
-            _write(certificate, made.cert_pem.bytes())
+            write_whole(key, made.private_key_pem.bytes())
+            write_whole(certificate, made.cert_pem.bytes())
         return trustme.CA.from_pem(certificate.read_bytes(), key.read_bytes())
 
     def signing_key(self) -> SigningKey:
         """The key that signs tokens: the same at each start. Raises ValueError where the file is something else."""
         path = self._path / "signing-key.pem"
         if not path.exists():
-            _write(path, SigningKey().pem())
+            write_whole(path, SigningKey().pem())
         return SigningKey(pem=path.read_bytes())
 
     def load(self, emulator: Emulator) -> Snapshot | None:
@@ -58,7 +63,7 @@ class StateFolder:
         except ValueError as error:
             raise ValueError(f"{self._directory} cannot be read: {error}"[:500]) from error
         self._demo = kept.demo
-        _write(self._log, b"".join(_line(item) for item in emulator.log_lines()))
+        write_whole(self._log, b"".join(_line(item) for item in emulator.log_lines()))
         return kept
 
     def begin(self, emulator: Emulator, demo: Demo | None) -> None:
@@ -68,7 +73,7 @@ class StateFolder:
 
     def save(self, emulator: Emulator) -> None:
         """Keeps the directory as it is now."""
-        _write(self._directory, json.dumps(emulator.snapshot(self._demo), separators=(",", ":")).encode())
+        write_whole(self._directory, json.dumps(emulator.snapshot(self._demo), separators=(",", ":")).encode())
 
     def after(self, emulator: Emulator, request: Request, response: Response) -> None:
         """Keeps what this request may have changed; called before the answer is sent."""
@@ -89,6 +94,16 @@ class StateFolder:
                 file.write(b"".join(_line(item) for item in lines))
 
 
+def _lock(folder: Path) -> None:
+    """Keeps others out until this process ends: two that write whole directories would undo each other's."""
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise OSError(f"{folder} is in use by another emulator") from error
+
+
 def _line(item: dict[str, Any]) -> bytes:
     return json.dumps(item, separators=(",", ":")).encode() + b"\n"
 
@@ -100,8 +115,8 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1] if line]
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Writes a file in one step, so that it is whole or as it was before, also after a power cut."""
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file in one step, for its owner alone: it is whole or as it was before, also after a power cut."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)

@@ -4,6 +4,7 @@ package clients
 import (
 	"context"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/applications"
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
 	"github.com/microsoftgraph/msgraph-sdk-go/models/odataerrors"
+	"github.com/microsoftgraph/msgraph-sdk-go/serviceprincipals"
 )
 
 const scope = "https://graph.microsoft.com/.default"
@@ -84,10 +86,15 @@ func init() {
 	})
 }
 
-func TestApplications(t *testing.T) {
+func adapter(t *testing.T) abstractions.RequestAdapter {
 	provider := must(azureauth.NewAzureIdentityAuthenticationProviderWithScopes(secret(t, os.Getenv("SECRET")), []string{scope}))(t)
 	adapter := must(kiotahttp.NewNetHttpRequestAdapter(provider))(t)
 	adapter.SetBaseUrl("https://graph.microsoft.com/v1.0")
+	return adapter
+}
+
+func TestApplications(t *testing.T) {
+	adapter := adapter(t)
 	all := applications.NewApplicationsRequestBuilderInternal(map[string]string{"baseurl": adapter.GetBaseUrl()}, adapter)
 
 	name, secretName := "made by Go", "first"
@@ -133,4 +140,96 @@ func TestApplications(t *testing.T) {
 	if _, err := one.Get(background, nil); err == nil {
 		t.Fatal("it is there after its deletion")
 	}
+}
+
+func TestServicePrincipals(t *testing.T) {
+	adapter := adapter(t)
+	at := map[string]string{"baseurl": adapter.GetBaseUrl()}
+	all := serviceprincipals.NewServicePrincipalsRequestBuilderInternal(at, adapter)
+	name, required, role := "principal by Go", true, "User.Read.All"
+	wanted := models.NewApplication()
+	wanted.SetDisplayName(&name)
+	application := must(applications.NewApplicationsRequestBuilderInternal(at, adapter).Post(background, wanted, nil))(t)
+
+	principal := models.NewServicePrincipal()
+	principal.SetAppId(application.GetAppId())
+	principal.SetTags([]string{"one", "two"})
+	principal.SetAppRoleAssignmentRequired(&required)
+	one := all.ByServicePrincipalId(*must(all.Post(background, principal, nil))(t).GetId())
+	read := must(one.Get(background, nil))(t)
+	if !slices.Equal(read.GetTags(), []string{"one", "two"}) || !*read.GetAppRoleAssignmentRequired() {
+		t.Fatal("a new principal does not keep its tags, or that it needs an assignment")
+	}
+	change := models.NewServicePrincipal()
+	change.SetTags([]string{"three"})
+	must(one.Patch(background, change, nil))(t)
+	if read = must(one.Get(background, nil))(t); read.GetTags()[0] != "three" || !*read.GetAppRoleAssignmentRequired() {
+		t.Fatal("a change of the tags is not read back, or changes more")
+	}
+
+	filter := "appId eq '00000003-0000-0000-c000-000000000000'"
+	query := serviceprincipals.ServicePrincipalsRequestBuilderGetQueryParameters{Filter: &filter}
+	page := must(all.Get(background, &serviceprincipals.ServicePrincipalsRequestBuilderGetRequestConfiguration{QueryParameters: &query}))(t)
+	graph := page.GetValue()[0]
+	known := slices.IndexFunc(graph.GetAppRoles(), func(each models.AppRoleable) bool { return *each.GetValue() == role })
+	if known < 0 {
+		t.Fatal("Graph's own principal does not declare " + role)
+	}
+	assignment := models.NewAppRoleAssignment()
+	assignment.SetPrincipalId(parsed(t, *read.GetId()))
+	assignment.SetResourceId(parsed(t, *graph.GetId()))
+	assignment.SetAppRoleId(graph.GetAppRoles()[known].GetId())
+	added := must(one.AppRoleAssignments().Post(background, assignment, nil))(t)
+	if held := must(one.AppRoleAssignments().Get(background, nil))(t).GetValue(); len(held) != 1 || *held[0].GetId() != *added.GetId() {
+		t.Fatal("the assignment is not listed")
+	}
+	if err := one.AppRoleAssignments().ByAppRoleAssignmentId(*added.GetId()).Delete(background, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := one.Delete(background, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func parsed(t *testing.T, id string) *uuid.UUID {
+	made := must(uuid.Parse(id))(t)
+	return &made
+}
+
+// The issuer serves its keys itself, and nobody has told them to the tenant.
+func TestFederatedIdentityCredentials(t *testing.T) {
+	adapter := adapter(t)
+	at := map[string]string{"baseurl": adapter.GetBaseUrl()}
+	all := applications.NewApplicationsRequestBuilderInternal(at, adapter)
+	name, issuer, subject := "cluster", os.Getenv("ISSUER"), os.Getenv("SUBJECT")
+	wanted := models.NewApplication()
+	wanted.SetDisplayName(&name)
+	application := must(all.Post(background, wanted, nil))(t)
+	principal := models.NewServicePrincipal()
+	principal.SetAppId(application.GetAppId())
+	must(serviceprincipals.NewServicePrincipalsRequestBuilderInternal(at, adapter).Post(background, principal, nil))(t)
+
+	credential := models.NewFederatedIdentityCredential()
+	credential.SetName(&name)
+	credential.SetIssuer(&issuer)
+	credential.SetSubject(&subject)
+	credential.SetAudiences([]string{"api://AzureADTokenExchange"})
+	credentials := all.ByApplicationId(*application.GetId()).FederatedIdentityCredentials()
+	added := must(credentials.Post(background, credential, nil))(t)
+	signsIn(t, assertion(t, *application.GetAppId()))
+	if err := credentials.ByFederatedIdentityCredentialId(*added.GetId()).Delete(background, nil); err != nil {
+		t.Fatal(err)
+	}
+	_, err := assertion(t, *application.GetAppId()).GetToken(background, policy.TokenRequestOptions{Scopes: []string{scope}})
+	if err == nil || !strings.Contains(err.Error(), "AADSTS70") {
+		t.Fatal(err)
+	}
+}
+
+func assertion(t *testing.T, client string) azcore.TokenCredential {
+	read := func(context.Context) (string, error) {
+		content, err := os.ReadFile(os.Getenv("TOKEN_FILE"))
+		return string(content), err
+	}
+	return must(azidentity.NewClientAssertionCredential(os.Getenv("TENANT"), client, read, nil))(t)
 }
