@@ -10,7 +10,7 @@ from entra_emulator import GATEWAY_TIMEOUT, HANG, RESET, SERVICE_UNAVAILABLE, Ef
 from keyturn.errors import NeedsAction, Retryable, Unanswered, Upstream
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import HttpRequest, HttpResponse
-from keyturn.ports.provider import AccessToken
+from keyturn.ports.provider import AccessToken, Trust
 from keyturn.ports.use_reports import Unobservable
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn_simulation.emulated import HOST, emulated_clouds
@@ -250,6 +250,15 @@ def test_a_full_application_is_named(scene: ContractFixture) -> None:
     scene.admin.configure(scene.tenant_id, object_item_cap=2)
     error = error_of(lambda: add(scene, scene.token()))
     assert (type(error), error.code) == (NeedsAction, "azure.application_full")
+
+
+def test_an_application_that_trusts_as_many_as_it_can_is_named(scene: ContractFixture) -> None:
+    token, of = scene.token(), scene.app.object_id
+    for number in range(20):
+        scene.admin.trust_identity(of, "https://cluster.example/", f"s{number}", name=f"n{number}")
+    trust = Trust("https://cluster.example/", "one more", "api://AzureADTokenExchange")
+    error = error_of(lambda: scene.provider.add_trust(scene.tenant, token, of, "one-more", trust))
+    assert (type(error), error.code) == (NeedsAction, "azure.federation_full")
 
 
 def test_a_refused_token_asks_for_a_fresh_one(scene: ContractFixture) -> None:

@@ -38,7 +38,7 @@ class SourceReport:
     audience: str = ""
     expires_at: datetime | None = None
     command: str = ""
-    """What makes an application trust it."""
+    """What makes an application trust it, whose client id the shell has as ``CLIENT_ID``."""
 
 
 def look(settings: Settings, sources: TokenSources) -> Iterator[SourceReport]:
@@ -50,5 +50,5 @@ def look(settings: Settings, sources: TokenSources) -> Iterator[SourceReport]:
         except Upstream as error:
             yield SourceReport(one, wanted, error)
             continue
-        command = told.command("<client id>", wanted)
+        command = told.command('"$CLIENT_ID"', wanted)
         yield SourceReport(one, wanted, None, told.issuer, told.subject, told.audience, told.expires_at, command)

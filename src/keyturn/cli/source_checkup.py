@@ -41,4 +41,6 @@ def _finding(report: SourceReport, now: datetime) -> CheckupFinding:
     if report.audience != report.wanted_audience:
         fix = f"Have the platform make it for {report.wanted_audience}, unless the federated credentials name another one."
         return CheckupFinding("warn", _SUBJECT, message, fix)
-    return CheckupFinding("ok", _SUBJECT, message, f"An application trusts it by: {report.command}")
+    return CheckupFinding(
+        "ok", _SUBJECT, message, f"An application with the id $CLIENT_ID trusts it by: {report.command}"
+    )

@@ -18,6 +18,11 @@ class Trust:
     subject: str
     audience: str
 
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Who is trusted: an application can trust the same one for one audience only."""
+        return self.issuer, self.subject
+
 
 @dataclass(frozen=True)
 class Tenant:

@@ -214,7 +214,13 @@ class IdentityMethod(SignInMethod, Protocol):
         """End that trust. Repeatable. Returns also when the provider says it has none of that name: a hint, not proof."""
 
     def how_to_trust(self, client_id: str, trust: Trust) -> str:
-        """Return the command by which a person does it. Pure."""
+        """Return the command by which a person has the application trust it. Pure."""
+
+    def how_to_change(self, client_id: str, name: str, trust: Trust) -> str:
+        """Return the command by which a person makes this of what the application trusts under the name. Pure."""
+
+    def how_to_list(self, client_id: str) -> str:
+        """Return the command that lists what the application trusts. Pure."""
 
 
 class AppProvider(Protocol):

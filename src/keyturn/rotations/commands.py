@@ -79,6 +79,11 @@ class ConnectionChange:
     key_confirmed: bool = False
 
     @property
+    def of_credentials(self) -> bool:
+        """Whether it is about what the connection signs in with, or about when that is replaced."""
+        return bool(self.credentials or self.read_credentials or self.schedule) or self.enabled is not None
+
+    @property
     def confirms_key_id(self) -> bool:
         """Whether somebody answered for the key id, with the credentials or with the schedule."""
         return self.key_confirmed or bool(self.schedule and self.schedule.key_confirmed)

@@ -10,7 +10,6 @@ from keyturn.connections.store import in_place as count_connections
 from keyturn.db.unit import Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
-from keyturn.rotations.conversion.domain import ConversionState
 from keyturn.rotations.secret_rotations import access as secret_access
 from keyturn.rotations.secret_rotations.domain import SecretRotationRef
 from keyturn.rotations.store import conversions, policies
@@ -82,18 +81,28 @@ def refuse_while_signing_for_others(tx: Tx, actor: Actor, connection: Connection
         )
 
 
-def refuse_while_converting(tx: Tx, connection: Connection, *, repairs: bool = False) -> None:
+def refuse_while_converting(tx: Tx, connection: Connection, *, until_removed: bool = False) -> None:
     """Raise Refused while the connection is being made to sign in without a secret: its credentials rest.
 
-    ``repairs`` allows what is needed once it has gone back, and only what the application trusts is still to be removed: new
-    credentials, where those of before do not work any more.
+    Once it has gone back they are as before. ``until_removed`` is for what cannot be done as long as the connection is needed to
+    remove what its application was made to trust.
     """
     conversion = conversions.under_way(tx, connection.id)
-    if conversion is not None and not (repairs and conversion.state is ConversionState.WITHDRAWING):
+    if conversion is None:
+        return
+    if conversion.rests:
         raise Refused(
             f"'{connection.name}' is being made to sign in without a secret ({conversion.state}).",
             code="connections.conversion_under_way",
-            fix="Wait until that is done, or go back: POST .../secretless/back, or its page.",
+            fix="Wait until that is done, or go back first, which takes a minute: "
+            f"POST /api/v1/app-connections/{connection.app}/{connection.id}/secretless/back, or its page.",
+        )
+    if until_removed:
+        raise Refused(
+            f"'{connection.name}' signs in as before, and is still needed to remove the federated credential "
+            f"'{conversion.name}' from its application.",
+            code="connections.conversion_under_way",
+            fix="Try again in a minute. If it cannot be removed, its page says why.",
         )
 
 

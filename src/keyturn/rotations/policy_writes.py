@@ -59,8 +59,7 @@ class PolicyWriter:
         Other connections that hold it are moved along by each run: Refused unless the actor may change them all, and unless
         ``move_along`` says that this is wanted.
         """
-        self._check_holders(tx, actor, connection, move_along=move_along)
-        self.require_unknown(tx, adoption)
+        self.require_enrollable(tx, actor, connection, adoption, move_along=move_along)
         now, application = self.clock.now(), adoption.application
         rotation = Rotation(
             id=self.ids.new(),
@@ -92,6 +91,13 @@ class PolicyWriter:
         if enabled:
             self.start(tx, actor, rotation, Reason.ENABLED)
         return rotation
+
+    def require_enrollable(
+        self, tx: Tx, actor: Actor, connection: Connection, adoption: Adoption, *, move_along: bool = True
+    ) -> None:
+        """Raise Refused as :meth:`enroll` does. Changes nothing."""
+        self._check_holders(tx, actor, connection, move_along=move_along)
+        self.require_unknown(tx, adoption)
 
     def adopt(self, tx: Tx, rotation: Rotation, adoption: Adoption) -> None:
         """Write the secret that a user handed over as the current one, sealed; who holds it points to it from now on."""
@@ -189,8 +195,7 @@ class PolicyWriter:
             return self.enroll(
                 tx, actor, connection, adoption, rotation.schedule, enabled=rotation.enabled, move_along=move_along
             )
-        self._check_holders(tx, actor, connection, move_along=move_along)
-        self.require_unknown(tx, adoption)
+        self.require_enrollable(tx, actor, connection, adoption, move_along=move_along)
         now = self.clock.now()
         for row in journal.live(tx, rotation.id):
             if row.state is State.CURRENT:

@@ -119,9 +119,8 @@ class SelfRotation:
         """
         with self._database.read() as tx:
             connection, rotation = access.find(tx, actor, connection_id, Action.EDIT_CONNECTIONS)
-            given = bool(change.credentials or change.read_credentials)
-            if given or change.schedule or change.enabled is not None:
-                guards.refuse_while_converting(tx, connection, repairs=given)
+            if change.of_credentials:
+                guards.refuse_while_converting(tx, connection)
         change = change.for_method(connection.method)
         credentials = self._verifier.read_new(connection, change.credentials)
         if consent.request_id and credentials is None:
@@ -139,6 +138,8 @@ class SelfRotation:
         self._complete_older_rows()
         with self._edits.write(*_touched(rotation if credentials else None, adoption)) as tx:
             connection, rotation = access.lock(tx, actor, connection_id, Action.EDIT_CONNECTIONS, rotation)
+            if change.of_credentials:
+                guards.refuse_while_converting(tx, connection)
             method = self._providers.method_of(connection)
             if credentials and not method.browser:
                 entered = proposals.new_credentials(connection, rotation, method, credentials, adoption, change)
@@ -198,7 +199,7 @@ class SelfRotation:
         with self._edits.write(*_touched(before, None)) as tx:
             connection, rotation = access.lock(tx, actor, connection_id, Action.DELETE_CONNECTIONS, before)
             guards.refuse_while_signing_for_others(tx, actor, connection)
-            guards.refuse_while_converting(tx, connection)
+            guards.refuse_while_converting(tx, connection, until_removed=True)
             deletion = proposals.deletion_of_connection(connection, rotation, revoke=revoke)
             self._require_consent(tx, actor, deletion, consent)
             rows: list[Credential] = []

@@ -30,6 +30,7 @@ OF_USES = {
     *(ConditionKind.INVENTORY_STALE, ConditionKind.TENANT_CREDENTIAL_ENDS, ConditionKind.REMOVED_CREDENTIAL_USED),
     *(ConditionKind.SSO_CERTIFICATE_ENDS, ConditionKind.SSO_CERTIFICATE_UNUSABLE),
     *(ConditionKind.FREEZE_OVERRIDDEN, ConditionKind.APPROVAL_WAITS, ConditionKind.APPROVAL_BYPASSED),
+    ConditionKind.CONVERSION_WITHDRAWN,
 }
 """Found where programs read secrets, where tenants are read, and where changes are held back: in the tests of these."""
 NOT_OF_A_PROJECT = {"identity-locked", "identity-secret-ends"} | OF_THE_SERVER | OF_CHANNELS

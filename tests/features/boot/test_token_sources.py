@@ -8,9 +8,10 @@ import pytest
 
 from keyturn.cli.context import CommandContext
 from keyturn.cli.source_checkup import examine_sources
-from keyturn.errors import Misconfigured
+from keyturn.errors import Misconfigured, NeedsAction, Retryable, Upstream
 from keyturn.kit.clock import MovableClock
 from keyturn.ports.http import HttpRequest, HttpResponse
+from keyturn.providers.azure.managed_identity import ManagedIdentity
 from keyturn.settings.model import TokenSourceSetting
 from keyturn.settings.reader import read_settings
 
@@ -90,7 +91,7 @@ def test_the_doctor_says_what_each_source_presents_and_never_the_token(tmp_path:
     levels = {name: each.level for name, each in found.items()}
     assert [levels.get(name) for name in ("good", "old", "other", "ci")] == ["ok", "fail", "warn", "ok"]
     assert "repo:acme/shop" in found["good"].message
-    assert "az ad app federated-credential create --id <client id>" in found["good"].fix
+    assert 'az ad app federated-credential create --id "$CLIENT_ID" --parameters \'' in found["good"].fix
     assert AUDIENCE in found["other"].fix
     failures = [each for each in found.values() if each.level == "fail"]
     assert any(f"missing (file:{tmp_path}/missing)" in each.message for each in failures)
@@ -101,3 +102,13 @@ def test_the_doctor_says_what_each_source_presents_and_never_the_token(tmp_path:
     assert asked.url == "https://actions.example/token?api-version=2&audience=api%3A%2F%2FAzureADTokenExchange"
     assert asked.headers["authorization"] == "Bearer the-bearer"
     assert not list(examine_sources(CommandContext({**environ, "PORT": "x"}, clock), wire, wire))
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(404, Retryable), (410, Retryable), (429, Retryable), (500, Retryable), (400, NeedsAction)]
+)
+def test_a_metadata_service_that_is_being_updated_is_asked_again(status: int, kind: type[Upstream]) -> None:
+    machine = Wire(status, '{"error": "invalid_request", "error_description": "Identity not found"}')
+    with pytest.raises(Upstream) as caught:
+        ManagedIdentity("vm", None, machine).token(AUDIENCE)
+    assert type(caught.value) is kind

@@ -243,7 +243,7 @@ def test_what_is_in_the_way_is_said_before_anything_is_done(tmp_path: Path) -> N
         admin = world.emulator.admin
         for number in range(20):
             admin.trust_identity(world.application.object_id, ISSUER, f"s{number}", name=f"n{number}")
-        with pytest.raises(Refused, match="can trust no more than 20"):
+        with pytest.raises(NeedsAction, match="can trust no more than 20"):
             scene.begin()
         with pytest.raises(NeedsAction, match="no token source 'nowhere'"):
             world.services.conversions.plan(world.actor, scene.connection.id, "nowhere")

@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from entra_emulator.admin.admin import ApplicationHandle
+from keyturn.providers.azure.assertions import list_command
 from keyturn_simulation.world import OWNED
 from tests.features.connections.desk import WEEKLY, Json
 from tests.features.methods.certificates import rsa_key
@@ -112,12 +113,18 @@ def test_a_refusal_says_what_was_presented_and_the_command_that_makes_it_match(f
     command = f"az ad app federated-credential create --id {federated.app.app_id} --parameters '"
     assert command in unknown["message"]
     parameters = json.loads(unknown["message"].split(command)[1].split("'")[0])
-    assert parameters == {"name": "keyturn", "issuer": ISSUER, "subject": SUBJECT, "audiences": [AUDIENCE]}
+    name = parameters.pop("name")
+    assert parameters == {"issuer": ISSUER, "subject": SUBJECT, "audiences": [AUDIENCE]}
+    federated.renew(iss="https://built-anew.example/")
+    anew = web.refused(federated.body(), 400)["message"].split(command)[1].split("'")[0]
+    assert json.loads(anew)["name"] != name, "an application has each name once: that of the former cluster is taken"
     federated.trust(parameters["issuer"], parameters["subject"])
     federated.renew(aud="https://kubernetes.default.svc")
     audience = web.refused(federated.body(), 400)
     assert audience["code"] == "azure.federation_audience"
     assert "https://kubernetes.default.svc" in audience["message"]
+    lists, changes = f"$({list_command(federated.app.app_id)} --query '[?issuer==", "federated-credential update --id "
+    assert all(text in audience["message"] for text in (lists, changes)), "a second one for the same subject is refused"
     federated.renew(sub="o'neil; rm -rf /")
     assert "'\"'\"'" in web.refused(federated.body(), 400)["message"], "the command is quoted for a shell"
     federated.renew(iss=f"https://login.microsoftonline.com/{federated.scene.world.tenant_id}/v2.0")

@@ -9,6 +9,7 @@ import pytest
 
 from keyturn.alarms.conditions.approval_rules import of_request
 from keyturn.alarms.conditions.channel_rules import ChannelState, of_channels
+from keyturn.alarms.conditions.conversion_rules import of_return
 from keyturn.alarms.conditions.credential_rules import (
     CredentialPlace,
     ForeignCredential,
@@ -107,8 +108,19 @@ def connection(
     return list(of_connection(state, NOW))
 
 
+def returned(**changes: Any) -> list[Condition]:
+    reason = {"code": "azure.x", "message": "A policy forbids it.", "fix": "Ask."} | changes
+    return list(of_return(about_connection(CONNECTION, "client secret"), reason, NOW - HOUR))
+
+
 def rotating(current: Credential | None = CURRENT, run: Run | None = RUN, **changes: Any) -> list[Condition]:
     return connection(rotating=RotationState(replace(ROTATION, **changes), current, run))
+
+
+def converting() -> list[Condition]:
+    """Nobody can resume its rotation."""
+    paused = RotationState(replace(ROTATION, enabled=False), replace(CURRENT, ends_at=NOW + 25 * DAY), RUN)
+    return list(of_connection(ConnectionState(CONNECTION, "client secret", paused, converting=True), NOW))
 
 
 def removal(refusal: str = "", **changes: Any) -> list[Condition]:
@@ -157,7 +169,7 @@ K, C, W, N = ConditionKind, Severity.CRITICAL, Severity.WARNING, Severity.NOTICE
 
 NEEDS_RECONNECT: Refusal = {"check_result": {"ok": False, "needsReconnect": True, "message": "Gone."}}
 PIPELINE, SERVER, MAPPED = "/organization/identities/i1", "/settings/server", "/secret-rotations/s1"
-SSO = "/organization/entra"
+SSO, SECRETLESS = "/organization/entra", "/app-connections/c1/secretless"
 
 
 def mapped(run: Run) -> list[Condition]:
@@ -263,6 +275,7 @@ CASES = [
     Case(lambda: channels(("ops", NOW - HOUR), ("mail", None)), K.CHANNEL_FAILING, C, "through the channel 'ops': No.", CHANNELS),
     Case(channels, K.NOBODY_TOLD, N, "there is no channel", CHANNELS),
     Case(lambda: tenant(NOW - 27 * HOUR, trouble=REFUSAL), K.INVENTORY_STALE, W, "2026-11-29 09:00 UTC: Entra ID", TENANT),
+    Case(returned, K.CONVERSION_WITHDRAWN, W, "went back to its client secret. A policy forbids it.", SECRETLESS),
     Case(lambda: tenant(None), K.INVENTORY_STALE, W, "of tenant tenant-1 was never read to its end", TENANT),
     Case(lambda: tenant(ending=Ending(9, NOW + 3 * DAY)), K.TENANT_CREDENTIAL_ENDS, C, "9 credentials of tenant", ENDING),
     Case(lambda: tenant(ending=Ending(1, NOW + 50 * DAY)), K.TENANT_CREDENTIAL_ENDS, N, "A credential of tenant", ENDING),
@@ -301,7 +314,7 @@ def test_each_kind_has_its_place_on_the_overview_and_leads_to_a_page() -> None:
     pages = [connections.ONE.format(connection_id="c1"), rotations.ONE.format(rotation_id="s1")]
     pages += [approvals.ONE.format(request_id="q1")]
     pages += [identities.ONE.format(identity_id="i1"), "/settings/server", SSO, channel_pages.HERE, TENANT, ENDING]
-    pages.append(audit.HERE)
+    pages += [audit.HERE, SECRETLESS]
     assert {case.path for case in CASES} == set(pages)
 
 
@@ -309,6 +322,8 @@ WELL: list[Callable[[], Iterable[Condition]]] = [
     connection,
     rotating,
     lambda: connection(ends_at=NOW + 61 * DAY),
+    lambda: returned(asked=True),
+    converting,
     lambda: rotating(replace(CURRENT, ends_at=NOW + 25 * DAY)),  # replaced before, by itself
     lambda: rotating(status="failed", run=replace(RUN, state=RunState.ACTIVE, finished_at=None)),  # is being repaired
     lambda: rotating(retired=True, status="failed", enabled=False),

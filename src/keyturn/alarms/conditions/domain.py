@@ -32,6 +32,7 @@ class ConditionKind(StrEnum):
     CONNECTION_REFUSED = "connection-refused"
     CONNECTION_FAILED = "connection-failed"
     CONNECTION_UNCHECKED = "connection-unchecked"
+    CONVERSION_WITHDRAWN = "conversion-withdrawn"
     ROTATION_FAILED = "rotation-failed"
     ROTATION_HALTED = "rotation-halted"
     ROTATION_OVERDUE = "rotation-overdue"

@@ -8,6 +8,7 @@ from keyturn.alarms.channel_store import switched_on as channels_switched_on
 from keyturn.alarms.conditions import (
     approval_rules,
     channel_rules,
+    conversion_rules,
     credential_rules,
     freeze_rules,
     inventory_rules,
@@ -30,7 +31,7 @@ from keyturn.ports.people_sign_in import SignInCertificate
 from keyturn.providers.registry import Providers
 from keyturn.rotations.domain import RotationState
 from keyturn.rotations.secret_rotations.consumers import SlotWait, UseOfEnding, in_use_and_ending, slots_waited_for
-from keyturn.rotations.store import freezes, policies
+from keyturn.rotations.store import conversions, freezes, policies
 from keyturn.rotations.store import secret_rotations as mappings
 
 
@@ -65,6 +66,7 @@ class ConditionFinder:
     def _owned(self, tx: Tx, org_id: str, now: datetime) -> list[Condition]:
         """Return the conditions of what may have an owner, with that."""
         found = [*self._rotating(tx, org_id, now), *self._credentials(tx, org_id, now)]
+        found.extend(self._converted(tx, org_id, now))
         found.extend(self._tenants(tx, org_id, now))
         leavers = [*leaver_store.lost_owners(tx, org_id), *leaver_store.sign_ins_of_leavers(tx, org_id)]
         found.extend(map(server_rules.of_leaver, leavers))
@@ -83,10 +85,13 @@ class ConditionFinder:
         rotating, of_others = store.rotations_to_judge(tx, org_id, now)
         ids = list({*rotating, *store.connections_to_judge(tx, org_id, now)})
         states, refreshed = policies.states(tx, ids), store.refreshed_at(tx, ids)
+        converting = conversions.resting(tx, org_id)
         frozen = freezes.of_organization(tx, org_id)
         for connection in connections.with_ids(tx, ids):
             noun, used = self._noun(connection.method), refreshed.get(connection.id)
-            state = rules.ConnectionState(connection, noun, states.get(connection.id), used)
+            state = rules.ConnectionState(
+                connection, noun, states.get(connection.id), used, converting=connection.id in converting
+            )
             yield from rules.of_connection(state, now)
             if state.rotating:
                 about = rules.about_connection(connection, noun)
@@ -99,6 +104,13 @@ class ConditionFinder:
             about = rules.about_secret_rotation(view, noun)
             yield from freeze_rules.of_freeze(about, rotation_state, view.windows, now)
             yield from uses.conditions(view.rotation.id, rules.about_secret_rotation(view, noun), now)
+
+    def _converted(self, tx: Tx, org_id: str, now: datetime) -> Iterator[Condition]:
+        went_back = conversions.went_back(tx, org_id, conversion_rules.told_since(now))
+        for connection in connections.with_ids(tx, list(went_back)):
+            about = rules.about_connection(connection, self._noun(connection.method))
+            conversion = went_back[connection.id]
+            yield from conversion_rules.of_return(about, conversion.reason or {}, conversion.since)
 
     def _credentials(self, tx: Tx, org_id: str, now: datetime) -> Iterator[Condition]:
         windows = freezes.listed(tx, org_id)

@@ -40,12 +40,16 @@ DONE_IN_TIME = timedelta(days=1)
 
 @dataclass(frozen=True)
 class ConnectionState:
-    """A connection. ``noun`` is what it signs in with; ``refreshed_at`` is when what a person granted was used last."""
+    """A connection. ``noun`` is what it signs in with; ``refreshed_at`` is when what a person granted was used last.
+
+    ``converting``: it is being made to sign in without a secret, and its rotation rests.
+    """
 
     connection: Connection
     noun: str
     rotating: RotationState | None = None
     refreshed_at: datetime | None = None
+    converting: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,10 @@ def of_connection(state: ConnectionState, now: datetime) -> Iterator[Condition]:
     about = about_connection(connection, state.noun)
     yield from _signs_in(about, connection, now)
     if state.rotating:
-        yield from _of_rotation(about, state.rotating, now, told=_told(connection))
+        for condition in _of_rotation(about, state.rotating, now, told=_told(connection)):
+            # Nobody can resume it meanwhile: it goes on by itself, or its secret is not needed any more.
+            if not (state.converting and condition.kind is ConditionKind.PAUSED_CREDENTIAL_ENDS):
+                yield condition
     elif (ends_at := connection.credential_ends_at) and days_before_end(ends_at, now) is not None:
         yield _ends(about, ends_at, now, "Make a new one, and enter it here; or set up rotation.")
     if state.refreshed_at and not connection.refused_at and not connection.needs_reconnect:

@@ -76,6 +76,8 @@ class ConnectionPage(PageOfPlace):
     rotated: RotatedThrough
     conversion: Conversion | None
     """On its way to sign in without a secret, as long as that is under way."""
+    rests: bool
+    """Whether its rotation rests because of that."""
     reads_tenant: bool
     """Whether the inventory of its tenant is switched on for it."""
 
@@ -155,6 +157,7 @@ def show(
         sharing=pages.overviews.sharing(actor, [connection]).get(connection.id),
         rotated=pages.overviews.rotated_through(actor, connection),
         conversion=conversion if conversion and conversion.under_way else None,
+        rests=conversion is not None and conversion.rests,
         reads_tenant=pages.inventories.is_on(actor, connection_id),
     )
 

@@ -5,6 +5,7 @@ What a token says is read unverified: it is advice, and Entra ID alone decides. 
 
 import base64
 import binascii
+import hashlib
 import json
 import shlex
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ _EXCHANGE_APPLICATION = "fb60f99c-7a34-4190-8149-302f77469936"
 """How Entra's own tokens name the audience above."""
 _LONGEST = 600
 """Of issuer, subject and audience, as Entra ID takes them."""
-CREDENTIAL_NAME = "keyturn"
+_COMMANDS = "az ad app federated-credential"
 
 
 def audience_of(cloud: str) -> str:
@@ -40,18 +41,50 @@ class Presented:
 
     def command(self, app_id: str, audience: str) -> str:
         """Return the command that makes the application trust this issuer and subject."""
-        return command(app_id, Trust(self.issuer, self.subject, audience))
+        return create_command(app_id, Trust(self.issuer, self.subject, audience))
+
+    def change_command(self, app_id: str, audience: str) -> str:
+        """Return the command that makes what the application trusts of this issuer and subject be for the audience."""
+        same = f"[?issuer=={_raw(self.issuer)} && subject=={_raw(self.subject)}].name | [0]"
+        name = f"$({list_command(app_id)} --query {shlex.quote(same)} --output tsv)"
+        return _update(app_id, name, Trust(self.issuer, self.subject, audience))
 
 
-def command(app_id: str, trust: Trust) -> str:
-    """Return the command that makes the application trust this, quoted for a shell."""
+def create_command(app_id: str, trust: Trust) -> str:
+    """Return the command that makes the application trust this, quoted for a shell.
+
+    The name tells issuers and subjects apart: that of another one which the application trusts already is never taken.
+    """
+    mark = hashlib.sha256(json.dumps(trust.identity).encode()).hexdigest()[:8]
     parameters = {
-        "name": CREDENTIAL_NAME,
+        "name": f"keyturn-{mark}",
         "issuer": trust.issuer,
         "subject": trust.subject,
         "audiences": [trust.audience],
     }
-    return f"az ad app federated-credential create --id {app_id} --parameters {shlex.quote(json.dumps(parameters))}"
+    return f"{_COMMANDS} create --id {app_id} --parameters {shlex.quote(json.dumps(parameters))}"
+
+
+def update_command(app_id: str, name: str, trust: Trust) -> str:
+    """Return the command that makes this of what the application trusts under the name, quoted for a shell."""
+    return _update(app_id, shlex.quote(name), trust)
+
+
+def _update(app_id: str, name: str, trust: Trust) -> str:
+    parameters = {"issuer": trust.issuer, "subject": trust.subject, "audiences": [trust.audience]}
+    which = f"--id {app_id} --federated-credential-id {name}"
+    return f"{_COMMANDS} update {which} --parameters {shlex.quote(json.dumps(parameters))}"
+
+
+def _raw(text: str) -> str:
+    """Return the text as a raw string literal of JMESPath, as `az` reads it."""
+    escaped = text.replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def list_command(app_id: str) -> str:
+    """Return the command that lists what the application trusts."""
+    return f"{_COMMANDS} list --id {app_id}"
 
 
 def read_presented(token: Plaintext) -> Presented:

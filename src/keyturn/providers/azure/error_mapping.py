@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from keyturn.errors import NeedsAction, NotYet, Permanent, Retryable, SignInAgain, Unanswered, Upstream
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import TransportFailed
-from keyturn.providers.azure.assertions import Presented
+from keyturn.providers.azure.assertions import Presented, list_command
 from keyturn.providers.azure.error_row import ErrorKind, ErrorRow, ErrorSource
 from keyturn.providers.azure.errors import UNREADABLE, WAIT, row_for
 from keyturn.providers.azure.responses import Answer, quote_words, safe_id
 
 _POLICY = re.compile(r"'([0-9a-fA-F-]{36})'")
 _FINAL = {ErrorKind.ACTION: NeedsAction, ErrorKind.SIGN_IN_AGAIN: SignInAgain, ErrorKind.NEVER: Permanent}
-_LIST = "az ad app federated-credential list"
 _MAYBE_DONE = "It is not known whether the change was made."
 
 
@@ -57,7 +56,8 @@ class ErrorContext:
             "audience": told.audience,
             "wanted_audience": self.wanted_audience,
             "redirect_uri": self.redirect_uri,
-            "trust": told.command(self.app_id, self.wanted_audience) if self.told else f"{_LIST} --id {self.app_id}",
+            "trust": told.command(self.app_id, self.wanted_audience) if self.told else list_command(self.app_id),
+            "trust_changed": told.change_command(self.app_id, self.wanted_audience),
         }
 
 

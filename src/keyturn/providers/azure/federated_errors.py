@@ -1,4 +1,4 @@
-"""Refusals of tokens that other issuers signed, for federated identity credentials: the part of the table about these.
+"""Refusals of tokens that other issuers signed, and of federated identity credentials: the part of the table about these.
 
 Sources: https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations, and public threads about
 each code (azure-workload-identity issues 605, 642, 1200, 1232; Azure/login issues 283, 482, 517).
@@ -47,8 +47,8 @@ FEDERATED_TABLE: tuple[ErrorRow, ...] = (
         f"The token of this server's identity is for another audience than application {{app_id}} expects. {_TOLD}",
         "A federated credential changed in the last minutes may still be spreading. Otherwise have the platform make a token for "
         "the audience {wanted_audience} (on Kubernetes `audience` of serviceAccountToken in "
-        "the projected volume), and give the federated credential the same one: "
-        "`az ad app federated-credential list --id {app_id}`. " + _TRUST,
+        "the projected volume). Where the federated credential is for another one, "
+        "`az ad app federated-credential list --id {app_id}`, this changes it: `{trust_changed}`.",
         RefusalReason.CREDENTIAL_UNKNOWN,
     ),
     *_row(
@@ -94,5 +94,18 @@ FEDERATED_TABLE: tuple[ErrorRow, ...] = (
         "Look at the clocks of this server and of whoever made the token, and whether the platform renews it. "
         "Portal: Entra ID > Sign-in logs > Service principal sign-ins shows the moment.",
         field=None,
+    ),
+    *(
+        ErrorRow(
+            ErrorSource.GRAPH,
+            code,
+            None,
+            ErrorKind.ACTION,
+            "azure.federation_full",
+            "Application {app_id} trusts as many identities as it can: no further federated credential fits.",
+            "Remove a federated credential that nobody uses: `az ad app federated-credential list --id {app_id}`.",
+            ("federated identity credential",),
+        )
+        for code in ("Directory_ResourceSizeExceeded", "Directory_QuotaExceeded")
     ),
 )

@@ -9,6 +9,12 @@ from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import HttpRequest, HttpResponse, Transport, TransportFailed
 from keyturn.providers.token_sources import TIMEOUT, read_token, source_refused, unreachable
 
+_PASSING = frozenset({404, 410, 429})
+"""The metadata service answers so while it is updated, for up to 70 seconds, and when it is asked too often.
+
+Source: https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#retry-guidance.
+"""
+
 
 @dataclass(frozen=True)
 class ManagedIdentity:
@@ -42,7 +48,7 @@ class ManagedIdentity:
         value = answer.get("access_token")
         if isinstance(value, str) and value:
             return read_token(self.name, value.encode())
-        if http.status == 429 or http.status >= 500:
+        if http.status in _PASSING or http.status >= 500:
             raise unreachable(self.name, f"status {http.status}")
         words = str(answer.get("error_description") or answer.get("error") or "no token")
         fix = "Assign the managed identity to this machine. Where it has several, name one in KEYTURN_TOKEN_SOURCES: "

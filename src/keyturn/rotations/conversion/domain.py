@@ -64,6 +64,7 @@ class Step(StrEnum):
     PUBLISH = "publish"
     LOOK = "look"
     FINISH = "finish"
+    TAKE_BACK = "take back"
     REMOVE = "remove"
     END = "end"
 
@@ -108,6 +109,16 @@ class Conversion:
         return self.state in UNDER_WAY
 
     @property
+    def rests(self) -> bool:
+        """Whether the rotation of the connection's credential rests, so that the connection can go back to it."""
+        return self.under_way and self.state is not ConversionState.WITHDRAWING
+
+    @property
+    def asked_back(self) -> bool:
+        """Whether somebody asked to go back, which is still to be done."""
+        return self.rests and bool((self.reason or {}).get("asked"))
+
+    @property
     def watched_until(self) -> datetime | None:
         if self.state is not ConversionState.WATCHING:
             return None
@@ -130,6 +141,8 @@ def decide(conversion: Conversion, now: datetime, spacing: timedelta, *, frozen:
     What was put off by a clock that was wrong counts as now.
     """
     tried, state = conversion.tried_at, conversion.state
+    if conversion.asked_back:
+        return Due(Step.TAKE_BACK, _after(tried, LOOK_AGAIN, now))
     if state is ConversionState.TRUSTING:
         return Due(Step.TRUST, _after(tried, _patience(conversion), now))
     if state is ConversionState.PROVING:

@@ -16,11 +16,12 @@ from keyturn.connections.recording import record_connection_event
 from keyturn.connections.stored import Stored, final
 from keyturn.connections.writes import require_may_set_up
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import NotFound, Refused
+from keyturn.errors import NeedsAction, NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.moments import moved
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.provider import Trust
+from keyturn.ports.sign_in import IdentityMethod
 from keyturn.providers.registry import Providers
 from keyturn.rotations import access, guards, proposals
 from keyturn.rotations.adoption_check import AdoptionCheck
@@ -181,7 +182,7 @@ class Conversions:
                     "asked": True,
                     "message": f"{actor.name} asked for it.",
                 }
-                conversion = store.move(tx, conversion, reason=asked, wake_at=now)
+                conversion = store.move(tx, conversion, reason=asked, tries=0, tried_at=None, wake_at=now)
         self._nudge()
         return connection, conversion
 
@@ -202,18 +203,16 @@ class Conversions:
             kind.check_may_write(connection.tenant, token, application)
             known = identity.trusts(connection.tenant, token, application.object_id)
         trusted = trust in known.values()
-        if not trusted and len(known) >= identity.most_trusts:
-            raise Refused(
-                f"'{application.name}' trusts {len(known)} identities, and can trust no more than {identity.most_trusts}.",
-                code="connections.conversion_full",
-                fix="Remove a federated credential that nobody uses: Certificates & secrets > Federated credentials.",
-            )
+        if not trusted:
+            require_addable(identity, connection.client_id, known, trust)
         adoption = None
         if rotation is None:
             credentials = self._stored.credentials(connection)
             if credentials is None:
                 raise TypeError("a connection without credentials of its own")
             adoption = self._adoptions.check(credentials, connection.cloud)
+            with self._database.read() as tx:
+                self._policies.require_enrollable(tx, actor, connection, adoption)
         plan = ConversionPlan(
             trust,
             trusted,
@@ -235,8 +234,9 @@ class Conversions:
                 code="connections.conversion_not_needed",
                 fix="This is for connections by client secret or certificate.",
             )
-        guards.refuse_while_converting(tx, connection)
-        frozen = freeze_at(freezes.of_rotation(tx, rotation), self._clock.now()) if rotation else None
+        guards.refuse_while_converting(tx, connection, until_removed=True)
+        windows = freezes.holding_in(tx, connection.org_id, connection.project_id)
+        frozen = freeze_at(windows, self._clock.now())
         if frozen:
             raise Refused(
                 f"Nothing is to be changed now: {frozen.told()}.",
@@ -249,6 +249,26 @@ class Conversions:
                 code="connections.conversion_rotating",
                 fix="Try again when the rotation is done.",
             )
+
+
+def require_addable(identity: IdentityMethod, client_id: str, known: Mapping[str, Trust], trust: Trust) -> None:
+    """Raise NeedsAction where the application, which trusts what is ``known``, cannot be made to trust this, too. Pure."""
+    same = next((name for name, one in known.items() if one.identity == trust.identity), None)
+    if same is not None:
+        raise NeedsAction(
+            f"Application {client_id} trusts this identity already, as '{same}', but for the audience "
+            f"'{known[same].audience}' instead of '{trust.audience}'; it can trust the same issuer and subject only once.",
+            code="connections.conversion_other_audience",
+            fix=f"Change that federated credential, if nobody else needs it: `{identity.how_to_change(client_id, same, trust)}`.",
+            field=identity.credential_field,
+        )
+    if len(known) >= identity.most_trusts:
+        raise NeedsAction(
+            f"Application {client_id} trusts {len(known)} identities, and can trust no more than {identity.most_trusts}.",
+            code="connections.conversion_full",
+            fix="Remove a federated credential that nobody uses: Certificates & secrets > Federated credentials, or "
+            f"`{identity.how_to_list(client_id)}`.",
+        )
 
 
 def record(

@@ -11,7 +11,7 @@ from datetime import datetime
 import structlog
 
 from keyturn.audit import conversion_events
-from keyturn.connections import claim_store, holders, sealed
+from keyturn.connections import claim_store, health, holders, sealed
 from keyturn.connections import store as connections
 from keyturn.connections.domain import Connection, VerifiedCredentials
 from keyturn.connections.stored import Stored
@@ -38,7 +38,7 @@ from keyturn.rotations.conversion.domain import (
     Step,
     decide,
 )
-from keyturn.rotations.conversion.service import record
+from keyturn.rotations.conversion.service import record, require_addable
 from keyturn.rotations.domain import Rotation, Snapshot
 from keyturn.rotations.edit_lock import EditLock
 from keyturn.rotations.freezes.domain import freeze_at
@@ -103,32 +103,29 @@ class ConversionWork:
                 connection = connections.get(tx, conversion.connection_id) if conversion else None
                 if conversion is None or connection is None:
                     return
-                frozen = conversion.state is ConversionState.WATCHING and _is_frozen(tx, conversion, now)
+                frozen = freeze_at(freezes.holding_in(tx, connection.org_id, connection.project_id), now) is not None
             due = decide(conversion, now, self._pace.proof_spacing, frozen=frozen)
-            asked = _is_taken_back(conversion)
-            if due is None or (due.at > now and not asked):
+            if due is None or due.at > now:
                 with self._database.write() as tx:
                     store.rest(tx, conversion, due.at if due else None)
                 return
             turn = _Turn(conversion, connection, self._providers.identity_of(connection.app))
             try:
-                self._do(turn, due.step, asked=asked)
+                self._do(turn, due.step)
             except Refused as error:
                 if error.code not in {"connections.conversion_moved", "rotation.busy"}:
                     raise
                 return  # somebody else went on, or works on the application: the claim runs out soon
         log.error("conversion.does_not_rest", conversion_id=conversion_id)
 
-    def _do(self, turn: _Turn, step: Step, *, asked: bool) -> None:
-        if asked:
-            self._take_back(turn, turn.conversion.reason or {})
-            return
+    def _do(self, turn: _Turn, step: Step) -> None:
         work = {
             Step.TRUST: self._trust,
             Step.PROVE: self._prove,
             Step.PUBLISH: self._publish,
             Step.LOOK: self._look,
             Step.FINISH: self._finish,
+            Step.TAKE_BACK: self._take_back,
             Step.REMOVE: self._remove,
             Step.END: self._end,
         }[step]
@@ -143,6 +140,7 @@ class ConversionWork:
             _, token = self._stored.sign_in(connection)
             known = identity.trusts(connection.tenant, token, told.object_id)
             if told.trust not in known.values():
+                require_addable(identity, connection.client_id, known, told.trust)
                 identity.add_trust(connection.tenant, token, told.object_id, told.name, told.trust)
         except Upstream as error:
             self._failed(turn, error)
@@ -203,16 +201,19 @@ class ConversionWork:
         except Upstream as error:
             self._doubt(turn, error)
             return
-        tries = 0 if self._stored.clock_is_right() else 1
+        now, tries, reason = self._clock.now(), 0 if self._stored.clock_is_right() else 1, told.reason or {}
         with self._database.write() as tx:
-            store.move(tx, told, tries=tries, tried_at=self._clock.now(), reason=None)
+            said = reason if reason.get("asked_in_vain") else None
+            store.move(tx, told, tries=tries, tried_at=now, reason=said)
+            if turn.connection.refused_at:
+                health.accepted(tx, turn.connection, now, turn.connection.look_at or now)
 
     def _doubt(self, turn: _Turn, error: Upstream) -> None:
-        told, passing = turn.conversion, isinstance(error, Retryable) and not isinstance(error, NotYet)
-        tries = max(told.tries, 1) if passing else told.tries + 1
+        told, passes = turn.conversion, _passes(error)
+        tries = max(told.tries, 1) if passes else told.tries + 1
         reason = _reason(error)
-        if tries >= DOUBTS and not passing:
-            self._take_back(turn, reason)
+        if tries >= DOUBTS and not passes:
+            self._go_back(turn, reason, error)
             return
         with self._database.write() as tx:
             store.move(tx, told, tries=tries, tried_at=self._clock.now(), reason=reason)
@@ -246,16 +247,23 @@ class ConversionWork:
             with self._database.write() as tx:
                 store.move(tx, told, tries=0, tried_at=now, reason=_reason(error))
             return
-        self._take_back(turn, _reason(error))
+        self._go_back(turn, _reason(error))
 
-    def _take_back(self, turn: _Turn, why: Mapping[str, object]) -> None:
-        """Let the connection sign in as before, if it was switched and the secret still works; then undo the trust."""
+    def _take_back(self, turn: _Turn) -> None:
+        """Go back, as somebody asked."""
+        self._go_back(turn, turn.conversion.reason or {})
+
+    def _go_back(self, turn: _Turn, why: Mapping[str, object], refused: Upstream | None = None) -> None:
+        """Let the connection sign in as before, if it was switched and the secret still works; then undo the trust.
+
+        ``refused`` is why the connection does not sign in as it is.
+        """
         told = turn.conversion
         secret = self._kept(told) if told.state is ConversionState.WATCHING else None
         if told.state is ConversionState.WATCHING:
             problem = self._still_works(turn, secret)
             if problem is not None:
-                self._stay(turn, why, problem)
+                self._stay(turn, why, problem, refused)
                 return
         with self._edits.write(told.object_id) as tx:
             rotation, connection = self._locked(tx, told)
@@ -275,11 +283,19 @@ class ConversionWork:
             )
         self._nudge()
 
-    def _stay(self, turn: _Turn, why: Mapping[str, object], problem: Upstream) -> None:
-        """Neither way signs in, or the one of before does not: going back would help nobody. It is tried again."""
+    def _stay(self, turn: _Turn, why: Mapping[str, object], problem: Upstream, refused: Upstream | None) -> None:
+        """Neither way signs in, or the one of before does not: going back would help nobody.
+
+        Where somebody asked for it, it is tried again as long as what is in the way may pass; else that is said until the end.
+        """
         reason = _reason(problem) | {"message": f"It cannot go back: {problem.message}", "because": why.get("code")}
+        if why.get("asked"):
+            reason |= {"asked": True} if _passes(problem) else {"asked_in_vain": True}
+        now = self._clock.now()
         with self._database.write() as tx:
-            store.move(tx, turn.conversion, tries=1, tried_at=self._clock.now(), reason=reason)
+            store.move(tx, turn.conversion, tries=1, tried_at=now, reason=reason)
+            if refused and self._stored.clock_is_right():
+                health.refused(tx, turn.connection, refused, now)
 
     def _kept(self, told: Conversion) -> Credential | None:
         with self._database.read() as tx:
@@ -322,8 +338,11 @@ class ConversionWork:
         except Upstream as error:
             given_up = now >= told.since + GIVE_UP
             changes = _ended(now) if given_up else {"tries": 0, "tried_at": now}
+            before = told.reason or {}
+            kept = {name: before[name] for name in ("asked", "because") if before.get(name)}
+            because = {} if kept else {"because": before.get("code")}
             with self._database.write() as tx:
-                store.move(tx, told, reason=_reason(error) | {"left": told.name}, **changes)
+                store.move(tx, told, reason=_reason(error) | kept | because | {"left": told.name}, **changes)
             return
         with self._database.write() as tx:
             store.move(tx, told, tries=0 if there else told.tries + 1, tried_at=self._clock.now())
@@ -334,9 +353,8 @@ class ConversionWork:
         with self._database.read() as tx:
             others = claim_store.signing_in_by(tx, own.cloud, own.client_id.lower(), turn.identity.key)
             on_the_way = store.relied_upon(tx, told)
-        trust = (told.issuer, told.subject)
         relying = (facts for other_id, facts in others.items() if other_id != own.id)
-        return on_the_way or any((facts.get("issuer"), facts.get("subject")) == trust for facts in relying)
+        return on_the_way or any(_presents_the_same(facts, told) for facts in relying)
 
     def _end(self, turn: _Turn) -> None:
         with self._database.write() as tx:
@@ -353,18 +371,19 @@ class ConversionWork:
         return rotation, connection
 
 
+def _presents_the_same(facts: Mapping[str, object], told: Conversion) -> bool:
+    """Whether a connection signs in by what was trusted. What its source presents may be newer than its facts say."""
+    presented = (facts.get("issuer"), facts.get("subject"))
+    return facts.get("tokenSource") == told.source or presented == (told.issuer, told.subject)
+
+
 def _restored(rotation: Rotation, told: Conversion) -> Rotation:
     return replace(rotation, enabled=told.rotated_before)
 
 
-def _is_frozen(tx: Tx, told: Conversion, now: datetime) -> bool:
-    rotation = policies.of_connection(tx, told.connection_id)
-    return rotation is not None and freeze_at(freezes.of_rotation(tx, rotation), now) is not None
-
-
-def _is_taken_back(conversion: Conversion) -> bool:
-    asked = bool((conversion.reason or {}).get("asked"))
-    return asked and conversion.under_way and conversion.state is not ConversionState.WITHDRAWING
+def _passes(error: Upstream) -> bool:
+    """Whether it says nothing about what was tried: no network, a throttle, a key that the provider has not fetched yet."""
+    return isinstance(error, Retryable) and not isinstance(error, NotYet)
 
 
 def _ended(now: datetime) -> dict[str, object]:

@@ -76,8 +76,7 @@ class Freezes:
         with self._database.read() as tx:
             if project_id:
                 authorize.require(tx, actor, Action.READ_PROJECT, Scope(actor.org_id, project_id))
-            places = {None, project_id}
-            return [window for window in freezes.listed(tx, actor.org_id) if window.project_id in places]
+            return freezes.holding_in(tx, actor.org_id, project_id)
 
     def create(self, actor: Actor, new: NewFreeze, *, dry_run: bool = False) -> FreezeChange:
         """Add one. Raises Refused for days that make no sense, Forbidden or NotFound."""

@@ -1,6 +1,6 @@
 """SQL of conversions."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from keyturn.rotations.conversion.domain import LOOK_EVERY, UNDER_WAY, Conversio
 _LONGEST = LOOK_EVERY + CLOCKS_APART
 """Between two steps. What lies further ahead was put off by a wrong clock, and is due."""
 
+_BACK = (ConversionState.WITHDRAWING.value, ConversionState.WITHDRAWN.value)
 _RELYING = (ConversionState.TRUSTING.value, ConversionState.PROVING.value, ConversionState.WATCHING.value)
 
 
@@ -43,6 +44,20 @@ def newest(tx: Tx, connection_id: str) -> Conversion | None:
 def under_way(tx: Tx, connection_id: str) -> Conversion | None:
     conversion = newest(tx, connection_id)
     return conversion if conversion and conversion.state in UNDER_WAY else None
+
+
+def resting(tx: Tx, org_id: str) -> set[str]:
+    """Return the connections of the organization whose rotation rests: on their way to sign in without a secret."""
+    query = sa.select(table.c.connection_id).where(table.c.org_id == org_id, table.c.state.in_(_RELYING))
+    return {str(row["connection_id"]) for row in tx.rows(query)}
+
+
+def went_back(tx: Tx, org_id: str, since: datetime) -> Mapping[str, Conversion]:
+    """Return those of the organization that went back after that, by connection; none after which another one was begun."""
+    later = table.alias()
+    newer = sa.exists().where(later.c.connection_id == table.c.connection_id, later.c.created_at > table.c.created_at)
+    query = sa.select(table).where(table.c.org_id == org_id, table.c.state.in_(_BACK), table.c.since > since, ~newer)
+    return {row["connection_id"]: _read(row) for row in tx.rows(query)}
 
 
 def relied_upon(tx: Tx, conversion: Conversion) -> bool:

@@ -71,6 +71,11 @@ def listed(tx: Tx, org_id: str) -> FreezeWindows:
     return _windows(tx.rows(query))
 
 
+def holding_in(tx: Tx, org_id: str, project_id: str | None) -> FreezeWindows:
+    """Return those of the organization and, with a project, its own, too."""
+    return tuple(window for window in listed(tx, org_id) if window.project_id in {None, project_id})
+
+
 def of_place(tx: Tx, org_id: str, project_id: str | None) -> Sequence[FreezeWindow]:
     """Return those that were made for the project, or (None) for all of the organization."""
     return [window for window in listed(tx, org_id) if window.project_id == project_id]

@@ -10,7 +10,7 @@ from keyturn.kit.secret import Plaintext
 from keyturn.ports.fields import Field, FieldFault
 from keyturn.ports.provider import AccessToken, Capability, RemoteApplication, RemoteCredential, Tenant, Trust
 from keyturn.ports.sign_in import CredentialWords, PermissionReport
-from keyturn.providers.azure.assertions import command, read_presented
+from keyturn.providers.azure.assertions import create_command, list_command, read_presented, update_command
 from keyturn.providers.azure.federated_credentials import MOST
 from keyturn.providers.azure.manifest import APP
 from keyturn.providers.azure.methods.fields import CLIENT, TENANT
@@ -125,7 +125,13 @@ class FederatedMethod(ApplicationMethod[Federated]):
         self._provider.remove_trust(tenant, token, object_id, name)
 
     def how_to_trust(self, client_id: str, trust: Trust) -> str:
-        return command(client_id, trust)
+        return create_command(client_id, trust)
+
+    def how_to_change(self, client_id: str, name: str, trust: Trust) -> str:
+        return update_command(client_id, name, trust)
+
+    def how_to_list(self, client_id: str) -> str:
+        return list_command(client_id)
 
     def _token(self, tenant: Tenant, credentials: Federated) -> Plaintext:
         return self._sources.token(credentials.source, self._provider.token_audience(tenant))
