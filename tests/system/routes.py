@@ -384,7 +384,7 @@ _API |= {
 _NO_HOOK = {"webhook_id": "nothing"}
 _NO_REQUEST = {"request_id": "nothing"}
 _NO_FREEZE = {"freeze_id": "nothing"}
-_FREEZE_FORM = {"name": "Sale", "fromDay": "2027-01-01", "toDay": "2027-01-03", "timeZone": "UTC"}
+_FREEZE_FORM = {"name": "Sale", "from": "2027-01-01", "to": "2027-01-03", "timeZone": "UTC"}
 _API |= {
     "GET /api/v1/approval-requests": SELF,
     "GET /api/v1/approval-requests/{request_id}": _self(None, 404, fill=_NO_REQUEST),

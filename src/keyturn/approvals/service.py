@@ -87,12 +87,16 @@ class Approvals:
         return ApprovalNeed(required, required and administrator and of_organization.emergency)
 
     def submit(self, actor: Actor, change: ProposedChange, reason: str) -> ApprovalRequest:
-        """Ask for a change that needs another person. The same again returns the request that waits already."""
+        """Ask for a change that needs another person. The same again returns the request that waits already.
+
+        Not one whose subject has changed since: that cannot be approved any more.
+        """
         now = self._clock.now()
         with self._database.write() as tx:
             authorize.require(tx, actor, change.action, change.scope)
             waiting = store.pending(tx, actor.org_id, now)
-            same = next((each for each in waiting if change.same_as(each) and each.asked_by(actor)), None)
+            mine = [each for each in waiting if change.same_as(each) and each.asked_by(actor)]
+            same = next((each for each in mine if each.seen == change.seen), None)
             if same and change.secret is None:
                 return same
             if len(waiting) >= MOST_PENDING:

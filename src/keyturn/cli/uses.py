@@ -59,7 +59,7 @@ def _as_json(each: ReplacedSecret) -> dict[str, Any]:
         "state": each.credential.state.value,
         "removedAt": iso_or_none(each.goes_at),
         "evidence": json.loads(encode(evidence(each.verdict))),
-        "reported": json.loads(encode(reported(each.observed))),
+        "reported": json.loads(encode(reported(each.observed, each.why_silent))),
     }
 
 
@@ -67,8 +67,9 @@ def _lines(each: ReplacedSecret) -> Iterator[str]:
     verdict, row = each.verdict, each.credential
     since = f", {verdict.since:%Y-%m-%d %H:%M} UTC" if verdict.since else ""
     sources = f" ({', '.join(source.value for source in verdict.sources)})" if verdict.sources else ""
+    kind = f", by {each.observed.credential_kind}" if each.observed.credential_kind else ""
     goes = f"; goes {each.goes_at:%Y-%m-%d %H:%M} UTC" if each.goes_at else ""
-    yield f"{verdict.kind.value:22} {each.rotation.application_name} {row.key_id}{since}{sources}{goes}"
+    yield f"{verdict.kind.value:22} {each.rotation.application_name} {row.key_id}{since}{sources}{kind}{goes}"
     for user in verdict.users:
         yield f"{'':22} {user.address or 'no address'} {user.resource}, last {user.pace.last_at:%Y-%m-%d %H:%M} UTC"
     for trouble in verdict.troubles:

@@ -1,20 +1,25 @@
-"""Freeze windows on pages: of the organization in its settings, of a project in those of the project."""
+"""Freeze windows on pages: of the organization in its settings, of a project in those of the project.
+
+A form shows which runs it would move before it is sent.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, ClassVar
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from keyturn.api.freezes.schemas import FreezeBody
 from keyturn.authz.domain import Action
-from keyturn.kit import zones
+from keyturn.errors import Invalid, Refused
 from keyturn.kit.actor import Actor, Role
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
+from keyturn.pages.rotations.forms import values_of
 from keyturn.ports.clock import Clock
 from keyturn.rotations.freezes.domain import Freeze, FreezeWindow, next_freeze
-from keyturn.rotations.freezes.service import FreezeChange, Freezes
+from keyturn.rotations.freezes.service import FreezeChange, Freezes, MovedRun
+from keyturn.web.html.forms import refused
 from keyturn.web.pages import BrowserContext, FormState, Page, PageRoute, Pages, Redirect, get, group, post
 from keyturn.web.schema.validate import Trimmed, parse
 from keyturn.web.schema.wire import ApiModel
@@ -32,8 +37,16 @@ class FreezeLine:
 
 
 @dataclass(frozen=True)
+class FreezeTrial:
+    """The runs that a form would move as it stands; None where that makes no sense, for the reason in ``fault``."""
+
+    moved: Sequence[MovedRun] | None
+    fault: str = ""
+
+
+@dataclass(frozen=True)
 class FreezesPage(Page):
-    """``here`` is the address of the page."""
+    """``here`` is the address of the page. ``trial`` is of the form in ``form_state``, while it is filled in."""
 
     template: ClassVar[str] = "freezes/organization.html"
     section: ClassVar[str] = "freezes"
@@ -42,8 +55,8 @@ class FreezesPage(Page):
     lines: Sequence[FreezeLine]
     may_edit: bool
     zone: str
-    zones: Sequence[str]
     form_state: FormState
+    trial: FreezeTrial | None
 
 
 @dataclass(frozen=True)
@@ -60,22 +73,29 @@ class FreezeForm(ApiModel):
 
     name: Trimmed = ""
     reason: Annotated[Trimmed, Meta(max_length=500)] = ""
-    from_day: Trimmed = ""
-    to_day: Trimmed = ""
+    first: Trimmed = field(name="from", default="")
+    last: Trimmed = field(name="to", default="")
     time_zone: Trimmed = ""
     yearly: bool = False
 
-    def body(self) -> FreezeBody:
+    def body(self, nameless: str = "") -> FreezeBody:
+        """Read it as the API does. ``nameless`` is its name where none was typed. Raises Invalid."""
         raw = {
-            "name": self.name,
+            "name": self.name or nameless,
             "reason": self.reason,
-            "from": self.from_day,
-            "to": self.to_day,
+            "from": self.first,
+            "to": self.last,
             "timeZone": self.time_zone,
             "yearly": self.yearly,
         }
         body: FreezeBody = parse(FreezeBody, raw)
         return body
+
+
+class FreezeDraft(FreezeForm):
+    """A form that is still being filled in: of the window ``freeze_id``, or (empty) of a new one."""
+
+    freeze_id: Trimmed = ""
 
 
 def router(freezes: Freezes, heads: ProjectHeaders, clock: Clock) -> Pages:
@@ -85,10 +105,12 @@ def router(freezes: Freezes, heads: ProjectHeaders, clock: Clock) -> Pages:
 
 def _organization(freezes: Freezes, clock: Clock) -> list[PageRoute]:
     @get(OF_ORGANIZATION)
-    def show_freezes(actor: Actor, visitor: BrowserContext, form_state: FormState) -> FreezesPage:
+    def show_freezes(actor: Actor, query: FreezeDraft, visitor: BrowserContext, form_state: FormState) -> FreezesPage:
+        """The query is a form that is still being filled in: the runs that it would move are shown, nothing is changed."""
+        form_state, trial = _tried(freezes, actor, OF_ORGANIZATION, None, query, form_state)
         may_edit = actor.role is Role.ADMIN
         lines = _lines(freezes.list(actor, None), clock.now(), None, may_edit=may_edit)
-        return FreezesPage(OF_ORGANIZATION, lines, may_edit, visitor.zone.key, sorted(zones.names()), form_state)
+        return FreezesPage(OF_ORGANIZATION, lines, may_edit, visitor.zone.key, form_state, trial)
 
     @post(OF_ORGANIZATION, form_page=show_freezes)
     def add_freeze(actor: Actor, form: FreezeForm) -> Redirect:
@@ -111,13 +133,14 @@ def _organization(freezes: Freezes, clock: Clock) -> list[PageRoute]:
 def _project(freezes: Freezes, heads: ProjectHeaders, clock: Clock) -> list[PageRoute]:
     @get(OF_PROJECT)
     def show_project_freezes(
-        actor: Actor, project_id: str, visitor: BrowserContext, form_state: FormState
+        actor: Actor, project_id: str, query: FreezeDraft, visitor: BrowserContext, form_state: FormState
     ) -> ProjectFreezesPage:
+        """The query is a form that is still being filled in, as on the page of the organization."""
         project, here = heads.project(actor, project_id), OF_PROJECT.format(project_id=project_id)
+        form_state, trial = _tried(freezes, actor, here, project_id, query, form_state)
         may_edit = Action.EDIT_PROJECT.value in project.can
         lines = _lines(freezes.list(actor, project_id), clock.now(), project_id, may_edit=may_edit)
-        zone, names = visitor.zone.key, sorted(zones.names())
-        return ProjectFreezesPage(here, lines, may_edit, zone, names, form_state, project)
+        return ProjectFreezesPage(here, lines, may_edit, visitor.zone.key, form_state, trial, project)
 
     @post(OF_PROJECT, form_page=show_project_freezes)
     def add_project_freeze(actor: Actor, project_id: str, form: FreezeForm) -> Redirect:
@@ -135,6 +158,28 @@ def _project(freezes: Freezes, heads: ProjectHeaders, clock: Clock) -> list[Page
         return Redirect(OF_PROJECT.format(project_id=project_id), toast=_told(change, "removed"))
 
     return [show_project_freezes, add_project_freeze, edit_project_freeze, delete_project_freeze]
+
+
+def _tried(
+    freezes: Freezes, actor: Actor, here: str, project_id: str | None, draft: FreezeDraft, form_state: FormState
+) -> tuple[FormState, FreezeTrial | None]:
+    """Return the form with what is wrong at its fields, and what it would move.
+
+    Raises NotFound, or Forbidden for who may not send it.
+    """
+    if draft == FreezeDraft():
+        return form_state, None
+    form, values = f"{here}/{draft.freeze_id}" if draft.freeze_id else here, values_of(draft)
+    try:
+        new = draft.body("Freeze").command(project_id)
+        if draft.freeze_id:
+            change = freezes.update(actor, draft.freeze_id, new, dry_run=True)
+        else:
+            change = freezes.create(actor, new, dry_run=True)
+    except (Invalid, Refused) as error:
+        state = refused(form, {name: [text] for name, text in values.items()}, error)
+        return replace(state, message=None, fix=None), FreezeTrial(None, "" if state.errors else error.message)
+    return FormState(form, values), FreezeTrial(change.moved)
 
 
 def _told(change: FreezeChange, what: str) -> str:

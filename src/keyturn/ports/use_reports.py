@@ -46,17 +46,17 @@ class ReportTrouble:
 
 @dataclass(frozen=True)
 class SignIn:
-    """One sign-in as the application. ``key_id`` is empty where it was not reported; ``error`` is 0 for one that succeeded."""
+    """One sign-in as the application. ``key_id`` is empty where it was not reported; ``error`` is 0 for one that succeeded.
+
+    ``credential_kind`` is what was presented, such as *client-secret* or *certificate*; empty where that was not reported.
+    """
 
     at: datetime
     key_id: str
     error: int = 0
     address: str = ""
     resource: str = ""
-
-    @property
-    def ok(self) -> bool:
-        return self.error == 0
+    credential_kind: str = ""
 
 
 @dataclass(frozen=True)

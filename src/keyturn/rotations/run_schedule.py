@@ -1,7 +1,7 @@
 """When the next run of a rotation is due, and how long a new secret lives. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from keyturn.credentials.domain import Credential
@@ -18,7 +18,7 @@ from keyturn.rotations.freezes.domain import (
     obstacle_at,
     permitted,
 )
-from keyturn.rotations.schedule import EVERY_DAY, Anchor, Schedule, first_slot, last_slot, next_slot, upcoming
+from keyturn.rotations.schedule import EVERY_DAY, Anchor, Schedule, last_slot, next_slot, upcoming
 
 USUAL_INTERVALS = 2
 
@@ -104,16 +104,18 @@ def put_off(
 ) -> PermittedSlot | None:
     """Return until when a run that is due now waits, since nothing is rotated now; None: it starts.
 
-    It never waits for longer than the current secret can be replaced in time.
+    It never waits for longer than the current secret can be replaced in time; where that is planned within a freeze, not for
+    longer than until then.
     """
-    obstacle = obstacle_at(schedule, windows, now)
-    later = permitted(schedule, windows, first_slot(schedule, obstacle.until)) if obstacle else None
-    if obstacle is None or later is None or later.at <= now:
+    later = permitted(schedule, windows, now)
+    if later.moved_from is None:
         return None
     until = later.at
     if current and current.begins_at and current.ends_at:
-        until = min(until, guard(current.begins_at, current.ends_at))
-    return PermittedSlot(until, now, obstacle.why) if until > now else None
+        limit = guard(current.begins_at, current.ends_at)
+        planned = _before(schedule, windows, limit, current.begins_at)
+        until = min(until, planned if obstacle_at(schedule, windows, planned) else limit)
+    return replace(later, at=until) if until > now else None
 
 
 def coming_runs(
@@ -144,13 +146,22 @@ def coming_runs(
 def _note(schedule: Schedule, windows: FreezeWindows, slot: datetime, at: datetime, ends_at: datetime | None) -> str:
     """Say why a run starts at this moment, and not in its slot."""
     planned = permitted(schedule, windows, slot)
-    if at >= planned.at or ends_at is None:
-        return _moved(planned, schedule) if at == planned.at else ""
+    if at == planned.at:
+        return _moved(planned, schedule)
+    obstacle = obstacle_at(schedule, windows, at)
+    if ends_at is None or (at > planned.at and obstacle is None):
+        return _missed(schedule, windows, slot, at) if at > planned.at else ""
     end = f"the secret ends {_day(ends_at, schedule)}"
-    if obstacle := obstacle_at(schedule, windows, at):
+    if obstacle:
         return f"although there are {obstacle.why}: {end}"
     freeze = freeze_at(windows, planned.moved_from) if planned.moved_from else None
     return f"before {freeze.told()}: {end}" if freeze else f"earlier than scheduled: {end}"
+
+
+def _missed(schedule: Schedule, windows: FreezeWindows, slot: datetime, at: datetime) -> str:
+    """Say what a run waits for that did not start in its slot: for the end of what is just before."""
+    obstacle = obstacle_at(schedule, windows, last_slot(schedule, at - _MOMENT))
+    return _moved(PermittedSlot(at, slot, obstacle.why), schedule) if obstacle else ""
 
 
 def run_of_slot(schedule: Schedule, slot: datetime, windows: FreezeWindows) -> ComingRun:
@@ -174,6 +185,7 @@ def runs_from(
     return tuple(runs[:count])
 
 
+_MOMENT = timedelta(seconds=1)
 _LOOKED_AT = 32
 """So many slots for each run that is shown: with a daily schedule all of a freeze move to its end."""
 

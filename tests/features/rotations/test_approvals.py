@@ -101,9 +101,10 @@ def test_a_request_holds_for_what_was_seen_for_its_time_and_for_who_may_still_do
     web.rotate(rotation)
     assert web.ask("GET", f"{REQUESTS}/{asked['id']}")["preview"]["hasChanged"] is True
     assert decide(web, asked, "approve", "second", 400)["code"] == "approvals.changed_meanwhile"
-    decide(web, asked, "reject", "second", note="It was replaced already.")
-
-    asked = ask_for_leak(web, rotation)
+    stale, asked = asked, ask_for_leak(web, rotation)
+    assert asked["id"] != stale["id"], "what was asked for before can not be approved any more"
+    assert web.ask("GET", f"{REQUESTS}/{asked['id']}")["preview"]["hasChanged"] is False
+    decide(web, stale, "reject", "second", note="It was replaced already.")
     web.days(1.1)
     assert decide(web, asked, "approve", "second", 400)["code"] == "approvals.decided"
     assert web.ask("GET", f"{REQUESTS}/{asked['id']}")["approvalRequest"]["state"] == "expired"

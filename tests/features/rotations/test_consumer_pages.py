@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from keyturn.credentials.domain import State
 from keyturn.delivery import use
 from keyturn.delivery.domain import Read
 from keyturn.kit.actor import Actor, Role
+from keyturn.ports.use_reports import ReportTrouble, Unobservable
+from keyturn.rotations.evidence.domain import Coverage, Evidence, ObservedUse, Pace
+from keyturn.rotations.store import evidence
 from keyturn.secrets.domain import ReadValue
 from tests.databases import sqlite_database
 from tests.features.accounts.people import machine
@@ -54,6 +58,31 @@ def test_a_rotation_shows_who_holds_what_and_whom_a_leak_stops(scene: Applicatio
         assert "live on: most until" in leak
         scene.world.run_until(scene.world.clock.now() + timedelta(minutes=22))
         assert "1 of 2 may still use it" not in web.page(path)
+
+
+def test_what_reports_show_of_each_secret_is_said_with_its_source_or_why_they_are_silent(
+    scene: Applications, tmp_path: Path
+) -> None:
+    view, world, now = scene.create(overlap="until-unused"), scene.world, scene.world.clock.now
+    path = f"/secret-rotations/{view.secret_rotation.id}"
+    with page_desk(scene, tmp_path) as web:
+        assert "Entra ID's reports were not asked for it yet" in web.page(path)
+        scene.rotate(view)
+        old = next(row for row in world.journal() if row.state is State.RETIRING)
+        silent = Coverage(log_trouble=ReportTrouble(Unobservable.PERMISSION, "It may not read the log.", "Grant it."))
+
+        def reported(use: ObservedUse) -> str:
+            with world.database.write() as tx:
+                evidence.save(tx, old.rotation_id, Evidence(silent, (use,)), None, now())
+            return web.page(path)
+
+        page = reported(ObservedUse(old.id))
+        assert "Not observable" in page
+        assert "shows no sign-in with it, which is not to say that it is unused" in page
+        assert page.count("It may not read the log.") == page.count("Grant it.") == 1, "once, for both of them"
+        used = Pace(now() - timedelta(hours=3), now() - timedelta(hours=2))
+        page = reported(ObservedUse(old.id, used, credential_kind="client-secret"))
+        assert "by Entra ID's sign-in log. Its last sign-in there was with a client secret." in page
 
 
 def test_who_deletes_sees_before_and_after_who_holds_the_secrets(scene: Applications, tmp_path: Path) -> None:

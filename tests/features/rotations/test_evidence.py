@@ -91,6 +91,7 @@ def test_a_secret_goes_once_every_report_shows_that_nobody_uses_it(web: Rotation
     shown = previous(web, rotation)
     evidence = shown["evidence"]
     assert (evidence["verdict"], evidence["sources"], evidence["isUnexplained"]) == ("in-use", ["sign-in-log"], False)
+    assert shown["reported"]["credentialKind"] == "client-secret"
     assert [user["address"] for user in evidence["usedBy"] if user["address"] == "203.0.113.9"]
     assert datetime.fromisoformat(shown["keptUntil"]) - web.world.clock.now() < timedelta(hours=28)
     refused = web.refused({"keyId": shown["keyId"]}, url=f"{rotation['id']}/release")
@@ -141,6 +142,9 @@ def test_what_cannot_be_seen_says_why_and_stays(
         assert evidence["verdict"] == "not-observable"
         assert reason in {each["reason"] for each in evidence["reasons"]}
         assert not evidence["usedBy"]
+        current = web.ask("GET", f"{rotation['id']}/consumers")["secrets"][0]
+        assert (current["state"], current["reported"]["lastUsedAt"]) == ("current", None)
+        assert [each["reason"] for each in current["reported"]["reasons"]] == [reason]
         web.days(25)
         assert len(web.keys()) == 2, "not seen is not unused"
         web.ask("POST", f"{rotation['id']}/release", {"keyId": previous(web, rotation)["keyId"]})

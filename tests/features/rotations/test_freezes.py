@@ -81,12 +81,14 @@ def test_a_freeze_longer_than_the_life_of_a_secret_gives_way_before_its_end(worl
     world.settle()
     today = world.clock.now().date()
     freeze(world, today, 92)
-    generation = world.rotation(connection).generation
+    generation, planned = world.rotation(connection).generation, world.rotation(connection).next_run_at
     for _ in range(90):
         world.run_until(world.clock.now() + DAY)
         assert world.signs_in(world.current_secret(connection))
     newest = next(world.runs(connection))
     assert (newest.reason, newest.generation) == (Reason.EXPIRY, generation + 1), "once, and no more than is needed"
+    assert planned
+    assert newest.created_at - planned < timedelta(minutes=1), "when that was planned, at its time of day"
 
 
 def test_a_server_that_was_down_on_the_day_waits_for_a_permitted_one(world: World) -> None:

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
 from keyturn.approvals.domain import ApprovalSettings
 from keyturn.approvals.service import Approvals
 from keyturn.kit.actor import Role
+from keyturn.kit.clock import iso
 from tests.databases import sqlite_database
 from tests.features.accounts.people import person
 from tests.features.rotations.applications import Applications, make_applications
@@ -55,14 +57,14 @@ def test_days_and_freezes_are_said_with_the_next_rotations(scene: Applications, 
     assert "only on" in page
 
     today = scene.world.clock.now().date()
-    days = {"fromDay": str(today), "toDay": str(today - timedelta(days=1)), "timeZone": "UTC", "name": "Sale"}
+    days = {"from": str(today), "to": str(today - timedelta(days=1)), "timeZone": "UTC", "name": "Sale"}
     assert "before its first day" in browser.refused("/organization/freezes", **days)
-    browser.done("/organization/freezes", **(days | {"toDay": str(today + timedelta(days=20)), "reason": "Peak."}))
+    browser.done("/organization/freezes", **(days | {"to": str(today + timedelta(days=20)), "reason": "Peak."}))
     assert "Frozen" in browser.page(f"/projects/{scene.project_id}/freezes")
     [window] = scene.world.services.freezes.list(scene.actor, None)
     one = f"/organization/freezes/{window.id}"
     assert "before its first day" in browser.refused(one, **days)
-    longer = days | {"toDay": str(today + timedelta(days=30)), "reason": "Peak."}
+    longer = days | {"to": str(today + timedelta(days=30)), "reason": "Peak."}
     browser.done(one, **longer)
     page_of_freezes = browser.page("/organization/freezes")
     assert f'value="{today + timedelta(days=30)}"' in page_of_freezes
@@ -72,6 +74,39 @@ def test_days_and_freezes_are_said_with_the_next_rotations(scene: Applications, 
     assert "Nothing is to be changed now: Sale" in refused
     assert "Peak." in refused
     browser.done(f"{path}/rotate", freeze_reason="The vendor revokes it.")
+
+
+def test_the_form_of_a_freeze_shows_which_rotations_it_would_move(scene: Applications, browser: PageClient) -> None:
+    view, world = scene.create(), scene.world
+    due = view.next_rotation_at
+    assert due is not None
+    day, after = due.date(), due + timedelta(days=1)
+    draft = {"from": str(day), "to": str(day), "timeZone": "UTC", "yearly": "false"}
+
+    def moved(here: str, form: str = "new", **typed: str) -> str:
+        page = browser.page(f"{here}?{urlencode(draft | typed)}")
+        return page.partition(f'id="{form}-moves"')[2].partition("</section>")[0]
+
+    organization, project = "/organization/freezes", f"/projects/{scene.project_id}/freezes"
+    for here in (organization, project):
+        told = moved(here)
+        assert view.secret_rotation.name in told
+        assert told.index(iso(due)) < told.index(iso(after))
+        earlier = day - timedelta(days=3)
+        assert "None: no rotation runs at another time" in moved(here, **{"from": str(earlier), "to": str(earlier)})
+        assert "before its first day" in moved(here, to=str(earlier))
+        assert "as soon as the days are filled in" in moved(here, to="")
+        assert world.services.freezes.list(scene.actor, scene.project_id) == []
+    wrong = browser.wrong(organization, **(draft | {"name": "Sale", "from": ""}))
+    assert "Write the day as YYYY-MM-DD" in wrong
+
+    browser.done(project, **draft, name="Sale")
+    [window] = world.services.freezes.list(scene.actor, scene.project_id)
+    told = moved(project, f"edit-{window.id}", freezeId=window.id, to=str(day + timedelta(days=1)))
+    assert told.index(iso(after)) < told.index(iso(due + timedelta(days=2)))
+    assert world.services.freezes.list(scene.actor, scene.project_id) == [window]
+    browser.who = person(world.database, world.actor.org_id, Role.VIEWER, "viewer@contoso.test")
+    browser.page(f"{organization}?{urlencode(draft)}", expect=403)
 
 
 def test_new_credentials_and_a_release_are_asked_for_on_pages(scene: Applications, browser: PageClient) -> None:

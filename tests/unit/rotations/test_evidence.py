@@ -109,7 +109,7 @@ ROWS = (row(OLD, State.RETIRING, retired_at=NOW - 5 * DAY), row(NEW, State.CURRE
 
 
 def sign_in(ago: timedelta, name: str = OLD, address: str = "10.0.0.1", error: int = 0) -> SignIn:
-    return SignIn(NOW - ago, f"key-{name}" if name else "", error, address, "Microsoft Graph")
+    return SignIn(NOW - ago, f"key-{name}" if name else "", error, address, "Microsoft Graph", "client-secret")
 
 
 def read(
@@ -128,6 +128,21 @@ def test_doubled_late_and_unordered_sign_ins_change_nothing_that_is_known() -> N
     assert once.coverage.since == NOW - 9 * DAY, (
         "it is not known that the log was kept before the first sign-in it shows"
     )
+
+
+def test_what_was_presented_is_that_of_the_last_sign_in() -> None:
+    once = read(Evidence(), sign_in(3 * DAY))
+    assert once.of(OLD).credential_kind == "client-secret"
+    older = replace(sign_in(4 * DAY), credential_kind="certificate")
+    assert read(once, older).of(OLD).credential_kind == "client-secret"
+    assert read(once, replace(older, at=NOW - DAY)).of(OLD).credential_kind == "certificate"
+
+
+def test_who_is_refused_for_another_reason_still_holds_the_secret() -> None:
+    blocked = read(Evidence(), sign_in(9 * DAY, NEW), sign_in(2 * HOUR, error=53003))
+    assert judge(blocked, OLD, [NEW], None, NOW).kind is VerdictKind.IN_USE
+    removed = read(Evidence(), sign_in(9 * DAY, NEW), sign_in(2 * HOUR, error=7000215))
+    assert removed.of(OLD).last_at is None, "it was not accepted"
 
 
 def test_what_was_not_read_for_too_long_leaves_no_hole_behind() -> None:
@@ -166,6 +181,10 @@ def test_what_is_known_survives_being_stored_and_nonsense_is_nothing() -> None:
         read(Evidence(), sign_in(4 * DAY)), ROWS, Ask(NOW), SignInReport((), True, 1), None, activity, REFUSED, NOW
     )
     assert documents.use(OLD, documents.of_use(known.of(OLD))) == known.of(OLD)
+    of_older_version = {
+        name: value for name, value in documents.of_use(known.of(OLD)).items() if name != "credentialKind"
+    }
+    assert documents.use(OLD, of_older_version) == replace(known.of(OLD), credential_kind="")
     assert documents.coverage(documents.of_coverage(known.coverage)) == known.coverage
     for nonsense in (None, "x", {"pace": 3}, {"since": "yesterday"}, {"pace": {"firstAt": None}}):
         assert documents.use(OLD, nonsense) == ObservedUse(OLD)

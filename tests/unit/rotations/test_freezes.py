@@ -12,9 +12,16 @@ from hypothesis import strategies as st
 from keyturn.credentials.domain import Credential, State
 from keyturn.kit import zones
 from keyturn.rotations.domain import Reason, Rotation
-from keyturn.rotations.freezes.domain import FreezeWindow, freeze_at, next_freeze, obstacle_at, permitted
+from keyturn.rotations.freezes.domain import (
+    LONGEST_MOVE,
+    FreezeWindow,
+    freeze_at,
+    next_freeze,
+    obstacle_at,
+    permitted,
+)
 from keyturn.rotations.run_schedule import coming_runs, guard, next_run, put_off
-from keyturn.rotations.schedule import EVERY_DAY, Anchor, Schedule, next_slot
+from keyturn.rotations.schedule import EVERY_DAY, Anchor, Schedule, last_slot, next_slot
 from tests.unit.rotations.model import ROTATION
 
 ZONES = sorted(zones.names())
@@ -99,10 +106,10 @@ def test_a_run_moves_to_the_first_permitted_slot(
     slot = next_slot(schedule, Anchor(moment, scheduled=True))
     moved = permitted(schedule, found, slot)
     assert slot <= moved.at
-    if moved.at - slot < timedelta(days=366) and moved.moved_from:
+    if moved.moved_from:
         assert (moved.moved_from, bool(moved.why)) == (slot, True)
     if obstacle_at(schedule, found, moved.at):
-        assert moved.at == slot, "no day of a whole year is permitted: nothing moves"
+        assert moved.at - slot >= LONGEST_MOVE, "no day of a whole year is permitted"
     daily = Schedule(1, schedule.hour, schedule.minute, schedule.time_zone)
     day = slot
     while day < moved.at:  # every slot before it is not permitted
@@ -126,9 +133,9 @@ def test_no_secret_ends_because_of_a_freeze(
     )
     assert begins < due.at <= max(limit, plain.at)
     if obstacle_at(schedule, found, due.at):
-        assert due.reason is Reason.EXPIRY or due.at == due.slot
+        assert due.reason is Reason.EXPIRY or due.at - due.slot >= LONGEST_MOVE
     later = put_off(schedule, found, due.at, secret)
-    assert later is None or due.at < later.at <= limit or due.at == due.slot
+    assert later is None or due.at < later.at <= limit
 
 
 def test_a_run_on_a_friday_moves_to_saturday_or_to_the_next_day_that_is_chosen() -> None:
@@ -169,6 +176,39 @@ def test_a_secret_that_would_end_in_a_freeze_is_replaced_before_it() -> None:
     assert (due.reason, due.at) == (Reason.EXPIRY, at("2026-12-28T02:15"))
     note = coming_runs(shown_at(schedule, due.at, begins), 1, begins, (YEAR_END,), begins + timedelta(days=8))[0].note
     assert note == "although there are no changes: Year end (20 Dec to 6 Jan): the secret ends 29 Dec"
+
+
+def test_where_every_day_is_frozen_a_secret_is_replaced_for_its_end_alone() -> None:
+    first = date(2026, 1, 1)
+    quarters = [(first + timedelta(92 * n), first + timedelta(92 * n + 91)) for n in range(8)]
+    always = tuple(FreezeWindow(str(n), "All", "", begins, ends) for n, (begins, ends) in enumerate(quarters))
+    schedule, begins = Schedule(30, 2, 15), datetime(2026, 2, 1, 2, 15, tzinfo=UTC)
+    secret = current(begins, 63)
+    assert secret.ends_at
+    due = next_run(schedule, Anchor(begins, scheduled=True), secret, always)
+    assert (due.reason, due.at) == (Reason.EXPIRY, last_slot(schedule, guard(begins, secret.ends_at)))
+    later = put_off(schedule, always, due.slot, secret)
+    assert later
+    assert later.at == due.at, "a run that would start in its slot waits as long"
+    assert put_off(schedule, always, due.at + timedelta(seconds=5), secret) is None, "and starts when that was planned"
+    note = coming_runs(shown_at(schedule, due.at, begins), 1, begins, always, secret.ends_at)[0].note
+    assert note.startswith("although there are no changes: All")
+    later = put_off(schedule, always, due.slot, current(begins, 730))
+    assert later
+    assert later.at - due.slot < LONGEST_MOVE + timedelta(days=1), "no moment further ahead is believed"
+
+
+def test_a_run_that_missed_its_day_says_what_it_waits_for() -> None:
+    schedule = Schedule(30, 2, 15, OSLO, frozenset({1}))
+    slot = at("2026-11-24T02:15")  # a Tuesday, on which the server was down
+    later = put_off(schedule, (), slot + timedelta(days=2), current(slot - timedelta(days=30), 63))
+    assert later
+    assert later.at == at("2026-12-01T02:15")
+    waiting = shown_at(schedule, later.at, last=slot - timedelta(days=30))
+    ends_at = at("2027-01-01T00:00")
+    assert coming_runs(waiting, 1, slot + timedelta(days=2), (), ends_at)[0].note == (
+        "moved from Tue 24 Nov: no rotations on Monday"
+    )
 
 
 @pytest.mark.parametrize(

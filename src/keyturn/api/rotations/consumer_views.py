@@ -105,7 +105,7 @@ def _secret(each: ConsumedSecret) -> ConsumedSecretShown:
         [_consumer(consumer) for consumer in each.consumers],
         iso_or_none(row.grace_ends_at),
         evidence(each.verdict) if each.verdict else None,
-        reported(each.observed) if each.observed else None,
+        reported(each.observed, each.why_silent) if each.observed else None,
     )
 
 

@@ -1,5 +1,7 @@
 """JSON of whether a secret that was replaced is still used, and of what that is known from."""
 
+from collections.abc import Sequence
+
 from keyturn.kit.clock import iso, iso_or_none
 from keyturn.ports.use_reports import ReportTrouble
 from keyturn.rotations.evidence.domain import ObservedUse, Verdict
@@ -61,10 +63,17 @@ class EvidenceShown(ApiModel):
 
 
 class ReportedUse(ApiModel):
-    """What the provider reported of a secret, whatever its state. ``lastUsedAt`` is null where no use was reported."""
+    """What the provider reported of a secret, whatever its state. ``lastUsedAt`` is null where no use was reported.
+
+    ``credentialKind`` is what was presented at the last sign-in that the log shows: ``client-secret``, ``certificate``,
+    ``client-assertion``, ``federated-credential`` or ``managed-identity``; null where it did not say. ``reasons``: why no use was
+    reported, as far as that is known.
+    """
 
     last_used_at: Timestamp | None
+    credential_kind: str | None
     refused_since_removal: list[RefusedUserShown]
+    reasons: list[WhyUnknown]
 
 
 def evidence(verdict: Verdict) -> EvidenceShown:
@@ -83,12 +92,14 @@ def evidence(verdict: Verdict) -> EvidenceShown:
     )
 
 
-def reported(use: ObservedUse) -> ReportedUse:
+def reported(use: ObservedUse, why_silent: Sequence[ReportTrouble]) -> ReportedUse:
     refused = [
         RefusedUserShown(user.address, user.resource, user.error, iso(user.first_at), iso(user.last_at), user.certain)
         for user in use.refused
     ]
-    return ReportedUse(iso_or_none(use.last_at), refused)
+    return ReportedUse(
+        iso_or_none(use.last_at), use.credential_kind or None, refused, [_why(each) for each in why_silent]
+    )
 
 
 def _why(trouble: ReportTrouble) -> WhyUnknown:

@@ -27,6 +27,15 @@ PAGE = 1000
 NO_LICENCE = "Authentication_RequestFromNonPremiumTenantOrB2CTenant"
 _REMOVED, _EXPIRED = 7000215, 7000222
 
+_KINDS = {
+    "clientSecret": "client-secret",
+    "clientAssertion": "client-assertion",
+    "federatedIdentityCredential": "federated-credential",
+    "managedIdentity": "managed-identity",
+    "certificate": "certificate",
+}
+"""https://learn.microsoft.com/graph/api/resources/signin?view=graph-rest-beta, clientCredentialType."""
+
 Callers = Callable[[Tenant, AccessToken], GraphContext]
 
 
@@ -177,6 +186,7 @@ def _sign_in(item: Mapping[str, Any]) -> SignIn | None:
         error if isinstance(error, int) else 0,
         _text(item, "ipAddress")[:64],
         _text(item, "resourceDisplayName")[:100],
+        _KINDS.get(_text(item, "clientCredentialType"), ""),
     )
 
 

@@ -44,6 +44,7 @@ def of_use(use: ObservedUse) -> dict[str, Any]:
     return {
         "pace": _of_pace(use.pace) if use.pace else None,
         "reportedAt": iso_or_none(use.reported_at),
+        "credentialKind": use.credential_kind,
         "users": users,
         "refused": refused,
     }
@@ -90,6 +91,7 @@ def _use(credential_id: str, document: Mapping[str, Any]) -> ObservedUse:
             )
             for each in document["refused"]
         ),
+        str(document.get("credentialKind", "")),  # older versions did not write it
     )
 
 

@@ -80,13 +80,17 @@ class RefusedUser:
 
 @dataclass(frozen=True)
 class ObservedUse:
-    """All that was reported of one credential. ``reported_at`` is its last sign-in by whatever flow, as the activity says."""
+    """All that was reported of one credential. ``reported_at`` is its last sign-in by whatever flow, as the activity says.
+
+    ``credential_kind`` is what was presented at the last sign-in that the log shows, such as *client-secret*; empty: not told.
+    """
 
     credential_id: str
     pace: Pace | None = None
     reported_at: datetime | None = None
     users: tuple[ObservedUser, ...] = ()
     refused: tuple[RefusedUser, ...] = ()
+    credential_kind: str = ""
 
     @property
     def last_at(self) -> datetime | None:
@@ -133,6 +137,12 @@ class Evidence:
 
     def of(self, credential_id: str) -> ObservedUse:
         return next((use for use in self.uses if use.credential_id == credential_id), ObservedUse(credential_id))
+
+    def why_silent(self, credential_id: str) -> tuple[ReportTrouble, ...]:
+        """Return why no use of the credential was reported, as far as that is known; nothing where one was."""
+        if self.of(credential_id).last_at:
+            return ()
+        return tuple(trouble for trouble in (self.coverage.log_trouble, self.coverage.activity_trouble) if trouble)
 
 
 NOTHING_KNOWN = Evidence()

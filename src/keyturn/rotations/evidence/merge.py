@@ -57,7 +57,8 @@ def merged(
 ) -> Evidence:
     """Return the evidence with what these reports say of the credentials. ``now`` is by the provider's clock."""
     sign_ins = [*newest.sign_ins, *(older.sign_ins if older else ())]
-    used = _by_credential(rows, [each for each in sign_ins if each.ok])
+    # Whoever is refused for another reason, as by Conditional Access, holds the credential all the same.
+    used = _by_credential(rows, [each for each in sign_ins if each.error not in refused_errors])
     refused = _refused(evidence, rows, [each for each in sign_ins if each.error in refused_errors])
     reported = activity.last_used if activity and not activity.trouble else {}
     uses = [
@@ -136,9 +137,11 @@ def _use(
     now: datetime,
 ) -> ObservedUse:
     moments = [not_after(each.at, now) for each in used]
-    pace = known.pace
+    pace, kind = known.pace, known.credential_kind
     if moments:
         pace = pace.with_uses(moments) if pace else Pace.of(moments)
+        newest = max(used, key=lambda each: each.at)
+        kind = newest.credential_kind if not_after(newest.at, now) == pace.last_at else kind
     last_reported = max((at for at in (known.reported_at, reported_at) if at), default=None)
     return replace(
         known,
@@ -146,6 +149,7 @@ def _use(
         reported_at=last_reported and not_after(last_reported, now),
         users=_users(known.users, used, now),
         refused=_merged_refusals(known.refused, refused),
+        credential_kind=kind,
     )
 
 

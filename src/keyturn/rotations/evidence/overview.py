@@ -6,6 +6,7 @@ from datetime import datetime
 
 from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Tx
+from keyturn.ports.use_reports import ReportTrouble
 from keyturn.rotations import waits
 from keyturn.rotations.domain import Rotation
 from keyturn.rotations.evidence.domain import NOTHING_KNOWN, ObservedUse, Verdict
@@ -22,6 +23,7 @@ class ReplacedSecret:
     credential: Credential
     verdict: Verdict
     observed: ObservedUse
+    why_silent: Sequence[ReportTrouble]
     goes_at: datetime | None
 
 
@@ -35,5 +37,6 @@ def replaced_secrets(tx: Tx, now: datetime) -> Sequence[ReplacedSecret]:
             if row.state is not State.RETIRING and not observed.refused:
                 continue
             goes_at = waits.over(row, snapshot, now) if row.state is State.RETIRING and row.revoke_after else None
-            found.append(ReplacedSecret(snapshot.rotation, row, waits.verdict(row, snapshot, now), observed, goes_at))
+            verdict, silent = waits.verdict(row, snapshot, now), known.why_silent(row.id)
+            found.append(ReplacedSecret(snapshot.rotation, row, verdict, observed, silent, goes_at))
     return found

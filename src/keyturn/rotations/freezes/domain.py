@@ -10,13 +10,13 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from keyturn.kit import zones
-from keyturn.kit.moments import in_zone
+from keyturn.kit.moments import in_zone, moved
 from keyturn.rotations.schedule import EVERY_DAY, WEEKDAYS, Schedule, first_slot, last_slot, local_instant
 
 LONGEST_FREEZE = 92
 """In days."""
 LONGEST_MOVE = timedelta(days=366)
-"""By more than this no slot is moved: where no day of a whole year is permitted, it stays."""
+"""By about so much a slot is moved where no day of a whole year is permitted: secrets end before, and those runs are earlier."""
 _MOMENT = timedelta(seconds=1)
 
 
@@ -149,17 +149,17 @@ def obstacle_at(schedule: Schedule, windows: Sequence[FreezeWindow], at: datetim
 
 def permitted(schedule: Schedule, windows: Sequence[FreezeWindow], slot: datetime) -> PermittedSlot:
     """Return the first moment at the wall time, from the slot on, at which something may be rotated. Never raises."""
-    at, why = slot, ""
-    while at - slot <= LONGEST_MOVE:
+    at, why, limit = slot, "", moved(slot, LONGEST_MOVE)
+    while at <= limit:
         obstacle = obstacle_at(schedule, windows, at)
         if obstacle is None:
             return PermittedSlot(at, slot, why) if at != slot else PermittedSlot(slot)
         why = why or obstacle.why
         later = first_slot(schedule, obstacle.until)
         if later <= at:
-            break  # the calendar has ended
+            return PermittedSlot(slot)  # the calendar has ended
         at = later
-    return PermittedSlot(slot)
+    return PermittedSlot(first_slot(schedule, limit), slot, why)
 
 
 def last_permitted(

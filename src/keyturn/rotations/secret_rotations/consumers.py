@@ -14,6 +14,7 @@ from keyturn.delivery.use_domain import Caller, Holder, holders
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor, ActorKind
 from keyturn.ports.clock import Clock
+from keyturn.ports.use_reports import ReportTrouble
 from keyturn.rotations import waits
 from keyturn.rotations.consumers import counted_consumers
 from keyturn.rotations.domain import Rotation, Snapshot
@@ -56,7 +57,7 @@ class ConsumedSecret:
 
     ``goes_at``: when it is removed if nobody shows anything new; None where that is not planned. ``verdict`` is whether one that
     was replaced is still used, by all that is known; ``observed`` is what was reported of its use, None where that was never
-    asked for.
+    asked for; ``why_silent`` is why nothing was.
     """
 
     credential: Credential
@@ -66,6 +67,7 @@ class ConsumedSecret:
     goes_at: datetime | None
     verdict: Verdict | None = None
     observed: ObservedUse | None = None
+    why_silent: Sequence[ReportTrouble] = ()
 
     @property
     def waits(self) -> bool:
@@ -147,6 +149,7 @@ def consumed(tx: Tx, actor: Actor, view: SecretRotationView, now: datetime) -> S
             _goes_at(row, snapshot, now),
             waits.verdict(row, snapshot, now) if row.state is not State.CURRENT else None,
             snapshot.evidence.of(row.id) if snapshot.evidence else None,
+            snapshot.evidence.why_silent(row.id) if snapshot.evidence else (),
         )
         for row in sorted(rows, key=lambda row: row.published_at or now, reverse=True)
     ]
