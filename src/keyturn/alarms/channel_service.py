@@ -15,6 +15,7 @@ from keyturn.alarms.notification import trial
 from keyturn.alarms.people_store import administrators
 from keyturn.alarms.queue import TEST
 from keyturn.alarms.routing import Persons, receivers
+from keyturn.alarms.store import alone
 from keyturn.audit import alarm_events as events
 from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
 from keyturn.audit.record import record
@@ -129,7 +130,9 @@ class Channels:
         before = self.get(actor, channel_id)
         draft = replace(draft, kind=before.kind)
         stored = self._sealer.open(before.secret, store.place(channel_id)) if before.secret else None
-        _, config = self._checked(draft, draft.secret or stored)
+        kind, config = self._checked(draft, draft.secret or stored)
+        if stored is not None and draft.secret is None:
+            _require_same_place(kind, before.config, config)
         with self._database.write() as tx:
             channel = _found(tx, actor, channel_id, lock=True)
             _require_project(tx, actor, draft.project_id)
@@ -148,6 +151,9 @@ class Channels:
                 time_zone=draft.time_zone,
                 enabled=draft.enabled,
                 updated_at=self._clock.now(),
+                # Since it was switched off nobody knows how it does.
+                failing_since=channel.failing_since if channel.enabled else None,
+                failure=channel.failure if channel.enabled else None,
             )
             store.change(tx, channel)
             self._record(tx, actor, events.ALARM_CHANNEL_UPDATED, channel, secret=draft.secret is not None)
@@ -157,13 +163,17 @@ class Channels:
         """Remove a channel, with its messages. Raises NotFound."""
         require_admin(actor)
         with self._database.write() as tx:
+            alone(tx, actor.org_id)
             channel = _found(tx, actor, channel_id, lock=True)
             store.remove(tx, channel_id)
             self._record(tx, actor, events.ALARM_CHANNEL_DELETED, channel, secret=False)
         return channel
 
     def test(self, actor: Actor, channel_id: str) -> Sequence[Attempt]:
-        """Send a real message now, to each receiver, and say how each went; the page of the channel shows it as well."""
+        """Send a real message now, to each receiver, and say how each went; the page of the channel shows it as well.
+
+        Where all took it, what waits for its next attempt is sent at once: the channel was repaired.
+        """
         channel, now = self.get(actor, channel_id), self._clock.now()
         with self._database.read() as tx:
             persons = Persons(None, tuple(administrators(tx, actor.org_id)[None]))
@@ -184,6 +194,8 @@ class Channels:
                     store.note_failure(tx, channel_id, attempt.outcome, attempt.at)
                 facts = {"name": channel.name, "ok": attempt.ok, "outcome": attempt.outcome}
                 record(tx, actor, events.ALARM_CHANNEL_TESTED, _subject(channel), now, **facts)
+            if tried and all(attempt.ok for _, attempt in tried):
+                message_store.try_again(tx, channel_id, self._clock.now())
         return [attempt for _, attempt in tried]
 
     def _checked(self, draft: ChannelDraft, secret: Plaintext | None) -> tuple[ChannelKind, dict[str, Any]]:
@@ -228,6 +240,17 @@ def _require_project(tx: Tx, actor: Actor, project_id: str | None) -> None:
             authorize.require(tx, actor, Action.READ_PROJECT, Scope(actor.org_id, project_id))
         except NotFound as error:
             raise Refused(error.message, code=error.code, fix="Check projectId.", field="projectId") from None
+
+
+def _require_same_place(kind: ChannelKind, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Refuse to have a secret told to somebody whom it was not entered for."""
+    if any(before.get(key) != after.get(key) for key in kind.secret_goes_to):
+        raise Refused(
+            f"{kind.secret}: the one that is there was entered for another place than it would be told to now.",
+            code="alarms.channel_invalid",
+            fix="Enter it again.",
+            field="secret",
+        )
 
 
 def _name_taken(name: str) -> Refused:

@@ -42,7 +42,7 @@ def decide(
 ) -> Decision:
     """Decide on an open alarm (or None) and its condition (or None). ``alarm_id`` is that of an alarm that opens now."""
     if condition is None or not _concerns(condition, now, rules):
-        return _resolve(alarm, now)
+        return _resolve(alarm, condition, now)
     if alarm is None:
         return _open(condition, now, rules, alarm_id, owner)
     return _go_on(_as_seen(alarm, condition, now, owner), alarm, now, rules)
@@ -89,8 +89,7 @@ def _open(condition: Condition, now: datetime, rules: Rules, alarm_id: str, owne
     )
     alarm = _as_seen(blank, condition, now, owner)
     alarm = replace(alarm, step=step_of(alarm.ends_at, now, rules))
-    event = Event.ENDED if alarm.step == 0 else Event.OPENED
-    return Decision(alarm, (_notice(alarm, event, now),))
+    return Decision(alarm, (first_notice(alarm, now),))
 
 
 def _as_seen(alarm: Alarm, condition: Condition, now: datetime, owner: Owner) -> Alarm:
@@ -156,11 +155,19 @@ def _unanswered(alarm: Alarm, now: datetime, rules: Rules) -> bool:
     return waited and alarm.owner_id is not None and alarm.escalated_at is None and alarm.silence is None
 
 
-def _resolve(alarm: Alarm | None, now: datetime) -> Decision:
+def _resolve(alarm: Alarm | None, condition: Condition | None, now: datetime) -> Decision:
+    """Close the alarm. Of an end that still is to come, and that is only told later by now, nobody is told that it is over."""
     if alarm is None:
         return Decision(None)
+    if condition is not None and condition.ends_at is not None and condition.ends_at == alarm.ends_at:
+        return Decision(replace(alarm, resolved_at=now))
     at_once = urgent(alarm.kind, alarm.severity, alarm.ends_at, now)
     return Decision(replace(alarm, resolved_at=now), (Notice(Event.RESOLVED, _audience(alarm), at_once),))
+
+
+def first_notice(alarm: Alarm, now: datetime) -> Notice:
+    """Return what somebody is told who did not know of the alarm."""
+    return _notice(alarm, Event.ENDED if alarm.step == 0 else Event.OPENED, now)
 
 
 def _notice(alarm: Alarm, event: Event, now: datetime) -> Notice:

@@ -21,8 +21,6 @@ from keyturn.ports.work import Work
 
 _log = structlog.get_logger()
 
-CLAIM = timedelta(minutes=5)
-"""When a message is sent again whose attempt never came to its end: longer than any attempt takes."""
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
 TRIES = 30
 """About a week: after a minute, two, four ... and then every six hours."""
@@ -57,7 +55,7 @@ class Sender:
             secret = self.sealer.open(channel.secret, channel_store.place(channel.id)) if channel.secret else None
             outcome = kind.send(channel.config, secret, told)
         except Undelivered as error:
-            return Attempt(self.clock.now(), False, redact_text(str(error))[:_LONGEST])
+            return Attempt(self.clock.now(), False, redact_text(str(error))[:_LONGEST], error.wait)
         except KeyturnError as error:
             return Attempt(self.clock.now(), False, redact_text(error.message)[:_LONGEST])
         except Exception as error:  # noqa: BLE001 - of a channel, not of the others: it is told on its page
@@ -97,12 +95,17 @@ class Delivery:
             self._note(tx, message, channel, attempt)
 
     def _note(self, tx: Tx, message: Message, channel: Channel, attempt: Attempt) -> None:
+        if channel_store.get(tx, channel.id, lock=True) is None:
+            return  # it was deleted meanwhile, with its messages
         again = next_attempt(message.tries + 1, attempt.at, self.ids.jitter())
+        if again is not None and attempt.wait is not None:
+            again = max(again, attempt.at + attempt.wait)
         message_store.note_attempt(tx, self.ids.new(), message, attempt, again)
         if attempt.ok:
             channel_store.note_success(tx, channel.id)
             return
-        channel_store.note_failure(tx, channel.id, attempt.outcome, attempt.at)
+        if channel.enabled:
+            channel_store.note_failure(tx, channel.id, attempt.outcome, attempt.at)
         _log.warning("alarms.not_delivered", channel=channel.name, message_id=message.id, reason=attempt.outcome)
 
 
@@ -118,7 +121,7 @@ class DueMessages(Source):
         return message_store.any_due(tx, now)
 
     def claim(self, tx: Tx, now: datetime, limit: int) -> list[Work]:
-        claimed = message_store.claim(tx, now, limit, now + CLAIM)
+        claimed = message_store.claim(tx, now, limit, now + message_store.CLAIM)
         return [Work(self.kind, message_id, f"alarm-channel:{channel_id}") for message_id, channel_id in claimed]
 
     def do(self, work_id: str) -> None:

@@ -1,7 +1,7 @@
 """Alarms, who is told of them, and by which rules, as values. Pure."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from keyturn.alarms.conditions.domain import DAYS_BEFORE_END, Severity
@@ -154,6 +154,9 @@ class Message:
 
 @dataclass(frozen=True)
 class Attempt:
+    """How it went. ``wait`` is how long the receiver asked to be left alone, of the attempt that was made just now."""
+
     at: datetime
     ok: bool
     outcome: str
+    wait: timedelta | None = None

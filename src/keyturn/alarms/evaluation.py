@@ -5,11 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from keyturn.alarms import channel_store, people_store, store
+from keyturn.alarms import channel_store, message_store, people_store, store
 from keyturn.alarms.conditions.domain import Condition
-from keyturn.alarms.decision import Decision, decide
-from keyturn.alarms.domain import Alarm
-from keyturn.alarms.message_store import remove_ended
+from keyturn.alarms.decision import Decision, decide, first_notice
+from keyturn.alarms.domain import Alarm, Notice
 from keyturn.alarms.queue import Queue
 from keyturn.db.unit import Database, Tx
 from keyturn.engine.sources import Source
@@ -43,10 +42,18 @@ class Evaluation:
     ahead: Callable[[], timedelta | None] = lambda: None
 
     def run(self, org_id: str) -> int:
-        """Look at the organization; return how many alarms opened. Safe to repeat: what was told is not told again."""
+        """Look at the organization; return how many alarms opened. Safe to repeat: what was told is not told again.
+
+        A look that took longer than its claim says nothing where another process has begun one meanwhile.
+        """
         began, now = time.monotonic(), self._now()
+        with self.database.read() as tx:
+            claimed_until = store.due_at(tx, org_id)
         conditions = {condition.key: condition for condition in self.find(org_id, now)}
         with self.database.write() as tx:
+            store.alone(tx, org_id)
+            if store.due_at(tx, org_id) != claimed_until:
+                return 0
             opened = self._compare(tx, org_id, conditions, now)
             store.note_evaluation(tx, org_id, now)
             pause = max(EVERY, timedelta(seconds=_SHARE * (time.monotonic() - began)))
@@ -61,7 +68,7 @@ class Evaluation:
     def _compare(self, tx: Tx, org_id: str, conditions: dict[str, Condition], now: datetime) -> int:
         rules, before = store.rules_of(tx, org_id), store.open_alarms(tx, org_id)
         named = owners.of(tx, sorted({each.subject.id for each in conditions.values()} | _subjects(before)))
-        queue: Queue | None = None
+        queue = self._queue(tx, org_id)
         opened = 0
         for key in {**before, **conditions}:
             alarm, condition = before.get(key), conditions.get(key)
@@ -70,15 +77,14 @@ class Evaluation:
             if decision.alarm is None or not _kept(tx, alarm, decision):
                 continue
             opened += alarm is None
-            if decision.notices:
-                queue = queue or self._queue(tx, org_id)
-                _tell(tx, queue, decision, owner, now)
-        remove_ended(tx, org_id, moved(now, -KEPT))
+            _tell(tx, queue, decision.alarm, decision.notices, owner, now)
+        message_store.remove_ended(tx, org_id, moved(now, -KEPT))
         store.remove_resolved(tx, org_id, moved(now, -KEPT))
         return opened
 
     def _queue(self, tx: Tx, org_id: str) -> Queue:
-        return Queue(self.ids, channel_store.of_organization(tx, org_id), people_store.administrators(tx, org_id))
+        channels, administrators = channel_store.of_organization(tx, org_id), people_store.administrators(tx, org_id)
+        return Queue(self.ids, channels, administrators, message_store.told_of_open_alarms(tx, org_id))
 
 
 def _subjects(alarms: dict[str, Alarm]) -> set[str]:
@@ -97,10 +103,12 @@ def _kept(tx: Tx, before: Alarm | None, decision: Decision) -> bool:
     return True
 
 
-def _tell(tx: Tx, queue: Queue, decision: Decision, owner: Owner, now: datetime) -> None:
-    for notice in decision.notices:
-        if decision.alarm is not None:
-            queue.tell(tx, decision.alarm, notice, owner, now)
+def _tell(tx: Tx, queue: Queue, alarm: Alarm, notices: Sequence[Notice], owner: Owner, now: datetime) -> None:
+    """Tell what was decided; where nothing was, those who came since it was told."""
+    for notice in notices:
+        queue.tell(tx, alarm, notice, owner, now)
+    if not notices and alarm.state == "open":
+        queue.tell_newcomers(tx, alarm, first_notice(alarm, now), owner, now)
 
 
 class Evaluations(Source):

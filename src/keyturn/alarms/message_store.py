@@ -12,8 +12,11 @@ from keyturn.db.columns import first_of, last_of
 from keyturn.db.tables import alarm_attempts as attempts
 from keyturn.db.tables import alarm_messages as messages
 from keyturn.db.tables import alarm_notices as notices
+from keyturn.db.tables import alarms
 from keyturn.db.unit import Tx
 
+CLAIM = timedelta(minutes=5)
+"""When a message is sent again whose attempt never came to its end: longer than any attempt takes."""
 LONGEST_WAIT = timedelta(days=2)
 """A message waits for its hour of the day, or for its next attempt: what lies further ahead was written by a wrong clock."""
 
@@ -63,6 +66,20 @@ def add_notice(tx: Tx, notice_id: str, message_id: str, alarm_id: str | None, to
     )
 
 
+def told_of_open_alarms(tx: Tx, org_id: str) -> set[tuple[str, str, str]]:
+    """Return who was told, or will be by a message that waits, of alarms that go on: alarm, channel and receiver."""
+    return {(row["alarm_id"], row["channel_id"], row["receiver"]) for row in tx.rows(_TOLD, org=org_id)}
+
+
+_TOLD = (
+    sa.select(notices.c.alarm_id, messages.c.channel_id, messages.c.receiver)
+    .join_from(notices, messages, messages.c.id == notices.c.message_id)
+    .join(alarms, alarms.c.id == notices.c.alarm_id)
+    .where(alarms.c.org_id == sa.bindparam("org"), alarms.c.resolved_at.is_(None))
+    .distinct()
+)
+
+
 # --- sending ----------------------------------------------------------------------------------------------------------
 
 _ANY = sa.select(
@@ -106,6 +123,12 @@ def put_off(tx: Tx, message_ids: Sequence[str], until: datetime) -> None:
         ids=list(message_ids),
         until=until,
     )
+
+
+def try_again(tx: Tx, channel_id: str, now: datetime) -> None:
+    """Make due now what was tried through this channel and waits, but what may be under way: that is due again soon."""
+    waits = sa.and_(messages.c.channel_id == channel_id, messages.c.tries > 0, messages.c.due_at > now + CLAIM)
+    tx.run(sa.update(messages).where(waits), due_at=now)
 
 
 def get(tx: Tx, message_id: str) -> Message | None:

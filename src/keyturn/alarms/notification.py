@@ -38,6 +38,11 @@ class Item:
     link: str
     fact: Mapping[str, Any]
 
+    @property
+    def contact(self) -> str:
+        """Return where the owner, or somebody else, can be asked; empty where nobody said so."""
+        return _clean(str(self.fact.get("contact") or ""))
+
 
 @dataclass(frozen=True)
 class Notification:
@@ -122,5 +127,4 @@ def _clean(text: str) -> str:
 
 def _block(item: Item) -> str:
     lines = [f"{item.headline}  [{item.severity}]", item.cause, f"What to do: {item.fix}", item.link]
-    contact = item.fact.get("contact")
-    return "\n".join([*lines, *([f"Contact: {contact}"] if contact else [])])
+    return "\n".join([*lines, *([f"Contact: {item.contact}"] if item.contact else [])])

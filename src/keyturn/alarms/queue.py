@@ -1,6 +1,6 @@
 """Puts what is to be told into messages, within one transaction of the caller. Safe to repeat: each has a key of its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -22,23 +22,37 @@ _DAYS_AHEAD = 3
 class Queue:
     """Writes the messages of one look. ``administrators`` are addresses by project, and (None) those of the organization.
 
+    ``told`` are the alarms that receivers were told of before: ids of alarm and channel, and the receiver.
     What one receiver is told at once of one look is one message: when a tenant is away, nobody gets a thousand.
     """
 
     ids: Ids
     channels: Sequence[Channel]
     administrators: Mapping[str | None, Sequence[str]]
+    told: Collection[tuple[str, str, str]] = ()
     begun: dict[tuple[str, str], str] = field(default_factory=dict)
     """The messages of this look by channel and receiver."""
 
     def tell(self, tx: Tx, alarm: Alarm, notice: Notice, owner: Owner, now: datetime) -> None:
         """Tell all who are concerned, at once or in their next daily message."""
-        for stop in routing.stops(self.channels, alarm, notice, self._persons(alarm, owner)):
-            told = Told(notice.event.value, content_of(alarm))
-            if notice.urgent:
-                self._at_once(tx, alarm, notice.event, stop, told, now)
-            else:
-                self._daily(tx, alarm, stop, told, now)
+        for stop in self._stops(alarm, notice, owner):
+            self._put(tx, alarm, notice, stop, now)
+
+    def tell_newcomers(self, tx: Tx, alarm: Alarm, notice: Notice, owner: Owner, now: datetime) -> None:
+        """Tell those who are concerned now and were never told of it: of a new channel, or who answer for it since then."""
+        for stop in self._stops(alarm, notice, owner):
+            if (alarm.id, stop.channel.id, stop.receiver) not in self.told:
+                self._put(tx, alarm, notice, stop, now)
+
+    def _stops(self, alarm: Alarm, notice: Notice, owner: Owner) -> Iterator[Stop]:
+        return routing.stops(self.channels, alarm, notice, self._persons(alarm, owner))
+
+    def _put(self, tx: Tx, alarm: Alarm, notice: Notice, stop: Stop, now: datetime) -> None:
+        told = Told(notice.event.value, content_of(alarm))
+        if notice.urgent:
+            self._at_once(tx, alarm, notice.event, stop, told, now)
+        else:
+            self._daily(tx, alarm, stop, told, now)
 
     def _persons(self, alarm: Alarm, owner: Owner) -> Persons:
         address = routing.address_in(owner.contact) or (None if owner.left else owner.email or None)
@@ -59,7 +73,7 @@ class Queue:
         at = now
         for _ in range(_DAYS_AHEAD):
             day, at = routing.digest_at(stop.channel, at)
-            key = f"digest:{day}:{stop.channel.id}:{stop.receiver}"
+            key = routing.key_of_day(day, stop)
             message_store.add(tx, self._message(alarm.org_id, stop, DIGEST, now, at), key)
             message_id = message_store.waiting(tx, key)
             if message_id is not None:

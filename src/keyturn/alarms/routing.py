@@ -1,5 +1,6 @@
 """Which channel tells whom of an alarm, and when. Pure."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,11 +9,14 @@ from email.utils import parseaddr
 from keyturn.alarms.conditions.domain import Severity
 from keyturn.alarms.domain import Alarm, Audience, Channel, Event, Notice
 from keyturn.kit import zones
+from keyturn.kit.clock import iso
 from keyturn.kit.moments import in_zone, utc_of
 
 _RANK = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.NOTICE: 2}
 TO, OWNERS = "to", "owners"
 """In the config of channels that reach persons: the addresses of administrators, and whether owners are told."""
+_LONGEST_IN_KEY = 100
+"""Characters of a receiver in a key: what is longer stands there as its digest."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +75,30 @@ def address_in(contact: str | None) -> str | None:
 
 
 def key_at_once(alarm: Alarm, event: Event, stop: Stop) -> str:
-    """Name what is told at once: the same event of an alarm never goes to the same receiver twice."""
-    when = alarm.reminded_at if event in {Event.REMINDER, Event.WORSE} else None
-    told = ":".join(
-        str(part) for part in (alarm.id, event.value, alarm.step, when and utc_of(when).date()) if part is not None
-    )
-    return f"{told}:{stop.channel.id}:{stop.receiver}"
+    """Name what is told at once: the same event of an alarm never goes to the same receiver twice.
+
+    The steps towards another end are others: the alarm goes on where what ended was replaced by what ends soon, too.
+    """
+    if event is Event.REMINDER:
+        when: str | None = iso(alarm.reminded_at)
+    elif event is Event.WORSE:
+        when = utc_of(alarm.reminded_at).date().isoformat()
+    else:
+        when = alarm.ends_at and iso(alarm.ends_at)
+    told = ":".join(str(part) for part in (alarm.id, event.value, alarm.step, when) if part is not None)
+    return f"{told}:{_named(stop)}"
+
+
+def key_of_day(day: str, stop: Stop) -> str:
+    """Name the daily message of a receiver: there is one for each day."""
+    return f"digest:{day}:{_named(stop)}"
+
+
+def _named(stop: Stop) -> str:
+    receiver = stop.receiver
+    if len(receiver) > _LONGEST_IN_KEY:
+        receiver = hashlib.sha256(receiver.encode()).hexdigest()
+    return f"{stop.channel.id}:{receiver}"
 
 
 def digest_at(channel: Channel, now: datetime) -> tuple[str, datetime]:

@@ -56,6 +56,17 @@ def put_off(tx: Tx, org_id: str, until: datetime) -> None:
         tx.add_new(alarm_evaluations, org_id=org_id, due_at=until)
 
 
+def due_at(tx: Tx, org_id: str) -> datetime | None:
+    """Return when the organization is looked at next; a process that looks finds what its own claim says."""
+    row = tx.one(sa.select(alarm_evaluations.c.due_at).where(alarm_evaluations.c.org_id == org_id))
+    return row["due_at"] if row else None
+
+
+def alone(tx: Tx, org_id: str) -> None:
+    """Let nobody else write down a look at the organization, or remove a channel of it, until this transaction ends."""
+    tx.alone_with(f"alarms:{org_id}")
+
+
 def note_evaluation(tx: Tx, org_id: str, now: datetime) -> None:
     tx.run(sa.update(alarm_evaluations).where(alarm_evaluations.c.org_id == org_id), evaluated_at=now)
 

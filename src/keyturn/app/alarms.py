@@ -67,8 +67,8 @@ def channel_kinds(core: Core) -> dict[str, ChannelKind]:
 
     kinds: tuple[ChannelKind, ...] = (
         Email(settings.mail, settings.alarm_networks, context),
-        Teams(transport),
-        Slack(transport),
+        Teams(transport, core.clock),
+        Slack(transport, core.clock),
         Webhook(transport, core.clock),
         Apprise(settings.alarm_networks, settings.ca_file, guard),
     )

@@ -11,6 +11,7 @@ from keyturn.authz.permissions import Scope
 from keyturn.errors import KeyturnError
 from keyturn.kit.actor import Actor, ActorKind
 from keyturn.kit.secret import Plaintext, Sealed
+from keyturn.kit.sentences import upper_first
 
 DEFAULT_HOURS = 24
 LONGEST_HOURS = 168
@@ -167,6 +168,25 @@ class ApprovalNeeded(KeyturnError):
             "permission approves under Approvals.",
         )
         self.change = change
+
+
+def all_changes() -> str:
+    """Return all that needs a second person, as the beginning of a sentence."""
+    each = [_IN_SHORT[kind] for kind in ChangeKind]
+    return upper_first(f"{', '.join(dict.fromkeys(each[:-1]))} and {each[-1]}")
+
+
+_IN_SHORT = {
+    ChangeKind.CONNECTION_LEAKED: "replacing what leaked",
+    ChangeKind.ROTATION_LEAKED: "replacing what leaked",
+    ChangeKind.DELETE_CONNECTION: "deleting connections",
+    ChangeKind.DELETE_ROTATION: "deleting secret rotations",
+    ChangeKind.HAND_OVER: "handing over a secret",
+    ChangeKind.RELEASE: "releasing one",
+    ChangeKind.CREDENTIALS: "entering new credentials",
+    ChangeKind.SECRETLESS: "making a connection sign in without a secret",
+    ChangeKind.LOOSEN: "loosening these rules",
+}
 
 
 def told(kind: ChangeKind, name: str) -> str:

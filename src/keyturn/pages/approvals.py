@@ -13,6 +13,7 @@ from keyturn.approvals.domain import (
     ApprovalSettings,
     ChangeKind,
     RequestState,
+    all_changes,
     told,
 )
 from keyturn.approvals.outcome import outcome_of
@@ -85,6 +86,11 @@ class RulesPage(Page):
     rules: ApprovalSettings
     longest: int
     form_state: FormState
+
+    @property
+    def changes(self) -> str:
+        """Return what needs a second person where these rules say so."""
+        return all_changes()
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,7 @@ LINES: Mapping[ConditionKind, tuple[Group, str]] = {
     K.SSO_CERTIFICATE_ENDS: (Group.ENDING, "See which"),
     K.SSO_CERTIFICATE_UNUSABLE: (Group.FAILING, "See which"),
     K.IDENTITY_SECRET_ENDS: (Group.ENDING, "Make a new one"),
+    K.PROVISIONING_TOKEN_ENDS: (Group.ENDING, "Make a new one"),
     K.REMOVAL_UNCONFIRMED: (Group.REMOVALS, "Confirm"),
     K.REMOVAL_LATE: (Group.REMOVALS, "See why"),
     K.OLD_CREDENTIAL_USED: (Group.REMOVALS, "See who"),

@@ -110,7 +110,7 @@ def test_links_that_work_no_more_say_why(served: SiteFixture, clock: MovableCloc
     def refused(token: str, status: int = 400) -> str:
         return str(served.ask("POST", REDEEM, {"token": token, "password": OWN}, expect=status)["code"])
 
-    post.refuses = "mail.example.com refuses the receiver."
+    post.refuses = "mail.example.com refuses the receiver (status 550)."
     made = served.ask("POST", INVITATIONS, {"email": BOB, "hours": 2})
     assert (made["mailed"], made["notMailedBecause"]) == (False, post.refuses)
     first, user = token_of(made), made["user"]["id"]

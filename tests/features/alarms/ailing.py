@@ -166,6 +166,14 @@ class Ailing:
         tx.run(sa.insert(tables.universal_auths).values(of_auth | locked | stamps))
         secret = {"id": IDS.new(), "universal_auth_id": auth, "description": "ci", "prefix": "abcd", "hash": "h"}
         tx.run(sa.insert(tables.client_secrets).values(secret | {"ttl": 12 * 86400} | stamps))
+        token = {
+            "id": IDS.new(),
+            "org_id": self.org_id,
+            "name": "Entra ID",
+            "digest": IDS.new(),
+            "created_at": self.now,
+        }
+        tx.run(sa.insert(tables.scim_tokens).values(token | {"expires_at": self.now + 5 * DAY}))
         self.owned(tx, IDS.new())
         tx.run(sa.update(tables.data_keys).values(created_at=self.now - 100 * DAY))
         self._server(tx)

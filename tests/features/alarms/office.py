@@ -65,8 +65,8 @@ class Office:
         self.sealer = NoSealer()
         usual: tuple[ChannelKind, ...] = (
             Webhook(self.receiver, self.clock),
-            Slack(self.receiver),
-            Teams(self.receiver),
+            Slack(self.receiver, self.clock),
+            Teams(self.receiver, self.clock),
         )
         self.kinds = {kind.key: kind for kind in usual} | self.kinds
         self.channels = Channels(self.database, self.sealer, self.clock, self.ids, self.kinds, SITE)
@@ -103,6 +103,7 @@ class Office:
         """Make the person the owner, of a connection that no table has."""
         row = {"id": f"id-{name}", "org_id": self.org_id, "user_id": actor.id, "email": actor.name, "contact": contact}
         with self.database.write() as tx:
+            tx.run(sa.delete(owners).where(owners.c.id == row["id"]))
             tx.run(sa.insert(owners), **row, updated_at=self.clock.now())
 
     # --- processes ----------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ OF_USES = {
     ConditionKind.CONVERSION_WITHDRAWN,
 }
 """Found where programs read secrets, where tenants are read, and where changes are held back: in the tests of these."""
-NOT_OF_A_PROJECT = {"identity-locked", "identity-secret-ends"} | OF_THE_SERVER | OF_CHANNELS
+NOT_OF_A_PROJECT = {"identity-locked", "identity-secret-ends", "provisioning-token-ends"} | OF_THE_SERVER | OF_CHANNELS
 
 
 @contextmanager

@@ -35,6 +35,7 @@ from keyturn.alarms.conditions.server_rules import (
     of_client_secret,
     of_identity,
     of_leaver,
+    of_provisioning_token,
     of_server,
     of_sign_in_certificate,
 )
@@ -49,14 +50,17 @@ from keyturn.credentials.domain import USED_ELSEWHERE, Credential, State
 from keyturn.inventory.domain import Ending
 from keyturn.inventory.plan import Inventory
 from keyturn.kit.actor import ActorKind
+from keyturn.kit.redact import redact_text
 from keyturn.kit.secret import Sealed
 from keyturn.lockout.domain import Attempts
 from keyturn.pages import approvals, audit, identities, inventory, overview
 from keyturn.pages.alarms import channels as channel_pages
 from keyturn.pages.connections import urls as connections
+from keyturn.pages.people import provisioning as provisioning_pages
 from keyturn.pages.rotations import urls as rotations
 from keyturn.ports.people_sign_in import SignInCertificate
 from keyturn.ports.provider import Tenant
+from keyturn.provisioning.scim.domain import ScimToken
 from keyturn.rotations.domain import Reason, Rotation, RotationKind, RotationState, Run, RunState
 from keyturn.rotations.evidence.domain import ObservedUse, RefusedUser
 from keyturn.rotations.freezes.domain import FreezeWindow
@@ -156,6 +160,10 @@ def signs_in(ends_at: datetime, fault: str = "") -> list[Condition]:
     return list(of_sign_in_certificate("org", SignInCertificate("AB12", ends_at, fault), NOW))
 
 
+def provisioning(ends_at: datetime | None) -> list[Condition]:
+    return list(of_provisioning_token(ScimToken("t1", "org", "Entra ID", NOW - DAY, ends_at), NOW))
+
+
 REFUSAL = {"code": "azure.secret_invalid", "message": "Entra ID does not accept app-1.", "fix": "Enter another."}
 Refusal = dict[str, Any]
 REFUSED: Refusal = {"refused_at": NOW - HOUR, "refusal": REFUSAL, "check_result": {"ok": False, **REFUSAL}}
@@ -170,6 +178,7 @@ K, C, W, N = ConditionKind, Severity.CRITICAL, Severity.WARNING, Severity.NOTICE
 NEEDS_RECONNECT: Refusal = {"check_result": {"ok": False, "needsReconnect": True, "message": "Gone."}}
 PIPELINE, SERVER, MAPPED = "/organization/identities/i1", "/settings/server", "/secret-rotations/s1"
 SSO, SECRETLESS = "/organization/entra", "/app-connections/c1/secretless"
+TOKENS = provisioning_pages.HERE
 
 
 def mapped(run: Run) -> list[Condition]:
@@ -286,6 +295,8 @@ CASES = [
     Case(lambda: signs_in(NOW - DAY), K.SSO_CERTIFICATE_ENDS, C, "ended on 2026-11-29 at 12:00 UTC", SSO),
     Case(lambda: signs_in(NOW + 90 * DAY, "No key."), K.SSO_CERTIFICATE_UNUSABLE, W, "that cannot be used. No key.", SSO),
     Case(lambda: signs_in(NOW - DAY, "No key."), K.SSO_CERTIFICATE_UNUSABLE, C, "Nobody can sign in", SSO),
+    Case(lambda: provisioning(NOW + 20 * DAY), K.PROVISIONING_TOKEN_ENDS, W, "'Entra ID', with which users and groups", TOKENS),
+    Case(lambda: provisioning(NOW - DAY), K.PROVISIONING_TOKEN_ENDS, C, "ended on 2026-11-29 at 12:00 UTC", TOKENS),
     Case(lambda: backups(NOW - 3 * DAY), K.BACKUP_OVERDUE, C, "in /backups is of 2026-11-27 12:00 UTC: there", SERVER),
     Case(lambda: backups(None, "It failed."), K.BACKUP_OVERDUE, C, "no backup in /backups, though", SERVER),
     Case(lambda: stream(NOW - HOUR), K.AUDIT_STREAM_FAILING, C, "'syslog' since 2026-11-30 11:00 UTC: No answer.", audit.HERE),
@@ -300,9 +311,11 @@ def test_a_condition(case: Case) -> None:
     assert case.words in one.cause
     assert one.key.startswith(f"{one.kind}:{one.subject.kind}:") or one.subject.kind is SubjectKind.ORGANIZATION
     assert one.cause.strip()
+    assert one.fix.strip()
     assert one.organization == "org"
     assert "<" not in one.cause + one.fix, "a placeholder"
     assert "None" not in one.cause + one.fix
+    assert redact_text(one.cause + one.fix) == one.cause + one.fix, "what has the shape of a secret"
 
 
 def test_there_is_a_case_of_each_kind() -> None:
@@ -314,7 +327,7 @@ def test_each_kind_has_its_place_on_the_overview_and_leads_to_a_page() -> None:
     pages = [connections.ONE.format(connection_id="c1"), rotations.ONE.format(rotation_id="s1")]
     pages += [approvals.ONE.format(request_id="q1")]
     pages += [identities.ONE.format(identity_id="i1"), "/settings/server", SSO, channel_pages.HERE, TENANT, ENDING]
-    pages += [audit.HERE, SECRETLESS]
+    pages += [audit.HERE, SECRETLESS, TOKENS]
     assert {case.path for case in CASES} == set(pages)
 
 
@@ -334,6 +347,8 @@ WELL: list[Callable[[], Iterable[Condition]]] = [
     lambda: foreign(first_seen_at=NOW - 31 * DAY),
     lambda: identity(Attempts(2, NOW, None)),
     lambda: client_secret(NOW + 61 * DAY),
+    lambda: provisioning(NOW + 61 * DAY),
+    lambda: provisioning(None),
     server,
     lambda: backups(NOW - 2 * DAY),
     lambda: backups(None, since=NOW - DAY),  # was switched on just now

@@ -1,6 +1,7 @@
 """What a kind of channel is."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Protocol
 
 from keyturn.alarms.notification import Notification
@@ -11,11 +12,22 @@ Config = Mapping[str, Any]
 
 
 class Undelivered(Exception):
-    """The receiver did not take it, or nobody knows. The text says why, in words for people, and holds no secret."""
+    """The receiver did not take it, or nobody knows. The text says why, in words for people, and holds no secret.
+
+    ``wait`` is how long the receiver asks to be left alone.
+    """
+
+    def __init__(self, message: str, wait: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.wait = wait
 
 
 class ChannelKind(Protocol):
-    """``secret`` says in words what the secret of such a channel is, for forms."""
+    """``secret`` says in words what the secret of such a channel is, for forms.
+
+    ``secret_goes_to`` are the keys of the config that say to whom the secret is told: with other values it is to be entered
+    again, so that nobody has it sent to an address of their own.
+    """
 
     @property
     def key(self) -> str: ...
@@ -28,6 +40,9 @@ class ChannelKind(Protocol):
 
     @property
     def secret_needed(self) -> bool: ...
+
+    @property
+    def secret_goes_to(self) -> frozenset[str]: ...
 
     def check(self, config: Config, secret: Plaintext | None) -> dict[str, Any]:
         """Return the config as it is kept; nothing of it may be a secret. Raises Refused for what can not work."""

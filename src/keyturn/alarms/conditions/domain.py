@@ -46,6 +46,7 @@ class ConditionKind(StrEnum):
     SSO_CERTIFICATE_ENDS = "sso-certificate-ends"
     SSO_CERTIFICATE_UNUSABLE = "sso-certificate-unusable"
     IDENTITY_SECRET_ENDS = "identity-secret-ends"
+    PROVISIONING_TOKEN_ENDS = "provisioning-token-ends"
     REMOVAL_UNCONFIRMED = "removal-unconfirmed"
     REMOVAL_LATE = "removal-late"
     OLD_CREDENTIAL_USED = "old-credential-used"

@@ -29,6 +29,7 @@ from keyturn.kit.moments import moved
 from keyturn.ownership import store as ownership
 from keyturn.ports.people_sign_in import SignInCertificate
 from keyturn.providers.registry import Providers
+from keyturn.provisioning.scim import store as provisioning
 from keyturn.rotations.domain import RotationState
 from keyturn.rotations.secret_rotations.consumers import SlotWait, UseOfEnding, in_use_and_ending, slots_waited_for
 from keyturn.rotations.store import conversions, freezes, policies
@@ -130,6 +131,8 @@ class ConditionFinder:
             yield from server_rules.of_identity(identity, now)
         for identity, secret in store.ending_client_secrets(tx, org_id):
             yield from server_rules.of_client_secret(identity, secret, now)
+        for token in provisioning.tokens_of(tx, org_id):
+            yield from server_rules.of_provisioning_token(token, now)
 
     def _signs_people_in(self, org_id: str, now: datetime) -> Iterator[Condition]:
         certificate = self._sign_in_certificate()

@@ -38,6 +38,10 @@ DONE_IN_TIME = timedelta(days=1)
 """A rotation that runs by itself replaces its credential longer than this before the end."""
 
 
+_LOOK = "See on its page what is wrong, and test it again."
+"""Where the one who said that something is wrong did not say what to do."""
+
+
 @dataclass(frozen=True)
 class ConnectionState:
     """A connection. ``noun`` is what it signs in with; ``refreshed_at`` is when what a person granted was used last.
@@ -135,7 +139,8 @@ def _signs_in(about: About, connection: Connection, now: datetime) -> Iterator[C
     """Yield whether the provider takes the connection: one of these at most."""
     check = connection.check_result or {}
     refusal = connection.refusal or {}
-    cause, fix = str(check.get("message") or ""), str(check.get("fix") or "")
+    cause = str(check.get("message") or f"'{connection.name}' did not work when it was tried.")
+    fix = str(check.get("fix") or _LOOK)
     if connection.refused_at or connection.needs_reconnect:
         yield about.condition(
             ConditionKind.CONNECTION_REFUSED,

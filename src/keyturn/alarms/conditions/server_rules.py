@@ -20,6 +20,7 @@ from keyturn.kit.counting import counted
 from keyturn.kit.moments import moved
 from keyturn.lockout.domain import Attempts
 from keyturn.ports.people_sign_in import SignInCertificate
+from keyturn.provisioning.scim.domain import ScimToken
 
 _SSO_PAGE = "/organization/entra"
 NO_WORKER_AFTER = timedelta(minutes=5)
@@ -28,6 +29,7 @@ DATA_KEY_LATE = timedelta(days=7)
 """By so much a data key may be older than it should get: a server may have been switched off."""
 STREAM_FAILS_FOR = timedelta(minutes=15)
 """A receiver that takes events again by then needs nobody."""
+_PROVISIONING_PAGE = "/organization/provisioning"
 _AUDIT_PAGE = "/organization/audit-log"
 
 
@@ -106,6 +108,23 @@ def of_client_secret(identity: IdentityState, secret: EndingClientSecret, now: d
         "Make a new one, give it to the programs that use this one, and revoke this one.",
         of=secret.id,
         ends_at=secret.ends_at,
+    )
+
+
+def of_provisioning_token(token: ScimToken, now: datetime) -> Iterator[Condition]:
+    """Yield that a token with which users are provisioned ends, or has ended: whoever leaves then stays a user here."""
+    if token.expires_at is None or days_before_end(token.expires_at, now) is None:
+        return
+    yield _of_server(
+        token.org_id,
+        ConditionKind.PROVISIONING_TOKEN_ENDS,
+        f"The token '{token.name}', with which users and groups are provisioned, {told_end(token.expires_at, now)}.",
+        "Make a new one, give it to the identity provider, and revoke this one.",
+        None,
+        of=token.id,
+        severity=severity_of_end(token.expires_at, now),
+        path=_PROVISIONING_PAGE,
+        ends_at=token.expires_at,
     )
 
 

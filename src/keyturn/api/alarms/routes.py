@@ -73,7 +73,7 @@ def channels_router(channels: Channels) -> Routes:
 
     @post(CHANNELS)
     def create_alarm_channel(actor: Actor, data: schemas.CreateChannel) -> schemas.ChannelAnswer:
-        """Add a channel. Nothing is sent: test it afterwards."""
+        """Add a channel, and test it afterwards: nothing is sent now, and within a minute what goes on already."""
         return schemas.ChannelAnswer(_channel(channels.create(actor, data.draft(data.kind))))
 
     @get(f"{CHANNELS}/{{channel_id}}")

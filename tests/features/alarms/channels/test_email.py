@@ -1,7 +1,11 @@
 """E-mail, against a mail server that takes it after STARTTLS and a login only."""
 
+import socket
 import ssl
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -22,6 +26,8 @@ from tests.features.accounts.people import IDS, START, person
 from tests.features.alarms.mail_server import PASSWORD, MailBox, mail_server
 from tests.features.alarms.office import Office
 
+RECORD = b"\x16\x03\x03\x40\x00"
+"""The beginning of a record of TLS, of which 16 KiB are to come."""
 LOCAL = [ip_network("127.0.0.0/8")]
 
 
@@ -134,3 +140,78 @@ def test_a_mail_to_one_person_is_taken_once_or_it_is_said_why_not(post: Post, bo
     assert "no address" in send("bob @acme@test\nBcc: eve@acme.test", "again", link)
     strangers = PersonalMail(post.strangers, MovableClock(START), IDS)
     assert "is not trusted" in strangers("bob@acme.test", "again", link)
+
+
+def test_a_password_goes_to_no_other_server_than_it_was_entered_for(post: Post, box: MailBox) -> None:
+    office, channels = post.office, post.office.channels
+    own = {"host": "localhost", "port": post.server.port, "username": "keyturn", "from": "Keyturn <me@acme.test>"}
+    draft = ChannelDraft("mail", "email", own | {"to": ["x@acme.test"]}, Plaintext(PASSWORD))
+    channel = channels.create(office.boss, draft)
+    for changes in ({"host": "mail.evil.test"}, {"port": 25}, {"security": "none"}, {"username": "eve"}):
+        with pytest.raises(Refused) as refusal:
+            channels.update(office.boss, channel.id, ChannelDraft("mail", "email", {**draft.config, **changes}))
+        assert (refusal.value.field, refusal.value.fix) == ("secret", "Enter it again.")
+    channels.update(office.boss, channel.id, ChannelDraft("night", "email", {**draft.config, "to": ["y@acme.test"]}))
+    assert [attempt.outcome for attempt in channels.test(office.boss, channel.id)] == ["Taken by localhost"]
+    ((receivers, mail),) = box.mails.values()
+    assert receivers == ["y@acme.test"]
+    assert str(mail["Message-ID"]).endswith("@acme.test>")
+
+
+def test_each_address_of_a_mail_server_is_tried(post: Post) -> None:
+    several = replace(post.trusting, resolve=lambda _host, _port: ["127.0.0.9", "127.0.0.1"])
+    office = post.office
+    channel = office.channels.create(office.boss, ChannelDraft("mail", "email", {}))
+    (attempt,) = office.channels_with(several).test(office.boss, channel.id)
+    assert attempt.outcome == "Taken by localhost"
+
+
+@pytest.mark.parametrize(
+    ("says", "security", "told"),
+    [
+        ([b"220 hi\r\n", b"250 hi\r\n"], "starttls", "does not offer what is asked of it (STARTTLS"),
+        ([b"220 hi\r\n", b"250 hi\r\n"], "none", "does not offer what is asked of it (a login"),
+        ([b"220 hi\r\n"], "none", "ended the conversation"),
+        ([b"554 go away\r\n"], "none", "status 554"),
+        ([b"220 hi\r\n", None], "none", "did not answer in time"),
+        ([RECORD, None], "tls", "did not answer in time"),
+        ([b"220 hi\r\n", b"250-hi\r\n250 STARTTLS\r\n", b"220 go\r\n", RECORD], "starttls", "did not answer in time"),
+    ],
+)
+def test_a_mail_server_that_does_not_take_it_is_told_apart(
+    database: Database, says: Sequence[bytes | None], security: str, told: str
+) -> None:
+    """None: it says one byte at a time from then on, and never comes to an end."""
+    with dripping(says) as port:
+        server = MailServer("localhost", port, security, "keyturn", Plaintext(PASSWORD), "keyturn@acme.test")
+        kind = Email(server, LOCAL, ssl.create_default_context, lambda _host, _port: ["127.0.0.1"], seconds=0.3)
+        office = Office(database, kinds={"email": kind})
+        channel = office.channels.create(office.boss, ChannelDraft("mail", "email", {}))
+        (attempt,) = office.channels.test(office.boss, channel.id)
+        assert told in attempt.outcome
+
+
+@contextmanager
+def dripping(says: Sequence[bytes | None]) -> Iterator[int]:
+    """Serve one client on a port of this machine, which is yielded: answer each line with the next of these."""
+    over = threading.Event()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            for answer in says:
+                if answer is None:
+                    while not over.wait(0.05):
+                        connection.sendall(b"2")
+                    return
+                connection.sendall(answer)
+                connection.recv(1000)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            over.set()
+            thread.join()

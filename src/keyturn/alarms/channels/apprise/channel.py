@@ -39,6 +39,7 @@ class Apprise:
     title: str = "Other service"
     secret: str = "Address as apprise writes it, such as discord://..., ntfys://... or pagerduty://..."
     secret_needed: bool = True
+    secret_goes_to: frozenset[str] = frozenset()
 
     def check(self, config: Config, secret: Plaintext | None) -> dict[str, Any]:
         if secret is None:

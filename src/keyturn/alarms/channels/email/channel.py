@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from email import policy
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -23,9 +24,9 @@ from keyturn.providers.pinned import Network, Resolve, may_be_called, system_add
 from keyturn.settings.model import MailServer
 
 _SECONDS = 15.0
-_WHOLE = 60.0
-"""Seconds after which a conversation is ended, however it goes: the limit of a socket is for each read alone."""
+_READY = 220
 SECURITIES = ("starttls", "tls", "none")
+_WANTED = {"starttls": "STARTTLS, or a login after it", "tls": "a login", "none": "a login"}
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 NOT_SET = "This server has no mail server in its settings."
 
@@ -41,10 +42,13 @@ class Email:
     networks: Sequence[Network]
     trust: Callable[[], ssl.SSLContext]
     resolve: Resolve = system_addresses
+    seconds: float = 60.0
+    """After which a conversation is ended, however it goes: the limit of a socket is for each read alone."""
     key: str = "email"
     title: str = "E-mail"
     secret: str = "Password of the mail server"
     secret_needed: bool = False
+    secret_goes_to: frozenset[str] = frozenset({"host", "port", "security", "username"})
 
     def check(self, config: Config, secret: Plaintext | None) -> dict[str, Any]:
         del secret
@@ -95,12 +99,14 @@ class Email:
 
     def _deliver(self, server: MailServer, message: EmailMessage, *, own: bool) -> str:
         context = self.trust() if server.security != "none" else None
-        smtp = _Smtp(self._address(server, judged=own), server.host, context if server.security == "tls" else None)
-        timer = threading.Timer(_WHOLE, smtp.cut_off)
+        smtp = _Smtp(self._addresses(server, judged=own), server.host, context if server.security == "tls" else None)
+        timer = threading.Timer(self.seconds, smtp.cut_off)
         timer.daemon = True
         timer.start()
         try:
-            smtp.connect(server.host, server.port)
+            status, greeting = smtp.connect(server.host, server.port)
+            if status != _READY:
+                raise smtplib.SMTPConnectError(status, greeting)
             if server.security == "starttls":
                 smtp.starttls(context=context)
             if server.username and server.password is not None:
@@ -108,12 +114,16 @@ class Email:
             smtp.send_message(message)
             with suppress(smtplib.SMTPException, OSError):
                 smtp.quit()  # it was taken: how they part is of no matter
+        except (smtplib.SMTPException, OSError):
+            if smtp.is_cut_off:
+                raise TimeoutError from None
+            raise
         finally:
             timer.cancel()
             smtp.close()
         return f"Taken by {server.host}"
 
-    def _address(self, server: MailServer, *, judged: bool) -> str:
+    def _addresses(self, server: MailServer, *, judged: bool) -> Sequence[str]:
         """Resolve the host, this once. Raises Undelivered for an address that may not be called."""
         addresses = self.resolve(server.host, server.port)
         bad = [each for each in addresses if judged and not may_be_called(each, self.networks)]
@@ -122,21 +132,24 @@ class Email:
                 f"{server.host} has the address {', '.join(bad) or 'of nobody'}, which is not one of the public internet and in"
                 " no network of KEYTURN_ALARM_NETWORKS."
             )
-        return addresses[0]
+        return addresses
 
 
 class _Smtp(smtplib.SMTP):
-    """Connects to an address that was judged, and proves the certificate for the host's name."""
+    """Connects to the first address that answers, of those that were judged, and proves the certificate for the host's name."""
 
-    def __init__(self, address: str, host: str, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, addresses: Sequence[str], host: str, tls: ssl.SSLContext | None) -> None:
         super().__init__(timeout=_SECONDS)
-        self._address = address
+        self._addresses = addresses
         self._name = host
         self._tls = tls
         self._host = host  # what STARTTLS proves the certificate for
+        self._line: socket.socket | None = None
+        self.is_cut_off = False
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        plain = socket.create_connection((self._address, port), timeout)
+        plain = self._dial(port, timeout)
+        self._line = plain.dup()  # TLS takes the other one over, and shows none while it begins
         if self._tls is None:
             return plain
         try:
@@ -145,23 +158,36 @@ class _Smtp(smtplib.SMTP):
             plain.close()
             raise
 
-    def cut_off(self) -> None:
-        connection = self.sock
-        if connection is not None:
+    def _dial(self, port: int, timeout: float) -> socket.socket:
+        cause: OSError = TimeoutError("it did not answer in time")
+        for address in self._addresses:
             try:
-                socket.socket.shutdown(connection, socket.SHUT_RDWR)
-            except OSError:
-                return  # it has ended already
+                return socket.create_connection((address, port), timeout)
+            except OSError as error:
+                cause = error
+        raise cause
+
+    def cut_off(self) -> None:
+        """End the conversation, wherever it is. For another thread."""
+        self.is_cut_off = True
+        if self._line is not None:
+            with suppress(OSError):  # it has ended already
+                self._line.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        super().close()
+        if self._line is not None:
+            self._line.close()
 
 
 def mail(notification: Notification, sender: str) -> EmailMessage:
     """Return the message. Raises ValueError for an address that is none."""
-    message = EmailMessage()
+    message = EmailMessage(policy.default.clone(cte_type="7bit"))  # servers of every kind pass it on
     message["From"] = sender
     message["To"] = Address(addr_spec=notification.receiver)
     message["Subject"] = notification.title
     message["Date"] = format_datetime(notification.created_at)
-    message["Message-ID"] = f"<{notification.id}@{sender.rpartition('@')[2] or 'keyturn'}>"
+    message["Message-ID"] = f"<{notification.id}@{(address_in(sender) or '').rpartition('@')[2] or 'keyturn'}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no absence notes in return
     message.set_content(notification.text())
     return message
@@ -171,8 +197,13 @@ def _told(error: Exception, server: MailServer) -> str:
     """Say why in words. What the server said is told, but never after a login: it may repeat what was sent."""
     if isinstance(error, smtplib.SMTPAuthenticationError):
         return f"{server.host} refuses the user name or the password (status {error.smtp_code})."
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return f"{server.host} does not offer what is asked of it ({_WANTED[server.security]}), or not for these addresses."
+    if isinstance(error, smtplib.SMTPServerDisconnected):
+        return f"{server.host} ended the conversation before it had taken the message."
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return f"{server.host} refuses the receiver."
+        status = next(iter(error.recipients.values()))[0]
+        return f"{server.host} refuses the receiver (status {status})."
     if isinstance(error, smtplib.SMTPResponseException):
         return f"{server.host} answered with status {error.smtp_code}."
     if isinstance(error, ssl.SSLCertVerificationError):

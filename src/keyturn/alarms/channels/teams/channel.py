@@ -3,17 +3,23 @@
 https://learn.microsoft.com/en-us/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
+
+import msgspec
 
 from keyturn.alarms.channels.http import post_json, shown_host
 from keyturn.alarms.channels.kind import Config
 from keyturn.alarms.notification import Item, Notification
 from keyturn.kit.secret import Plaintext
+from keyturn.ports.clock import Clock
 from keyturn.ports.http import NamedHostTransport
 
 _MOST = 15
-"""A card may have 28 KB: https://learn.microsoft.com/en-us/microsoftteams/limits-specifications-teams"""
+_MOST_BYTES = 24 * 1024
+"""Of 28 KB that a message may have: https://learn.microsoft.com/en-us/microsoftteams/limits-specifications-teams"""
 _LONGEST = 500
 _COLORS = {"critical": "Attention", "warning": "Warning", "notice": "Default"}
 
@@ -23,21 +29,23 @@ class Teams:
     """Whoever knows the address can write to the channel: it is the secret, and only its host is shown."""
 
     transport: NamedHostTransport
+    clock: Clock
     key: str = "teams"
     title: str = "Microsoft Teams"
     secret: str = "Address of the workflow"
     secret_needed: bool = True
+    secret_goes_to: frozenset[str] = frozenset()
 
     def check(self, config: Config, secret: Plaintext | None) -> dict[str, Any]:
         return shown_host(config, secret)
 
     def send(self, config: Config, secret: Plaintext | None, notification: Notification) -> str:
-        return post_json(self.transport, secret, body(notification))
+        return post_json(self.transport, secret, body(notification), self.clock.now())
 
 
 def body(notification: Notification) -> dict[str, Any]:
     """Return the message as the workflow takes it."""
-    shown = notification.items[:_MOST]
+    shown = _as_many_as_fit([_container(item) for item in notification.items[:_MOST]])
     left = notification.left_out + len(notification.items) - len(shown)
     head = _text(notification.title, weight="Bolder", size="Medium")
     more = [_text(f"And {left} more.")] if left else []
@@ -46,11 +54,17 @@ def body(notification: Notification) -> dict[str, Any]:
         "type": "AdaptiveCard",
         "version": "1.4",
         "msteams": {"width": "Full"},
-        "body": [head, *(_container(item) for item in shown), *more],
+        "body": [head, *shown, *more],
         "actions": [{"type": "Action.OpenUrl", "title": "All alarms", "url": notification.link}],
     }
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
     return {"type": "message", "attachments": [attachment]}
+
+
+def _as_many_as_fit(containers: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """Return the first of them: a sign may take several bytes, so that their number says little of their size."""
+    sizes = accumulate(len(msgspec.json.encode(each)) for each in containers)
+    return [each for each, size in zip(containers, sizes, strict=True) if size <= _MOST_BYTES]
 
 
 def _container(item: Item) -> dict[str, Any]:
@@ -61,6 +75,7 @@ def _container(item: Item) -> dict[str, Any]:
             _text(item.headline, weight="Bolder", color=_COLORS.get(item.severity, "Default")),
             _text(item.cause),
             _text(f"What to do: {item.fix}"),
+            *([_text(f"Contact: {item.contact}")] if item.contact else []),
             {"type": "ActionSet", "actions": [{"type": "Action.OpenUrl", "title": "Open", "url": item.link}]},
         ],
     }

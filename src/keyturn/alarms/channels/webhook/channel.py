@@ -31,6 +31,7 @@ class Webhook:
     title: str = "Signed webhook"
     secret: str = "Signing secret: whsec_ and the base64 of 24 to 64 bytes"
     secret_needed: bool = True
+    secret_goes_to: frozenset[str] = frozenset()
 
     def check(self, config: Config, secret: Plaintext | None) -> dict[str, Any]:
         require_address(str(config.get("url") or ""), "url")
@@ -49,7 +50,7 @@ class Webhook:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": Signer(key).sign(notification.id, now, body.decode()),
         }
-        return post(self.transport, Plaintext(str(config.get("url"))), body, headers)
+        return post(self.transport, Plaintext(str(config.get("url"))), body, now, headers)
 
 
 def document(notification: Notification) -> dict[str, Any]:
