@@ -1,4 +1,4 @@
-"""Receivers, rules, silences and ends that change while alarms go on: who is concerned is told, once, and of nothing that is not so."""
+"""Receivers, rules, silences and ends change while alarms go on: who is concerned is told, once, and of what is so."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
