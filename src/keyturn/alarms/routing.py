@@ -9,7 +9,7 @@ from email.utils import parseaddr
 from keyturn.alarms.conditions.domain import Severity
 from keyturn.alarms.domain import Alarm, Audience, Channel, Event, Notice
 from keyturn.kit import zones
-from keyturn.kit.clock import iso
+from keyturn.kit.clock import iso, iso_or_none
 from keyturn.kit.moments import in_zone, utc_of
 
 _RANK = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.NOTICE: 2}
@@ -84,7 +84,7 @@ def key_at_once(alarm: Alarm, event: Event, stop: Stop) -> str:
     elif event is Event.WORSE:
         when = utc_of(alarm.reminded_at).date().isoformat()
     else:
-        when = alarm.ends_at and iso(alarm.ends_at)
+        when = iso_or_none(alarm.ends_at)
     told = ":".join(str(part) for part in (alarm.id, event.value, alarm.step, when) if part is not None)
     return f"{told}:{_named(stop)}"
 
