@@ -2,7 +2,6 @@
 
 import ssl
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from keyturn import __version__
 from keyturn.client.domain import Outage
 from keyturn.errors import Misconfigured
 from keyturn.kit import proxies
+from keyturn.kit.deadlines import DeadlinePassed, ends_within, obey_deadlines
 
 if TYPE_CHECKING:
     import httpx2
@@ -60,6 +60,8 @@ class Http:
             return self._exchange(method, whole, body, headers or {}, seconds or self._seconds)
         except httpx2.ConnectError as error:
             reason = f"{self._url} cannot be reached: {error}"
+        except (DeadlinePassed, httpx2.TimeoutException):
+            reason = f"{self._url} did not answer in time"
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
             # The texts of these may quote what was sent, so only the kind of the failure is passed on.
             reason = f"{self._url} gave no answer ({type(error).__name__})"
@@ -74,19 +76,17 @@ class Http:
     ) -> Answer:
         import httpx2  # noqa: PLC0415
 
-        deadline = time.monotonic() + seconds
         typed = {"content-type": "application/json"} if body is not None else {}
         timeout = httpx2.Timeout(seconds, connect=min(seconds, self._seconds))
-        with self._client().stream(
-            method, url, content=body, headers={**typed, **headers}, timeout=timeout
-        ) as response:
+        with (
+            ends_within(seconds),
+            self._client().stream(method, url, content=body, headers={**typed, **headers}, timeout=timeout) as response,
+        ):
             content = bytearray()
             for piece in response.iter_bytes():
                 content += piece
                 if len(content) > LARGEST:
                     raise Outage(f"{self._url} answered with more than {LARGEST} bytes")
-                if time.monotonic() > deadline:
-                    raise Outage(f"{self._url} did not answer in time")
             lower = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status_code, lower, bytes(content))
 
@@ -108,6 +108,7 @@ class Http:
                     )
                 except (ImportError, ValueError, httpx2.InvalidURL):
                     raise Outage(proxies.UNUSABLE) from None
+                obey_deadlines(self._opened)
             return self._opened
 
 

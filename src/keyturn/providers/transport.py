@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from keyturn import __version__
 from keyturn.errors import Misconfigured
 from keyturn.kit import proxies
+from keyturn.kit.deadlines import DeadlinePassed, ends_within, obey_deadlines
 from keyturn.ports.http import HttpRequest, HttpResponse, ResponseTooLarge, TransportFailed
 
 if TYPE_CHECKING:
@@ -55,7 +56,10 @@ class HttpTransport:
         self._opened: httpx2.Client | None = None
 
     def send(self, request: HttpRequest) -> HttpResponse:
-        """Send once. Raises TransportFailed when no whole response came in time or it is larger than the limit."""
+        """Send once. Raises TransportFailed when no whole response came in time or it is larger than the limit.
+
+        The time is for all of it, but for asking the system for the addresses of the host.
+        """
         import httpx2  # noqa: PLC0415
 
         self._guard()
@@ -63,6 +67,8 @@ class HttpTransport:
             return self._exchange(request)
         except TransportFailed as error:
             failure = type(error)(str(error), sent=error.sent)
+        except DeadlinePassed:
+            failure = TransportFailed("the response did not end in time", sent=True)
         except httpx2.ProxyError as error:
             failure = _refused_by_proxy(str(error))
         except httpx2.ConnectError as error:
@@ -86,28 +92,29 @@ class HttpTransport:
             return self._opened
 
     def _exchange(self, request: HttpRequest) -> HttpResponse:
-        deadline = self._monotonic() + request.timeout.total_seconds()
-        with self._client().stream(
-            request.method,
-            request.url,
-            headers=dict(request.headers),
-            content=request.body or None,
-            timeout=request.timeout.total_seconds(),
-        ) as response:
-            body = self._read(response.iter_bytes(), deadline)
+        seconds = request.timeout.total_seconds()
+        with (
+            ends_within(seconds, self._monotonic),
+            self._client().stream(
+                request.method,
+                request.url,
+                headers=dict(request.headers),
+                content=request.body or None,
+                timeout=seconds,
+            ) as response,
+        ):
+            body = _read(response.iter_bytes())
             headers = {name.lower(): value for name, value in response.headers.items()}
             return HttpResponse(response.status_code, headers, body)
 
-    def _read(self, pieces: Iterable[bytes], deadline: float) -> bytes:
-        """The client's own time limit is per read; a server that drips bytes must not hold a worker for ever."""
-        body = bytearray()
-        for piece in pieces:
-            body += piece
-            if len(body) > RESPONSE_LIMIT:
-                raise ResponseTooLarge(f"the response is larger than {RESPONSE_LIMIT} bytes", sent=True)
-            if self._monotonic() > deadline:
-                raise TransportFailed("the response did not end in time", sent=True)
-        return bytes(body)
+
+def _read(pieces: Iterable[bytes]) -> bytes:
+    body = bytearray()
+    for piece in pieces:
+        body += piece
+        if len(body) > RESPONSE_LIMIT:
+            raise ResponseTooLarge(f"the response is larger than {RESPONSE_LIMIT} bytes", sent=True)
+    return bytes(body)
 
 
 def _open(name: str | None, ca: str | None, *, direct: bool) -> "httpx2.Client":
@@ -115,7 +122,7 @@ def _open(name: str | None, ca: str | None, *, direct: bool) -> "httpx2.Client":
 
     context = trust(ca)
     try:
-        return httpx2.Client(
+        client = httpx2.Client(
             verify=context,
             limits=httpx2.Limits(max_connections=100, max_keepalive_connections=32, keepalive_expiry=30.0),
             follow_redirects=False,
@@ -129,6 +136,8 @@ def _open(name: str | None, ca: str | None, *, direct: bool) -> "httpx2.Client":
         )
     except (ImportError, ValueError, httpx2.InvalidURL):
         raise TransportFailed(proxies.UNUSABLE, sent=False) from None
+    obey_deadlines(client)
+    return client
 
 
 def trust(ca: str | None) -> ssl.SSLContext:
