@@ -10,6 +10,7 @@ from __future__ import annotations
 from entra_emulator.core.wire import Response, json_body
 from entra_emulator.directory.directory import Tenant
 from entra_emulator.directory.hosts import LOGIN, login_at
+from entra_emulator.directory.replies import retry_after
 from entra_emulator.directory.world import Call
 from entra_emulator.faults.faults import Effect
 
@@ -44,7 +45,7 @@ def answer(call: Call, refusal: VaultError) -> Response:
 
 def faulty(call: Call, effect: Effect) -> Response:
     """The answer of a scripted fault."""
-    waits = () if effect.retry_after is None else (("Retry-After", str(int(effect.retry_after))),)
+    waits = () if effect.retry_after is None else (retry_after(call, effect.retry_after),)
     return answer(call, VaultError(effect.status, effect.code or "InternalServerError", effect.message, "", waits))
 
 

@@ -40,7 +40,9 @@ def vault_keys(
     """
     transport = BriefTransport(HttpTransport(ca_file=settings.ca_file, guard=partial(_refuse_inside, database)))
     return [
-        AzureVaultKey(key, _sign_in(settings, vault, clock, transport, resource_of(key)), transport, vault.tenant_id)
+        AzureVaultKey(
+            key, _sign_in(settings, vault, clock, transport, resource_of(key)), transport, clock, vault.tenant_id
+        )
         for key in vault.keys
     ]
 

@@ -5,7 +5,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +14,7 @@ from keyturn.client.sign_in import SignIn
 from keyturn.client.transport import Answer, Http
 from keyturn.errors import NotFound
 from keyturn.kit.ids import is_uuid
+from keyturn.kit.retry_after import retry_after
 from keyturn.kit.secret import Plaintext
 
 _HIDDEN = "<hidden-by-infisical>"
@@ -26,10 +27,17 @@ _EARLY = 30.0
 class Server:
     """One server, asked as one identity. Safe to share between threads. Nothing is repeated but a sign-in."""
 
-    def __init__(self, http: Http, sign_in: SignIn, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        http: Http,
+        sign_in: SignIn,
+        monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._http = http
         self._sign_in = sign_in
         self._monotonic = monotonic
+        self._now = now
         self._signing_in = threading.Lock()
         self._token: Plaintext | None = None
         self._ends = 0.0
@@ -52,7 +60,7 @@ class Server:
                 fix="Get a new one: keyturn login",
             )
         answer = self._http.send("POST", f"/api/v1/auth/{self._sign_in.method}/login", body=_packed(body))
-        content = _content(_accepted(answer))
+        content = _content(self._accepted(answer))
         token, lasts = content.get("accessToken"), content.get("expiresIn")
         if not isinstance(token, str) or not isinstance(lasts, int):
             raise Outage("the answer to the sign-in is not one of this server's")
@@ -152,7 +160,19 @@ class Server:
             if fresh or not _is_refusal(answer) or answer.status not in {401, 403}:
                 break
             refused = token
-        return _accepted(answer)
+        return self._accepted(answer)
+
+    def _accepted(self, answer: Answer) -> Answer:
+        """Return the answer when it is what was asked for. Raises Refusal, NotFound or Outage."""
+        if answer.status in {200, 201, 202, 204, 304}:
+            return answer
+        if _is_refusal(answer):
+            raise _refusal(answer)
+        wait = retry_after(answer.headers, self._now())
+        raise Outage(
+            f"the server answered with status {answer.status}",
+            retry_after=None if wait is None else wait.total_seconds(),
+        )
 
     def _usable_token(self, refused: Plaintext | None) -> tuple[Plaintext, bool]:
         """Return a token other than the refused one, and whether it was got just now. Of several threads one signs in."""
@@ -188,21 +208,6 @@ def _query(source: Source) -> dict[str, str]:
     }
 
 
-def _accepted(answer: Answer) -> Answer:
-    """Return the answer when it is what was asked for. Raises Refusal, NotFound or Outage."""
-    if answer.status in {200, 201, 202, 204, 304}:
-        return answer
-    if not _is_refusal(answer):
-        raise Outage(f"the server answered with status {answer.status}", retry_after=_retry_after(answer))
-    content = _content(answer)
-    kind = NotFound if answer.status == 404 else Refusal
-    message = content["message"] if isinstance(content["message"], str) else json.dumps(content["message"])
-    fix = content.get("fix")
-    raise kind(
-        f"{message} (request {content['reqId']})", code="client.refused", fix=fix if isinstance(fix, str) else None
-    )
-
-
 def _is_refusal(answer: Answer) -> bool:
     """Whether the answer is a refusal in the server's own shape: a proxy's 403 must never count as the server's."""
     if answer.status not in _REFUSALS:
@@ -212,6 +217,16 @@ def _is_refusal(answer: Answer) -> bool:
     except Outage:
         return False
     return content.get("statusCode") == answer.status and "reqId" in content and "message" in content
+
+
+def _refusal(answer: Answer) -> NotFound | Refusal:
+    content = _content(answer)
+    kind = NotFound if answer.status == 404 else Refusal
+    message = content["message"] if isinstance(content["message"], str) else json.dumps(content["message"])
+    fix = content.get("fix")
+    return kind(
+        f"{message} (request {content['reqId']})", code="client.refused", fix=fix if isinstance(fix, str) else None
+    )
 
 
 def _content(answer: Answer) -> dict[str, Any]:
@@ -267,10 +282,6 @@ def _answered(
         "deprecation" in headers,
         headers.get("sunset"),
     )
-
-
-def _retry_after(answer: Answer) -> float | None:
-    return _seconds(answer.headers, "retry-after", 3600.0)
 
 
 def _seconds(headers: Mapping[str, str], name: str, most: float) -> float | None:

@@ -12,6 +12,7 @@ import sqlite3
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -32,7 +33,7 @@ from keyturn.crypto.root import generate
 from keyturn.crypto.root_choice import Place, RootPlaces
 from keyturn.db.tables import audit_events
 from keyturn.db.unit import Database
-from keyturn.errors import Misconfigured, Unavailable
+from keyturn.errors import Misconfigured, Retryable, Unavailable
 from keyturn.kit.secret import Plaintext, SealContext
 from keyturn.settings.reader import read_settings
 from tests.emulator.certificates import make_certificate
@@ -293,7 +294,9 @@ def test_running_servers_learn_the_new_root_key_outside_transactions(desk: Vault
 def test_a_vault_that_is_away_is_waited_for_and_probes_say_so(desk: VaultDesk) -> None:
     sealed_by(desk.environ)
     away = Effect(503, "ServiceUnavailable", "away")
-    desk.emulator.faults.add(Fault("unwrapKey", (away,), times=2))
+    busy = Effect(503, "ServiceUnavailable", "away", retry_after=9.0)
+    desk.emulator.admin.configure(desk.app.tenant_id, retry_after="date")
+    desk.emulator.faults.add(Fault("unwrapKey", (busy,), times=2))
     seen: list[tuple[int, dict[str, object]]] = []
     pauses: list[float] = []
 
@@ -318,7 +321,7 @@ def test_a_vault_that_is_away_is_waited_for_and_probes_say_so(desk: VaultDesk) -
 
         assert startup.open_keyring(settings, database, CLOCK, notices.append, patient).newest()
     database.close()
-    assert pauses == [1, 2]
+    assert pauses == [9, 9], "as long as the vault asks, also when it names a date"
     assert seen[0] == (200, {"ok": True})
     assert seen[1][0] == 503
     assert "Key Vault answers with status 503" in str(seen[1][1]["reason"])
@@ -329,6 +332,23 @@ def test_a_vault_that_is_away_is_waited_for_and_probes_say_so(desk: VaultDesk) -
     desk.emulator.faults.add(Fault("unwrapKey", (away,)))
     with pytest.raises(Misconfigured, match="Key Vault answers with status 503"):
         sealed_by(desk.environ)
+
+
+def test_a_probe_that_drips_is_cut_off_while_a_vault_is_waited_for() -> None:
+    port, away = free_port(), Retryable("The vault is away.", code="vault.unreachable")
+
+    def drip(_pause: float) -> None:
+        with socket.create_connection(("127.0.0.1", port), timeout=0.2) as slow, suppress(ConnectionError):
+            slow.sendall(b"GET /healthz HTTP/1.1\r\n")
+            for _ in range(100):
+                slow.sendall(b"x")
+                with suppress(TimeoutError):
+                    assert slow.recv(1) == b""
+                    return
+            pytest.fail("it is read without an end")
+
+    with waiting(timedelta(minutes=5), lambda _: None, drip, "127.0.0.1", port) as wait:
+        assert wait(away)
 
 
 def free_port() -> int:

@@ -21,6 +21,8 @@ class StandIn:
     url: str = ""
     secrets: dict[str, str] = field(default_factory=lambda: {"API_KEY": "one"})
     trouble: str = ""
+    retry_after: str = "40"
+    """What a busy server asks for."""
     asked: list[str] = field(default_factory=list)
     tokens: int = 0
     platform_token: str = ""
@@ -41,7 +43,7 @@ class StandIn:
     def reset(self) -> None:
         """Be a server of before, with one secret."""
         self.secrets, self.trouble, self.headers, self.knows_waiting = {"API_KEY": "one"}, "", {}, False
-        self.comment = ""
+        self.comment, self.retry_after = "", "40"
         for each in (self.asked, self.waited, self.readers, self.in_use):
             each.clear()
 
@@ -55,7 +57,7 @@ class StandIn:
         if self.trouble == "silent":
             self.let_go.wait(30)
         if self.trouble in {"500", "502", "429"}:
-            return int(self.trouble), {"retry-after": "40"}, b"<html>busy</html>"
+            return int(self.trouble), {"retry-after": self.retry_after}, b"<html>busy</html>"
         if self.trouble == "proxy":
             return 403, {}, b"<html>Forbidden by the proxy</html>"
         if path.endswith("/login"):

@@ -3,6 +3,8 @@
 import errno
 import os
 import sys
+import time
+from email.utils import formatdate
 from pathlib import Path
 
 import keyring
@@ -91,6 +93,9 @@ def test_errors_are_never_asked_about_more_often_than_success_but_three_times(ma
         reader.read()
         waits.append(reader.wait())
     assert waits == [40, 40, 40, 60, 60], "as the server asked, and then as usual"
+    machine.server.retry_after = formatdate(time.time() + 600, usegmt=True)
+    reader.read()
+    assert 590 < reader.wait() <= 600, "a date counts from the date of the answer"
     machine.server.trouble = "proxy"
     for _ in range(2):
         reader.read()
@@ -252,4 +257,4 @@ def test_an_answer_that_never_ends_is_an_outage(machine: Machine) -> None:
     reading = machine.reader(seconds=0.2).read()
     machine.server.let_go.set()
     assert reading.stale is not None
-    assert "gave no answer" in reading.stale.message
+    assert "did not answer in time" in reading.stale.message

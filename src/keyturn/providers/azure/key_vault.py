@@ -14,7 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from keyturn.errors import NeedsAction, Retryable, Upstream
+from keyturn.kit.retry_after import retry_after
 from keyturn.kit.secret import Plaintext
+from keyturn.ports.clock import Clock
 from keyturn.ports.http import HttpRequest, HttpResponse, Transport, TransportFailed
 from keyturn.ports.key_vault import VaultKeyFacts, WrappedRoot
 from keyturn.providers.azure.responses import json_object
@@ -42,11 +44,14 @@ def resource_of(key: str) -> str:
 class AzureVaultKey:
     """One key, by its address ``https://<vault>/keys/<name>`` without a version. Each call signs in anew; nothing is kept."""
 
-    def __init__(self, key: str, sign_in: Callable[[], Plaintext], transport: Transport, tenant_id: str = "") -> None:
+    def __init__(
+        self, key: str, sign_in: Callable[[], Plaintext], transport: Transport, clock: Clock, tenant_id: str = ""
+    ) -> None:
         """``sign_in`` returns an access token for the vault, or raises Upstream; ``tenant_id`` is where it signs in, if known."""
         self._key = key
         self._sign_in = sign_in
         self._transport = transport
+        self._clock = clock
         self._tenant_id = tenant_id
 
     @property
@@ -130,7 +135,7 @@ class AzureVaultKey:
                 code="vault.unavailable",
                 fix="It is tried again. If it goes on, look at the vault's metrics and at Azure's status.",
                 request_id=request_id,
-                retry_after=_seconds(response.headers.get("retry-after")),
+                retry_after=retry_after(response.headers, self._clock.now()),
             )
         refused = (
             self._signed_in_wrongly(response)
@@ -189,10 +194,6 @@ class AzureVaultKey:
 def _part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = body.get(name)
     return value if isinstance(value, dict) else {}
-
-
-def _seconds(text: str | None) -> timedelta | None:
-    return timedelta(seconds=min(int(text), 3600)) if text and text.isascii() and text.isdigit() else None
 
 
 def _to_text(data: bytes) -> str:
