@@ -8,16 +8,18 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import sqlalchemy as sa
 from structlog import get_logger
 
 from keyturn.crypto.keyring import Keyring
 from keyturn.crypto.vault_root import VaultRoots
-from keyturn.errors import KeyturnError, Retryable
+from keyturn.errors import KeyturnError, Misconfigured, Retryable
+from keyturn.web.server.listening import listen
+from keyturn.web.server.probes import ProbeServer
 
 LEARN_EVERY = timedelta(seconds=10)
 """Shorter than the time that a change of the root key waits for running servers (``crypto.keyring.REFRESH``)."""
@@ -58,26 +60,28 @@ class WaitingListener:
     def __init__(self, host: str, port: int, reason: Callable[[], str]) -> None:
         self._where = host, port
         self._reason = reason
-        self._server: ThreadingHTTPServer | None = None
+        self._server: ProbeServer | None = None
 
     def start(self) -> None:
         """Listen, unless it does already or cannot: the server that starts afterwards says what is wrong with its port."""
         if self._server is not None:
             return
-        try:
-            self._server = ThreadingHTTPServer(self._where, _handler(self._reason))
-        except OSError:
-            return
-        threading.Thread(target=self._server.serve_forever, name="waiting", daemon=True).start()
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_address[1]) if self._server else 0
+        with suppress(Misconfigured):
+            self._server = ProbeServer(self._answer, listen(*self._where), all_paths=True)
+            self._server.start()
 
     def stop(self) -> None:
         if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
+            self._server.stop()
+
+    async def _answer(self, scope: Any, _receive: Any, send: Any) -> None:
+        alive = scope["path"] == "/healthz"
+        shape: dict[str, object] = {"ok": alive}
+        if not alive:
+            shape |= {"database": True, "writable": True, "worker": False, "reason": self._reason()}
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 200 if alive else 503, "headers": headers})
+        await send({"type": "http.response.body", "body": json.dumps(shape).encode()})
 
 
 @contextmanager
@@ -110,29 +114,6 @@ def _ended_by_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _handler(reason: Callable[[], str]) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        timeout = 5
-
-        def do_GET(self) -> None:
-            alive = self.path.partition("?")[0] == "/healthz"
-            shape: dict[str, object] = {"ok": alive}
-            if not alive:
-                shape |= {"database": True, "writable": True, "worker": False, "reason": reason()}
-            body = json.dumps(shape).encode()
-            self.send_response(200 if alive else 503)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            self.send_header("connection", "close")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing: probes are frequent."""
-
-    return Handler
 
 
 class VaultWatch:

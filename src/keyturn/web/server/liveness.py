@@ -28,8 +28,10 @@ _REASONS = {200: "OK", 401: "Unauthorized", 404: "Not Found", 503: "Service Unav
 class Liveness:
     """Serves probes, by asking an application that knows them."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, *, all_paths: bool = False) -> None:
+        """``all_paths``: the application is asked about every path."""
         self._app = app
+        self._all_paths = all_paths
         self._answering = 0
         self._silent: dict[asyncio.StreamWriter, None] = {}
 
@@ -69,7 +71,7 @@ class Liveness:
         first, *headers = head.split(b"\r\n")
         method, _, rest = first.partition(b" ")
         path = rest.partition(b" ")[0].decode("latin-1").partition("?")[0]
-        is_known = method in {b"GET", b"HEAD"} and path in FOR_MACHINES and len(head) <= _LONGEST
+        is_known = method in {b"GET", b"HEAD"} and (self._all_paths or path in FOR_MACHINES) and len(head) <= _LONGEST
         status, media_type, body = await self._ask(path, headers) if is_known else (404, "application/json", b"{}")
         lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}", f"content-type: {media_type}"]
         lines += [f"content-length: {len(body)}", "cache-control: no-store", "connection: close", "", ""]

@@ -11,11 +11,15 @@ from keyturn.web.server.liveness import Liveness
 
 
 class ProbeServer:
-    """Serves probes from a thread of its own, until the process ends."""
+    """Serves probes from a thread of its own, until it is stopped or the process ends."""
 
-    def __init__(self, app: Any, listening: socket.socket) -> None:
-        self._app = app
+    def __init__(self, app: Any, listening: socket.socket, *, all_paths: bool = False) -> None:
+        """``all_paths`` asks the application about every path, and not only about those of probes."""
+        self._liveness = Liveness(app, all_paths=all_paths)
         self._listening = listening
+        self._loop = uvloop.new_event_loop()
+        self._over = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="probes", daemon=True)
 
     @property
     def port(self) -> int:
@@ -23,12 +27,19 @@ class ProbeServer:
         return int(self._listening.getsockname()[1])
 
     def start(self) -> None:
-        threading.Thread(target=self._run, name="probes", daemon=True).start()
+        """Serve. Once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the listener with its connections. Once, after :meth:`start`."""
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join()
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with self._listening, asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._serve())
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(Liveness(self._app).serve, sock=self._listening)
-        await server.serve_forever()
+        server = await asyncio.start_server(self._liveness.serve, sock=self._listening)
+        await self._over.wait()
+        server.close()
