@@ -164,10 +164,10 @@ def _finish(source: RootKeySource, summary: rewrap.Summary) -> None:
         f"{counted(summary.wrapped, 'data key')} wrapped again, "
         f"{counted(len(summary.retired), 'data key')} retired, {counted(summary.remaining, 'value')} left under older keys."
     )
-    if summary.digests:
+    for table, count in summary.digests.items():
         tell(
-            f"{counted(summary.digests, 'client secret')} of machine identities known by an older data key until the next use:"
-            " it stays in use for them, wrapped with the present root key. Nothing is to be done."
+            f"{_known_by_digest(table, count)}: it stays in use for that, wrapped with the present root key. Nothing is to be"
+            " done."
         )
     if summary.previous_root_needed:
         tell("Some retired data keys are still wrapped with an older root key: keep that key with your old backups.")
@@ -186,6 +186,12 @@ def _finish(source: RootKeySource, summary: rewrap.Summary) -> None:
             code="keys.values_refused",
             fix="Enter these secrets again, or restore their rows from a backup. The older data keys are kept.",
         )
+
+
+def _known_by_digest(table: str, count: int) -> str:
+    if table == "setup_codes":
+        return "The set-up code is known by an older data key until this server is set up"
+    return f"{counted(count, 'client secret')} of machine identities known by an older data key until the next use"
 
 
 def _tell_unused(places: RootPlaces) -> None:

@@ -65,8 +65,8 @@ class Summary:
     refused: list[SealContext] = field(default_factory=list)
     retired: list[str] = field(default_factory=list)
     remaining: int = 0
-    digests: int = 0
-    """Digests under older keys. They cannot be made anew without their values, so their keys stay in use."""
+    digests: Counter[str] = field(default_factory=Counter)
+    """Digests under older keys, by their table. They cannot be made anew without their values, so their keys stay in use."""
     previous_root_needed: bool = False
 
 
@@ -143,25 +143,33 @@ def rewrap(database: Database, source: RootKeySource) -> int:
     return count
 
 
-def digests(database: Database, tables: sa.MetaData = metadata) -> Counter[str]:
-    """Count the keyed digests by the id of their data key."""
+def digests(database: Database, tables: sa.MetaData = metadata) -> Counter[tuple[str, str]]:
+    """Count the keyed digests by table and the id of their data key."""
     columns = [
         column for table in tables.sorted_tables for column in table.columns if isinstance(column.type, DigestText)
     ]
-    counts: Counter[str] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     with database.read() as tx:
         for column in columns:
             rows = tx.rows(sa.select(column.label("kept")).where(column.is_not(None)))
-            counts.update(filter(None, (digest_key_id_of(row["kept"]) for row in rows)))
+            key_ids = filter(None, (digest_key_id_of(row["kept"]) for row in rows))
+            counts.update((column.table.name, key_id) for key_id in key_ids)
     return counts
 
 
 def usage(database: Database, tables: sa.MetaData = metadata) -> Counter[str]:
     """Count the stored values and digests by the id of their data key."""
-    counts = digests(database, tables)
+    counts = _by_key(digests(database, tables))
     for column in sealed_columns(tables):
         for batch in _batches(database, column, ""):
             counts.update(key_id_of(row["value"]) for row in batch)
+    return counts
+
+
+def _by_key(digest_counts: Counter[tuple[str, str]]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for (_, key_id), count in digest_counts.items():
+        counts[key_id] += count
     return counts
 
 
@@ -226,8 +234,10 @@ def _retire(
             uses.update(key_id_of(row["value"]) for row in batch)
     summary.remaining = uses.total()
     digest_counts = digests(database, tables)
-    summary.digests = digest_counts.total() - digest_counts[summary.data_key]
-    uses.update(digest_counts)
+    for (table, key_id), count in digest_counts.items():
+        if key_id != summary.data_key:
+            summary.digests[table] += count
+    uses.update(_by_key(digest_counts))
     for row in _rows(database):
         if row.retired_at is None and row.id != summary.data_key and not uses[row.id]:
             with database.write() as tx:

@@ -15,6 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL
 
 from keyturn.db.unread import Unread
+from keyturn.errors import Misconfigured
 
 FLOW: Mapping[str, int] = MappingProxyType(
     {
@@ -27,6 +28,8 @@ FLOW: Mapping[str, int] = MappingProxyType(
     }
 )
 """libpq's settings of a connection: one whose packets are lost ends after about ten seconds."""
+ENCODING = "UTF8"
+"""Of the database and of a connection: another one has no letters for some texts, and SQL_ASCII does not know which they are."""
 LIMITS: Mapping[str, str] = MappingProxyType(
     {
         "statement_timeout": "15s",
@@ -59,7 +62,8 @@ def open_pool(url: URL, *, pool_size: int, max_overflow: int) -> sa.Engine:
         max_overflow=max_overflow,
         pool_timeout=POOL_SECONDS,
         hide_parameters=True,
-        connect_args={name: value for name, value in FLOW.items() if name not in url.query},
+        connect_args={"client_encoding": ENCODING}
+        | {name: value for name, value in FLOW.items() if name not in url.query},
     )
     options = str(url.query.get("options", ""))
     limits = {name: value for name, value in LIMITS.items() if name not in options}
@@ -67,6 +71,7 @@ def open_pool(url: URL, *, pool_size: int, max_overflow: int) -> sa.Engine:
     session, transaction = _setting({**limits, **ZONE}, local=False), _setting({**each, **ZONE}, local=True)
 
     def greet(connection: Any, record: Any) -> None:
+        _require_encoding(connection)
         connection.adapters.register_loader("timestamptz", _tolerant_loader())
         connection.autocommit = True  # one round trip instead of three
         row = connection.execute(f"{session} WHERE pg_backend_pid() = {int(connection.info.backend_pid)}").fetchone()
@@ -92,14 +97,24 @@ def open_pool(url: URL, *, pool_size: int, max_overflow: int) -> sa.Engine:
     return engine
 
 
-def is_pooled(connection: sa.Connection) -> bool:
-    """Say whether a pooler is between this process and the server."""
-    return bool(connection.info.get(_POOLED))
-
-
 def without_limits(connection: sa.Connection) -> None:
     """Let this transaction take as long as it needs, e.g. to change a large table while others wait for it."""
     connection.exec_driver_sql(_setting(dict.fromkeys(list(LIMITS)[:_PER_TRANSACTION], "0"), local=True))
+
+
+def _require_encoding(connection: Any) -> None:
+    """Raise Misconfigured, with the connection closed, for a database in another encoding. A pooler may leave it unsaid."""
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding in {None, ENCODING}:
+        return
+    name = connection.info.dbname
+    connection.close()
+    raise Misconfigured(
+        f"The database '{name}' has the encoding {encoding}, in which not every text can be stored: {ENCODING} is needed.",
+        code="database.encoding",
+        fix=f"Make another one, and let DB_CONNECTION_URI lead to it: CREATE DATABASE keyturn ENCODING '{ENCODING}' TEMPLATE"
+        f" template0; what is in this one moves with pg_dump --encoding={ENCODING} and psql.",
+    )
 
 
 @functools.cache

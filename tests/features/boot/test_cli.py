@@ -12,16 +12,20 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
 import pytest
+import sqlalchemy as sa
 
 from keyturn.cli.main import COMMANDS, main
 from keyturn.crypto.audit_keys import receipt_key
 from keyturn.crypto.keyring import KeyringSealer
 from keyturn.crypto.root import RootKey, generate
 from keyturn.db import migrate
+from keyturn.db.engine import open_engine, parse_url
+from keyturn.db.unit import Database
 from tests.docs.command_blocks import command_blocks
 from tests.features.boot.starting import start, started
-from tests.postgres import fresh_database
+from tests.postgres import fresh_database, postgres_url
 
 CANARY = "canary-7f3a9c"
 
@@ -151,6 +155,14 @@ def test_a_key_of_the_environment_is_rotated_online(shell: Shell) -> None:
     assert "ENCRYPTION_KEY_PREVIOUS" in shell.err
 
 
+def test_a_key_that_a_set_up_code_is_known_by_stays_in_use(shell: Shell) -> None:
+    start(shell.environ)
+    assert shell.run("admin", "setup-code") == 0
+    assert shell.run("keys", "rotate") == 0
+    assert "The set-up code is known by an older data key until this server is set up" in shell.err
+    assert "client secret" not in shell.err
+
+
 def test_keys_status_is_readable(shell: Shell) -> None:
     start(shell.environ)
     assert shell.run("keys", "status") == 0
@@ -164,6 +176,31 @@ def test_migrate_and_keys_on_postgresql(shell: Shell) -> None:
         assert shell.run("migrate") == 0
         start(shell.environ)
         assert shell.run("keys", "rotate") == 0
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_in_which_not_every_text_can_be_stored_is_refused(shell: Shell, encoding: str) -> None:
+    with fresh_database() as url:
+        name = url.rpartition("/")[2]
+        with psycopg.connect(postgres_url(), autocommit=True) as server:
+            server.execute(f'DROP DATABASE "{name}"')
+            server.execute(f"CREATE DATABASE \"{name}\" ENCODING '{encoding}' TEMPLATE template0 LOCALE 'C'")
+        shell.environ |= {"DB_CONNECTION_URI": url, "ENCRYPTION_KEY": generate()}
+        for command in (["migrate"], ["doctor"], ["serve"], ["keys", "status"]):
+            assert shell.run(*command) != 0
+            assert f"the encoding {encoding}" in shell.out + shell.err, command
+            assert "CREATE DATABASE keyturn ENCODING 'UTF8'" in shell.out + shell.err
+
+
+@pytest.mark.postgres
+def test_texts_of_any_letters_come_through_whatever_encoding_an_address_asks_for() -> None:
+    with fresh_database() as url:
+        database = Database(open_engine(parse_url(f"{url}?client_encoding=LATIN1")))
+        with database.read() as tx:
+            row = tx.one(sa.text("SELECT CAST(:text AS text) AS text"), text="Žluťoučký 東京")
+        database.close()
+    assert row == {"text": "Žluťoučký 東京"}
 
 
 def test_no_secret_of_the_environment_is_ever_printed(shell: Shell) -> None:
