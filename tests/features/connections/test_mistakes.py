@@ -91,6 +91,17 @@ def test_a_malformed_key_id_beside_the_schedule_is_named_there(web: ApiClient) -
         ({"rotateAt": {"time": "02:15", "timeZone": "Middle-earth"}}, ("rotateAt", "timeZone"), "such as Europe/Oslo"),
         ({"rotateAt": {"time": "02:15", "timeZone": "../../x"}}, ("rotateAt", "timeZone"), "such as Europe/Oslo"),
         ({"rotateAt": {"time": "02:15", "timeZone": "x" * 900_000}}, ("rotateAt", "timeZone"), "no such time zone"),
+        ({"timeZone": "Europe/Oslo"}, ("timeZone",), "it belongs in 'rotation.rotateAt'"),
+        (
+            {"rotateAtUtc": {"hours": 2, "minutes": 0, "timeZone": "Europe/Oslo"}},
+            ("rotateAtUtc", "timeZone"),
+            "it belongs in 'rotation.rotateAt'",
+        ),
+        (
+            {"rotateAt": {"time": "02:15", "timeZone": "UTC", "weekdays": ["monday"]}},
+            ("rotateAt", "weekdays"),
+            "it belongs in 'rotation'",
+        ),
     ],
 )
 def test_an_impossible_schedule_is_named(shape: ApiClient, changes: Json, path: tuple[str, ...], says: str) -> None:
@@ -98,6 +109,25 @@ def test_an_impossible_schedule_is_named(shape: ApiClient, changes: Json, path: 
     assert set(issues) == {("rotation", *path)}
     assert says in issues["rotation", *path]
     assert len(issues["rotation", *path]) < 300
+
+
+def test_what_belongs_elsewhere_in_a_body_is_named_and_what_nobody_knows_is_left_aside(shape: ApiClient) -> None:
+    body = rotating(shape) | {
+        "rotation": WEEKLY,
+        "timeZone": "Europe/Oslo",
+        "clientId": NOBODY,
+        "Provider": "x",
+        "ID": 3,
+    }
+    credentials = dict(body["credentials"])
+    assert shape.issues(body) == {("timeZone",): "'timeZone' is not read here: it belongs in 'rotation.rotateAt'"}, (
+        "the client id is where it belongs, too"
+    )
+    body = rotating(shape) | {"rotation": WEEKLY, "credentials": credentials | {"description": "x", "noted": "y"}}
+    issues = shape.issues(body)
+    assert issues == {
+        ("credentials", "description"): "'description' is not read here: it belongs in the outermost object"
+    }
 
 
 def test_several_mistakes_are_told_at_once(web: ApiClient) -> None:

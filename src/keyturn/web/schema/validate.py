@@ -18,6 +18,7 @@ from keyturn.kit.printable import fault as printable_fault
 from keyturn.kit.secret import Plaintext
 from keyturn.web.schema import issues as say
 from keyturn.web.schema.issues import Issue, Path
+from keyturn.web.schema.misplaced import misplaced
 from keyturn.web.schema.scalars import (
     Check,
     FieldRules,
@@ -281,6 +282,7 @@ def _struct(kind: type[msgspec.Struct], *, texts: bool) -> Check:
             issues.append(say.custom(f"must not be nested deeper than {DEEPEST} levels", path))
             return None
         before, values = len(issues), {}
+        issues.extend(() if texts else misplaced(kind, value, path))
         for field in cache[0]:
             count = len(issues)
             if field.key in value:
