@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from keyturn.db.engine import parse_url
 from keyturn.errors import Misconfigured
 from keyturn.kit import bech32, pasted
+from keyturn.kit.host_names import ascii_host
 from keyturn.kit.ids import is_uuid
 from keyturn.kit.secret import Plaintext
 from keyturn.settings.model import TokenSourceSetting
@@ -129,9 +130,10 @@ def secret(text: str) -> Plaintext:
 
 def host(text: str) -> str:
     """A host name or address."""
-    if not _HOST.match(text):
+    name = ascii_host(text)
+    if not _HOST.match(name):
         raise ValueError("is not a host name or address")
-    return text.strip("[]")
+    return name.strip("[]")
 
 
 def setup_code(text: str) -> Plaintext:
@@ -246,21 +248,24 @@ def syslog(text: str) -> tuple[str, str, int]:
     parts, port = _split(text)
     if parts.scheme not in {"udp", "tcp", "tls"}:
         raise ValueError("does not begin with udp://, tcp:// or tls://")
-    if not parts.hostname or not _HOST.match(parts.hostname) or "@" in parts.netloc or parts.path.strip("/"):
+    if not parts.hostname or "@" in parts.netloc or parts.path.strip("/"):
         raise ValueError("is more, or less, than a host and a port")
     if not port:
         raise ValueError("has no port")
-    return parts.scheme, parts.hostname, port
+    return parts.scheme, _host_of(parts), port
 
 
 def https_address(text: str) -> str:
     """An https address with a path, without a user name."""
     parts, _ = _split(text)
-    if parts.scheme != "https" or not parts.hostname or not _HOST.match(parts.hostname):
+    if parts.scheme != "https" or not parts.hostname:
         raise ValueError("does not begin with https:// and a host name")
     if "@" in parts.netloc or parts.fragment:
         raise ValueError("holds a user name or a fragment")
-    return text
+    host = _host_of(parts)
+    return (
+        text if parts.netloc.isascii() else parts._replace(netloc=host + parts.netloc[len(parts.hostname) :]).geturl()
+    )
 
 
 def webhook_secret(text: str) -> Plaintext:
@@ -334,15 +339,21 @@ def _origin(text: str, schemes: tuple[str, ...], *, with_path: bool = False) -> 
     parts, port = _split(text)
     if parts.scheme not in schemes:
         raise ValueError(f"does not begin with {' or '.join(scheme + '://' for scheme in schemes)}")
-    if not parts.hostname or not _HOST.match(parts.hostname) or not parts.hostname.isascii():
-        raise ValueError("has no valid host name")
+    host = _host_of(parts)
     if "@" in parts.netloc:
         raise ValueError("holds a user name")
     if (parts.path.strip("/") and not with_path) or parts.query or parts.fragment:
         raise ValueError("has more than scheme, host and port")
-    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    name = f"[{host}]" if ":" in host else host
     usual = port in {None, {"http": 80, "https": 443}[parts.scheme]}
     return f"{parts.scheme}://{name}" if usual else f"{parts.scheme}://{name}:{port}"
+
+
+def _host_of(parts: SplitResult) -> str:
+    host = ascii_host(parts.hostname or "")
+    if not _HOST.match(host):
+        raise ValueError("has no valid host name")
+    return host
 
 
 def _split(text: str) -> tuple[SplitResult, int | None]:

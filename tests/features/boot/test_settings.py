@@ -83,10 +83,19 @@ def test_overrides_win_and_are_checked_alike() -> None:
         ("http://10.0.0.1:80", "http://10.0.0.1"),
         ("https://Tools.example.com/Keyturn/", "https://tools.example.com/Keyturn"),
         ("https://tools.example.com:8443/a/b-c_1", "https://tools.example.com:8443/a/b-c_1"),
+        ("https://Bücher.example:8443/x", "https://xn--bcher-kva.example:8443/x"),
+        ("https://straße.example", "https://xn--strae-oqa.example"),
+        ("https://鍵。example", "https://xn--5y4a.example"),
     ],
 )
 def test_the_site_url_becomes_an_origin_with_a_path_where_the_host_is_shared(given_url: str, expected: str) -> None:
     assert read(SITE_URL=given_url).site_url == expected
+
+
+def test_hosts_in_other_settings_may_be_international_too() -> None:
+    settings = read(CORS_ALLOWED_ORIGINS='["https://bücher.example"]', HOST="bücher.example")
+    assert settings.cors_allowed_origins == ("https://xn--bcher-kva.example",)
+    assert settings.host == "xn--bcher-kva.example"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +111,12 @@ def test_the_site_url_becomes_an_origin_with_a_path_where_the_host_is_shared(giv
             "https://u:p@x",
         ),
         *("javascript:alert(1)", "https://x:99999", "https://x:port", "https://a b", "https://x\r\ny", "https://[::1"),
-        "https://ex\u0430mple.com",
+        *(
+            "https://ex\u0430mple.com",
+            "https://a\u200bb.example",
+            "https://\u0301x.example",
+            f"https://{'ü' * 70}.example",
+        ),
     ],
 )
 def test_what_is_no_origin_is_refused_as_site_url(text: str) -> None:
