@@ -77,5 +77,14 @@ def test_units_run_commands_with_settings_that_exist() -> None:
     assert set(re.findall(r"^#?([A-Z_]+)=", read(UNITS / "server.env"), re.MULTILINE)) <= names
 
 
+def test_each_unit_finds_the_program_where_the_how_to_puts_it() -> None:
+    folder = "/opt/keyturn/bin"
+    assert f"{folder}/pip install" in read(UNITS.parents[1] / "docs/how-to/run-as-a-service.md")
+    for path in sorted(UNITS.glob("keyturn*.service")):
+        text = read(path)
+        assert re.search(r"^ExecStart=/usr/bin/env keyturn ", text, re.MULTILINE), path.name
+        assert re.search(rf"^Environment=PATH={folder}:.*/usr/bin", text, re.MULTILINE), path.name
+
+
 def read(path: Path) -> str:
     return path.read_text(encoding="utf-8")

@@ -900,6 +900,11 @@ _PAGES |= {
 }
 
 
+def without_types(path: str) -> str:
+    """Return the path of a route with its parameters as ``{name}``, whatever they take."""
+    return path.replace(":path}", "}")
+
+
 def rule_of(method: str, path: str) -> tuple[str, Rule] | None:
     """Return the name of the line that classifies the route, and its rule; None when there is none."""
     key = f"{method} {path}"

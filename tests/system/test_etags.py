@@ -5,10 +5,9 @@ import time
 import pytest
 
 from keyturn.web.reference.openapi import operations_of
-from keyturn.web.table import without_types
 from keyturn.web.unbuilt import TAG
 from tests.system.estate import RunningServer
-from tests.system.routes import rule_of
+from tests.system.routes import rule_of, without_types
 
 LIVE = {
     "/api/v1/app-connections/azure-client-secrets/{connection_id}/clients",

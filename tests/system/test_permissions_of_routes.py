@@ -10,11 +10,10 @@ from keyturn.authz.domain import ORGANIZATION_ROLES, PROJECT_ROLES, Action, perm
 from keyturn.authz.permissions import Scope
 from keyturn.kit.actor import Role
 from keyturn.web.server.app import Application
-from keyturn.web.table import without_types
 from keyturn.web.unbuilt import is_unbuilt
 from tests.simulation.seeds import share
 from tests.system.estate import HttpCaller, RunningServer
-from tests.system.routes import Place, Rule, all_lines, rule_of
+from tests.system.routes import Place, Rule, all_lines, rule_of, without_types
 
 WHO = [
     *("anonymous", "viewer", "member", "admin", "project admin"),

@@ -27,11 +27,6 @@ def path_params(path: str) -> tuple[str, ...]:
     return tuple(name for name, _ in _PARAMETER.findall(path))
 
 
-def without_types(path: str) -> str:
-    """Return the path with its parameters as ``{name}``, whatever they take."""
-    return _PARAMETER.sub(r"{\1}", path)
-
-
 def filled_in(path: str, values: Mapping[str, str]) -> str:
     """Return the path with the values of its parameters; of one that is unknown, nothing."""
     return _PARAMETER.sub(lambda parameter: values.get(parameter[1], ""), path)
