@@ -19,7 +19,7 @@ help:
 	@echo "make clients   what real clients (Microsoft's libraries, SDKs of the API) do with the server and the local Entra ID"
 	@echo "make seeds     play 500 fresh seeds of the simulation"
 	@echo "make bench     measure what the README claims"
-	@echo "make screenshots  take pictures of every page into build/screenshots"
+	@echo "make screenshots  take pictures of every page into build/screenshots (ARGS=--docs: those of the README)"
 	@echo "make docs      regenerate the reference documents"
 	@echo "make site      build the documents as static pages into build/site (search included; nothing is loaded from elsewhere)"
 	@echo "make lock      resolve and lock all dependencies anew"
@@ -108,7 +108,7 @@ bench: $(VENV)/.test
 
 screenshots: $(VENV)/.test
 	@scripts/system-packages
-	@$(BIN)/python -m tests.browser.screenshots
+	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 docs: $(VENV)/.test
 	$(BIN)/python scripts/documents

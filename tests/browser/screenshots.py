@@ -1,63 +1,101 @@
-"""Take pictures of every page, light and dark, wide and on a phone: make screenshots."""
+"""Take pictures of every page, light and dark, wide, narrow and on a phone: make screenshots."""
 
 import argparse
+import logging
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Literal
 
-from playwright.sync_api import sync_playwright
+import structlog
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from tests.browser.conftest import FLAGS, PROGRAM
-from tests.browser.estate import first_start, open_estate, session_of, watch
+from tests.browser.estate import BrowserServer, first_start, open_estate, session_of, watch
 from tests.browser.tour import addresses, come_to_rest, furnish
 
-SIZES = {"wide": (1280, 900), "phone": (390, 844)}
-SCHEMES = ("light", "dark")
-SHOWN = {"connection rotating": "light", "projects project integrations app-connections": "dark", "help azure": "light"}
-"""What the README shows, as docs/images/*.jpg."""
+SIZES = {"wide": (1440, 900), "narrow": (1024, 800), "phone": (390, 844)}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+DOCS = Path("docs/images")
+DOCS_SIZE = (1280, 900)
+SHOWN: dict[str, Literal["light", "dark"]] = {
+    "overview": "light",
+    "connection rotating": "light",
+    "projects project integrations app-connections": "dark",
+    "help azure": "light",
+}
+"""What the README shows, as docs/images/*.jpg, and in which scheme."""
+Places = Sequence[tuple[str, str]]
 
 
 def main() -> None:
     """Write the pictures into a folder, named page-size-scheme.png; say which pages are wider than the screen."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("build/screenshots"))
-    parser.add_argument("--docs", action="store_true", help="also renew the pictures of the README")
+    parser.add_argument("--docs", action="store_true", help="only renew the pictures of the README")
     options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     folder: Path = options.folder
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
         (Path(place) / "estate").mkdir()
-        with open_estate(Path(place) / "estate") as estate, first_start(Path(place) / "fresh") as fresh:
+        with open_estate(Path(place) / "estate") as estate:
             furniture = furnish(estate)
             with watch(browser, estate, session_of(estate)) as watched:
                 come_to_rest(watched.page(), estate, furniture)
             places = [(name, estate.url + path) for name, path in addresses(estate, furniture)]
-            for session, visited in (
-                (session_of(estate), places),
-                (None, [("sign-in", f"{estate.url}/sign-in"), ("setup", f"{fresh}/setup")]),
-            ):
-                for size, (width, height) in SIZES.items():
-                    context = browser.new_context(
-                        viewport={"width": width, "height": height}, reduced_motion="reduce", timezone_id="Europe/Oslo"
-                    )
-                    if session:
-                        context.add_cookies([{"name": "keyturn_session", "value": session, "url": estate.url}])
-                    page = context.new_page()
-                    for name, url in visited:
-                        page.goto(url)
-                        over = page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
-                        if over > 0:
-                            print(f"{name} is {over} pixels too wide ({size})")
-                        for scheme in SCHEMES:
-                            page.emulate_media(color_scheme=scheme)
-                            path = folder / f"{name.replace(' ', '-')}-{size}-{scheme}.png"
-                            page.screenshot(path=path, full_page=True)
-                            if options.docs and (size, SHOWN.get(name)) == ("wide", scheme):
-                                shown_as = Path("docs/images") / f"{name.split()[-1]}.jpg"
-                                page.screenshot(path=shown_as, type="jpeg", quality=82)
-                    context.close()
+            if options.docs:
+                renew(browser, estate, places)
+            else:
+                with first_start(Path(place) / "fresh") as fresh:
+                    take(browser, estate, session_of(estate), places, folder)
+                    outside = [("sign-in", f"{estate.url}/sign-in"), ("setup", f"{fresh}/setup")]
+                    take(browser, estate, None, outside, folder)
         browser.close()
-    print(f"{len(list(folder.glob('*.png')))} pictures in {folder}")
+
+
+def take(browser: Browser, estate: BrowserServer, session: str | None, places: Places, folder: Path) -> None:
+    """Take pictures of whole pages, in every size and scheme."""
+    for size, viewport in SIZES.items():
+        with _context(browser, estate, session, viewport) as context:
+            page = context.new_page()
+            for name, url in places:
+                page.goto(url)
+                over = page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
+                if over > 0:
+                    print(f"{name} is {over} pixels too wide ({size})")
+                for scheme in SCHEMES:
+                    page.emulate_media(color_scheme=scheme)
+                    path = folder / f"{name.replace(' ', '-')}-{size}-{scheme}.png"
+                    page.screenshot(path=path, full_page=True)
+    print(f"{len(places) * len(SIZES) * len(SCHEMES)} pictures in {folder}")
+
+
+def renew(browser: Browser, estate: BrowserServer, places: Places) -> None:
+    """Take the pictures of the README: what stands on the first screen."""
+    urls = dict(places)
+    with _context(browser, estate, session_of(estate), DOCS_SIZE) as context:
+        page = context.new_page()
+        for name, scheme in SHOWN.items():
+            page.emulate_media(color_scheme=scheme)
+            page.goto(urls[name])
+            page.screenshot(path=DOCS / f"{name.split()[-1]}.jpg", type="jpeg", quality=82)
+    print(f"{len(SHOWN)} pictures in {DOCS}")
+
+
+@contextmanager
+def _context(
+    browser: Browser, estate: BrowserServer, session: str | None, viewport: tuple[int, int]
+) -> Iterator[BrowserContext]:
+    width, height = viewport
+    size: Any = {"width": width, "height": height}
+    context = browser.new_context(viewport=size, reduced_motion="reduce", timezone_id="Europe/Oslo")
+    if session:
+        context.add_cookies([{"name": "keyturn_session", "value": session, "url": estate.url}])
+    yield context
+    context.close()
 
 
 if __name__ == "__main__":

@@ -4,31 +4,25 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
-from keyturn.alarms import channel_store, message_store, store
+from keyturn.alarms import channel_store, message_store, search, store
 from keyturn.alarms.conditions.domain import DAYS_BEFORE_END
 from keyturn.alarms.domain import Alarm, Rules, Silence, SilenceKind
 from keyturn.alarms.message_store import Delivery
+from keyturn.alarms.search import AlarmMatches, AlarmQuery, kind_of, seen
 from keyturn.audit import alarm_events as events
 from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.audit.record import record
 from keyturn.authz import authorize
-from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action, require_admin
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Forbidden, NotFound, Refused
-from keyturn.kit.actor import Actor, Role
+from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.ports.clock import Clock
 
 MOST = 500
 """Alarms in a list."""
 LONGEST_SNOOZE = timedelta(days=90)
-_READ = {
-    SubjectKind.CONNECTION: Action.READ_CONNECTIONS,
-    SubjectKind.ROTATION: Action.READ_CONNECTIONS,
-    SubjectKind.SECRET_ROTATION: Action.READ_ROTATIONS,
-    SubjectKind.IDENTITY: Action.READ_IDENTITIES,
-}
 _EDIT = {
     SubjectKind.CONNECTION: Action.EDIT_CONNECTIONS,
     SubjectKind.ROTATION: Action.EDIT_CONNECTIONS,
@@ -58,18 +52,17 @@ class Alarms:
 
         Raises NotFound for a project that is not there.
         """
+        return self.page(actor, AlarmQuery(resolved, project_id, size=MOST)).alarms
+
+    def page(self, actor: Actor, query: AlarmQuery) -> AlarmMatches:
+        """Return one page of the alarms that the actor may see; beyond the last one it is the last one. Raises NotFound."""
         with self._database.read() as tx:
-            if project_id:
-                authorize.granted(tx, actor, Scope(actor.org_id, project_id))
-            found = store.page(tx, actor.org_id, resolved=resolved, project_id=project_id, limit=MOST)
-            return _seen(tx, actor, found)
+            return search.page(tx, actor, query)
 
     def count(self, actor: Actor) -> int:
-        """Return how many alarms of what the actor may see go on and are not silenced: of those who see all, one statement."""
-        if actor.role is Role.ADMIN:
-            with self._database.read() as tx:
-                return store.count_open(tx, actor.org_id)
-        return sum(alarm.silence is None for alarm in self.list(actor))
+        """Return how many alarms of what the actor may see go on and are not silenced."""
+        with self._database.read() as tx:
+            return search.count_open(tx, actor)
 
     def get(self, actor: Actor, alarm_id: str) -> AlarmHistory:
         """Return an alarm with who was told of it, when, and each attempt. Raises NotFound."""
@@ -160,32 +153,9 @@ class Alarms:
 # --- who may --------------------------------------------------------------------------------------------------------------
 
 
-def _seen(tx: Tx, actor: Actor, alarms: Sequence[Alarm]) -> list[Alarm]:
-    """Return those of the alarms whose subject the actor may see: a statement for each kind of subject, at most."""
-    seen: set[str] = set()
-    for action in {_reading(alarm) for alarm in alarms}:
-        of_projects = [alarm for alarm in alarms if _reading(alarm) is action and alarm.place.project_id]
-        may = authorize.allowed_of(tx, actor, action, [alarm.place for alarm in of_projects])
-        seen |= {alarm.id for alarm, permitted in zip(of_projects, may, strict=True) if permitted}
-        if authorize.allowed(tx, actor, action, Scope(actor.org_id)):
-            seen |= {alarm.id for alarm in alarms if _reading(alarm) is action and not alarm.place.project_id}
-    return [alarm for alarm in alarms if alarm.id in seen or alarm.owner_id == actor.id]
-
-
-def _reading(alarm: Alarm) -> Action:
-    return _READ.get(_kind(alarm), Action.MANAGE_USERS)  # of the server and its channels: for administrators
-
-
-def _kind(alarm: Alarm) -> SubjectKind:
-    try:
-        return SubjectKind(alarm.subject_kind)
-    except ValueError:
-        return SubjectKind.ORGANIZATION
-
-
 def _found(tx: Tx, actor: Actor, alarm_id: str, *, lock: bool = False) -> Alarm:
     alarm = store.get(tx, actor.org_id, alarm_id, lock=lock)
-    if alarm is None or not _seen(tx, actor, [alarm]):
+    if alarm is None or not seen(tx, actor, [alarm]):
         raise NotFound(
             f"There is no alarm '{alarm_id}'.",
             code="alarms.not_found",
@@ -196,7 +166,7 @@ def _found(tx: Tx, actor: Actor, alarm_id: str, *, lock: bool = False) -> Alarm:
 
 def _may_silence(tx: Tx, actor: Actor, alarm: Alarm) -> bool:
     """Say whether the actor may silence an alarm that they see."""
-    action = _EDIT.get(_kind(alarm), Action.MANAGE_USERS)
+    action = _EDIT.get(kind_of(alarm), Action.MANAGE_USERS)
     return (actor.id is not None and alarm.owner_id == actor.id) or authorize.allowed(tx, actor, action, alarm.place)
 
 

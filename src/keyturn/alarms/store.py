@@ -1,6 +1,7 @@
 """SQL of alarms, of the rules by which somebody is told, and of when each organization is looked at."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -101,15 +102,97 @@ def get(tx: Tx, org_id: str, alarm_id: str, *, lock: bool = False) -> Alarm | No
     return _alarm(row) if row else None
 
 
-def page(tx: Tx, org_id: str, *, resolved: bool, project_id: str | None, limit: int) -> list[Alarm]:
-    """Return alarms of the organization or of one of its projects: open ones as they opened, or those resolved last."""
-    query = sa.select(alarms).where(
-        alarms.c.org_id == org_id,
-        alarms.c.resolved_at.is_not(None) if resolved else _OPEN,
-        *([alarms.c.project_id == project_id] if project_id else []),
+@dataclass(frozen=True)
+class AlarmFilter:
+    """Which alarms are looked for. ``projects``: of these and of no project, or owned by ``owner``; None: of all.
+
+    ``owner`` is whose alarms the status ``mine`` means.
+    """
+
+    org_id: str
+    resolved: bool = False
+    project_id: str | None = None
+    words: tuple[str, ...] = ()
+    status: str | None = None
+    owner: str | None = None
+    projects: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class PlacedAlarm:
+    """What is needed to know who may see an alarm."""
+
+    id: str
+    subject_kind: str
+    place: Scope
+    owner_id: str | None
+
+
+_STATUSES: Mapping[str, Callable[[AlarmFilter], sa.ColumnElement[bool]]] = {
+    "open": lambda _: alarms.c.silence.is_(None),
+    "critical": lambda _: alarms.c.severity == Severity.CRITICAL.value,
+    "silenced": lambda _: alarms.c.silence.is_not(None),
+    "mine": lambda criteria: alarms.c.owner_id == criteria.owner,
+}
+
+
+def page(tx: Tx, criteria: AlarmFilter, limit: int, offset: int) -> list[Alarm]:
+    """Return some of those that match: open ones as they opened, or those resolved last, the newest first."""
+    query = _in_order(sa.select(alarms), criteria).limit(limit).offset(offset)
+    return [_alarm(row) for row in tx.rows(query)]
+
+
+def count(tx: Tx, criteria: AlarmFilter) -> int:
+    row = tx.one(sa.select(sa.func.count().label("n")).select_from(alarms).where(*_matching(criteria)))
+    return int(row["n"]) if row else 0
+
+
+def places(tx: Tx, criteria: AlarmFilter) -> list[PlacedAlarm]:
+    """Return where all those that match are, in their order."""
+    columns = (
+        alarms.c.id,
+        alarms.c.subject_kind,
+        alarms.c.org_id,
+        alarms.c.project_id,
+        alarms.c.place,
+        alarms.c.owner_id,
     )
-    order = alarms.c.resolved_at.desc() if resolved else alarms.c.opened_at.desc()
-    return [_alarm(row) for row in tx.rows(query.order_by(order, alarms.c.id).limit(limit))]
+    return [
+        PlacedAlarm(row["id"], row["subject_kind"], _place(row), row["owner_id"])
+        for row in tx.rows(_in_order(sa.select(*columns), criteria))
+    ]
+
+
+def with_ids(tx: Tx, ids: Sequence[str]) -> list[Alarm]:
+    """Return these alarms, in the order of the ids."""
+    found = {row["id"]: _alarm(row) for row in tx.rows(sa.select(alarms).where(alarms.c.id.in_(ids)))}
+    return [found[one] for one in ids if one in found]
+
+
+def _in_order(query: sa.Select[Any], criteria: AlarmFilter) -> sa.Select[Any]:
+    order = alarms.c.resolved_at if criteria.resolved else alarms.c.opened_at
+    return query.where(*_matching(criteria)).order_by(order.desc(), alarms.c.id)
+
+
+def _matching(criteria: AlarmFilter) -> list[sa.ColumnElement[bool]]:
+    conditions = [
+        alarms.c.org_id == criteria.org_id,
+        alarms.c.resolved_at.is_not(None) if criteria.resolved else _OPEN,
+        *(_contains(word) for word in criteria.words),
+    ]
+    if criteria.project_id:
+        conditions.append(alarms.c.project_id == criteria.project_id)
+    if criteria.status:
+        conditions.append(_STATUSES[criteria.status](criteria))
+    if criteria.projects is not None:
+        of_projects = alarms.c.project_id.in_(sorted(criteria.projects))
+        conditions.append(sa.or_(of_projects, alarms.c.project_id.is_(None), alarms.c.owner_id == criteria.owner))
+    return conditions
+
+
+def _contains(word: str) -> sa.ColumnElement[bool]:
+    columns = (alarms.c.subject, alarms.c.kind, alarms.c.cause)
+    return sa.or_(*(column.icontains(word, autoescape=True) for column in columns))
 
 
 def remove_resolved(tx: Tx, org_id: str, before: datetime) -> int:
@@ -152,7 +235,6 @@ def _columns(alarm: Alarm) -> dict[str, Any]:
 
 def _alarm(row: Mapping[str, Any]) -> Alarm:
     faults: list[str] = []
-    place = row["place"] if isinstance(row["place"], dict) else {}
     return Alarm(
         id=row["id"],
         kind=row["kind"],
@@ -161,13 +243,7 @@ def _alarm(row: Mapping[str, Any]) -> Alarm:
         subject_kind=row["subject_kind"],
         subject_id=row["subject_id"],
         subject=row["subject"],
-        place=Scope(
-            row["org_id"],
-            row["project_id"],
-            place.get("environment"),
-            place.get("path"),
-            place.get("connectionId"),
-        ),
+        place=_place(row),
         cause=row["cause"],
         fix=row["fix"],
         path=row["path"],
@@ -181,6 +257,13 @@ def _alarm(row: Mapping[str, Any]) -> Alarm:
         escalated_at=row["escalated_at"],
         resolved_at=row["resolved_at"],
         silence=_silence(row),
+    )
+
+
+def _place(row: Mapping[str, Any]) -> Scope:
+    place = row["place"] if isinstance(row["place"], dict) else {}
+    return Scope(
+        row["org_id"], row["project_id"], place.get("environment"), place.get("path"), place.get("connectionId")
     )
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "allowed",
     "grantable",
     "granted",
+    "projects_of",
     "projects_with",
     "require",
     "require_in",
@@ -184,6 +185,11 @@ def _connections(
         for row in tx.rows(ids.where(app_connections.c.project_id.in_(project_ids)))
         if grants[row["project_id"]].allow(action, Scope(actor.org_id, row["project_id"], connection_id=row["id"]))
     )
+
+
+def projects_of(tx: Tx, actor: Actor) -> frozenset[str] | None:
+    """Return the projects that the actor is a member of, in which they may something or other; None: all there are."""
+    return None if actor.role is Role.ADMIN else frozenset(_of_all(tx, actor))
 
 
 def projects_with(tx: Tx, actor: Actor, action: Action) -> frozenset[str] | None:

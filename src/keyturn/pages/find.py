@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
+from keyturn.authz.domain import ORGANIZATION_ROLES, Action, permits
 from keyturn.connections.search import ConnectionQuery, ConnectionSearch
 from keyturn.db.unit import Database
 from keyturn.kit.actor import Actor
@@ -24,19 +25,24 @@ from keyturn.web.schema.wire import ApiModel
 FIND = "/find"
 MOST = 6
 """Of each kind."""
-_PAGES = (
-    ("Overview", "/overview", "ok"),
-    ("Alarms", "/alarms", "bell"),
-    ("Projects", "/projects", "folder"),
-    ("App Connections", "/organization/app-connections?scope=all", "plug"),
-    ("Inventory", "/inventory", "key"),
-    ("Members", "/organization/members", "users"),
-    ("Machine identities", "/organization/identities", "robot"),
-    ("Audit log", "/organization/audit-log", "list"),
-    ("Settings", "/settings", "gear"),
-    ("Set up Azure", "/help/azure", "book"),
-    ("API reference", "/api/docs", "external"),
+_PAGES: Sequence[tuple[str, str, str, Action | None]] = (
+    ("Overview", "/overview", "ok", None),
+    ("Projects", "/projects", "folder", None),
+    ("Alarms", "/alarms", "bell", None),
+    ("Approvals", "/approvals", "approve", None),
+    ("App Connections", "/organization/app-connections?scope=all", "plug", None),
+    ("Inventory", "/inventory", "key", None),
+    ("Freeze windows", "/organization/freezes", "clock", None),
+    ("Members", "/organization/members", "users", Action.READ_USERS),
+    ("Sign-in through Entra", "/organization/entra", "lock", Action.MANAGE_USERS),
+    ("Machine identities", "/organization/identities", "robot", Action.READ_IDENTITIES),
+    ("Audit log", "/organization/audit-log", "list", Action.READ_AUDIT_LOGS),
+    ("New project", "/projects/new", "plus", Action.CREATE_PROJECT),
+    ("Settings", "/settings", "gear", None),
+    ("Set up Azure", "/help/azure", "book", None),
+    ("API reference", "/api/docs", "external", None),
 )
+"""Name, address, icon, and what one needs to be permitted to be shown it: as in the navigation."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,9 @@ def router(finders: Finders) -> Pages:
     @get(FIND)
     def find(actor: Actor, query: FindQuery) -> FindPage:
         pages = [
-            Found("Page", name, "", path, symbol) for name, path, symbol in _PAGES if query.q.lower() in name.lower()
+            Found("Page", name, "", path, symbol)
+            for name, path, symbol, needed in _PAGES
+            if query.q.lower() in name.lower() and (needed is None or permits(ORGANIZATION_ROLES, actor.role, needed))
         ]
         things = _things(finders, actor, query.q) if len(query.q) > 1 else ()
         return FindPage(query.q, [*pages, *things])

@@ -4,20 +4,23 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
 
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, Severity
 from keyturn.alarms.conditions.service import Attention, Conditions
 from keyturn.connections.store import Tried
 from keyturn.kit.actor import Actor
+from keyturn.pages.list_address import ListAddress, Pager
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.web.pages import Page, PageRoute, Pages, get, group
 from keyturn.web.schema.wire import ApiModel
 
 HOME = "/overview"
 OF_PROJECT = "/projects/{project_id}/overview"
-FIRST, MOST = 10, 500
-"""So many lines of a group are shown, and so many when it is asked for alone."""
+FIRST, ON_A_PAGE = 10, 50
+"""So many lines of a group are shown, and so many of its pages when it is asked for alone."""
 
 
 class Group(StrEnum):
@@ -100,7 +103,7 @@ class OverviewLine:
 
 @dataclass(frozen=True)
 class OverviewGroup:
-    """A part of the page. ``more`` is where the other ones are."""
+    """A part of the page. ``more`` is where the other lines are; ``pager`` leads through them where it is shown alone."""
 
     key: str
     title: str
@@ -108,6 +111,7 @@ class OverviewGroup:
     count: int
     lines: Sequence[OverviewLine]
     more: str
+    pager: Pager | None
 
 
 @dataclass(frozen=True)
@@ -133,9 +137,10 @@ class ProjectOverviewPage(OverviewPage):
 
 
 class OverviewQuery(ApiModel, rename=None):
-    """``show`` is one group, of which all is shown."""
+    """``show`` is one group, which is shown alone, page by page."""
 
     show: Group | None = None
+    page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
 
 
 def router(conditions: Conditions, heads: ProjectHeaders) -> Pages:
@@ -143,13 +148,13 @@ def router(conditions: Conditions, heads: ProjectHeaders) -> Pages:
 
     @get(HOME)
     def show_overview(actor: Actor, query: OverviewQuery) -> OverviewPage:
-        return OverviewPage(*_content(conditions.of(actor, None), query.show, HOME))
+        return OverviewPage(*_content(conditions.of(actor, None), query, HOME))
 
     @get(OF_PROJECT)
     def show_project(actor: Actor, project_id: str, query: OverviewQuery) -> ProjectOverviewPage:
         header = heads.project(actor, project_id)
         path = OF_PROJECT.format(project_id=header.id)
-        content = _content(replace(conditions.of(actor, project_id), projects={}), query.show, path)
+        content = _content(replace(conditions.of(actor, project_id), projects={}), query, path)
         return ProjectOverviewPage(*content, project=header)
 
     routes: list[PageRoute] = [show_overview, show_project]
@@ -159,28 +164,36 @@ def router(conditions: Conditions, heads: ProjectHeaders) -> Pages:
 Content = tuple[Sequence[OverviewGroup], Mapping[str, int], Tried, str, str]
 
 
-def _content(attention: Attention, show: Group | None, path: str) -> Content:
+def _content(attention: Attention, query: OverviewQuery, path: str) -> Content:
     """Return what both pages show. With ``show`` that group alone."""
     of_groups: dict[Group, list[Condition]] = {group: [] for group in Group}
     for one in attention.conditions:
         of_groups[LINES[one.kind][0]].append(one)
+    address = ListAddress(path, query, _PLAIN)
     groups = [
-        _group(group, found, attention.projects, path, alone=show is group)
+        _group(group, found, attention.projects, address, query)
         for group, found in of_groups.items()
-        if found and show in {None, group}
+        if found and query.show in {None, group}
     ]
     counts = Counter(one.severity.value for one in attention.conditions)
-    return groups, {severity.value: counts[severity.value] for severity in Severity}, attention.tried, show or "", path
+    found_counts = {severity.value: counts[severity.value] for severity in Severity}
+    return groups, found_counts, attention.tried, query.show or "", path
 
 
 def _group(
-    group: Group, found: Sequence[Condition], projects: Mapping[str, str], path: str, *, alone: bool
+    group: Group, found: Sequence[Condition], projects: Mapping[str, str], address: ListAddress, query: OverviewQuery
 ) -> OverviewGroup:
     title, text = _TITLES[group]
-    shown = found[: MOST if alone else FIRST]
+    pages = -(-len(found) // ON_A_PAGE)
+    page = min(query.page, pages)
+    first, size = ((page - 1) * ON_A_PAGE, ON_A_PAGE) if query.show else (0, FIRST)
     lines = [
         OverviewLine(one, LINES[one.kind][1], *_TONES[one.severity], projects.get(one.project or "", ""))
-        for one in shown
+        for one in found[first : first + size]
     ]
-    more = f"{path}?show={group.value}" if len(shown) < len(found) and not alone else ""
-    return OverviewGroup(group.value, title, text, len(found), lines, more)
+    more = "" if query.show or len(found) <= FIRST else address.at(show=group)
+    pager = address.pager(page, pages, ON_A_PAGE, len(lines), len(found)) if query.show else None
+    return OverviewGroup(group.value, title, text, len(found), lines, more, pager)
+
+
+_PLAIN = OverviewQuery()

@@ -3,36 +3,44 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
 from keyturn.alarms.conditions.domain import DAYS_BEFORE_END
 from keyturn.alarms.domain import Alarm, Rules
+from keyturn.alarms.search import AlarmMatches, AlarmQuery
 from keyturn.alarms.service import AlarmHistory, Alarms
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.clock import iso
+from keyturn.pages.list_address import ListAddress, Pager
 from keyturn.ports.clock import Clock
 from keyturn.web.pages import FormState, Page, Pages, Redirect, get, group, post
-from keyturn.web.schema.validate import NonEmpty, printable
+from keyturn.web.schema.validate import NonEmpty, Trimmed, printable
 from keyturn.web.schema.wire import ApiModel
 
 HERE = "/alarms"
+RESOLVED = f"{HERE}/resolved"
 Reason = Annotated[NonEmpty, printable, Meta(max_length=500)]
 
 
 @dataclass(frozen=True)
 class AlarmsPage(Page):
-    """``unknown``: nobody has looked yet, so that an empty list says nothing."""
+    """Without ``evaluated_at`` nobody has looked yet, so that an empty list says nothing."""
 
     template: ClassVar[str] = "alarms/list.html"
     compressed: ClassVar[bool] = True
     section: ClassVar[str] = "alarms"
 
-    alarms: Sequence[Alarm]
+    query: "ListQuery"
+    found: AlarmMatches
     resolved: bool
     evaluated_at: datetime | None
     admin: bool
+    path: str
+    chips: Sequence[tuple[str, str, bool]]
+    """Label and address of each status, and whether the list shows that alone."""
+    pager: Pager
 
     @property
     def tab(self) -> str:
@@ -65,6 +73,19 @@ class RulesPage(Page):
     tab: str = "rules"
 
 
+class ListQuery(ApiModel, rename=None):
+    """What the address of a list says."""
+
+    q: Annotated[Trimmed, Meta(max_length=200)] = ""
+    status: Literal["critical", "silenced", "mine"] | None = None
+    page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    size: Annotated[int, Meta(ge=1, le=100)] = 20
+
+
+STATUS_LABELS = {"critical": "Critical", "silenced": "Acknowledged or snoozed", "mine": "Mine"}
+_PLAIN = ListQuery()
+
+
 class AcknowledgeForm(ApiModel, rename=None):
     reason: Reason
 
@@ -95,13 +116,12 @@ def router(alarms: Alarms, clock: Clock) -> Pages:
     """Return the pages of alarms, and what can be done on them."""
 
     @get(HERE)
-    def show_alarms(actor: Actor) -> AlarmsPage:
-        return AlarmsPage(alarms.list(actor), False, alarms.evaluated_at(actor), actor.role is Role.ADMIN)
+    def show_alarms(actor: Actor, query: ListQuery) -> AlarmsPage:
+        return _list(alarms, actor, query, HERE, resolved=False)
 
-    @get(f"{HERE}/resolved")
-    def show_resolved(actor: Actor) -> AlarmsPage:
-        found = alarms.list(actor, resolved=True)
-        return AlarmsPage(found, True, alarms.evaluated_at(actor), actor.role is Role.ADMIN)
+    @get(RESOLVED)
+    def show_resolved(actor: Actor, query: ListQuery) -> AlarmsPage:
+        return _list(alarms, actor, query, RESOLVED, resolved=True)
 
     @get(f"{HERE}/one/{{alarm_id}}")
     def show_alarm(actor: Actor, alarm_id: str, form_state: FormState) -> AlarmPage:
@@ -134,3 +154,18 @@ def router(alarms: Alarms, clock: Clock) -> Pages:
         return Redirect(f"{HERE}/rules", toast="The rules were saved.")
 
     return group(show_alarms, show_resolved, show_alarm, acknowledge, snooze, reopen, show_rules, change_rules)
+
+
+def _list(alarms: Alarms, actor: Actor, query: ListQuery, path: str, *, resolved: bool) -> AlarmsPage:
+    wanted = AlarmQuery(resolved, None, query.q, query.status, query.page, query.size)
+    found, address = alarms.page(actor, wanted), ListAddress(path, query, _PLAIN)
+    return AlarmsPage(
+        query=query,
+        found=found,
+        resolved=resolved,
+        evaluated_at=alarms.evaluated_at(actor),
+        admin=actor.role is Role.ADMIN,
+        path=path,
+        chips=address.chips(STATUS_LABELS),
+        pager=address.pager(found.page, found.pages, query.size, len(found.alarms), found.total),
+    )

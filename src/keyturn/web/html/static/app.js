@@ -17,17 +17,24 @@ function keep(name, value) {
 // The server shows moments on this machine's clock once it knows the zone.
 keep("keyturn_zone", Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC");
 
+// What is said already stays for longer, and is not said twice.
 function toast(text) {
-  const made = document.createElement("div");
-  made.className = "toast";
-  made.textContent = text;
-  document.querySelector(".toasts").append(made);
-  leave(made);
+  let shown = [...document.querySelectorAll(".toast")].find((one) => one.textContent === text);
+  if (!shown) {
+    shown = document.createElement("div");
+    shown.className = "toast";
+    shown.textContent = text;
+    document.querySelector(".toasts").append(shown);
+  }
+  leave(shown);
 }
 
+const leaving = new WeakMap();
+
 function leave(shown) {
-  setTimeout(() => shown.classList.add("leaving"), 6000);
-  setTimeout(() => shown.remove(), 6400);
+  leaving.get(shown)?.forEach(clearTimeout);
+  shown.classList.remove("leaving");
+  leaving.set(shown, [setTimeout(() => shown.classList.add("leaving"), 6000), setTimeout(() => shown.remove(), 6400)]);
 }
 
 // --- dialogs --------------------------------------------------------------------------------------------------------
@@ -101,55 +108,98 @@ document.addEventListener("input", (event) => {
   const list = event.target.dataset?.filters;
   if (!list) return;
   const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+  let found = 0;
   each(`${list} > [data-text], ${list} tbody > [data-text]`, (one) => {
     one.hidden = !words.every((word) => one.dataset.text.includes(word));
+    found += !one.hidden;
   });
+  const none = event.target.dataset.saysNone;
+  if (none) document.querySelector(none).hidden = found > 0;
 });
 
-// A slash leads to the search of the page, as long as nobody is writing.
+// A slash leads to the search of the page, or of everything, as long as nobody is writing.
 const isWriting = (node) => node?.matches?.("input, textarea, select, [contenteditable]");
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target) || document.querySelector("dialog[open]")) return;
   const search = document.querySelector("[data-shortcut='/']");
-  if (search) {
-    event.preventDefault();
-    search.focus();
-    search.select();
-  }
+  if (!search && !palette) return;
+  event.preventDefault();
+  if (!search) return find();
+  search.focus();
+  search.select();
 });
 
 // --- finding anything -----------------------------------------------------------------------------------------------
 
 const palette = document.getElementById("palette");
+const finder = palette?.querySelector("input");
+let opensFirst = false;
 
 function find() {
   if (!palette.open) palette.showModal();
-  const input = palette.querySelector("input");
-  input.focus();
-  input.select();
-  htmx.trigger(input, "open");
+  finder.focus();
+  finder.select();
+  opensFirst = false;
+  htmx.trigger(finder, "open");
 }
+
+const choices = () => [...palette.querySelectorAll("[role=option]")];
+
+// The focus stays where one types; which of the links would be followed is told by the input.
+function choose(link) {
+  choices().forEach((one) => one.setAttribute("aria-selected", String(one === link)));
+  if (link) finder.setAttribute("aria-activedescendant", link.id);
+  else finder.removeAttribute("aria-activedescendant");
+  link?.scrollIntoView({ block: "nearest" });
+}
+
+// By itself what is found is a list of links, as on its own page: here it is what the input offers.
+function offer(list) {
+  list?.setAttribute("role", "listbox");
+  list?.setAttribute("aria-label", "Found");
+  list?.querySelectorAll("li").forEach((one) => one.setAttribute("role", "none"));
+  list?.querySelectorAll("a").forEach((link, number) => {
+    link.id = `found-${number}`;
+    link.setAttribute("role", "option");
+    link.tabIndex = -1;
+  });
+}
+
+palette?.addEventListener("htmx:afterSwap", (event) => {
+  offer(palette.querySelector(".found"));
+  const found = choices();
+  finder.setAttribute("aria-expanded", String(found.length > 0));
+  palette.querySelector("[role=status]").textContent = `${found.length} found`;
+  palette.dataset.found = new URL(event.detail.xhr.responseURL).searchParams.get("q") ?? "";
+  choose(found[0]);
+  if (opensFirst) found[0]?.click();
+  opensFirst = false;
+});
 
 document.addEventListener("keydown", (event) => {
   if (!palette) return;
   if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey) {
     event.preventDefault();
     find();
-    return;
   }
-  if (!palette.open) return;
-  const links = [...palette.querySelectorAll(".found a")];
-  const at = links.indexOf(document.activeElement);
+});
+
+finder?.addEventListener("keydown", (event) => {
+  const found = choices();
+  const at = found.findIndex((one) => one.getAttribute("aria-selected") === "true");
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (step && links.length) {
+  if (step && found.length) {
     event.preventDefault();
-    const next = at + step;
-    if (next < 0) palette.querySelector("input").focus();
-    else links[Math.min(next, links.length - 1)].focus();
-  } else if (event.key === "Enter" && at < 0 && links.length) {
+    choose(found[(at + step + found.length) % found.length]);
+  } else if (event.key === "Enter" && !event.isComposing) {
     event.preventDefault();
-    links[0].click();
+    // What was typed faster than it is found is waited for.
+    if (finder.value !== palette.dataset.found) opensFirst = true;
+    else found[at]?.click();
+  } else if (event.key === "Escape") {
+    event.preventDefault();
+    palette.close();
   }
 });
 
@@ -227,6 +277,14 @@ document.addEventListener("htmx:responseError", (event) => {
   toast(event.detail.xhr.status === 401 ? "Your session has ended. Sign in again." : "This did not work. Try again.");
 });
 document.addEventListener("htmx:sendError", () => toast("The server does not answer."));
+
+// What a page asks for by itself leads nobody away from what they are typing.
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  const { requestConfig, xhr } = event.detail;
+  if (requestConfig.triggeringEvent?.type !== "news" || !xhr.getResponseHeader("HX-Redirect")) return;
+  event.preventDefault();
+  toast("Your session has ended. Sign in again.");
+});
 
 function prepare(within) {
   each("[data-reveals]", (one) => (one.hidden = false), within);

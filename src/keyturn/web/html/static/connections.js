@@ -110,7 +110,12 @@ setInterval(() => {
 document.addEventListener("change", (event) => {
   const all = event.target.dataset?.ticks;
   if (all) document.querySelectorAll(`${all} [form=several]`).forEach((one) => (one.checked = event.target.checked));
-  if (all || event.target.matches("[form=several]")) {
-    document.getElementById("several").classList.toggle("any", Boolean(document.querySelector("[form=several]:checked")));
-  }
+  if (!all && !event.target.matches("[form=several]")) return;
+  const boxes = [...document.querySelectorAll("[form=several]")];
+  const chosen = boxes.filter((one) => one.checked).length;
+  document.getElementById("several").classList.toggle("any", chosen > 0);
+  document.querySelector("[data-chosen]").textContent = `${chosen} chosen:`;
+  const ticksAll = document.querySelector("[data-ticks]");
+  ticksAll.checked = chosen === boxes.length;
+  ticksAll.indeterminate = chosen > 0 && chosen < boxes.length;
 });

@@ -1,0 +1,129 @@
+"""Looking for alarms in the caller's transaction: one page of a list, and how many are open. Reads only.
+
+Who may see what an alarm is about sees the alarm, and so does its owner.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
+
+from keyturn.alarms import store
+from keyturn.alarms.domain import Alarm
+from keyturn.alarms.store import AlarmFilter
+from keyturn.audit.domain import SubjectKind
+from keyturn.authz import authorize
+from keyturn.authz.authorize import Scope
+from keyturn.authz.domain import Action
+from keyturn.db.unit import Tx
+from keyturn.kit.actor import Actor, Role
+
+_READ = {
+    SubjectKind.CONNECTION: Action.READ_CONNECTIONS,
+    SubjectKind.ROTATION: Action.READ_CONNECTIONS,
+    SubjectKind.SECRET_ROTATION: Action.READ_ROTATIONS,
+    SubjectKind.IDENTITY: Action.READ_IDENTITIES,
+}
+
+
+@dataclass(frozen=True)
+class AlarmQuery:
+    """What somebody looks for: open or resolved ones, the newest first. Pages count from 1."""
+
+    resolved: bool = False
+    project_id: str | None = None
+    text: str = ""
+    status: str | None = None
+    page: int = 1
+    size: int = 50
+
+
+@dataclass(frozen=True)
+class AlarmMatches:
+    """One page. ``total`` counts what matches, ``all`` what there is without the search."""
+
+    alarms: Sequence[Alarm]
+    total: int
+    all: int
+    page: int
+    pages: int
+
+
+class Placed(Protocol):
+    """What is known of an alarm where only who may see it is asked."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def subject_kind(self) -> str: ...
+    @property
+    def place(self) -> Scope: ...
+    @property
+    def owner_id(self) -> str | None: ...
+
+
+AnyPlaced = TypeVar("AnyPlaced", bound=Placed)
+
+
+def page(tx: Tx, actor: Actor, query: AlarmQuery) -> AlarmMatches:
+    """Return one page of what the actor may see; a page beyond the last one is the last one. Raises NotFound for a project."""
+    if query.project_id:
+        authorize.granted(tx, actor, Scope(actor.org_id, query.project_id))
+    base = replace(_sight(tx, actor), resolved=query.resolved, project_id=query.project_id)
+    criteria = replace(base, words=tuple(query.text.split()), status=query.status)
+    ids = _seen_ids(tx, actor, criteria)
+    total = store.count(tx, criteria) if ids is None else len(ids)
+    pages = max(1, -(-total // query.size))
+    number = min(max(1, query.page), pages)
+    first = (number - 1) * query.size
+    shown = (
+        store.page(tx, criteria, query.size, first) if ids is None else store.with_ids(tx, ids[first:][: query.size])
+    )
+    everything = _count(tx, actor, base) if criteria.words or criteria.status else total
+    return AlarmMatches(shown, total, everything, number, pages)
+
+
+def count_open(tx: Tx, actor: Actor) -> int:
+    """Return how many alarms of what the actor may see go on and are not silenced."""
+    if actor.role is Role.ADMIN:
+        return store.count_open(tx, actor.org_id)
+    return _count(tx, actor, replace(_sight(tx, actor), status="open"))
+
+
+def seen(tx: Tx, actor: Actor, alarms: Sequence[AnyPlaced]) -> list[AnyPlaced]:
+    """Return those of the alarms whose subject the actor may see: a statement for each kind of subject, at most."""
+    ids: set[str] = set()
+    for action in {_reading(alarm) for alarm in alarms}:
+        of_projects = [alarm for alarm in alarms if _reading(alarm) is action and alarm.place.project_id]
+        may = authorize.allowed_of(tx, actor, action, [alarm.place for alarm in of_projects])
+        ids |= {alarm.id for alarm, permitted in zip(of_projects, may, strict=True) if permitted}
+        if authorize.allowed(tx, actor, action, Scope(actor.org_id)):
+            ids |= {alarm.id for alarm in alarms if _reading(alarm) is action and not alarm.place.project_id}
+    return [alarm for alarm in alarms if alarm.id in ids or alarm.owner_id == actor.id]
+
+
+def _sight(tx: Tx, actor: Actor) -> AlarmFilter:
+    return AlarmFilter(actor.org_id, owner=actor.id, projects=authorize.projects_of(tx, actor))
+
+
+def _count(tx: Tx, actor: Actor, criteria: AlarmFilter) -> int:
+    ids = _seen_ids(tx, actor, criteria)
+    return store.count(tx, criteria) if ids is None else len(ids)
+
+
+def _seen_ids(tx: Tx, actor: Actor, criteria: AlarmFilter) -> Sequence[str] | None:
+    """Return the ids of those that match and the actor may see, in order; None: they may see all that match."""
+    if actor.role is Role.ADMIN:
+        return None
+    return [alarm.id for alarm in seen(tx, actor, store.places(tx, criteria))]
+
+
+def _reading(alarm: Placed) -> Action:
+    return _READ.get(kind_of(alarm), Action.MANAGE_USERS)  # of the server and its channels: for administrators
+
+
+def kind_of(alarm: Placed) -> SubjectKind:
+    """Return the kind of its subject: that of the organization for one that cannot be read."""
+    try:
+        return SubjectKind(alarm.subject_kind)
+    except ValueError:
+        return SubjectKind.ORGANIZATION
