@@ -9,8 +9,9 @@ from keyturn.authz.domain import Action
 from keyturn.connections import store
 from keyturn.connections.access import connection_for
 from keyturn.connections.domain import Connection
+from keyturn.connections.store import ConnectionFilter
 from keyturn.connections.stored import Stored
-from keyturn.db.unit import Database
+from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound
 from keyturn.kit.actor import Actor
 from keyturn.ports.provider import ApplicationPage, ApplicationSummary
@@ -53,13 +54,16 @@ class Connections:
     def available(self, actor: Actor, project_id: str | None) -> Sequence[Connection]:
         """Return what the actor may use (not only read) in the project: its own and the organization's."""
         with self._database.read() as tx:
-            organization = authorize.allowed(tx, actor, Action.CONNECT_CONNECTIONS, Scope(actor.org_id))
-            sight = Visibility(actor.org_id, organization, frozenset())
-            if project_id:
-                sight = replace(
-                    authorize.visible_in(tx, actor, project_id, Action.CONNECT_CONNECTIONS), organization=organization
-                )
-            return store.in_organization(tx, sight)
+            return store.in_organization(tx, _available(tx, actor, project_id))
+
+    def find_available(
+        self, actor: Actor, project_id: str, app: str, text: str, page: int, size: int
+    ) -> tuple[Sequence[Connection], int]:
+        """Return a page of what :meth:`available` returns of one app, by name, and how many match. Pages count from 1."""
+        with self._database.read() as tx:
+            sight = _available(tx, actor, project_id)
+            criteria = ConnectionFilter(sight, tuple(text.split()), app, limit=size, offset=(page - 1) * size)
+            return store.page(tx, criteria)
 
     def clients(self, actor: Actor, connection_id: str) -> Sequence[ApplicationSummary]:
         """List the applications that the connection can see, for choosing one."""
@@ -77,3 +81,10 @@ class Connections:
             connection = connection_for(tx, actor, connection_id, Action.CONNECT_CONNECTIONS)
         _, token = self._stored.sign_in(connection)
         return self._providers.of(connection.app).find_applications(connection.tenant, token, text.strip(), cursor)
+
+
+def _available(tx: Tx, actor: Actor, project_id: str | None) -> Visibility:
+    organization = authorize.allowed(tx, actor, Action.CONNECT_CONNECTIONS, Scope(actor.org_id))
+    if project_id is None:
+        return Visibility(actor.org_id, organization, frozenset())
+    return replace(authorize.visible_in(tx, actor, project_id, Action.CONNECT_CONNECTIONS), organization=organization)

@@ -77,6 +77,20 @@ def identities_of(tx: Tx, org_id: str) -> list[Identity]:
     return [_identity(row) for row in tx.rows(query)]
 
 
+def page_of_identities(
+    tx: Tx, org_id: str, words: Sequence[str], limit: int, offset: int
+) -> tuple[list[Identity], int]:
+    """Return some of the identities whose names have all these words, by name, and how many have."""
+    matching = _named(org_id, words)
+    query = _IDENTITY.where(*matching).order_by(sa.func.lower(identities.c.name), identities.c.id)
+    row = tx.one(sa.select(sa.func.count().label("n")).select_from(identities).where(*matching))
+    return [_identity(row) for row in tx.rows(query.limit(limit).offset(offset))], int(row["n"]) if row else 0
+
+
+def _named(org_id: str, words: Sequence[str]) -> list[sa.ColumnElement[bool]]:
+    return [identities.c.org_id == org_id, *(identities.c.name.icontains(word, autoescape=True) for word in words)]
+
+
 def count_identities(tx: Tx, org_id: str) -> int:
     row = tx.one(sa.select(sa.func.count().label("n")).where(identities.c.org_id == org_id))
     return int(row["n"]) if row else 0

@@ -184,13 +184,13 @@ class Inventories:
 
     # --- switching ----------------------------------------------------------------------------------------------------
 
-    def switchable(self, actor: Actor) -> Sequence[Connection]:
-        """Return the connections for which the actor may switch it on, and nobody has."""
+    def switchable(self, actor: Actor, most: int) -> Sequence[Connection]:
+        """Return the first connections, by name, for which the actor may switch it on, and nobody has."""
         with self._database.read() as tx:
             on = {each.connection_id for each in store.switched_on_in(tx, actor.org_id)}
-            others = [
-                each for each in connections.in_organization(tx, authorize.visible(tx, actor)) if each.id not in on
-            ]
+            sight = authorize.visible(tx, actor)
+            found, _ = connections.page(tx, connections.ConnectionFilter(sight, limit=most + len(on)))
+            others = [each for each in found if each.id not in on]
             scopes = [Scope(actor.org_id, each.project_id, connection_id=each.id) for each in others]
             may = _allowed(tx, actor, Action.EDIT_CONNECTIONS, scopes)
             return [each for each, edits in zip(others, may, strict=True) if edits]

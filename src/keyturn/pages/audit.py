@@ -196,9 +196,9 @@ def _people(actor: Actor, access: Access) -> list[str]:
     """Return names of users and machine identities to choose from, some of them where there are many."""
     names = []
     if permits(ORGANIZATION_ROLES, actor.role, Action.READ_USERS):
-        names += [user.email for user in access.users.list(actor)]
+        names += [email for _, email in access.users.addresses(actor, SUGGESTED)]
     if permits(ORGANIZATION_ROLES, actor.role, Action.READ_IDENTITIES):
-        names += [identity.name for identity in access.identities.list(actor)]
+        names += [identity.name for identity in access.identities.page(actor, "", 1, SUGGESTED)[0]]
     return names[:SUGGESTED]
 
 

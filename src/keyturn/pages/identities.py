@@ -11,7 +11,7 @@ from keyturn.accounts.service import Access
 from keyturn.api.fields import Name
 from keyturn.authz.domain import ORGANIZATION_ROLES, Action, at_most, permits
 from keyturn.errors import NotFound
-from keyturn.identities.bindings import OidcBinding
+from keyturn.identities.bindings import METHODS, OidcBinding
 from keyturn.identities.domain import (
     LONGEST_TTL,
     Identity,
@@ -24,6 +24,7 @@ from keyturn.identities.domain import (
 )
 from keyturn.identities.token_auth import TokenAuth
 from keyturn.kit.actor import Actor, Role
+from keyturn.pages.list_address import ListAddress, Pager
 from keyturn.pages.token_auths import method_routes
 from keyturn.ports.clock import Clock
 from keyturn.projects.domain import GivenRole, ProjectRef
@@ -36,6 +37,7 @@ from keyturn.web.schema.wire import ApiModel
 HERE = "/organization/identities"
 ONE = f"{HERE}/{{identity_id}}"
 DAY = 86_400
+ON_A_PAGE = 50
 MOST_JOINABLE = 200
 """Projects to choose from; others are found on their own pages."""
 
@@ -47,9 +49,29 @@ class IdentitiesPage(Page):
     section: ClassVar[str] = "identities"
 
     identities: Sequence[Identity]
+    query: "ListQuery"
+    filtered: bool
+    pager: Pager
     may_manage: bool
     own_role: Role
     form_state: FormState
+
+    def ways(self, identity: Identity) -> Sequence[str]:
+        """Return how the identity signs in, in the words of its page."""
+        return [_TITLES.get(method, method) for method in identity.auth_methods]
+
+
+class ListQuery(ApiModel, rename=None):
+    """What the address of the list says."""
+
+    q: Annotated[Trimmed, Meta(max_length=200)] = ""
+    page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+
+
+_PLAIN = ListQuery()
+_TITLES = {"universal-auth": "Universal Auth", "token-auth": "Token"} | {
+    method: binding.title for method, binding in METHODS.items()
+}
 
 
 @dataclass(frozen=True)
@@ -213,9 +235,12 @@ class IdentityPages:
 
 def _list(pages: IdentityPages) -> list[PageRoute]:
     @get(HERE)
-    def show_identities(actor: Actor, form_state: FormState) -> IdentitiesPage:
+    def show_identities(actor: Actor, query: ListQuery, form_state: FormState) -> IdentitiesPage:
         may = permits(ORGANIZATION_ROLES, actor.role, Action.MANAGE_IDENTITIES)
-        return IdentitiesPage(pages.access.identities.list(actor), may, actor.role, form_state)
+        found, total = pages.access.identities.page(actor, query.q, query.page, ON_A_PAGE)
+        address = ListAddress(HERE, query, _PLAIN)
+        pager = address.pager(query.page, -(-total // ON_A_PAGE), ON_A_PAGE, len(found), total)
+        return IdentitiesPage(found, query, bool(query.q or query.page > 1), pager, may, actor.role, form_state)
 
     @post(HERE, form_page=show_identities)
     def create_identity(actor: Actor, form: NewIdentityForm) -> Redirect:

@@ -8,13 +8,13 @@ from urllib.parse import urlencode
 
 from msgspec import Meta
 
-from keyturn.connections.domain import Connection
 from keyturn.inventory.domain import MEANINGS, Finding, InventoryFilter, NotObservable, Origin, Owners, Row, Sort
 from keyturn.inventory.export import age_in_days
 from keyturn.inventory.list_store import Slice
 from keyturn.inventory.plan import Phase
 from keyturn.inventory.service import Inventories, InventoryPage, TenantView
 from keyturn.kit.actor import Actor
+from keyturn.pages.choices import MOST, Choice, choice_of
 from keyturn.pages.project_header import ProjectHeaders
 from keyturn.ports.clock import Clock
 from keyturn.ports.inventory import KeyKind, ObjectKind
@@ -117,7 +117,7 @@ class InventoryHomePage(Page):
 
     tenants: Sequence[TenantView]
     phases: Mapping[Phase, str]
-    switchable: Sequence[Connection]
+    switchable: Choice
     form_state: FormState
 
 
@@ -204,7 +204,8 @@ def router(inventories: Inventories, heads: ProjectHeaders, clock: Clock) -> Pag
 
     @get(HOME)
     def show_inventories(actor: Actor, form_state: FormState) -> InventoryHomePage:
-        return InventoryHomePage(inventories.tenants(actor), PHASE_LABELS, inventories.switchable(actor), form_state)
+        found = [(one.id, f"{one.name}, tenant {one.tenant_id}") for one in inventories.switchable(actor, MOST + 1)]
+        return InventoryHomePage(inventories.tenants(actor), PHASE_LABELS, choice_of(found), form_state)
 
     @post(HOME + "/switch", form_page=show_inventories)
     def switch_inventory(actor: Actor, form: SwitchForm) -> Redirect:

@@ -83,6 +83,13 @@ LINES: Mapping[ConditionKind, tuple[Group, str]] = {
     K.TENANT_CREDENTIAL_ENDS: (Group.ENDING, "See which"),
 }
 """Where each kind is shown, and what its button says."""
+
+
+def button_of(kind: str) -> str:
+    """Return what the button says of an alarm: the same as that of its condition, also for one of another version."""
+    return LINES[ConditionKind(kind)][1] if kind in set(ConditionKind) else "Open"
+
+
 _TONES = {
     Severity.CRITICAL: ("bad", "warning"),
     Severity.WARNING: ("warn", "warning"),

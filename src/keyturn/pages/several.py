@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from keyturn.errors import KeyturnError
+from keyturn.pages.choices import NO_CHOICE, Choice
+from keyturn.web.html.forms import EMPTY, FormState
 from keyturn.web.schema.validate import Trimmed
 from keyturn.web.schema.wire import ApiModel
 
@@ -26,7 +28,7 @@ class SeveralForm(ApiModel, rename=None):
     act: Literal["rotate", "pause", "resume", "owner"] = "rotate"
     id: Annotated[list[Annotated[Trimmed, Meta(max_length=36)]], Meta(max_length=MOST)] = []  # noqa: RUF012 - a default of msgspec, copied
     back: Annotated[Trimmed, Meta(max_length=2000)] = "/overview"
-    owner: Annotated[Trimmed, Meta(max_length=36)] = ""
+    owner: Annotated[Trimmed, Meta(max_length=320)] = ""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class Several:
     outcomes: Sequence[Outcome]
     asked: bool
     """Whether it is still to be confirmed."""
-    people: Sequence[tuple[str, str]] = ()
+    people: Choice = NO_CHOICE
+    form_state: FormState = EMPTY
 
     @property
     def title(self) -> str:

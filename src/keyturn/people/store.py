@@ -57,6 +57,18 @@ def users_of(tx: Tx, org_id: str) -> list[User]:
     return [_user(row) for row in tx.rows(sa.select(users).where(users.c.org_id == org_id).order_by(users.c.email))]
 
 
+def addresses(tx: Tx, org_id: str, limit: int) -> list[tuple[str, str]]:
+    """Return id and address of the first users by address, without those who are disabled."""
+    query = sa.select(users.c.id, users.c.email).where(users.c.org_id == org_id, users.c.disabled_at.is_(None))
+    return [(row["id"], row["email"]) for row in tx.rows(query.order_by(users.c.email).limit(limit))]
+
+
+def id_of_address(tx: Tx, org_id: str, email: str) -> str | None:
+    """Return the id of the user of the organization with this address."""
+    row = tx.one(sa.select(users.c.id).where(users.c.org_id == org_id, users.c.email == email))
+    return str(row["id"]) if row else None
+
+
 def count_users(tx: Tx, org_id: str) -> int:
     query = sa.select(sa.func.count()).where(users.c.org_id == org_id)
     return int(tx.connection.execute(query).scalar_one())

@@ -127,6 +127,18 @@ class Users:
             require(tx, actor, Action.READ_USERS, Scope(actor.org_id))
             return store.users_of(tx, actor.org_id)
 
+    def addresses(self, actor: Actor, limit: int) -> Sequence[tuple[str, str]]:
+        """Return id and address of the first users who are not disabled, by address, to choose from."""
+        with self._database.read() as tx:
+            require(tx, actor, Action.READ_USERS, Scope(actor.org_id))
+            return store.addresses(tx, actor.org_id, limit)
+
+    def id_of(self, actor: Actor, email: str) -> str | None:
+        """Return the id of the user with this address; None: there is none."""
+        with self._database.read() as tx:
+            require(tx, actor, Action.READ_USERS, Scope(actor.org_id))
+            return store.id_of_address(tx, actor.org_id, email.strip().lower())
+
     def me(self, actor: Actor) -> User:
         """Return the caller. Raises NotFound when the caller is no person."""
         with self._database.read() as tx:

@@ -14,6 +14,7 @@ from keyturn.alarms.service import AlarmHistory, Alarms
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.clock import iso
 from keyturn.pages.list_address import ListAddress, Pager
+from keyturn.pages.overview import button_of
 from keyturn.ports.clock import Clock
 from keyturn.web.pages import FormState, Page, Pages, Redirect, get, group, post
 from keyturn.web.schema.validate import NonEmpty, Trimmed, printable
@@ -59,6 +60,10 @@ class AlarmPage(Page):
     @property
     def alarm(self) -> Alarm:
         return self.history.alarm
+
+    @property
+    def button(self) -> str:
+        return button_of(self.alarm.kind)
 
 
 @dataclass(frozen=True)

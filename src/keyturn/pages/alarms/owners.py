@@ -1,6 +1,5 @@
 """Who answers for a connection or a secret rotation: shown and changed on a page of its own."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -8,7 +7,8 @@ from msgspec import Meta
 
 from keyturn.kit.actor import Actor
 from keyturn.ownership.domain import Owned, Owner
-from keyturn.pages.owner_choice import OwnerChoice
+from keyturn.pages.choices import Choice
+from keyturn.pages.owner_choice import OwnerChoice, value_of
 from keyturn.web.pages import FormState, Page, Pages, Redirect, get, group, post
 from keyturn.web.schema.validate import Trimmed, printable
 from keyturn.web.schema.wire import ApiModel
@@ -16,8 +16,6 @@ from keyturn.web.schema.wire import ApiModel
 
 @dataclass(frozen=True)
 class OwnerPage(Page):
-    """``people`` are ids and addresses to choose from: all users for those who may see them, else oneself and who it is."""
-
     template: ClassVar[str] = "alarms/owner.html"
     section: ClassVar[str] = "alarms"
 
@@ -25,7 +23,9 @@ class OwnerPage(Page):
     here: str
     back: str
     owner: Owner
-    people: Sequence[tuple[str, str]]
+    people: Choice
+    chosen: str
+    """Who is chosen of these."""
     form_state: FormState
 
 
@@ -46,10 +46,11 @@ def router(choice: OwnerChoice) -> Pages:
             else ("secret rotation", f"/secret-rotations/{owned_id}")
         )
         people = choice.people(actor, owner)
-        return OwnerPage(thing, f"/owners/{kind.value}s/{owned_id}", back, owner, people, form_state)
+        chosen = "" if owner.left or not owner.user_id else value_of(people, owner.user_id, owner.email)
+        return OwnerPage(thing, f"/owners/{kind.value}s/{owned_id}", back, owner, people, chosen, form_state)
 
     def change(actor: Actor, kind: Owned, owned_id: str, form: OwnerForm) -> Redirect:
-        owner = owners.change(actor, kind, owned_id, form.user_id or None, form.contact or None)
+        owner = owners.change(actor, kind, owned_id, choice.user_id(actor, form.user_id) or None, form.contact or None)
         toast = f"{owner.email} answers for it now." if owner.email else "Administrators answer for it now."
         return Redirect(f"/owners/{kind.value}s/{owned_id}", toast=toast)
 

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from keyturn.api.connections.schemas import values_of
 from keyturn.api.connections.sign_in_schemas import StartSignIn
 from keyturn.authz.domain import Action
@@ -14,6 +16,7 @@ from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.kit.moments import in_zone, utc_of
 from keyturn.kit.secret import Plaintext
+from keyturn.pages.choices import Choice
 from keyturn.pages.connections.forms import ConnectionForm, creation_of, form_state_of, method_in, read
 from keyturn.pages.connections.urls import (
     OF_ORGANIZATION,
@@ -23,6 +26,7 @@ from keyturn.pages.connections.urls import (
     PageScope,
     connection_path,
 )
+from keyturn.pages.owner_choice import value_of
 from keyturn.ports.fields import AskedWhere, Field
 from keyturn.ports.manifest import Manifest
 from keyturn.ports.sign_in import AppProvider, SignInMethod
@@ -62,7 +66,7 @@ class NewPage(PageOfPlace):
     zone: str
     zones: Sequence[str]
     candidates: Sequence[Mapping[str, Any]]
-    people: Sequence[tuple[str, str]]
+    people: Choice
     """Who may answer for it; ``viewer`` does, unless somebody else is chosen."""
     viewer: str
 
@@ -109,7 +113,7 @@ def new_page(
             code="access.forbidden",
             fix="Ask an admin for the role that may.",
         )
-    methods = provider.methods
+    methods, people = provider.methods, pages.owner.people(actor)
     usual = next((method.key for method in methods if pages.oauth or not method.browser), "")
     return NewPage(
         place=scope,
@@ -127,8 +131,8 @@ def new_page(
         zone=zone.key,
         zones=sorted(zones.names()),
         candidates=candidates,
-        people=pages.owner.people(actor),
-        viewer=actor.id or "",
+        people=people,
+        viewer=value_of(people, actor.id or "", actor.name),
     )
 
 
@@ -167,7 +171,8 @@ def _create(
         if types.sign_in and method.browser:
             pages.require_site(visitor.origin, path)
             return Redirect(_authorize_url(pages, actor, scope, form, types.sign_in, visitor.session))
-        request = creation_of(form, types, scope.project_id)
+        named = msgspec.structs.replace(form, owner_id=pages.owner.user_id(actor, form.owner_id))
+        request = creation_of(named, types, scope.project_id)
         schedule = request.schedule()
         connection = pages.rotations.create(actor, request.command(), schedule, move_along=form.move_others_along)
     except NOT_IN_FORMS:
@@ -209,7 +214,7 @@ def _authorize_url(
             "tenantId": tenant_id or None,
             "projectId": scope.project_id,
             "returnTo": scope.list_path,
-            "owner": {"userId": form.owner_id} if form.owner_id else None,
+            "owner": {"userId": pages.owner.user_id(actor, form.owner_id)} if form.owner_id else None,
         },
     )
     return pages.sign_ins.begin(actor, session, request.command()).url

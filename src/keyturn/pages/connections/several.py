@@ -8,6 +8,7 @@ from typing import ClassVar
 from keyturn.connections.flow import check_return_path
 from keyturn.kit.actor import Actor
 from keyturn.ownership.domain import Owned
+from keyturn.pages.choices import NO_CHOICE, Choice
 from keyturn.pages.connections.urls import OF_ORGANIZATION, ConnectionPages, PageOfPlace, connection_path
 from keyturn.pages.several import Outcome, Several, SeveralForm, done_with
 from keyturn.rotations.commands import ConnectionChange
@@ -26,7 +27,7 @@ class SeveralPage(PageOfPlace):
 def routes(pages: ConnectionPages) -> list[PageRoute]:
     @get(SEVERAL)
     def confirm(actor: Actor, query: SeveralForm) -> SeveralPage:
-        people = pages.owner.people(actor) if query.act == "owner" else ()
+        people = pages.owner.people(actor) if query.act == "owner" else NO_CHOICE
         return _page(pages, actor, query, _named(pages, actor, query), asked=True, people=people)
 
     @post(SEVERAL)
@@ -59,7 +60,7 @@ def _page(
     outcomes: Sequence[Outcome],
     *,
     asked: bool,
-    people: Sequence[tuple[str, str]] = (),
+    people: Choice = NO_CHOICE,
 ) -> SeveralPage:
     several = Several(form.act, "connection", SEVERAL, form.back, outcomes, asked, people)
     return SeveralPage(pages.place(actor, None), several)

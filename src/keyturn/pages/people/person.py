@@ -1,7 +1,7 @@
 """One user: whether and how they sign in, what an admin does about it, and what becomes of what they leave."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from keyturn.accounts.service import Access
@@ -10,6 +10,8 @@ from keyturn.api.fields import Secret
 from keyturn.authz.domain import at_most
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.counting import counted
+from keyturn.pages.choices import Choice
+from keyturn.pages.owner_choice import people_of, user_id_of, value_of
 from keyturn.pages.people.members import link_page
 from keyturn.pages.people.settings import SessionShown, session_shown
 from keyturn.people.administration import PersonState
@@ -33,7 +35,7 @@ class PersonPage(Page):
     state: PersonState
     leaving: Leaving
     sessions: Sequence[SessionShown]
-    heirs: Sequence[tuple[str, str]]
+    heirs: Choice
     own: bool
     manageable: bool
     own_role: Role
@@ -65,7 +67,7 @@ def router(leavers: Leavers, access: Access, invitations: Invitations) -> Pages:
         *_signing_in(access, page),
         *_links(invitations, page),
         *_sessions(access, page),
-        *_leaving(leavers, page),
+        *_leaving(leavers, access, page),
     )
 
 
@@ -73,11 +75,9 @@ def _page(leavers: Leavers, access: Access) -> PageRoute:
     @get(ONE)
     def show_person(actor: Actor, user_id: str, form_state: FormState) -> PersonPage:
         leaving = leavers.of(actor, user_id)
-        heirs = [
-            (user.id, user.email)
-            for user in access.users.list(actor)
-            if user.disabled_at is None and user.id != user_id
-        ]
+        people = people_of(access, actor)
+        own = value_of(people, user_id, leaving.user.email)
+        heirs = replace(people, options=[each for each in people.options if each[0] != own])
         return PersonPage(
             access.administration.person(actor, user_id),
             leaving,
@@ -147,10 +147,10 @@ def _sessions(access: Access, page: PageRoute) -> list[PageRoute]:
     return [end_sessions, end_session]
 
 
-def _leaving(leavers: Leavers, page: PageRoute) -> list[PageRoute]:
+def _leaving(leavers: Leavers, access: Access, page: PageRoute) -> list[PageRoute]:
     @post(f"{ONE}/disable", form_page=page)
     def disable(actor: Actor, user_id: str, form: LeaveForm) -> Redirect:
-        left = leavers.disable(actor, user_id, form.new_owner or None)
+        left = leavers.disable(actor, user_id, user_id_of(access, actor, form.new_owner) or None)
         return _back(user_id, f"{left.user.email} is disabled.{_handed_over(left)}")
 
     @post(f"{ONE}/enable", form_page=page)
@@ -161,7 +161,7 @@ def _leaving(leavers: Leavers, page: PageRoute) -> list[PageRoute]:
     @post(f"{ONE}/delete", form_page=page)
     def delete_user(actor: Actor, user_id: str, form: DeleteUserForm) -> Redirect:
         require_typed(form.confirm, leavers.of(actor, user_id).user.email)
-        left = leavers.delete(actor, user_id, form.new_owner or None)
+        left = leavers.delete(actor, user_id, user_id_of(access, actor, form.new_owner) or None)
         return Redirect(MEMBERS, toast=f"{left.user.email} was deleted.{_handed_over(left)}")
 
     return [disable, enable, delete_user]

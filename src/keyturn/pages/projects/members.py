@@ -8,11 +8,10 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from keyturn.accounts.service import Access
-from keyturn.identities.domain import Identity
 from keyturn.kit.actor import Actor, ActorKind, Role
+from keyturn.pages.choices import MOST, Choice, choice_of
 from keyturn.pages.list_address import ListAddress, Pager
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
-from keyturn.people.domain import User
 from keyturn.ports.clock import Clock
 from keyturn.projects.domain import GivenRole, Member, MemberRole
 from keyturn.projects.role_domain import MOST_OF_MEMBER, ProjectRole
@@ -34,8 +33,8 @@ class MembersPage(Page):
     query: "MembersQuery"
     people: "Shown"
     identities: "Shown"
-    others: Sequence[User]
-    machines: Sequence[Identity]
+    others: Choice
+    machines: Choice
     roles: Sequence[ProjectRole]
     now: datetime
     form_state: FormState
@@ -114,14 +113,16 @@ def router(projects: Projects, access: Access, heads: ProjectHeaders, clock: Clo
         people = projects.members.list(actor, project_id, ActorKind.USER)
         identities = projects.members.list(actor, project_id, ActorKind.IDENTITY)
         address = ListAddress(f"/projects/{project_id}/members", query, MembersQuery())
+        users = access.users.addresses(actor, len(people) + MOST + 1)
+        machines, _ = access.identities.page(actor, "", 1, len(identities) + MOST + 1)
         inside = {member.member_id for member in (*people, *identities)}
         return MembersPage(
             head,
             query,
             shown(people, query, "people", address, form_state),
             shown(identities, query, "identities", address, form_state),
-            [user for user in access.users.list(actor) if user.id not in inside],
-            [identity for identity in access.identities.list(actor) if identity.id not in inside],
+            choice_of([(email, email) for user_id, email in users if user_id not in inside]),
+            choice_of([(each.id, each.name) for each in machines if each.id not in inside]),
             projects.roles.list(actor, project_id),
             clock.now(),
             form_state,

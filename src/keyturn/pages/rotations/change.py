@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from keyturn.connections.domain import Connection
 from keyturn.errors import Forbidden, KeyturnError
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
+from keyturn.pages.choices import MOST, Choice, choice_of
 from keyturn.pages.rotations.create import APP
 from keyturn.pages.rotations.forms import RotationForm, form_of, form_state_of, rotation_change
 from keyturn.pages.rotations.urls import ONE, PageOfRotations, RotationPages, rotation_path
@@ -20,7 +20,7 @@ class EditPage(PageOfRotations):
     template: ClassVar[str] = "rotations/edit.html"
 
     view: SecretRotationView
-    connections: Sequence[Connection]
+    connections: Choice
     zones: Sequence[str]
     form_state: FormState
 
@@ -52,13 +52,14 @@ def _page(pages: RotationPages, actor: Actor, rotation_id: str, form_state: Form
             fix="Ask an admin of the project for the role that may.",
         )
     path = rotation_path(rotation_id, "edit")
-    available = [each for each in pages.connections.available(actor, project.id) if each.app == APP]
-    if all(each.id != view.connection.id for each in available):
-        available.insert(0, view.connection)
+    found, _ = pages.connections.find_available(actor, project.id, APP, "", 1, MOST + 1)
+    available = [(each.id, each.name) for each in found]
+    if view.connection.id not in dict(available):
+        available.insert(0, (view.connection.id, view.connection.name))
     return EditPage(
         project=project,
         view=view,
-        connections=available,
+        connections=choice_of(available),
         zones=sorted(zones.names()),
         form_state=form_state if form_state.sent else form_state_of(path, form_of(view)),
     )

@@ -17,7 +17,10 @@ from keyturn.connections.domain import Connection
 from keyturn.errors import Forbidden, KeyturnError, Upstream
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
+from keyturn.pages.choices import Choice
 from keyturn.pages.connections.create import midnight_utc
+from keyturn.pages.list_address import ListAddress, Pager
+from keyturn.pages.owner_choice import value_of
 from keyturn.pages.project_header import ProjectHeader
 from keyturn.pages.rotations.forms import NewRotationForm, form_state_of, new_rotation, values_of
 from keyturn.pages.rotations.plans import PlanInWords, folder, of_new
@@ -36,6 +39,7 @@ from keyturn.web.schema.wire import ApiModel
 
 NEW = OF_PROJECT + "/new"
 APP = "azure-client-secrets"
+ON_A_PAGE = 20
 SHOWN_COMING = 5
 _NO_APPLICATIONS = ApplicationPage(())
 
@@ -48,6 +52,7 @@ class StepQuery(ApiModel, rename=None):
     client: Uuid | None = None
     q: Annotated[Trimmed, Meta(max_length=200)] = ""
     cursor: Annotated[str, Meta(max_length=4000)] | None = None
+    page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,9 @@ class ConnectionStep(PageOfStep):
     template: ClassVar[str] = "rotations/new_connection.html"
     step: ClassVar[int] = 1
 
+    query: StepQuery
     connections: Sequence[Connection]
+    pager: Pager
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ class DetailsStep(PageOfStep):
     application: ApplicationListing
     environments: Sequence[Environment]
     zones: Sequence[str]
-    people: Sequence[tuple[str, str]]
+    people: Choice
     """Who may answer for it."""
     form_state: FormState
 
@@ -129,8 +136,7 @@ def routes(pages: RotationPages) -> list[PageRoute]:
     ) -> PageOfStep:
         project = _creatable(pages, actor, project_id)
         if query.connection is None:
-            available = pages.connections.available(actor, project_id)
-            return ConnectionStep(project, [each for each in available if each.app == APP])
+            return _connections(pages, actor, project, query)
         connection = pages.connections.get(actor, query.connection)
         if query.application is None or query.client is None:
             return _applications(pages, actor, project, connection, query)
@@ -146,7 +152,7 @@ def routes(pages: RotationPages) -> list[PageRoute]:
     def create_rotation(actor: Actor, project_id: str, form: NewRotationForm) -> Outcome:
         project = _creatable(pages, actor, project_id)
         try:
-            begun = pages.rotations.create(actor, new_rotation(form, project_id).command())
+            begun = pages.rotations.create(actor, new_rotation(_named(pages, actor, form), project_id).command())
         except KeyturnError as error:
             return _again(pages, actor, project, form, error)
         # The first rotation has begun: it is watched on the page of its own.
@@ -171,6 +177,13 @@ def _creatable(pages: RotationPages, actor: Actor, project_id: str) -> ProjectHe
 
 
 # --- the steps --------------------------------------------------------------------------------------------------------
+
+
+def _connections(pages: RotationPages, actor: Actor, project: ProjectHeader, query: StepQuery) -> ConnectionStep:
+    found, total = pages.connections.find_available(actor, project.id, APP, query.q, query.page, ON_A_PAGE)
+    address = ListAddress(_path(project.id), query, StepQuery())
+    pager = address.pager(query.page, -(-total // ON_A_PAGE), ON_A_PAGE, len(found), total)
+    return ConnectionStep(project, query, found, pager)
 
 
 def _applications(
@@ -215,7 +228,7 @@ def _usual(
         object_id=object_id,
         client_id=client_id,
         secret_path="/",  # noqa: S106 - a folder
-        owner_id=actor.id or "",
+        owner_id=value_of(pages.owner.people(actor), actor.id or "", actor.name),
     )
     return msgspec.structs.replace(form, **ticks())
 
@@ -242,9 +255,14 @@ def _details(
     )
 
 
+def _named(pages: RotationPages, actor: Actor, form: NewRotationForm) -> NewRotationForm:
+    """Return the form with the id of the owner, also where an address was typed. Raises Refused."""
+    return msgspec.structs.replace(form, owner_id=pages.owner.user_id(actor, form.owner_id))
+
+
 def _reviewed(pages: RotationPages, actor: Actor, project: ProjectHeader, form: NewRotationForm) -> Outcome:
     try:
-        new = new_rotation(form, project.id).command()
+        new = new_rotation(_named(pages, actor, form), project.id).command()
         plan = pages.plans.of_new(actor, new)
     except KeyturnError as error:
         return _again(pages, actor, project, form, error)

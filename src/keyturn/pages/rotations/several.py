@@ -1,6 +1,5 @@
 """Something done with several secret rotations of a list."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -8,6 +7,7 @@ from typing import ClassVar
 from keyturn.connections.flow import check_return_path
 from keyturn.kit.actor import Actor
 from keyturn.ownership.domain import Owned
+from keyturn.pages.choices import NO_CHOICE, Choice
 from keyturn.pages.rotations.urls import OF_PROJECT, PageOfRotations, RotationPages, rotation_path
 from keyturn.pages.several import Outcome, Several, SeveralForm, done_with
 from keyturn.rotations.commands import SecretRotationChange
@@ -26,7 +26,7 @@ class SeveralRotationsPage(PageOfRotations):
 def routes(pages: RotationPages) -> list[PageRoute]:
     @get(SEVERAL)
     def confirm_several(actor: Actor, project_id: str, query: SeveralForm) -> SeveralRotationsPage:
-        people = pages.owner.people(actor) if query.act == "owner" else ()
+        people = pages.owner.people(actor) if query.act == "owner" else NO_CHOICE
         return _page(pages, actor, project_id, query, _named(pages, actor, query), asked=True, people=people)
 
     @post(SEVERAL)
@@ -61,7 +61,7 @@ def _page(
     outcomes: list[Outcome],
     *,
     asked: bool,
-    people: Sequence[tuple[str, str]] = (),
+    people: Choice = NO_CHOICE,
 ) -> SeveralRotationsPage:
     several = Several(form.act, "rotation", SEVERAL.format(project_id=project_id), form.back, outcomes, asked, people)
     return SeveralRotationsPage(pages.project(actor, project_id), several)

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
@@ -135,6 +135,7 @@ def environment(folders: tuple[Path, ...] = ()) -> "Environment":
         "iso": iso,
         "ago": ago,
         "day": day,
+        "date": date_of,
         "second": second,
         "nearness": nearness,
     }
@@ -178,6 +179,11 @@ def day(moment: datetime, zone: ZoneInfo) -> str:
         return _UNREADABLE
     here = in_zone(moment, zone)
     return f"{here.day} {here:%b %Y}"
+
+
+def date_of(found: date) -> str:
+    """Return a day of the calendar as :func:`day` shows that of a moment."""
+    return f"{found.day} {found:%b %Y}"
 
 
 def utc(moment: datetime) -> str:
