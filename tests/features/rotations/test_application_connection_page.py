@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from keyturn.kit.actor import Role
+from keyturn.rotations.overviews import NAMED
+from keyturn.secrets.mapped import SecretNames
 from tests.databases import sqlite_database
 from tests.features.accounts.people import person
 from tests.features.rotations.applications import make_applications
@@ -38,6 +40,19 @@ def test_what_is_rotated_through_a_connection(tmp_path: Path) -> None:
             assert "Rotates 1 secret of applications" in page
             assert "1 you may not see" in " ".join(page.split())
             assert name not in page
+
+
+def test_of_many_that_go_through_a_connection_the_first_are_named(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database:
+        scene = make_applications(database, signer_rotates=False)
+        for number in range(NAMED + 2):
+            new = scene.new(None, name=f"shop-{number:02}", names=SecretNames(f"ID_{number}", f"SECRET_{number}"))
+            scene.use_cases.create(scene.actor, new)
+        with page_desk(scene, tmp_path) as web:
+            page = web.page(f"/app-connections/{scene.signer.id}")
+            assert f"Rotates {NAMED + 2} secrets of applications" in page
+            assert (f"shop-{NAMED - 1:02}" in page, f"shop-{NAMED:02}" in page) == (True, False)
+            assert "And 2 more." in page
 
 
 def test_earlier_rotations_are_a_click_away(tmp_path: Path) -> None:

@@ -95,14 +95,18 @@ class SecretRotationRef:
 
 @dataclass(frozen=True)
 class RotatedThrough:
-    """The secret rotations whose applications are rotated through a connection. ``hidden`` is how many the actor may not see."""
+    """The secret rotations whose applications are rotated through a connection. ``hidden`` is how many the actor may not see.
+
+    ``more`` is how many they may see besides those that are named.
+    """
 
     seen: Sequence[SecretRotationRef]
     hidden: int
+    more: int = 0
 
     @property
     def count(self) -> int:
-        return len(self.seen) + self.hidden
+        return len(self.seen) + self.more + self.hidden
 
 
 @dataclass(frozen=True)

@@ -72,9 +72,15 @@ def of_rotation(tx: Tx, rotation_id: str) -> list[SecretRotation]:
     return [read(row) for row in tx.rows(query.order_by(secret_rotations.c.created_at, secret_rotations.c.id))]
 
 
-def refs_of_connection(tx: Tx, connection_id: str) -> list[SecretRotationRef]:
-    """Return those whose application is rotated through the connection, by name."""
-    return _refs(tx, secret_rotations.c.connection_id == connection_id)
+def refs_of_connection(tx: Tx, connection_id: str, limit: int | None = None) -> list[SecretRotationRef]:
+    """Return those whose application is rotated through the connection, by name; with a limit, the first of them."""
+    return _refs(tx, secret_rotations.c.connection_id == connection_id, limit)
+
+
+def count_of_connection(tx: Tx, connection_id: str) -> int:
+    query = sa.select(sa.func.count().label("n")).where(secret_rotations.c.connection_id == connection_id)
+    row = tx.one(query)
+    return int(row["n"]) if row else 0
 
 
 def refs_of_rotation(tx: Tx, rotation_id: str) -> list[SecretRotationRef]:
