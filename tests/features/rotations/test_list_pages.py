@@ -84,8 +84,8 @@ def test_the_audit_log_names_what_happened_to_what(scene: Applications, tmp_path
         assert f'href="{log}?about={rotating.id}" title="All events of this">own-entra</a>' in whole
         for query in (f"?about={rotating.id}", "?about=own-entra"):
             page = web.page(log + query)
-            assert "credential issued" in page  # of its rotation, which is a subject of its own
-            assert "create app connection" in page
+            assert "Credential issued" in page  # of its rotation, which is a subject of its own
+            assert "Create app connection" in page
             assert "shop" not in page
         assert "called 'nobody'" in web.page(f"{log}?about=own-entra&by=nobody", 400)
         assert "Nothing matches" in web.page(f"{log}?until=2001-01-01")
