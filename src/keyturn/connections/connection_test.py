@@ -222,12 +222,15 @@ class ConnectionTestRun:
         return ConnectionTestCheck(name, ok=True, message=report.message, fix=report.fix)
 
     def _policy(self, name: str) -> ConnectionTestCheck | None:
-        """Say what policies of the tenant will have the next credential refused, where they can be read. It is no failure yet."""
+        """Say what policies of the tenant will or may have the next credential refused, as far as they can be read.
+
+        It is no failure yet.
+        """
         kind = self._method.kind(app_id=self._connection.client_id)
         if kind is None or self._remote is None:
             return None
         report = kind.policy(self._connection.tenant, self._token, self._remote, LEAST_LIFE)
-        if report.verdict in {PolicyVerdict.ALLOWED, PolicyVerdict.UNKNOWN}:
+        if report.verdict is PolicyVerdict.ALLOWED or not report.code:
             return None
         fix = " ".join(text for text in (report.fix, report.instead) if text)
         return ConnectionTestCheck(name, ok=True, message=report.message, fix=fix, code=report.code)

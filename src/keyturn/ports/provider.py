@@ -129,7 +129,10 @@ class Principal(StrEnum):
 
 @dataclass(frozen=True)
 class RemoteApplication:
-    """An application object with its credentials of one kind; ``slots`` is how many it may hold (None: no small limit)."""
+    """An application object with its credentials of one kind; ``slots`` is how many it may hold (None: no small limit).
+
+    ``deactivated``: nobody signs in as it, in any tenant, until it is activated again.
+    """
 
     object_id: str
     app_id: str
@@ -137,6 +140,7 @@ class RemoteApplication:
     audience: str
     credentials: tuple[RemoteCredential, ...]
     slots: int | None
+    deactivated: bool = False
 
 
 @dataclass(frozen=True)

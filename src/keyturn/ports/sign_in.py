@@ -265,7 +265,7 @@ class AppProvider(Protocol):
     def principal(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> Principal | None:
         """Say whether the tenant lets anybody sign in as the application; None where the token does not show that. Repeatable."""
 
-    def principal_fix(self, principal: Principal, application: RemoteApplication) -> str:
+    def principal_fix(self, tenant: Tenant, principal: Principal, application: RemoteApplication) -> str:
         """Say how to make or enable what signs in as the application, where it is missing or disabled. Pure."""
 
     def capabilities(self, token: AccessToken, app_id: str) -> Sequence[Capability]:

@@ -1,4 +1,5 @@
-"""Whether a connection may be used to rotate an application: it is on the connection's list, and nobody signs in as it here.
+"""Whether a connection may be used to rotate an application: it is on the connection's list, nobody signs in as it here, and a
+new secret of it can sign in.
 
 Without the list whoever may make a secret rotation through a connection that may write every application could read the secret of
 any of them.
@@ -9,8 +10,8 @@ from dataclasses import dataclass
 from keyturn.connections import allowed, claims
 from keyturn.connections.domain import Connection
 from keyturn.db.unit import Database
-from keyturn.errors import NeedsAction, Refused
-from keyturn.ports.provider import AccessToken, RemoteApplication
+from keyturn.errors import Forbidden, NeedsAction, Refused
+from keyturn.ports.provider import AccessToken, Principal, RemoteApplication
 from keyturn.providers.registry import Providers
 
 
@@ -41,8 +42,23 @@ class PermittedApplications:
         """Raise NeedsAction unless the application may still be rotated through the connection."""
         try:
             self.require_no_sign_in(connection, application)
-        except Refused as refusal:
+            if not self.covers(connection, application, token):
+                raise allowed.not_allowed(f"'{application.name}'", connection)
+            self.require_enabled(connection, application, token)
+        except (Forbidden, Refused) as refusal:
             raise NeedsAction(refusal.message, code=refusal.code, fix=refusal.fix) from None
-        if not self.covers(connection, application, token):
-            error = allowed.not_allowed(f"'{application.name}'", connection)
-            raise NeedsAction(error.message, code=error.code, fix=error.fix)
+
+    def require_enabled(
+        self, connection: Connection, application: RemoteApplication, token: AccessToken
+    ) -> Principal | None:
+        """Return what service principal the tenant has, as far as that can be seen. Raises Refused for one that is disabled."""
+        provider = self.providers.of(connection.app)
+        principal = provider.principal(connection.tenant, token, application)
+        if principal is Principal.DISABLED:
+            raise Refused(
+                f"The application '{application.name}' is disabled in tenant {connection.tenant_id}: no secret of it signs in.",
+                code="rotation.service_principal_disabled",
+                fix=provider.principal_fix(connection.tenant, principal, application),
+                field="parameters.clientId",
+            )
+        return principal

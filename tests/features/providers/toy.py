@@ -228,7 +228,7 @@ class ToyProvider:
     def principal(self, _tenant: Tenant, _token: AccessToken, _application: RemoteApplication) -> Principal | None:
         return Principal.ENABLED
 
-    def principal_fix(self, _principal: Principal, _application: RemoteApplication) -> str:
+    def principal_fix(self, _tenant: Tenant, _principal: Principal, _application: RemoteApplication) -> str:
         return "Play again."
 
     def capabilities(self, _token: AccessToken, _app_id: str) -> Sequence[Capability]:

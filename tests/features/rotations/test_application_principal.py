@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from keyturn.api.rotations import plan_views
-from keyturn.errors import Refused
+from keyturn.errors import Refused, RunFailed
 from keyturn.pages.rotations import plans
 from keyturn.ports.http import HttpRequest
 from keyturn_simulation.emulated import HOST
@@ -64,6 +65,31 @@ def test_a_disabled_service_principal_is_found_before_the_first_write(scene: App
         fix = f"az ad sp update --id {scene.application.app_id} --set accountEnabled=true"
         assert fix in str(refused.value.fix)
     assert writes(scene) == 0
+
+
+@pytest.mark.parametrize("scene", [WRITE_ALL, (OWNED,)], indirect=True)
+def test_an_application_that_was_deactivated_is_found_before_the_first_write_of_each_run(scene: Applications) -> None:
+    world, admin = scene.world, scene.world.emulator.admin
+    scene.application = scene.other_application("Owned", owners=(world.application.principal_id,))
+    view = scene.create()
+    made = writes(scene)
+    admin.set_disabled(scene.application.object_id, disabled=True)
+    activate = (
+        f"/v1.0/applications(appId='{scene.application.app_id}')\" --headers Content-Type=application/json --body"
+    )
+    with pytest.raises(Refused) as refused:
+        world.services.secret_plans.of(scene.actor, view.secret_rotation.id)
+    assert activate in str(refused.value.fix)
+    with pytest.raises(RunFailed, match="is disabled in tenant"):
+        scene.rotate(view)
+    world.run_until(world.clock.now() + timedelta(hours=3))
+    failed = scene.use_cases.get(scene.actor, view.secret_rotation.id).rotation
+    assert failed.status == "failed"
+    assert activate in str(failed.last_message)
+    assert writes(scene) == made, "nothing was asked for"
+    admin.set_disabled(scene.application.object_id, disabled=False)
+    scene.rotate(view)
+    assert writes(scene) == made + 1
 
 
 @pytest.mark.parametrize("scene", [(OWNED,)], indirect=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from keyturn.db.unit import Database
-from tests.features.rotations.secret_desk import WRITE_ALL, Json, RotationClient, desk
+from tests.features.rotations.secret_desk import CONNECTIONS, WRITE_ALL, Json, RotationClient, desk
 
 READS_POLICIES = (*WRITE_ALL, "Policy.Read.All")
 
@@ -93,6 +93,21 @@ def test_whether_an_exemption_applies_is_unknown_where_attributes_may_not_be_rea
         "AppManagement/Exempt = 'Rotators'; whether the connection's principal has it cannot be seen"
         in policy["message"]
     )
+
+
+def test_a_shorter_life_that_may_not_hold_for_who_signs_in_refuses_nothing_and_is_told(web: RotationClient) -> None:
+    restrict(web, "passwordLifetime", maxLifetime="P3D", **EXEMPTS)
+    policy = plan(web)["policy"]
+    assert policy["verdict"] == "unknown"
+    assert "live for 3 days at most, and not for 63 days, except for who has" in policy["message"]
+    assert "Rotate more often, or exempt who signs in" in policy["fix"]
+    checks = {each["name"]: each for each in web.ask("POST", f"{CONNECTIONS}/{web.connection}/test")["checks"]}
+    assert checks["policy"]["code"] == "azure.lifetime_policy"
+    assert "whether the connection's principal has it cannot be seen" in checks["policy"]["message"]
+    web.world.emulator.admin.set_security_attributes(
+        web.world.application.principal_id, AppManagement_Exempt="Rotators"
+    )
+    web.create()
 
 
 def test_a_policy_that_exempts_by_attribute_says_which_on_whom(database: Database, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from dataclasses import replace
 
 from keyturn.errors import RefusalReason
 from keyturn.providers.azure import entra_codes
+from keyturn.providers.azure.certificate_errors import CERTIFICATE_TABLE
+from keyturn.providers.azure.disabled_words import ENABLE
 from keyturn.providers.azure.error_row import ErrorKind, ErrorRow, ErrorSource
 from keyturn.providers.azure.federated_errors import FEDERATED_TABLE
 from keyturn.providers.azure.oauth_errors import OAUTH_TABLE
@@ -78,6 +80,7 @@ def _by_status(
 TABLE: tuple[ErrorRow, ...] = (
     *OAUTH_TABLE,
     *FEDERATED_TABLE,
+    *CERTIFICATE_TABLE,
     *PEOPLE_TABLE,
     *_sign_in(
         (7000215,),
@@ -110,17 +113,6 @@ TABLE: tuple[ErrorRow, ...] = (
         field="clientId",
     ),
     *_sign_in(
-        (700027,),
-        ErrorKind.NOT_YET,
-        "azure.certificate_refused",
-        "Entra ID does not accept the certificate of application {app_id}.",
-        "A certificate uploaded in the last minutes may still be spreading. Otherwise upload the certificate that "
-        "belongs to the private key: {portal}, Certificates. "
-        "Command: `az ad app credential reset --id {app_id} --append --cert @certificate.pem`.",
-        reason=RefusalReason.CREDENTIAL_UNKNOWN,
-        field="certificateBody",
-    ),
-    *_sign_in(
         (7000229,),
         ErrorKind.ACTION,
         "azure.principal_missing",
@@ -132,8 +124,7 @@ TABLE: tuple[ErrorRow, ...] = (
         ErrorKind.ACTION,
         "azure.application_disabled",
         "Application {app_id} is disabled in tenant {tenant_id}.",
-        "Portal: Entra ID > Enterprise applications > the application > Properties > Enabled for users to sign in: Yes."
-        " Command: `az ad sp update --id {app_id} --set accountEnabled=true`.",
+        ENABLE,
     ),
     *_sign_in(
         (700038,),

@@ -31,8 +31,8 @@ from keyturn.providers.azure.responses import graph_answer, json_object
 PERSONAL_AUDIENCES = frozenset({"AzureADandPersonalMicrosoftAccount", "PersonalMicrosoftAccount"})
 PERSONAL_SLOTS = 2
 _SECRETS, _KEYS = "passwordCredentials", "keyCredentials"
-_FIELDS = f"id,appId,displayName,signInAudience,{_SECRETS}"
-_FIELDS_WITH_KEYS = f"id,appId,displayName,signInAudience,{_KEYS}"
+_FIELDS = f"id,appId,displayName,signInAudience,isDisabled,{_SECRETS}"
+_FIELDS_WITH_KEYS = f"id,appId,displayName,signInAudience,isDisabled,{_KEYS}"
 _PAGES = 1000
 _VERSION = "/v1.0"
 _APPLICATION = "#microsoft.graph.application"
@@ -302,6 +302,7 @@ def _application(body: Mapping[str, object], key: str, collection: str) -> Remot
         audience=audience,
         credentials=tuple(_credential(item, collection) for item in entries),
         slots=PERSONAL_SLOTS if audience in PERSONAL_AUDIENCES and collection == _SECRETS else None,
+        deactivated=body.get("isDisabled") is True,
     )
 
 

@@ -6,6 +6,7 @@ The same numbers mean other things than when an application signs in: the secret
 from collections.abc import Iterable
 
 from keyturn.providers.azure import entra_codes
+from keyturn.providers.azure.disabled_words import ENABLE
 from keyturn.providers.azure.error_row import ErrorKind, ErrorRow, ErrorSource
 
 _SETTINGS = (
@@ -84,8 +85,7 @@ OAUTH_TABLE: tuple[ErrorRow, ...] = (
         ErrorKind.ACTION,
         "azure.application_disabled",
         "Application {app_id} is disabled in tenant {tenant_id}.",
-        "Portal: Entra ID > Enterprise applications > the application > Properties > Enabled for users to sign in: Yes."
-        " Command: `az ad sp update --id {app_id} --set accountEnabled=true`.",
+        ENABLE,
     ),
     *_rows(
         (7000215, 7000222, 7000218, 700025, 700027, "invalid_client"),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from keyturn.providers.azure import entra_codes
+from keyturn.providers.azure.disabled_words import ENABLE
 from keyturn.providers.azure.error_row import ErrorKind, ErrorRow, ErrorSource
 
 _AGAIN = "Sign in again."
@@ -57,8 +58,7 @@ PEOPLE_TABLE: tuple[ErrorRow, ...] = (
         (7000112,),
         "sso.application_disabled",
         "Application {app_id} is disabled in tenant {tenant_id}.",
-        "Portal: Entra ID > Enterprise applications > the application > Properties > Enabled for users to sign in: Yes."
-        " Command: `az ad sp update --id {app_id} --set accountEnabled=true`.",
+        ENABLE,
     ),
     *_rows(
         (7000215, 7000222, 7000218, 700025, 700027, 700211, 700212, 700213, 70021, 700024, "invalid_client"),

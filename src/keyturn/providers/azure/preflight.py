@@ -7,13 +7,14 @@ https://learn.microsoft.com/graph/api/resources/appmanagementpolicyactorexemptio
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from keyturn.errors import Upstream
 from keyturn.kit.counting import counted
+from keyturn.kit.sentences import upper_first
 from keyturn.ports.preflight import PolicyReport, PolicyVerdict
 from keyturn.ports.provider import RemoteApplication
 from keyturn.providers.azure.capabilities import ATTRIBUTES_READ, POLICY_READ, POLICY_READERS, grant, may_hold
@@ -34,6 +35,10 @@ class Restricted:
     addition: frozenset[str]
     lifetime: str
     instead: str
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        return self.addition | {self.lifetime}
 
 
 SECRETS = Restricted(
@@ -75,22 +80,18 @@ class Preflight:
         policy = self._in_force()
         restrictions = [each for each in policy.restrictions(self.restricted.collection) if self._applies(each)]
         noun, name = self.restricted.noun, self.application.name
-        forbidding = [each for each in restrictions if each.kind in self.restricted.addition]
+        exempt = {each: self._exempt(each) for each in restrictions if each.kind in self.restricted.kinds}
+        surest_first = sorted(exempt, key=lambda each: exempt[each] is None)
+        forbidding = [each for each in surest_first if each.kind in self.restricted.addition]
         for restriction in forbidding:
-            exempt = self._exempt(restriction)
-            if not exempt:
-                return self._forbidden(policy, restriction, unsure=exempt is None)
-        limits = [each for each in restrictions if each.kind == self.restricted.lifetime and each.longest]
-        limits = [each for each in limits if not self._exempt(each)]
-        longest = min((each.longest for each in limits if each.longest), default=None)
-        if longest is not None and longest < lifetime:
-            return PolicyReport(
-                PolicyVerdict.SHORTER,
-                f"{policy.title} lets a {noun} of {name} live for {_days(longest)} at most, and not for {_days(lifetime)}.",
-                f"Rotate more often, or allow more: {self._change(policy, self.restricted.lifetime)}",
-                longest=longest,
-                code=LIFETIME_POLICY,
-            )
+            if not exempt[restriction]:
+                return self._forbidden(policy, restriction, unsure=exempt[restriction] is None)
+        limits = [(each, each.longest) for each in surest_first if each.longest and not exempt[each]]
+        longest = min((most for each, most in limits if exempt[each] is False), default=None)
+        for restriction, most in limits:
+            if most < lifetime:
+                message = f"live for {_days(most)} at most, and not for {_days(lifetime)}."
+                return self._shorter(policy, restriction, message, longest, unsure=exempt[restriction] is None)
         if forbidding:
             return PolicyReport(
                 PolicyVerdict.ALLOWED,
@@ -150,18 +151,36 @@ class Preflight:
         message = (
             f"{policy.title} forbids a new {self.restricted.noun} on {self.application.name} ({restriction.kind})."
         )
-        fix = self._fix(policy, restriction)
+        fix = upper_first(self._fix(policy, restriction))
         if unsure:
-            attribute = restriction.exempting[0]
-            return PolicyReport(
-                PolicyVerdict.UNKNOWN,
-                f"{message.removesuffix('.')}, except for who has the custom security attribute {attribute.name} = "
-                f"'{attribute.value}'; whether the connection's principal has it cannot be seen.",
-                f"{fix} To have it seen: {grant(self._client_id, ATTRIBUTES_READ)}",
-                self.restricted.instead,
-                code=TYPE_POLICY,
-            )
-        return PolicyReport(PolicyVerdict.REFUSED, message, fix, self.restricted.instead, code=TYPE_POLICY)
+            message, fix = self._unsure(message, fix, restriction)
+        verdict = PolicyVerdict.UNKNOWN if unsure else PolicyVerdict.REFUSED
+        return PolicyReport(verdict, message, fix, self.restricted.instead, code=TYPE_POLICY)
+
+    def _shorter(
+        self,
+        policy: "_Policy",
+        restriction: "_Restriction",
+        told: str,
+        longest: timedelta | None,
+        *,
+        unsure: bool,
+    ) -> PolicyReport:
+        message = f"{policy.title} lets a {self.restricted.noun} of {self.application.name} {told}"
+        fix = f"Rotate more often, or {self._fix(policy, restriction)}"
+        if unsure:
+            message, fix = self._unsure(message, fix, restriction)
+        verdict = PolicyVerdict.UNKNOWN if unsure else PolicyVerdict.SHORTER
+        return PolicyReport(verdict, message, fix, longest=longest, code=LIFETIME_POLICY)
+
+    def _unsure(self, message: str, fix: str, restriction: "_Restriction") -> tuple[str, str]:
+        """Return what to say where it cannot be seen whether who signs in is exempted."""
+        attribute = restriction.exempting[0]
+        return (
+            f"{message.removesuffix('.')}, except for who has the custom security attribute {attribute.name} = "
+            f"'{attribute.value}'; whether the connection's principal has it cannot be seen.",
+            f"{fix} To have it seen: {grant(self._client_id, ATTRIBUTES_READ)}",
+        )
 
     def _fix(self, policy: "_Policy", restriction: "_Restriction") -> str:
         if not restriction.exempting:
@@ -175,7 +194,7 @@ class Preflight:
         }
         body = json.dumps({"customSecurityAttributes": {attribute.set: value}})
         return (
-            f"Exempt who signs in: give the custom security attribute {attribute.name} the value '{attribute.value}' on the "
+            f"exempt who signs in: give the custom security attribute {attribute.name} the value '{attribute.value}' on the "
             f"principal {principal}. It takes the role Attribute Assignment Administrator: `az rest --method patch --url "
             f"{self._url(f'/{who}/{principal}')} --headers Content-Type=application/json --body '{body}'`."
         )
@@ -219,7 +238,7 @@ class _Restriction:
     enabled: bool
     longest: timedelta | None
     created_after: datetime | None
-    exempting: Sequence[_Attribute]
+    exempting: tuple[_Attribute, ...]
 
 
 @dataclass(frozen=True)

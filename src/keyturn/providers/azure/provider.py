@@ -31,6 +31,7 @@ from keyturn.providers.azure.capabilities import ADMINISTRATORS, READERS, WRITE_
 from keyturn.providers.azure.clouds import Clouds
 from keyturn.providers.azure.credential_kinds import Keys, kinds
 from keyturn.providers.azure.directory import AzureDirectory
+from keyturn.providers.azure.disabled_words import ACTIVATE, ENABLE_PRINCIPAL
 from keyturn.providers.azure.error_mapping import ErrorContext, principal_of
 from keyturn.providers.azure.errors import PERMISSION_FIX
 from keyturn.providers.azure.graph import Graph, GraphContext
@@ -262,8 +263,10 @@ class AzureProvider:
     def principal(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> Principal | None:
         """Say what service principal of the application the tenant has; None where the token may not see that. Repeatable.
 
-        Only who may read all of them can tell one that is missing from one that is hidden.
+        That of a deactivated application counts as disabled. Only who may read all of them can tell one that is missing from one that is hidden.
         """
+        if application.deactivated:
+            return Principal.DISABLED
         if READERS.isdisjoint(token.scopes if token.on_behalf else token.roles):
             return None
         caller = self._caller(tenant, token, app_id=application.app_id, object_id=application.object_id)
@@ -274,17 +277,17 @@ class AzureProvider:
                 raise
             return None
 
-    def principal_fix(self, principal: Principal, application: RemoteApplication) -> str:
+    def principal_fix(self, tenant: Tenant, principal: Principal, application: RemoteApplication) -> str:
         """Say how to make or enable the application's service principal."""
         if principal is Principal.MISSING:
             return (
                 f"Create it: `az ad sp create --id {application.app_id}`. One made in the last minutes may still be spreading: "
                 "then try again."
             )
-        return (
-            f"Enable it: `az ad sp update --id {application.app_id} --set accountEnabled=true`. One enabled in the last minutes "
-            "may still be spreading: then try again."
+        command = (ACTIVATE if application.deactivated else ENABLE_PRINCIPAL).format(
+            app_id=application.app_id, graph=self._clouds.get(tenant.cloud).graph
         )
+        return f"Enable it: {command}. One enabled in the last minutes may still be spreading: then try again."
 
     def _caller(
         self,

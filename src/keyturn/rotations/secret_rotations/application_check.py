@@ -48,8 +48,8 @@ class ApplicationCheck:
         """Return the application that both ids name: the connection signs in and may write it, and a ``new`` one has a free slot
         and, as far as that can be seen, somebody can sign in as it.
 
-        With a ``schedule`` it is asked whether policies let a secret be added for it; what they say refuses nothing here. Raises
-        Refused, or what the provider says.
+        With a ``schedule`` it is asked whether policies let a secret be added for it; what they say refuses nothing here. A disabled
+        application is refused then, too. Raises Refused, or what the provider says.
         """
         kind = self.providers.kind(CLIENT_SECRET, app_id=client_id)
         connection, token = self.stored.sign_in(connection)
@@ -67,13 +67,11 @@ class ApplicationCheck:
         if new and application.slots is not None and len(application.credentials) >= application.slots:
             raise _no_slot(application, application.slots)
         principal = None
-        if new:
-            provider = self.providers.of(connection.app)
-            principal = provider.principal(connection.tenant, token, application)
-            if principal is Principal.MISSING:
-                raise _no_principal(application, connection, provider.principal_fix(principal, application))
-            if principal is Principal.DISABLED:
-                raise _disabled(application, connection, provider.principal_fix(principal, application))
+        if new or schedule:
+            principal = self.permitted.require_enabled(connection, application, token)
+        if new and principal is Principal.MISSING:
+            fix = self.providers.of(connection.app).principal_fix(connection.tenant, principal, application)
+            raise _no_principal(application, connection, fix)
         listed = self.permitted.covers(connection, application, token)
         policy = kind.policy(connection.tenant, token, application, usual_life(schedule)) if schedule else None
         return CheckedApplication(application, listed, principal, policy)
@@ -84,16 +82,6 @@ def _no_principal(application: RemoteApplication, connection: Connection, fix: s
         f"The application '{application.name}' has no service principal in tenant {connection.tenant_id}: no secret of it could "
         "ever sign in.",
         code="rotation.no_service_principal",
-        fix=fix,
-        field="parameters.clientId",
-    )
-
-
-def _disabled(application: RemoteApplication, connection: Connection, fix: str) -> Refused:
-    return Refused(
-        f"The service principal of the application '{application.name}' is disabled in tenant {connection.tenant_id}: no secret "
-        "of it signs in.",
-        code="rotation.service_principal_disabled",
         fix=fix,
         field="parameters.clientId",
     )
