@@ -43,7 +43,8 @@ CERTIFICATE_TABLE: tuple[ErrorRow, ...] = (
         ErrorKind.ACTION,
         "azure.certificate_revoked",
         "Entra ID says that the certificate of application {app_id} was revoked by who issued it.",
-        f"Make a new certificate, upload it and enter it in the connection's credentials. Portal: {{portal}}, Certificates. {_UPLOAD}",
+        "Make a new certificate, upload it and enter it in the connection's credentials. "
+        f"Portal: {{portal}}, Certificates. {_UPLOAD}",
         RefusalReason.CREDENTIAL_UNKNOWN,
     ),
 )

@@ -176,11 +176,12 @@ class Preflight:
     def _unsure(self, message: str, fix: str, restriction: "_Restriction") -> tuple[str, str]:
         """Return what to say where it cannot be seen whether who signs in is exempted."""
         attribute = restriction.exempting[0]
-        return (
-            f"{message.removesuffix('.')}, except for who has the custom security attribute {attribute.name} = "
-            f"'{attribute.value}'; whether the connection's principal has it cannot be seen.",
-            f"{fix} To have it seen: {grant(self._client_id, ATTRIBUTES_READ)}",
+        unseen = (
+            f"except for who has the custom security attribute {attribute.name} = '{attribute.value}'; whether the connection's "
+            "principal has it cannot be seen."
         )
+        to_see = f"To have it seen: {grant(self._client_id, ATTRIBUTES_READ)}"
+        return f"{message.removesuffix('.')}, {unseen}", f"{fix} {to_see}"
 
     def _fix(self, policy: "_Policy", restriction: "_Restriction") -> str:
         if not restriction.exempting:

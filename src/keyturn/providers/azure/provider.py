@@ -263,7 +263,8 @@ class AzureProvider:
     def principal(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> Principal | None:
         """Say what service principal of the application the tenant has; None where the token may not see that. Repeatable.
 
-        That of a deactivated application counts as disabled. Only who may read all of them can tell one that is missing from one that is hidden.
+        That of a deactivated application counts as disabled. Only who may read all of them can tell one that is missing from one
+        that is hidden.
         """
         if application.deactivated:
             return Principal.DISABLED

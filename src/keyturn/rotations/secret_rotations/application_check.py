@@ -48,8 +48,8 @@ class ApplicationCheck:
         """Return the application that both ids name: the connection signs in and may write it, and a ``new`` one has a free slot
         and, as far as that can be seen, somebody can sign in as it.
 
-        With a ``schedule`` it is asked whether policies let a secret be added for it; what they say refuses nothing here. A disabled
-        application is refused then, too. Raises Refused, or what the provider says.
+        With a ``schedule`` it is asked whether policies let a secret be added for it; what they say refuses nothing here. Then a
+        disabled application is refused, too. Raises Refused, or what the provider says.
         """
         kind = self.providers.kind(CLIENT_SECRET, app_id=client_id)
         connection, token = self.stored.sign_in(connection)
