@@ -23,6 +23,7 @@ _PARAMETERS = {
 _NAMED = {
     "tenantId": "It signs in to the tenant `{}`,",
     "clientId": "as the application with the Client ID `{}`.",
+    "method": "It signs in by another method from then on: `{}`.",
     "thumbprint": "The certificate has the thumbprint `{}`.",
     "tokenSource": "Its tokens come from the source `{}`.",
     "hint": "The secret begins with `{}`.",
@@ -57,7 +58,9 @@ def outcome_of(request: ApprovalRequest) -> list[str]:
 def _of_credentials(request: ApprovalRequest, known: list[str]) -> list[str]:
     given = request.parameters
     where = " ".join(_NAMED[name].format(given[name]) for name in ("tenantId", "clientId"))
-    more = [_NAMED[name].format(given[name]) for name in ("thumbprint", "tokenSource", "hint") if given.get(name)]
+    more = [
+        _NAMED[name].format(given[name]) for name in ("method", "thumbprint", "tokenSource", "hint") if given.get(name)
+    ]
     if given.get("keyId"):
         more.append(
             f"The credential with the Key ID `{given['keyId']}` is taken over: a new one is made at once, and this one and "

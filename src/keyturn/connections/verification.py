@@ -5,7 +5,7 @@ from datetime import datetime
 from keyturn.connections import sealed
 from keyturn.connections.domain import Connection, VerifiedCredentials, credentials_hash
 from keyturn.connections.stored import final
-from keyturn.errors import Refused
+from keyturn.connections.switching import method_named, require_may_switch
 from keyturn.kit.clock_difference import provider_time
 from keyturn.ports.clock import Clock
 from keyturn.ports.provider import AccessToken, Tenant
@@ -29,20 +29,21 @@ class Verifier:
         """
         return self._providers.method_of(supplied).read(supplied, self._clock.now() if dated else None)
 
+    def method_named(self, connection: Connection, key: str | None) -> str:
+        """Return of which method credentials are that come with the name of one."""
+        own, methods = self._providers.method_of(connection), self._providers.of(connection.app).methods
+        return method_named(key, own, methods).key
+
     def read_new(self, connection: Connection, supplied: Credentials | None) -> Credentials | None:
         """Return credentials that differ from what the user supplied before; declarative clients send the old ones again.
 
-        Raises Refused for those of another method, and as :meth:`read` does.
+        Raises Refused for those of a method that the connection does not switch to, and as :meth:`read` does.
         """
         if supplied is None:
             return None
         if supplied.method != connection.method:
-            raise Refused(
-                f"These are credentials of the method '{supplied.method}', but the connection's method is "
-                f"'{connection.method}'.",
-                code="connections.method_fixed",
-                fix="A connection's method cannot be changed: make another connection.",
-            )
+            require_may_switch(self._providers.method_of(connection), self._providers.method_of(supplied))
+            return self.read(supplied)
         again = self.read(supplied, dated=False)
         return None if self.is_as_supplied(connection, again) else self.read(supplied)
 

@@ -97,7 +97,8 @@ class ApprovedChanges:
     def _new_credentials(self, actor: Actor, request: ApprovalRequest) -> ConnectionChange:
         with self.database.read() as tx:
             connection = connection_for(tx, actor, request.subject_id, Action.EDIT_CONNECTIONS)
-        given, method = request.parameters, self.providers.method_of(connection)
+        given = request.parameters
+        method = self.providers.method(connection.app, given.get("method", connection.method))
         return ConnectionChange(
             credentials=method.of_value(given["tenantId"], given["clientId"], self._value(request)),
             move_along=given["moveOthersAlong"],

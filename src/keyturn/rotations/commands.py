@@ -63,7 +63,8 @@ class ConnectionChange:
     """What a request changes of a connection; None means unchanged, ``describe`` tells whether description was sent.
 
     ``read_credentials`` takes the place of ``credentials`` where only the connection's method tells how to read what was sent:
-    given the method, it returns them, or raises Invalid or Refused. Without ``move_along`` a rotation that would move other
+    given the method, it returns them, or raises Invalid or Refused. ``method`` is the one that they are said to be of, which
+    counts where the connection switches to it by them. Without ``move_along`` a rotation that would move other
     connections along is refused, and they are named. ``key_id`` is that of the credentials, where they do not say it themselves.
     """
 
@@ -72,6 +73,7 @@ class ConnectionChange:
     describe: bool = False
     credentials: Credentials | None = None
     read_credentials: Callable[[str], Credentials] | None = None
+    method: str | None = None
     enabled: bool | None = None
     schedule: ScheduleChange | None = None
     move_along: bool = True
@@ -89,7 +91,7 @@ class ConnectionChange:
         return self.key_confirmed or bool(self.schedule and self.schedule.key_confirmed)
 
     def for_method(self, method: str) -> "ConnectionChange":
-        """Return the change with its credentials, as a connection of this method has them."""
+        """Return the change with its credentials, as they are of this method."""
         return replace(self, credentials=self.read_credentials(method)) if self.read_credentials else self
 
 

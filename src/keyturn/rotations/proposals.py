@@ -41,6 +41,8 @@ def new_credentials(
     if adoption:
         told["keyId"] = adoption.key.key_id
         told |= {"hint": adoption.key.hint} if adoption.key.hint else {}
+    if method.key != connection.method:
+        told["method"] = method.key
     return ProposedChange(
         ChangeKind.CREDENTIALS,
         connection.id,

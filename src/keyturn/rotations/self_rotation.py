@@ -121,7 +121,7 @@ class SelfRotation:
             connection, rotation = access.find(tx, actor, connection_id, Action.EDIT_CONNECTIONS)
             if change.of_credentials:
                 guards.refuse_while_converting(tx, connection)
-        change = change.for_method(connection.method)
+        change = change.for_method(self._verifier.method_named(connection, change.method))
         credentials = self._verifier.read_new(connection, change.credentials)
         if consent.request_id and credentials is None:
             raise Refused(
@@ -140,7 +140,7 @@ class SelfRotation:
             connection, rotation = access.lock(tx, actor, connection_id, Action.EDIT_CONNECTIONS, rotation)
             if change.of_credentials:
                 guards.refuse_while_converting(tx, connection)
-            method = self._providers.method_of(connection)
+            method = self._providers.method_of(credentials or connection)
             if credentials and not method.browser:
                 entered = proposals.new_credentials(connection, rotation, method, credentials, adoption, change)
                 alone = not _changes_more(connection, rotation, schedule, change)

@@ -302,3 +302,17 @@ def test_nobody_is_asked_to_resume_what_rests_while_it_is_watched(tmp_path: Path
         assert state.current.ends_at
         assert state.current.ends_at - scene.world.clock.now() < timedelta(days=60)
         assert ConditionKind.PAUSED_CREDENTIAL_ENDS not in [one.kind for one in conditions(scene)]
+
+
+def test_what_a_clock_ahead_dated_is_not_tried_all_the_time(tmp_path: Path) -> None:
+    with scene_in(tmp_path) as scene:
+        world, server, conversion = scene.world, scene.world.servers[0], scene.begin()
+        for key_id in list(world.keys()):
+            world.emulator.admin.remove_secret(world.application.object_id, key_id)
+        server.clock.off = timedelta(days=8)
+        server.services.conversion_work.advance(conversion.id)
+        server.clock.off = timedelta(0)
+        assert scene.state == "withdrawing"
+        asked = len(world.emulator.ledger)
+        scene.work(timedelta(days=1))
+        assert len(world.emulator.ledger) - asked < 400

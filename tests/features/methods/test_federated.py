@@ -249,3 +249,48 @@ def test_a_connection_is_made_secretless_over_the_api(federated: FederatedFixtur
     scene.world.services.conversion_work.advance(begun["id"])
     assert web.get(connection)["credentialsHash"] == connection["credentialsHash"]
     assert web.ask("GET", path)["conversion"]["state"] == "withdrawing"
+
+
+@pytest.mark.parametrize("rotating", [False, True])
+def test_a_connection_whose_identity_is_lost_takes_a_secret_again(federated: FederatedFixture, rotating: bool) -> None:
+    scene, web, app = federated.scene, federated.scene.web, federated.app
+    federated.trust(ISSUER, SUBJECT)
+    connection = federated.create()
+    (federated.folder / "aks").unlink()
+    assert not web.ask("POST", f"{connection['id']}/test")["ok"]
+    made = scene.admin.add_secret(app.object_id, "by hand")
+    secret = {"tenantId": scene.world.tenant_id, "clientId": app.app_id, "clientSecret": made.value}
+
+    def refused(**changes: Any) -> str:
+        code: str = web.refused(changes, 400, method="PATCH", path=connection["id"])["code"]
+        return code
+
+    assert refused(credentials=secret) == "connections.method_fixed", "only where that is said"
+    assert web.change(connection, method="client-secret")["method"] == "federated", (
+        "without credentials it says nothing"
+    )
+    assert refused(method="certificate", credentials=secret) == "connections.method_fixed"
+    assert refused(method="client-secret", credentials=secret | {"clientSecret": "no" * 20}) == "azure.secret_invalid"
+    changes = (
+        {"isAutoRotationEnabled": True, "rotation": WEEKLY | {"clientSecretKeyId": made.key_id}} if rotating else {}
+    )
+    changed = web.change(connection, method="client-secret", credentials=secret, **changes)
+    assert (changed["method"], changed["id"], changed["isAutoRotationEnabled"]) == (
+        "client-secret",
+        connection["id"],
+        rotating,
+    )
+    assert changed["refusal"] is None
+    assert changed.get("federatedIdentity") is None
+    assert scene.world.events("update-app-connection")[-1]["data"]["method"] == "client-secret"
+    assert web.ask("POST", f"{connection['id']}/test")["ok"]
+    again = web.change(connection, method="client-secret", credentials=secret)
+    assert again["version"] == changed["version"], "declarative tools send it each time"
+    other = web.refused(
+        {"method": "federated", "credentials": federated.body()["credentials"]},
+        400,
+        method="PATCH",
+        path=connection["id"],
+    )
+    assert other["code"] == "connections.method_fixed"
+    assert "Sign In Without a Secret" in other["message"]

@@ -19,7 +19,8 @@ from keyturn.api.connections.schemas import (
     UpdateAppConnection,
 )
 from keyturn.api.connections.sign_in_schemas import StartSignIn
-from keyturn.errors import Invalid, Refused
+from keyturn.connections.switching import method_fixed
+from keyturn.errors import Invalid
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.fields import Field
 from keyturn.ports.sign_in import AppProvider, Credentials, SignInMethod
@@ -49,14 +50,10 @@ class AppTypes:
         return functools.reduce(operator.or_, self.drafts.values())
 
     def read(self, raw: Mapping[str, object], method: str) -> Credentials:
-        """Read credentials in the shape of a connection's method. Raises Invalid, and Refused for those of another one."""
+        """Read credentials in the shape of a method. Raises Invalid, and Refused for those of another one."""
         other = method_like(self.methods, raw, method)
         if other not in {None, method}:
-            raise Refused(
-                f"These are credentials of the method '{other}', but the connection's method is '{method}'.",
-                code="connections.method_fixed",
-                fix="A connection's method cannot be changed: make another connection.",
-            )
+            raise method_fixed(self.methods[method], self.methods[other or method])
         return parse(self.credentials[method], raw, path=("credentials",)).submission()
 
 

@@ -194,13 +194,17 @@ class AppConnectionDraft(ApiModel, kw_only=True):
 
 
 class UpdateAppConnection(ApiModel):
-    """What is absent stays as it is; an empty description is removed. ``credentials`` have the shape of the method."""
+    """What is absent stays as it is; an empty description is removed. ``credentials`` have the shape of the method.
+
+    A connection by ``federated`` takes a client secret or a certificate instead where ``method`` says so.
+    """
 
     name: Slug | UnsetType = UNSET
     description: Description | UnsetType | None = UNSET
     credentials: Annotated[Plaintext, json_object] | None = None
     is_auto_rotation_enabled: bool | None = None
     rotation: RotationChange | None = None
+    method: str | None = None
     is_platform_managed_credentials: Literal[False] | None = None
     gateway_id: UnsetType | None = UNSET
     approval_reason: ApprovalReason | None = None
@@ -213,6 +217,7 @@ class UpdateAppConnection(ApiModel):
             description=None if self.description is UNSET else self.description or None,
             describe=self.description is not UNSET,
             read_credentials=(lambda method: read(json.loads(sent.reveal()), method)) if sent else None,
+            method=self.method,
             enabled=self.is_auto_rotation_enabled,
             schedule=self.rotation.command() if self.rotation else None,
             move_along=self.rotation is None or self.rotation.move_others_along,

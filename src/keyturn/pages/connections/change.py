@@ -3,13 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo
+
+from msgspec import Meta
 
 from keyturn.approvals.domain import ApprovalNeed
 from keyturn.authz.domain import Action
 from keyturn.connections.domain import Connection
 from keyturn.connections.holders import Sharing
+from keyturn.connections.switching import may_switch, method_named
 from keyturn.errors import Forbidden, Invalid, KeyturnError, Refused
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
@@ -35,6 +38,7 @@ from keyturn.rotations.schedule import WEEKDAYS, Schedule
 from keyturn.web.html.forms import EMPTY
 from keyturn.web.html.render import local
 from keyturn.web.pages import BrowserContext, FormState, Outcome, PageResponse, PageRoute, Redirect, get, post
+from keyturn.web.schema.wire import ApiModel
 
 SHOWN_COMING = 5
 
@@ -47,6 +51,9 @@ class CredentialsPage(PageOfPlace):
     connection: Connection
     manifest: Manifest
     method: SignInMethod
+    """What the credentials are of: the connection's own, or one that it switches to by them."""
+    others: Sequence[SignInMethod]
+    """Those that the connection may switch to."""
     fields: Sequence[FormField]
     key_fields: Sequence[Field]
     rotating: bool
@@ -78,15 +85,23 @@ class SchedulePage(PageOfPlace):
 # --- credentials ------------------------------------------------------------------------------------------------------
 
 
+class CredentialsQuery(ApiModel, rename=None):
+    """``method``: of which the credentials are; the connection's own if nothing is said, or one that it does not switch to."""
+
+    method: Annotated[str, Meta(max_length=40)] = ""
+
+
 def credentials_routes(pages: ConnectionPages) -> list[PageRoute]:
     @get(ONE + "/credentials")
-    def edit_credentials(actor: Actor, connection_id: str, form_state: FormState) -> CredentialsPage:
-        return _credentials_page(pages, actor, connection_id, form_state)
+    def edit_credentials(
+        actor: Actor, connection_id: str, query: CredentialsQuery, form_state: FormState
+    ) -> CredentialsPage:
+        return _credentials_page(pages, actor, connection_id, query.method, form_state)
 
     @post(ONE + "/credentials", form_page=edit_credentials, types={"form": pages.forms.connection})
     def change_credentials(actor: Actor, connection_id: str, form: ConnectionForm) -> Outcome:
         connection = pages.connections.get(actor, connection_id)
-        method, path = pages.providers.method_of(connection), connection_path(connection_id, "credentials")
+        method, path = _chosen(pages, connection, form.method), connection_path(connection_id, "credentials")
         try:
             _require_typed(method)
             change = ConnectionChange(
@@ -103,9 +118,8 @@ def credentials_routes(pages: ConnectionPages) -> list[PageRoute]:
         except NOT_IN_FORMS:
             raise
         except KeyturnError as error:
-            page = _credentials_page(
-                pages, actor, connection_id, form_state_of(path, form, error, method), candidates_of(error)
-            )
+            state = form_state_of(path, form, error, method)
+            page = _credentials_page(pages, actor, connection_id, form.method, state, candidates_of(error))
             return PageResponse(page, status=error.status)
         done = Redirect(connection_path(connection_id), toast=f"{connection.name} signs in with its new credentials.")
         return asked or done
@@ -126,17 +140,19 @@ def _credentials_page(
     pages: ConnectionPages,
     actor: Actor,
     connection_id: str,
+    chosen: str,
     form_state: FormState,
     candidates: Sequence[Mapping[str, Any]] = (),
 ) -> CredentialsPage:
     rotation_history = pages.history.of(actor, connection_id)
     connection = rotation_history.connection
-    scope, method = _editable(pages, actor, connection), pages.providers.method_of(connection)
+    scope, method = _editable(pages, actor, connection), _chosen(pages, connection, chosen)
     return CredentialsPage(
         place=scope,
         connection=connection,
         manifest=pages.providers.of(connection.app).manifest,
         method=method,
+        others=[one for one in _choices(pages, connection) if one.key != connection.method],
         fields=[one for one in fields_of([method]) if one.field.asked is AskedWhere.CREDENTIALS],
         key_fields=key_fields(method),
         rotating=rotation_history.rotation is not None,
@@ -145,6 +161,17 @@ def _credentials_page(
         oauth=pages.oauth,
         approval=pages.approvals.needed(actor, connection.project_id),
     )
+
+
+def _choices(pages: ConnectionPages, connection: Connection) -> list[SignInMethod]:
+    """Return the methods whose credentials the connection takes."""
+    own = pages.providers.method_of(connection)
+    return [one for one in pages.providers.of(connection.app).methods if may_switch(own, one)]
+
+
+def _chosen(pages: ConnectionPages, connection: Connection, key: str) -> SignInMethod:
+    """Return of which method the credentials are that are entered."""
+    return method_named(key, pages.providers.method_of(connection), pages.providers.of(connection.app).methods)
 
 
 def _editable(pages: ConnectionPages, actor: Actor, connection: Connection) -> PageScope:

@@ -173,7 +173,7 @@ class Conversions:
                 raise NotFound(
                     "Nothing is under way that could be taken back.",
                     code="connections.no_conversion",
-                    fix="Once the watch is over, the secret is gone: make another connection with a new one.",
+                    fix="Once the watch is over, the secret is gone: enter a new one among the credentials of the connection.",
                 )
             if conversion.state is not ConversionState.WITHDRAWING:
                 now = self._clock.now()

@@ -245,9 +245,13 @@ class ConversionWork:
         may_pass = isinstance(error, Retryable)
         if may_pass and now < not_after(told.since, now) + PROOF_DEADLINE:
             with self._database.write() as tx:
-                store.move(tx, told, tries=0, tried_at=now, reason=_reason(error))
+                store.move(tx, told, tries=0, tried_at=now, since=self._since(told, now), reason=_reason(error))
             return
         self._go_back(turn, _reason(error))
+
+    def _since(self, told: Conversion, now: datetime) -> datetime:
+        """Return when the state began. By a clock that was ahead it would be waited for too little, and for too long."""
+        return not_after(told.since, now) if self._stored.clock_is_right() else told.since
 
     def _take_back(self, turn: _Turn) -> None:
         """Go back, as somebody asked."""
@@ -337,7 +341,7 @@ class ConversionWork:
                 identity.remove_trust(connection.tenant, token, told.object_id, told.name)
         except Upstream as error:
             given_up = now >= told.since + GIVE_UP
-            changes = _ended(now) if given_up else {"tries": 0, "tried_at": now}
+            changes = _ended(now) if given_up else {"tries": 0, "tried_at": now, "since": self._since(told, now)}
             before = told.reason or {}
             kept = {name: before[name] for name in ("asked", "because") if before.get(name)}
             because = {} if kept else {"because": before.get("code")}
