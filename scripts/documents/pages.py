@@ -345,9 +345,13 @@ def emulator() -> str:
         for suffix, methods in operations.items():
             path = f"{resource}/{suffix}".rstrip("/")
             for method, what in (part.split(": ", 1) for part in methods.split("|")):
-                known.add((path.lower(), method))
+                known.add((documented.pattern(path), method))
                 rows.append(
-                    (f"`{method} /{path.replace('{}', '{id}')}`", what, _modelled(routes, path.lower(), method))
+                    (
+                        f"`{method} /{path.replace('{}', '{id}')}`",
+                        what,
+                        _modelled(routes, documented.pattern(path), method),
+                    )
                 )
         text += f"## {resource}\n\n" + table(("request", "documented", "here"), rows)
         refused = [(what, answer) for about, what, answer in documented.REFUSED if about == resource]

@@ -10,6 +10,7 @@ from entra_emulator import ApplicationHandle, Response
 from tests.emulator.people import People, claims_of
 from tests.emulator.scene import EmulatorFixture
 
+USER_READ = "https://graph.microsoft.com/User.Read"
 MANAGE = "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9"
 ROLE = {
     "id": "22222222-2222-4222-8222-222222222222",
@@ -126,3 +127,46 @@ def test_people_are_asked_for_the_scopes_that_an_api_declares(
     scene.tokens.clear()
     assert scene.graph(administrator, "POST", f"users/{people.uri}/revokeSignInSessions").json()["value"] is True
     assert people.refresh(tokens["refresh_token"]).json()["error_codes"] == [50173]
+
+
+def test_people_and_groups_are_given_roles_which_their_tokens_name(
+    scene: EmulatorFixture, people: People, administrator: ApplicationHandle
+) -> None:
+    def graph(method: str, path: str, body: Any = None, **query: Any) -> Response:
+        return scene.graph(administrator, method, path, body, **query)
+
+    both = ROLE | {"allowedMemberTypes": ["Application", "User"]}
+    second = both | {
+        "id": "33333333-3333-4333-8333-333333333333",
+        "value": "Things.Count",
+        "allowedMemberTypes": ["User"],
+    }
+    web, principal = people.web, people.web.principal_id
+    assert graph("PATCH", f"applications/{web.object_id}", {"appRoles": [both, second]}).status == 204
+    group = scene.emulator.admin.create_group(scene.tenant, "Team", members=(people.uri,))
+    to_user = {"principalId": people.uri, "resourceId": principal, "appRoleId": ROLE["id"]}
+    to_group = {"principalId": group, "resourceId": principal, "appRoleId": second["id"]}
+    assert graph("POST", f"groups/{group}/appRoleAssignments", to_user).status == 400, "it names somebody else"
+    made = graph("POST", f"users/{people.uri}/appRoleAssignments", to_user)
+    assert (made.status, made.json()["principalType"]) == (201, "User")
+    of_group = graph("POST", f"servicePrincipals/{principal}/appRoleAssignedTo", to_group)
+    assert (of_group.status, of_group.json()["principalType"]) == (201, "Group")
+    only_for_users = to_group | {"principalId": administrator.principal_id}
+    assert graph("POST", f"servicePrincipals/{principal}/appRoleAssignedTo", only_for_users).status == 400
+    assigned = graph(
+        "GET", f"servicePrincipals/{principal}/appRoleAssignedTo", filter="principalType eq 'Group'"
+    ).json()
+    assert [item["principalDisplayName"] for item in assigned["value"]] == ["Team"]
+    tokens = people.tokens(people.uri, scope=f"{USER_READ} openid profile")
+    assert claims_of(tokens["id_token"])["roles"] == ["Things.Read", "Things.Count"]
+    [own] = people.graph(
+        people.tokens(people.uri, scope=USER_READ)["access_token"], "GET", "me/appRoleAssignments"
+    ).json()["value"]
+    assert own["id"] == made.json()["id"]
+    path = f"users/{people.uri}/appRoleAssignments/{own['id']}"
+    assert graph("DELETE", path).status == 204
+    assert graph("GET", path).status == 404
+    assert graph("DELETE", f"servicePrincipals/{principal}/appRoleAssignedTo/{of_group.json()['id']}").status == 204
+    assert graph("GET", f"groups/{group}/appRoleAssignments").json()["value"] == []
+    narrow = scene.application("narrow", permissions=("User.Read.All",))
+    assert scene.graph(narrow, "GET", f"users/{people.uri}/appRoleAssignments").status == 403

@@ -220,4 +220,5 @@ def test_every_write_is_in_the_audit_by_a_name() -> None:
     of_vaults = {name for name, _, _ in ROUTES.values()}
     assert set(ACTIVITIES) == WRITES - of_vaults
     writes = {name for methods in routes("beta").values() for method, name in methods.items() if method != "GET"}
-    assert writes - WRITES == {"batch", "checkMemberGroups", "getDirectoryObjectsByIds", "getMemberGroups"}
+    of_members = {f"{verb}Member{kind}" for verb in ("check", "get") for kind in ("Groups", "Objects")}
+    assert writes - WRITES == {"batch", "getDirectoryObjectsByIds", *of_members}

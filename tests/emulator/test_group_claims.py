@@ -39,7 +39,9 @@ def test_a_token_tells_groups_where_the_application_asks_for_them_and_points_els
     assert "groups" not in claims
     assert claims["_claim_names"] == {"groups": "src1"}
     for name, wanted in (("memberOf", {inner}), ("transitiveMemberOf", {inner, outer})):
-        request = Request("GET", f"https://graph.microsoft.com/v1.0/me/{name}", {"authorization": f"Bearer {token}"})
+        request = Request(
+            "GET", f"https://graph.microsoft.com/v1.0/me/{name}?$top=999", {"authorization": f"Bearer {token}"}
+        )
         value = json.loads(people.scene.emulator.handle(request).body)["value"]
         groups = [item for item in value if item["@odata.type"] == "#microsoft.graph.group"]
         assert wanted <= {item["id"] for item in groups}

@@ -14,14 +14,17 @@ import time
 import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
-from entra_emulator import Emulator, Settings, SigningKey, VirtualClock
+from entra_emulator import Emulator, Request, Settings, SigningKey, VirtualClock
 from entra_emulator.admin.seed_file import plant
+from entra_emulator.server.files import LineFiles
+from entra_emulator.server.state import StateFolder
 from tests.emulator.certificates import Certificate
 from tests.emulator.people import people_in
-from tests.emulator.scene import EmulatorFixture
+from tests.emulator.scene import GRAPH, GRAPH_SCOPE, EmulatorFixture
 from tests.emulator.test_admin_api import admin
 
 DAY = 86_400.0
@@ -159,6 +162,111 @@ def write_until_it_dies(request: urllib.request.Request, trusted: ssl.SSLContext
                 answered.append(json.load(response)["value"])
         except (OSError, ValueError, http.client.HTTPException):
             return
+
+
+def keep(folder: Path, key: SigningKey, calls: list[Request]) -> Emulator:
+    """Begins with what the folder keeps, or anew, and answers these calls as the server does."""
+    state, clock = StateFolder(folder), VirtualClock()
+    emulator = Emulator(clock, seed=5, signing_key=key)
+    if state.load(emulator) is None:
+        scene = EmulatorFixture(emulator, clock, emulator.admin.create_tenant("Contoso"))
+        scene.application("rotator", permissions=("Application.ReadWrite.All", "AuditLog.Read.All"))
+        state.begin(emulator, None)
+    for call in calls:
+        state.after(emulator, call, emulator.handle(call))
+    state.close()
+    return emulator
+
+
+def calls_of(emulator: Emulator) -> list[Request]:
+    """A token, an application, two secrets, and reads."""
+    clock = VirtualClock()
+    tenant = emulator.snapshot()["tenants"][0]["id"]
+    scene = EmulatorFixture(emulator, clock, tenant)
+    rotator = emulator.admin.application(next(iter(emulator.snapshot()["tenants"][0]["applications"])))
+    form = {"grant_type": "client_credentials", "client_id": rotator.app_id, "scope": GRAPH_SCOPE}
+    form["client_secret"] = rotator.passwords[0].value
+    token = scene.post_form(form).json()["access_token"]
+    login = f"https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    path = f"{GRAPH}/applications/{rotator.object_id}"
+    return [
+        Request("POST", login, {"Content-Type": "application/x-www-form-urlencoded"}, urlencode(form).encode()),
+        Request("GET", path, headers),
+        Request("POST", f"{path}/addPassword", headers, b'{"passwordCredential": {"displayName": "one"}}'),
+        Request("POST", f"{path}/addPassword", headers, b'{"passwordCredential": {"displayName": "two"}}'),
+        Request("GET", f"{path}?$select=id", headers),
+    ]
+
+
+def shown(emulator: Emulator) -> list[tuple[Any, ...]]:
+    return [
+        (entry.sequence, entry.operation, entry.status, entry.committed, entry.request_id) for entry in emulator.ledger
+    ]
+
+
+def test_the_ledger_is_kept_the_same_for_the_same_requests(tmp_path: Path, signing_key: SigningKey) -> None:
+    calls = calls_of(keep(tmp_path / "any", signing_key, []))
+    first = keep(tmp_path / "first", signing_key, calls)
+    again = keep(tmp_path / "first", signing_key, [])
+    assert shown(again) == shown(first)
+    assert [entry.operation for entry in again.ledger] == [
+        "token",
+        "getApplication",
+        "addPassword",
+        "addPassword",
+        "getApplication",
+    ]
+    keep(tmp_path / "second", signing_key, calls)
+    for name in ("ledger.jsonl", "log.jsonl", "directory.json"):
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes(), name
+    more = keep(tmp_path / "first", signing_key, calls)
+    assert [entry.sequence for entry in more.ledger] == list(range(1, 11)), "the numbers go on"
+    ids = [entry.request_id for entry in more.ledger]
+    assert len(set(ids)) == len(ids), "no id is given twice"
+    keep(tmp_path / "first", signing_key, [Request("POST", "https://localhost/_emulator/reset"), calls[0]])
+    assert len(keep(tmp_path / "first", signing_key, []).ledger) == 1, "a reset forgets what was kept, too"
+
+
+def test_of_a_request_that_a_kill_cut_short_the_ledger_and_the_directory_tell_the_same(
+    tmp_path: Path, signing_key: SigningKey
+) -> None:
+    calls = calls_of(keep(tmp_path / "any", signing_key, []))
+    keep(tmp_path / "state", signing_key, calls[:3])
+    before = (tmp_path / "state" / "directory.json").read_bytes()
+    keep(tmp_path / "state", signing_key, calls[3:4])
+    (tmp_path / "state" / "directory.json").write_bytes(before)
+    for name in ("ledger.jsonl", "log.jsonl"):
+        with (tmp_path / "state" / name).open("ab") as file:
+            file.write(b'{"sequence":5,"at"')
+    emulator = keep(tmp_path / "state", signing_key, calls[4:])
+    assert [(entry.operation, entry.committed) for entry in emulator.ledger] == [
+        ("token", False), ("getApplication", False), ("addPassword", True), ("addPassword", False), ("getApplication", False)
+    ]  # fmt: skip
+    [application] = emulator.snapshot()["tenants"][0]["applications"].values()
+    assert [item["display_name"] for item in application["passwords"]] == ["secret 1", "one"]
+    audited = [line["audit"]["operation"] for line in emulator.log_lines() if "audit" in line]
+    assert audited == ["addPassword"]
+    later = keep(tmp_path / "state", signing_key, [])
+    assert shown(later) == shown(emulator), "half a line is gone for good, and so is what took no effect"
+    assert later.log_lines() == emulator.log_lines()
+
+
+def test_kept_lines_are_bounded_in_number_and_in_bytes(tmp_path: Path) -> None:
+    def lines(count: int, text: str = "") -> list[dict[str, Any]]:
+        return [{"sequence": number, "text": text} for number in range(count)]
+
+    for most, largest, text in ((10, 10_000, ""), (1_000, 500, "x" * 50)):
+        path = tmp_path / f"{most}.jsonl"
+        files = LineFiles(path, most, largest)
+        for item in lines(95, text):
+            files.add([item])
+        kept = LineFiles(path, most, largest).read()
+        assert kept == lines(95, text)[-len(kept) :]
+        sizes = [item.stat().st_size for item in tmp_path.glob(f"{most}*.jsonl")]
+        assert len(sizes) == 2
+        assert max(sizes) <= largest + 100
+        assert len(kept) <= 2 * most
 
 
 def test_what_was_answered_is_there_after_a_kill(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from entra_emulator.admin.changes import changed
 from entra_emulator.admin.vaults import Vaults
 from entra_emulator.core.clock import DAY, checked_time
+from entra_emulator.directory.app_policies import Policy
 from entra_emulator.directory.catalogue import GRAPH_SCOPES, role_id
 from entra_emulator.directory.credentials import add_password, make_key, remove_credential
 from entra_emulator.directory.directory import (
@@ -20,7 +21,6 @@ from entra_emulator.directory.directory import (
     KeyCredential,
     ManagedIdentity,
     PasswordCredential,
-    Policy,
     ServicePrincipal,
     Tenant,
     as_guid,

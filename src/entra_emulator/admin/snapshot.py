@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ from entra_emulator.directory.first_party import introduce
 from entra_emulator.directory.issuers import KeptIssuers
 from entra_emulator.directory.sessions import RefreshToken
 from entra_emulator.directory.world import World
-from entra_emulator.faults.ledger import Entry
+from entra_emulator.faults.ledger import Entry, Ledger
 
 VERSION = 1
 
@@ -66,24 +67,60 @@ def put(world: World, value: Any) -> Snapshot:
     return snapshot
 
 
-def log_lines(world: World, after: int) -> list[dict[str, Any]]:
-    """What came to the logs of sign-ins and changes after that number of the ledger, and since this was last asked."""
-    sign_ins = [{"sign_in": entry.as_dict()} for entry in world.ledger.after(after) if entry.outcome and entry.tenant]
-    return [*sign_ins, *(_audit_line(*item) for item in world.audits.drain())]
+@dataclass(frozen=True, slots=True)
+class News:
+    """What came since a request: its lines of the logs and of the ledger, and the number of the newest request of this ledger."""
+
+    log: list[dict[str, Any]]
+    requests: list[dict[str, Any]]
+    last: int
+    ledger: Ledger
+
+
+def news(world: World, after: int) -> News:
+    """What came after that number of the ledger; of changes in the audits, what came since this was last asked."""
+    entries = world.ledger.after(after)
+    log = [_sign_in_line(entry) for entry in entries if entry.outcome and entry.tenant]
+    log += [_audit_line(*item) for item in world.audits.drain()]
+    return News(log, [entry.as_line() for entry in entries], world.ledger.last, world.ledger)
 
 
 def all_log_lines(world: World) -> list[dict[str, Any]]:
-    """All that is in these logs."""
-    sign_ins = [{"sign_in": entry.as_dict()} for entry in world.sign_ins.every(world.ledger)]
+    """All that is in the logs of sign-ins and changes."""
+    sign_ins = [_sign_in_line(entry) for entry in world.sign_ins.every(world.ledger)]
     return [*sign_ins, *(_audit_line(*item) for item in world.audits.every())]
+
+
+def _sign_in_line(entry: Entry) -> dict[str, Any]:
+    return {"sign_in": entry.as_line()}
 
 
 def _audit_line(tenant_id: str, record: AuditRecord) -> dict[str, Any]:
     return {"tenant": tenant_id, "audit": encode(record)}
 
 
-def take_over_log(world: World, lines: list[Any]) -> None:
-    """Puts kept lines into the logs, without what no tenant shows any more. Raises ValueError for a line of another form."""
+def take_over_ledger(world: World, lines: Sequence[Any], answered: int) -> frozenset[str]:
+    """Puts kept requests into the ledger. `answered` is the number of the newest one that the directory knows of.
+
+    Gives the ids of those after it whose effect was lost with the process. Randomness goes on elsewhere than it did for them, so
+    that no id is given twice. Raises ValueError for a line of another form.
+    """
+    entries = [decode(Entry, line) for line in lines]
+    undone = [entry for entry in entries if entry.committed and entry.sequence > answered]
+    for entry in undone:
+        entry.committed = False
+    world.ledger.take_over(entries, answered)
+    world.sign_ins.begin_after(world.ledger.last)
+    if world.ledger.last > answered:
+        world.rng.seed(f"{world.rng.getrandbits(64)} {world.ledger.last}")
+    return frozenset(entry.request_id for entry in undone)
+
+
+def take_over_log(world: World, lines: Sequence[Any], undone: frozenset[str]) -> None:
+    """Puts kept lines into the logs, without changes that were `undone`, and without what no tenant shows any more.
+
+    Raises ValueError for a line of another form.
+    """
     now, tenants = world.clock.now(), world.directory.tenants
     for line in lines:
         if "sign_in" in line:
@@ -92,7 +129,8 @@ def take_over_log(world: World, lines: list[Any]) -> None:
                 world.sign_ins.take_over(entry)
         else:
             record, tenant = decode(AuditRecord, line["audit"]), tenants.get(line["tenant"])
-            if tenant is not None and record.at >= now - tenant.settings.log_retention:
+            recent = tenant is not None and record.at >= now - tenant.settings.log_retention
+            if tenant is not None and recent and record.id not in undone:
                 world.audits.take_over(tenant.id, record)
 
 

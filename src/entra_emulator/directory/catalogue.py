@@ -29,6 +29,8 @@ ROLE_IDS = {
     "AppRoleAssignment.ReadWrite.All": "06b708a9-e830-4db3-a914-8e69da51d44f",
     "DelegatedPermissionGrant.Read.All": "81b4724a-58aa-41c1-8a55-84ef97466587",
     "DelegatedPermissionGrant.ReadWrite.All": "8e8e4742-1d95-4f68-9d56-6ee75648c72a",
+    "RoleManagement.Read.Directory": "483bed4a-2ad3-4361-a73b-c83ccdbdc53c",
+    "RoleManagement.ReadWrite.Directory": "9e3f62cf-ca93-4989-b6ce-bf83c28f9fe8",
     "CustomSecAttributeAssignment.Read.All": "3b37c5a4-1226-493d-bec3-5d6c6b866f3f",
     "CustomSecAttributeAssignment.ReadWrite.All": "de89b5e4-5b8f-48eb-8925-29c2b33bd8bd",
 }
@@ -76,6 +78,14 @@ GRAPH_SCOPES = {
         "0e263e50-5827-48a4-b97c-d940288653c7", "Access the directory as you", admin=True
     ),
     "AuditLog.Read.All": Scope("e4c9e354-4dc5-45b8-9e7c-e1393b0b1a20", "Read audit log data", admin=True),
+    "RoleManagement.Read.Directory": Scope(
+        "741c54c3-0c1e-44a1-818b-3f97ab4e8c83", "Read directory role-based access control settings", admin=True
+    ),
+    "RoleManagement.ReadWrite.Directory": Scope(
+        "d01b97e9-cbc0-49fe-810a-750afd5527a3",
+        "Read and write directory role-based access control settings",
+        admin=True,
+    ),
     "Organization.Read.All": Scope("4908d5b9-3fb2-4b1e-9336-1888b7937185", "Read organization information", admin=True),
     "Policy.Read.All": Scope("572fea84-0151-49b2-9301-11cb16974376", "Read your organization's policies", admin=True),
     "Policy.ReadWrite.ApplicationConfiguration": Scope(

@@ -9,6 +9,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from entra_emulator.directory.app_policies import Policy
 from entra_emulator.directory.azure_roles import AzureRoles
 from entra_emulator.directory.grants import Consent, Grant
 from entra_emulator.directory.replicas import Plane, Presence
@@ -200,14 +201,8 @@ class ServicePrincipal(Holder):
     grants: list[Grant] = field(default_factory=list)
     security_attributes: dict[str, str | list[str]] = field(default_factory=dict)
     """Custom security attributes by set and name, joined by `_`."""
-
-    def roles(self, plane: Plane, replica: int, now: float, resource_app_id: str) -> list[str]:
-        """The application permissions towards that resource which this replica knows of."""
-        return [
-            grant.role
-            for grant in self.grants
-            if grant.resource_app_id == resource_app_id and grant.presence.visible(plane, replica, now)
-        ]
+    roles: list[str] = field(default_factory=list)
+    """Directory roles, by name."""
 
 
 @dataclass(slots=True)
@@ -229,6 +224,7 @@ class User:
     """Declared properties that were set and have no field of their own, by their name in Graph."""
     security_attributes: dict[str, str | list[str]] = field(default_factory=dict)
     """Custom security attributes by set and name, joined by `_`."""
+    grants: list[Grant] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -245,6 +241,9 @@ class Group:
     owners: list[str] = field(default_factory=list)
     deleted_at: float | None = None
     properties: dict[str, Any] = field(default_factory=dict)
+    grants: list[Grant] = field(default_factory=list)
+    roles: list[str] = field(default_factory=list)
+    """Directory roles, by name, which its members have through it."""
 
     @property
     def unified(self) -> bool:
@@ -253,20 +252,8 @@ class Group:
 
 
 DirectoryObject = Application | ServicePrincipal | User | Group
-
-
-@dataclass(slots=True)
-class Policy:
-    """An app management policy; the tenant's default one has the id `default`."""
-
-    id: str
-    display_name: str
-    description: str
-    enabled: bool
-    restrictions: dict[str, Any] = field(default_factory=dict)
-    """For applications; of a policy that is assigned, for what it is assigned to."""
-    principal_restrictions: dict[str, Any] = field(default_factory=dict)
-    """Of the default policy, for service principals."""
+Assignee = ServicePrincipal | User | Group
+"""What app roles and directory roles are given to."""
 
 
 @dataclass(slots=True)
@@ -294,6 +281,8 @@ class Tenant:
     azure: AzureRoles = field(default_factory=AzureRoles)
     vaults: dict[str, Vault] = field(default_factory=dict)
     """Key vaults by name."""
+    activated_roles: list[str] = field(default_factory=list)
+    """Directory roles that were activated without being given to anybody."""
 
     def principal_of(self, app_id: str) -> ServicePrincipal | None:
         """The service principal of an application in this tenant."""
@@ -308,6 +297,14 @@ class Tenant:
         """Any object of the directory that is not deleted, by its id."""
         tables: tuple[dict[str, Any], ...] = (self.applications, self.principals, self.users, self.groups)
         return next((table[object_id] for table in tables if object_id in table), None)
+
+    def assignee(self, object_id: str) -> Assignee | None:
+        """Any object by its id that app roles and directory roles can be given to."""
+        return self.principals.get(object_id) or self.users.get(object_id) or self.groups.get(object_id)
+
+    def assignees(self) -> list[Assignee]:
+        """All of them."""
+        return [*self.principals.values(), *self.users.values(), *self.groups.values()]
 
     def delete_user(self, user: User, now: float) -> None:
         """Soft delete: the user moves to the deleted items; what they own and consented to stays behind."""

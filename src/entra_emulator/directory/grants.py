@@ -9,7 +9,7 @@ from entra_emulator.directory.replicas import Presence
 
 @dataclass(slots=True)
 class Grant:
-    """An application permission given to a service principal."""
+    """An app role of a resource, given to a service principal, a user or a group."""
 
     id: str
     resource_app_id: str
@@ -18,6 +18,11 @@ class Grant:
     role_id: str | None = None
     """Where the role is not one of Graph's."""
     created_at: float = 0.0
+
+    @property
+    def in_tokens(self) -> bool:
+        """Whether tokens name it: a role without a value is in none."""
+        return self.role != self.role_id
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from entra_emulator.directory.directory import Application, Group, Tenant
+from entra_emulator.directory.directory import Application, Assignee, Group, Tenant, User
 
 MOST_IN_A_TOKEN = 200
 _CLAIMS_OF_GROUPS = frozenset({"SecurityGroup", "All"})
@@ -26,6 +26,26 @@ def groups_of(tenant: Tenant, member: str) -> list[Group]:
                 found[group.object_id] = group
                 waiting.append(group.object_id)
     return list(found.values())
+
+
+def app_roles(tenant: Tenant, member: Assignee, replica: int, now: float, resource_app_id: str) -> list[str]:
+    """The app roles of that resource which a token names, as the replica knows them: one's own, and a user's by direct groups.
+
+    Source: https://learn.microsoft.com/graph/api/resources/approleassignment.
+    """
+    groups = tenant.groups.values() if isinstance(member, User) else ()
+    grants = [
+        *member.grants,
+        *(grant for group in groups if member.object_id in group.members for grant in group.grants),
+    ]
+    names = [
+        grant.role
+        for grant in grants
+        if grant.resource_app_id == resource_app_id
+        and grant.in_tokens
+        and grant.presence.visible("token", replica, now)
+    ]
+    return list(dict.fromkeys(names))
 
 
 def group_claims(tenant: Tenant, application: Application, user_id: str) -> dict[str, Any]:

@@ -77,6 +77,10 @@ class SignInLog:
         """Adds a sign-in from before this log began."""
         self._entries.setdefault(entry.tenant, deque(maxlen=_MOST)).append(entry)
 
+    def begin_after(self, sequence: int) -> None:
+        """Leaves out the requests up to that number of the ledger: what they were is taken over."""
+        self._read = sequence
+
     def _of(self, ledger: Ledger, tenant_id: str) -> deque[Entry]:
         for entry in ledger.after(self._read):
             self._read = entry.sequence

@@ -78,6 +78,8 @@ class Call:
     """On whose behalf the call is made."""
     caller_oid: str = ""
     """The user's object id, or without a user that of the calling service principal."""
+    heeded: set[str] = field(default_factory=set)
+    """The query options of Graph that were read."""
 
     @property
     def settings(self) -> Settings:

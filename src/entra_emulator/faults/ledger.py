@@ -7,8 +7,8 @@ import hashlib
 import json
 import threading
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
 from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus
@@ -62,6 +62,14 @@ class Entry:
         """The entry as plain values."""
         return asdict(self)
 
+    def as_line(self) -> dict[str, Any]:
+        """What is kept of it: neither the real times of the server, nor what is as in an entry that was just begun."""
+        return {name: getattr(self, name) for name, begun in _BEGUN.items() if getattr(self, name) != begun}
+
+
+_REAL_TIMES = frozenset({"started", "ended"})
+_BEGUN = {item.name: item.default for item in fields(Entry) if item.name not in _REAL_TIMES}
+
 
 class Ledger:
     """All requests in order. Holds no secret: of a body only the first 16 hex digits of its SHA-256.
@@ -97,6 +105,22 @@ class Ledger:
                 self.dropped += 1
             self._entries.append(entry)
         return entry
+
+    def take_over(self, entries: Iterable[Entry], last: int) -> None:
+        """Begins with the requests that another ledger held, of which `last` was the newest, or is the newest of these.
+
+        Those before a gap in the numbers are let go.
+        """
+        with self._lock:
+            for entry in entries:
+                if self._entries and entry.sequence != self._entries[-1].sequence + 1:
+                    self._entries.clear()
+                self._entries.append(entry)
+            newest = self._entries[-1].sequence if self._entries else 0
+            if newest < last:
+                self._entries.clear()
+            self._next = max(newest, last) + 1
+            self.dropped = self.last - len(self._entries)
 
     def get(self, sequence: int) -> Entry | None:
         """The entry of that number, if it is still held."""

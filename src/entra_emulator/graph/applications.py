@@ -13,10 +13,10 @@ from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, needed_text, texts, wrong_type
 from entra_emulator.graph.declared import APPLICATION, check_removal, merged, read
-from entra_emulator.graph.errors import GraphError, bad_request, empty, not_found, plain, success
+from entra_emulator.graph.errors import GraphError, bad_request, empty, plain, success
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.key_collections import no_passwords, read_keys, replace_keys
-from entra_emulator.graph.lookup import Key, application_by_key, the_application
+from entra_emulator.graph.lookup import Key, application_by_key, referenced, the_application
 from entra_emulator.graph.odata import Page, chosen, eventual, expanded, listed, page, select, selected
 from entra_emulator.graph.permissions import may_list, may_try, owns_what_it_makes
 from entra_emulator.graph.writes import check_quiet, committed
@@ -164,13 +164,7 @@ def _bound_owners(call: Call, references: Any) -> list[str]:
     """The owners that a new application names; they must exist."""
     if not isinstance(references, list) or not all(isinstance(reference, str) for reference in references):
         raise wrong_type("owners@odata.bind", "Collection(Edm.String)")
-    tenant, owners = call.home(), []
-    for reference in references:
-        owner = as_guid(reference.rstrip("/").rpartition("/")[2])
-        if owner is None or (owner not in tenant.principals and owner not in tenant.users):
-            raise not_found(reference[-100:])
-        owners.append(owner)
-    return owners
+    return [referenced(call, reference, "owners").object_id for reference in references]
 
 
 def _change(call: Call, application: Application, body: dict[str, Any]) -> None:

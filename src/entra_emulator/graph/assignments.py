@@ -1,22 +1,28 @@
-"""App role assignments: how a service principal is given the application permissions of a resource.
+"""App role assignments: how service principals, users and groups are given the app roles of a resource.
 
-Sources: https://learn.microsoft.com/graph/api/serviceprincipal-post-approleassignments and
-.../serviceprincipal-list-approleassignedto. The texts of refusals are assumed. Users and groups hold none here.
+Sources: https://learn.microsoft.com/graph/api/serviceprincipal-post-approleassignments, .../user-post-approleassignments,
+.../group-post-approleassignments and .../serviceprincipal-list-approleassignedto. The texts of refusals are assumed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 from entra_emulator.core.wire import Response
-from entra_emulator.directory.catalogue import role_of
-from entra_emulator.directory.directory import GRAPH_APP_ID, ServicePrincipal, new_guid
+from entra_emulator.directory.directory import Assignee, ServicePrincipal, new_guid
 from entra_emulator.directory.grants import Grant
 from entra_emulator.directory.replicas import object_presence
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, needed_guid, only_members
-from entra_emulator.graph.errors import bad_request, denied, empty, not_found, success
+from entra_emulator.graph.errors import bad_request, empty, not_found, success
+from entra_emulator.graph.groups import find_group
 from entra_emulator.graph.lookup import Key, principal_by_key
-from entra_emulator.graph.permissions import WRITE_OWNED, may_assign_roles, may_try
+from entra_emulator.graph.me import signed_in
+from entra_emulator.graph.odata import collection, entity
+from entra_emulator.graph.permissions import may_assign_roles, may_read_assignments
+from entra_emulator.graph.users import find_user
 from entra_emulator.graph.writes import note_change
 
 _MEMBERS = frozenset({
@@ -24,43 +30,50 @@ _MEMBERS = frozenset({
 })  # fmt: skip
 _DEFAULT_ROLE = "00000000-0000-0000-0000-000000000000"
 """Access without a role, where the resource has none."""
+_CONTEXT = "appRoleAssignments"
+Handler = Callable[[Call, tuple[Key, ...]], Response]
 
 
-def _list(call: Call, keys: tuple[Key, ...]) -> Response:
-    principal = _readable(call, keys[0])
-    value = views.grants(principal, call.home(), call.replica, call.now)
-    return success(call, {"value": value}, "servicePrincipals/appRoleAssignments")
+def _list(call: Call, assignee: Assignee) -> Response:
+    return collection(call, _given_to(call, assignee), _CONTEXT)
 
 
-def _get(call: Call, keys: tuple[Key, ...]) -> Response:
-    principal = _readable(call, keys[0])
-    value = views.grants(principal, call.home(), call.replica, call.now)
-    return _one_of(call, value, keys[1][1])
+def _get(call: Call, assignee: Assignee, assignment_id: str) -> Response:
+    return _one_of(call, _given_to(call, assignee), assignment_id)
+
+
+def _list_mine(call: Call, _keys: tuple[Key, ...]) -> Response:
+    return _list(call, signed_in(call))
 
 
 def _list_assigned(call: Call, keys: tuple[Key, ...]) -> Response:
-    value = _assigned(call, _readable(call, keys[0]))
-    return success(call, {"value": value}, "servicePrincipals/appRoleAssignedTo")
+    return collection(call, _given_by(call, _principal(call, keys[0])), _CONTEXT)
 
 
 def _get_assigned(call: Call, keys: tuple[Key, ...]) -> Response:
-    return _one_of(call, _assigned(call, _readable(call, keys[0])), keys[1][1])
+    return _one_of(call, _given_by(call, _principal(call, keys[0])), keys[1][1])
 
 
-def _one_of(call: Call, value: list[dict[str, object]], assignment_id: str) -> Response:
+def _one_of(call: Call, value: list[dict[str, Any]], assignment_id: str) -> Response:
     found = next((item for item in value if item["id"] == assignment_id), None)
     if found is None:
         raise not_found(assignment_id[:100])
-    return success(call, found, "appRoleAssignments/$entity")
+    return entity(call, found, _CONTEXT)
 
 
-def _readable(call: Call, key: Key) -> ServicePrincipal:
-    """A service principal may read its own assignments with OwnedBy, others with a permission over all. GraphError 403, 404."""
-    may_try(call, write=False)
-    principal = _principal(call, key)
-    if call.roles == {WRITE_OWNED} and principal.object_id != call.caller_oid:
-        raise denied()
-    return principal
+def _given_to(call: Call, assignee: Assignee) -> list[dict[str, Any]]:
+    may_read_assignments(call, assignee)
+    return views.grants(assignee, call.home(), call.replica, call.now)
+
+
+def _given_by(call: Call, resource: ServicePrincipal) -> list[dict[str, Any]]:
+    may_read_assignments(call, resource)
+    return [
+        views.grant(item, assignee, resource)
+        for assignee in call.home().assignees()
+        for item in assignee.grants
+        if item.resource_app_id == resource.app_id and item.presence.visible("graph", call.replica, call.now)
+    ]
 
 
 def _principal(call: Call, key: Key) -> ServicePrincipal:
@@ -70,67 +83,77 @@ def _principal(call: Call, key: Key) -> ServicePrincipal:
     return principal
 
 
-def _assigned(call: Call, resource: ServicePrincipal) -> list[dict[str, object]]:
-    return [
-        views.grant(item, principal, resource)
-        for principal in call.home().principals.values()
-        for item in principal.grants
-        if item.resource_app_id == resource.app_id and item.presence.visible("graph", call.replica, call.now)
-    ]
-
-
-def _assign(call: Call, keys: tuple[Key, ...]) -> Response:
-    """From either side: below the principal that gets the role, or below the resource that offers it."""
+def _assign(call: Call, at: Assignee) -> Response:
+    """From either side: below whom the role is given to, or below the resource that offers it."""
     may_assign_roles(call)
-    _principal(call, keys[0])
     body, rng = json_object(call), call.world.rng
     only_members(body, _MEMBERS, "microsoft.graph.appRoleAssignment")
-    principal, resource = (_principal(call, ("id", needed_guid(body, name))) for name in ("principalId", "resourceId"))
-    role_id = needed_guid(body, "appRoleId")
-    role = _role(call, resource, role_id)
-    if any(item.resource_app_id == resource.app_id and item.role == role for item in principal.grants):
+    assignee_id, role_id = needed_guid(body, "principalId"), needed_guid(body, "appRoleId")
+    assignee, resource = _known(call, assignee_id), _principal(call, ("id", needed_guid(body, "resourceId")))
+    if at.object_id not in {assignee_id, resource.object_id}:
+        raise bad_request(
+            "The principalId or the resourceId of an app role assignment must be the id in the request's path."
+        )
+    role = _role(call, resource, role_id, "Application" if isinstance(assignee, ServicePrincipal) else "User")
+    if any(item.resource_app_id == resource.app_id and item.role == role for item in assignee.grants):
         raise bad_request("Permission being assigned already exists on the object")
     presence = object_presence(call.now, call.settings, rng)
     grant = Grant(new_guid(rng), resource.app_id, role, presence, role_id, call.local_now)
-    principal.grants.append(grant)
-    note_change(call, principal.object_id, principal.display_name, "ServicePrincipal")
-    return success(call, views.grant(grant, principal, resource), "appRoleAssignments/$entity", 201)
+    assignee.grants.append(grant)
+    note_change(call, assignee.object_id, assignee.display_name, type(assignee).__name__)
+    return success(call, views.grant(grant, assignee, resource), f"{_CONTEXT}/$entity", 201)
 
 
-def _role(call: Call, resource: ServicePrincipal, role_id: str) -> str:
-    """The value of that role, which tokens carry. Raises GraphError 400 where the resource has no such role for applications."""
-    name = role_of(role_id) if resource.app_id == GRAPH_APP_ID else None
+def _known(call: Call, object_id: str) -> Assignee:
+    assignee = call.home().assignee(object_id)
+    if assignee is None or isinstance(assignee, ServicePrincipal):
+        return _principal(call, ("id", object_id))
+    return assignee
+
+
+def _role(call: Call, resource: ServicePrincipal, role_id: str, kind: str) -> str:
+    """The value of that role, which tokens carry. Raises GraphError 400 where the resource has no such role for this kind.
+
+    The kinds are Application, and User for users and for groups: https://learn.microsoft.com/graph/api/resources/approle.
+    """
     roles = views.app_roles(resource, call.world.directory.application(resource.app_id))
-    for role in roles:
-        fits = role.get("isEnabled") and "Application" in (role.get("allowedMemberTypes") or ())
-        if str(role.get("id")).lower() == role_id and fits:
-            name = str(role.get("value") or role_id)
     if role_id == _DEFAULT_ROLE and not roles:
-        name = role_id
-    if name is None:
-        raise bad_request(f"Permission being assigned was not found on application '{resource.app_id}'.")
-    return name
+        return role_id
+    for role in roles:
+        fits = role.get("isEnabled") and kind in (role.get("allowedMemberTypes") or ())
+        if str(role.get("id")).lower() == role_id and fits:
+            return str(role.get("value") or role_id)
+    raise bad_request(f"Permission being assigned was not found on application '{resource.app_id}'.")
 
 
-def _unassign(call: Call, keys: tuple[Key, ...]) -> Response:
+def _unassign(call: Call, at: Assignee, assignment_id: str) -> Response:
     may_assign_roles(call)
-    at, assignment_id = _principal(call, keys[0]), keys[1][1]
-    for principal in call.home().principals.values():
-        for item in principal.grants:
-            if item.id == assignment_id and (principal is at or item.resource_app_id == at.app_id):
-                principal.grants.remove(item)
-                note_change(call, principal.object_id, principal.display_name, "ServicePrincipal")
+    offered = at.app_id if isinstance(at, ServicePrincipal) else None
+    for assignee in call.home().assignees():
+        for item in assignee.grants:
+            if item.id == assignment_id and (assignee is at or item.resource_app_id == offered):
+                assignee.grants.remove(item)
+                note_change(call, assignee.object_id, assignee.display_name, type(assignee).__name__)
                 return empty(call)
     raise not_found(assignment_id[:100])
 
 
+def _routes(kind: str, find: Callable[[Call, Key], Assignee]) -> Iterator[tuple[str, str, str, Handler]]:
+    """The routes below one kind of objects, which `find` finds by their keys."""
+    for path in ("appRoleAssignments", "appRoleAssignedTo") if kind == "servicePrincipals" else ("appRoleAssignments",):
+        every, one = f"{kind}/{{}}/{path}", f"{kind}/{{}}/{path}/{{}}"
+        yield "POST", every, "assignAppRole", lambda call, keys: _assign(call, find(call, keys[0]))
+        yield "DELETE", one, "unassignAppRole", lambda call, keys: _unassign(call, find(call, keys[0]), keys[1][1])
+    every, one = f"{kind}/{{}}/appRoleAssignments", f"{kind}/{{}}/appRoleAssignments/{{}}"
+    yield "GET", every, "listAppRoleAssignments", lambda call, keys: _list(call, find(call, keys[0]))
+    yield "GET", one, "getAppRoleAssignment", lambda call, keys: _get(call, find(call, keys[0]), keys[1][1])
+
+
 ROUTES = (
-    ("GET", "servicePrincipals/{}/appRoleAssignments", "listAppRoleAssignments", _list),
-    ("GET", "servicePrincipals/{}/appRoleAssignments/{}", "getAppRoleAssignment", _get),
-    ("POST", "servicePrincipals/{}/appRoleAssignments", "assignAppRole", _assign),
-    ("DELETE", "servicePrincipals/{}/appRoleAssignments/{}", "unassignAppRole", _unassign),
+    *_routes("servicePrincipals", _principal),
+    *_routes("users", find_user),
+    *_routes("groups", find_group),
+    ("GET", "me/appRoleAssignments", "listAppRoleAssignments", _list_mine),
     ("GET", "servicePrincipals/{}/appRoleAssignedTo", "listAppRoleAssignedTo", _list_assigned),
     ("GET", "servicePrincipals/{}/appRoleAssignedTo/{}", "getAppRoleAssignedTo", _get_assigned),
-    ("POST", "servicePrincipals/{}/appRoleAssignedTo", "assignAppRole", _assign),
-    ("DELETE", "servicePrincipals/{}/appRoleAssignedTo/{}", "unassignAppRole", _unassign),
 )

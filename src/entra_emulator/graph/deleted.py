@@ -13,7 +13,7 @@ from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
 from entra_emulator.graph.errors import GraphError, empty, not_found, success
 from entra_emulator.graph.lookup import Key
-from entra_emulator.graph.odata import select
+from entra_emulator.graph.odata import collection, entity
 from entra_emulator.graph.permissions import (
     may_list,
     may_read_groups,
@@ -29,33 +29,31 @@ from entra_emulator.graph.writes import committed, note_change
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_list(call)
     _expire(call)
-    value = [select(call, views.application(call, item)) for item in call.home().deleted.values()]
-    return success(call, {"value": value}, "applications")
+    return collection(call, [views.application(call, item) for item in call.home().deleted.values()], "applications")
 
 
 def _list_principals(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_list(call)
     _expire(call)
-    value = [select(call, views.principal(call, item)) for item in call.home().deleted_principals.values()]
-    return success(call, {"value": value}, "servicePrincipals")
+    return collection(
+        call, [views.principal(call, item) for item in call.home().deleted_principals.values()], "servicePrincipals"
+    )
 
 
 def _list_users(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_users(call)
     _expire(call)
-    value = [select(call, views.user(item)) for item in call.home().deleted_users.values()]
-    return success(call, {"value": value}, "users")
+    return collection(call, [views.user(item) for item in call.home().deleted_users.values()], "users")
 
 
 def _list_groups(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_groups(call)
     _expire(call)
-    value = [select(call, views.group(item)) for item in call.home().deleted_groups.values()]
-    return success(call, {"value": value}, "groups")
+    return collection(call, [views.group(item) for item in call.home().deleted_groups.values()], "groups")
 
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:
-    return success(call, _shown(call, _one(call, keys[0], write=False)), "directoryObjects/$entity")
+    return entity(call, _shown(call, _one(call, keys[0], write=False)), "directoryObjects")
 
 
 def _purge(call: Call, keys: tuple[Key, ...]) -> Response:

@@ -59,6 +59,7 @@ def _principals(call: Call, _keys: tuple[Key, ...]) -> Response:
 def _answer(call: Call, kind: str, holders: list[Holder]) -> Response:
     may_list(call)
     parameters = call.parameters()
+    call.heeded.update(_OPTIONS)
     unknown = next((name for name in parameters if name.startswith("$") and name not in _OPTIONS), None)
     if unknown is not None:
         raise unsupported_query(f"The query option '{unknown[:50]}' is not supported by delta queries.")

@@ -13,10 +13,10 @@ from entra_emulator.core.clock import graph_time
 from entra_emulator.core.wire import Response
 from entra_emulator.directory.audit_log import AuditRecord
 from entra_emulator.directory.world import Call
-from entra_emulator.graph.errors import not_found, success
+from entra_emulator.graph.errors import not_found
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.lookup import Key
-from entra_emulator.graph.odata import ListRules, listed, page, select
+from entra_emulator.graph.odata import ListRules, entity, listed, page, select
 from entra_emulator.graph.reports import may_read_logs
 
 _RULES = ListRules(1000, 1000, frozenset({"activityDateTime"}), plain_order=True, order="activityDateTime")
@@ -63,6 +63,11 @@ ACTIVITIES = {
     "removeGroupOwner": ("Remove owner from group", "Unassign"),
     "assignAppRole": ("Add app role assignment to service principal", "Assign"),
     "unassignAppRole": ("Remove app role assignment from service principal", "Unassign"),
+    "activateDirectoryRole": ("Add role from template", "Add"),
+    "addDirectoryRoleMember": ("Add member to role", "Assign"),
+    "removeDirectoryRoleMember": ("Remove member from role", "Unassign"),
+    "createRoleAssignment": ("Add member to role", "Assign"),
+    "deleteRoleAssignment": ("Remove member from role", "Unassign"),
     "createPermissionGrant": ("Add delegated permission grant", "Add"),
     "updatePermissionGrant": ("Update delegated permission grant", "Update"),
     "deletePermissionGrant": ("Remove delegated permission grant", "Delete"),
@@ -70,6 +75,19 @@ ACTIVITIES = {
     "restoreDeletedItem": ("Restore application", "Update"),
 }
 """Operation in the ledger -> the name of the activity and its kind."""
+_OF_KINDS = {
+    ("assignAppRole", "User"): "Add app role assignment grant to user",
+    ("assignAppRole", "Group"): "Add app role assignment to group",
+    ("unassignAppRole", "User"): "Remove app role assignment from user",
+    ("unassignAppRole", "Group"): "Remove app role assignment from group",
+    ("purgeDeletedItem", "ServicePrincipal"): "Hard delete service principal",
+    ("purgeDeletedItem", "User"): "Hard Delete user",
+    ("purgeDeletedItem", "Group"): "Hard Delete group",
+    ("restoreDeletedItem", "ServicePrincipal"): "Restore service principal",
+    ("restoreDeletedItem", "User"): "Restore user",
+    ("restoreDeletedItem", "Group"): "Restore group",
+}
+"""Operation and kind of target -> the name, where it is another one than for applications and their service principals."""
 _CATEGORIES = {"Policy": "Policy", "User": "UserManagement", "Group": "GroupManagement"}
 
 
@@ -86,7 +104,7 @@ def _get(call: Call, keys: tuple[Key, ...]) -> Response:
     record = next((item for item in _records(call) if _id(item) == keys[0][1]), None)
     if record is None:
         raise not_found(keys[0][1][:100])
-    return success(call, _shown(call, record), "auditLogs/directoryAudits/$entity")
+    return entity(call, _shown(call, record), "auditLogs/directoryAudits")
 
 
 def _records(call: Call) -> list[AuditRecord]:
@@ -98,21 +116,22 @@ def _id(record: AuditRecord) -> str:
 
 
 def _category(record: AuditRecord) -> str:
+    if "Role" in record.operation and "AppRole" not in record.operation:
+        return "RoleManagement"
     return _CATEGORIES.get(record.target_type, "ApplicationManagement")
 
 
 def _shown(call: Call, record: AuditRecord) -> dict[str, Any]:
-    activity, kind = ACTIVITIES[record.operation]
     return {
         "id": _id(record),
         "category": _category(record),
         "correlationId": record.id,
         "result": "success",
         "resultReason": "",
-        "activityDisplayName": activity,
+        "activityDisplayName": _activity(record),
         "activityDateTime": graph_time(record.at),
         "loggedByService": "Core Directory",
-        "operationType": kind,
+        "operationType": ACTIVITIES[record.operation][1],
         "initiatedBy": _initiator(call, record),
         "targetResources": [
             {
@@ -128,6 +147,10 @@ def _shown(call: Call, record: AuditRecord) -> dict[str, Any]:
         ],
         "additionalDetails": [],
     }
+
+
+def _activity(record: AuditRecord) -> str:
+    return _OF_KINDS.get((record.operation, record.target_type)) or ACTIVITIES[record.operation][0]
 
 
 def _initiator(call: Call, record: AuditRecord) -> dict[str, Any]:
@@ -150,7 +173,7 @@ def _initiator(call: Call, record: AuditRecord) -> dict[str, Any]:
 _FIELDS: dict[str, Field[AuditRecord]] = {
     "id": _id,
     "activityDateTime": lambda item: item.at,
-    "activityDisplayName": lambda item: ACTIVITIES[item.operation][0],
+    "activityDisplayName": _activity,
     "category": _category,
     "correlationId": lambda item: item.id,
     "initiatedBy/user/id": lambda item: item.by_user,

@@ -6,26 +6,38 @@ Source: https://learn.microsoft.com/graph/api/directoryobject-getbyids (1,000 id
 from __future__ import annotations
 
 from entra_emulator.core.wire import Response
-from entra_emulator.directory.directory import Application, Group, ServicePrincipal, User, as_guid
+from entra_emulator.directory.directory import Application, DirectoryObject, Group, ServicePrincipal, User, as_guid
+from entra_emulator.directory.roles import DirectoryRole, active_roles
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, only, texts, wrong_type
 from entra_emulator.graph.errors import bad_request, not_found, success
 from entra_emulator.graph.lookup import Key
-from entra_emulator.graph.odata import select
+from entra_emulator.graph.odata import entity, select_each
 from entra_emulator.graph.permissions import may_read_objects
 
 _MOST = 1000
-_KINDS = {"user": User, "group": Group, "application": Application, "serviceprincipal": ServicePrincipal}
-_OTHER_KINDS = frozenset({"device", "administrativeunit", "directoryrole", "directoryobject", "orgcontact"})
+_KINDS = {
+    "user": User,
+    "group": Group,
+    "application": Application,
+    "serviceprincipal": ServicePrincipal,
+    "directoryrole": DirectoryRole,
+}
+_OTHER_KINDS = frozenset({"device", "administrativeunit", "directoryobject", "orgcontact"})
 
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:
     may_read_objects(call)
-    item = call.home().directory_object(keys[0][1])
+    item = _find(call, keys[0][1])
     if item is None:
         raise not_found(keys[0][1][:100])
-    return success(call, select(call, views.directory_objects(call, [item])[0]), "directoryObjects/$entity")
+    return entity(call, views.directory_objects(call, [item])[0], "directoryObjects")
+
+
+def _find(call: Call, object_id: str) -> DirectoryObject | DirectoryRole | None:
+    roles = (role for role in active_roles(call.home()) if role.object_id == object_id)
+    return call.home().directory_object(object_id) or next(roles, None)
 
 
 def _by_ids(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -44,9 +56,10 @@ def _by_ids(call: Call, _keys: tuple[Key, ...]) -> Response:
     kinds = (
         tuple(_KINDS.values()) if "directoryobject" in names else tuple(_KINDS[name] for name in names & _KINDS.keys())
     )
-    found = [call.home().directory_object(item) for item in dict.fromkeys(ids) if item]
+    found = [_find(call, item) for item in dict.fromkeys(ids) if item]
     value = views.directory_objects(call, [item for item in found if item is not None and isinstance(item, kinds)])
-    return success(call, {"value": [select(call, item) for item in value]}, "directoryObjects")
+    known = frozenset(name for item in value for name in item)
+    return success(call, {"value": select_each(call, value, known)}, "directoryObjects")
 
 
 ROUTES = (

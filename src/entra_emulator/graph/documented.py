@@ -16,12 +16,17 @@ _KEYS = {
 }
 _MEMBERSHIP = {
     "memberOf": "GET: groups and roles",
+    "memberOf/microsoft.graph.group": "GET: groups",
+    "memberOf/microsoft.graph.directoryRole": "GET: roles",
     "transitiveMemberOf": "GET: groups and roles, of groups too",
+    "transitiveMemberOf/microsoft.graph.group": "GET: groups, of groups too",
+    "transitiveMemberOf/microsoft.graph.directoryRole": "GET: roles, of groups too",
     "checkMemberGroups": "POST: check groups",
     "checkMemberObjects": "POST: check groups and roles",
     "getMemberGroups": "POST: ids of groups",
     "getMemberObjects": "POST: ids of groups and roles",
 }
+_OF_ASSIGNMENTS = {"appRoleAssignments": _COLLECTION, "appRoleAssignments/{}": "GET: read|DELETE: delete"}
 _REFERENCES = {"": "GET: list", "/$ref": "POST: add", "/{}/$ref": "DELETE: remove"}
 
 
@@ -34,7 +39,7 @@ DOCUMENTED: dict[str, dict[str, str]] = {
         "": _COLLECTION,
         "$count": "GET: count",
         "delta": "GET: changes",
-        "agentIdentityBlueprint": "GET: list blueprints",
+        "microsoft.graph.agentIdentityBlueprint": "GET: list blueprints",
         "{}": _ONE,
         **{f"{{}}/{name}": what for name, what in _KEYS.items()},
         **{f"{{}}/{name}": what for name, what in _linked("owners").items()},
@@ -62,8 +67,7 @@ DOCUMENTED: dict[str, dict[str, str]] = {
         **{f"{{}}/{name}": what for name, what in _linked("appManagementPolicies").items()},
         **{f"{{}}/{name}": what for name, what in _linked("claimsMappingPolicies").items()},
         **{f"{{}}/{name}": what for name, what in _linked("homeRealmDiscoveryPolicies").items()},
-        "{}/appRoleAssignments": _COLLECTION,
-        "{}/appRoleAssignments/{}": "GET: read|DELETE: delete",
+        **{f"{{}}/{name}": what for name, what in _OF_ASSIGNMENTS.items()},
         "{}/appRoleAssignedTo": _COLLECTION,
         "{}/appRoleAssignedTo/{}": "GET: read|DELETE: delete",
         "{}/oauth2PermissionGrants": "GET: list",
@@ -81,7 +85,7 @@ DOCUMENTED: dict[str, dict[str, str]] = {
         "{}/ownedObjects": "GET: list",
         "{}/manager": "GET: read",
         "{}/directReports": "GET: list",
-        "{}/appRoleAssignments": _COLLECTION,
+        **{f"{{}}/{name}": what for name, what in _OF_ASSIGNMENTS.items()},
         "{}/oauth2PermissionGrants": "GET: list",
         "{}/licenseDetails": "GET: list",
         "{}/revokeSignInSessions": "POST: end all sessions",
@@ -96,22 +100,41 @@ DOCUMENTED: dict[str, dict[str, str]] = {
         **{f"{{}}/{name}": what for name, what in _linked("members").items()},
         **{f"{{}}/{name}": what for name, what in _linked("owners").items()},
         "{}/transitiveMembers": "GET: list",
-        "{}/appRoleAssignments": _COLLECTION,
+        **{f"{{}}/{name}": what for name, what in _OF_ASSIGNMENTS.items()},
         **{f"{{}}/{name}": what for name, what in _MEMBERSHIP.items()},
     },
     "directoryObjects": {
         "{}": "GET: read|DELETE: delete",
+        **{f"{{}}/{name}": what for name, what in _MEMBERSHIP.items()},
         "getByIds": "POST: read many",
         "delta": "GET: changes",
         "validateProperties": "POST: check names",
     },
     "directory/deletedItems": {
-        "application": "GET: list",
-        "servicePrincipal": "GET: list",
-        "user": "GET: list",
-        "group": "GET: list",
+        "microsoft.graph.application": "GET: list",
+        "microsoft.graph.servicePrincipal": "GET: list",
+        "microsoft.graph.user": "GET: list",
+        "microsoft.graph.group": "GET: list",
         "{}": "GET: read|DELETE: delete for good",
         "{}/restore": "POST: restore",
+    },
+    "directoryRoles": {
+        "": "GET: list active ones|POST: activate",
+        "delta": "GET: changes",
+        "{}": "GET: read",
+        **{f"{{}}/{name}": what for name, what in _linked("members").items()},
+        "{}/scopedMembers": "GET: list those of administrative units",
+    },
+    "directoryRoleTemplates": {"": "GET: list", "{}": "GET: read"},
+    "roleManagement/directory": {
+        "roleDefinitions": _COLLECTION,
+        "roleDefinitions/{}": _ONE,
+        "roleAssignments": _COLLECTION,
+        "roleAssignments/{}": "GET: read|DELETE: delete",
+        "roleAssignmentSchedules": "GET: list",
+        "roleAssignmentScheduleRequests": _COLLECTION,
+        "roleEligibilitySchedules": "GET: list",
+        "roleEligibilityScheduleRequests": _COLLECTION,
     },
     "oauth2PermissionGrants": {"": _COLLECTION, "delta": "GET: changes", "{}": _ONE},
     "policies": {
@@ -139,12 +162,26 @@ DOCUMENTED: dict[str, dict[str, str]] = {
         "servicePrincipalSignInActivities": "GET: list (beta)",
         "servicePrincipalSignInActivities/{}": "GET: read (beta)",
     },
-    "me": {"": "GET: read", "ownedObjects": "GET: list", "memberOf": "GET: list", "transitiveMemberOf": "GET: list"},
+    "me": {
+        "": "GET: read|PATCH: change",
+        "ownedObjects": "GET: list",
+        "appRoleAssignments": "GET: list",
+        "oauth2PermissionGrants": "GET: list",
+        "revokeSignInSessions": "POST: end all sessions",
+        "changePassword": "POST: change",
+        **_MEMBERSHIP,
+    },
     "organization": {"": "GET: list", "{}": "GET: read"},
     "domains": {"": "GET: list", "{}": "GET: read"},
     "$batch": {"": "POST: many at once"},
 }
 """Resource -> what follows it in the path (`{}` for a key) -> its methods, each with what it does."""
+
+
+def pattern(path: str) -> str:
+    """The path as the routes name it."""
+    return path.lower().replace("microsoft.graph.", "")
+
 
 REFUSED: tuple[tuple[str, str, str], ...] = (
     ("applications", "a password credential chosen by the client", "400 Request_BadRequest"),
@@ -159,7 +196,8 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
         "an unknown member at any depth, or name in $select, $filter, $expand, $orderby",
         "400",
     ),
-    ("servicePrincipals", "a role assignment of a user or a group", "404 Request_ResourceNotFound"),
+    ("groups", "a member or an owner that is an application, or an owner that is a group", "400 Request_BadRequest"),
+    ("roleManagement/directory", "a role in a part of the tenant only, or of an application", "400 Request_BadRequest"),
     (
         "policies",
         "restrictions trustedCertificateAuthority, of identifier URIs and of audiences",

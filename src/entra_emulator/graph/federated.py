@@ -17,6 +17,7 @@ from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, needed_text, only_members, text_or_none, texts
 from entra_emulator.graph.errors import GraphError, bad_request, empty, not_found, success
 from entra_emulator.graph.lookup import Key, the_application
+from entra_emulator.graph.odata import collection, entity
 from entra_emulator.graph.writes import check_quiet, committed
 
 _LIMIT = 20
@@ -27,12 +28,12 @@ _CONTEXT = "applications/federatedIdentityCredentials"
 
 def _list(call: Call, keys: tuple[Key, ...]) -> Response:
     application = the_application(call, keys[0], write=False)
-    return success(call, {"value": [views.federated(item) for item in _shown(call, application)]}, _CONTEXT)
+    return collection(call, [views.federated(item) for item in _shown(call, application)], _CONTEXT)
 
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:
     item = _one(call, the_application(call, keys[0], write=False), keys[1])
-    return success(call, views.federated(item), f"{_CONTEXT}/$entity")
+    return entity(call, views.federated(item), _CONTEXT)
 
 
 def _create(call: Call, keys: tuple[Key, ...]) -> Response:

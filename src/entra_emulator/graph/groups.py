@@ -17,7 +17,7 @@ from entra_emulator.graph.declared import GROUP, changed_properties
 from entra_emulator.graph.errors import bad_request, empty, not_found, plain, success
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.lookup import Key, referenced
-from entra_emulator.graph.odata import eventual, listed, page, select
+from entra_emulator.graph.odata import collection, entity, eventual, listed, page, select
 from entra_emulator.graph.permissions import may_read_groups, may_write_groups, may_write_members
 from entra_emulator.graph.writes import note_change
 
@@ -52,7 +52,7 @@ def _count(call: Call, _keys: tuple[Key, ...]) -> Response:
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:
     may_read_groups(call)
-    return success(call, select(call, views.group(_one(call, keys[0]))), f"{_CONTEXT}/$entity")
+    return entity(call, views.group(find_group(call, keys[0])), _CONTEXT)
 
 
 def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -64,7 +64,7 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
         if not isinstance(body.get(name), bool):
             raise bad_request(f"A value is required for property '{name}' of resource 'Group'.")
     group = Group(new_guid(call.world.rng), "", "", call.local_now, owners=[call.caller_oid] if call.user else [])
-    owners, members = _bound(call, body.pop("owners@odata.bind", [])), _bound(call, body.pop("members@odata.bind", []))
+    owners, members = (_bound(call, body, name) for name in ("owners", "members"))
     _change(group, body)
     group.owners += [item for item in owners if item not in group.owners]
     group.members += members
@@ -75,13 +75,12 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
 
 def _update(call: Call, keys: tuple[Key, ...]) -> Response:
     body = json_object(call)
-    bound = body.pop("members@odata.bind", None)
-    if bound is not None:
+    if "members@odata.bind" in body:
         may_write_members(call)
-    if body or bound is None:
+    if body.keys() != {"members@odata.bind"}:
         may_write_groups(call)
-    group = _one(call, keys[0])
-    members = _bound(call, bound or [])
+    group = find_group(call, keys[0])
+    members = _bound(call, body, "members")
     _check_new(group.members, members, "members")
     _change(group, body)
     group.members += members
@@ -91,7 +90,7 @@ def _update(call: Call, keys: tuple[Key, ...]) -> Response:
 
 def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
     may_write_groups(call)
-    group, tenant = _one(call, keys[0]), call.home()
+    group, tenant = find_group(call, keys[0]), call.home()
     del tenant.groups[group.object_id]
     if group.unified:
         group.deleted_at = call.local_now
@@ -123,12 +122,14 @@ def _change(group: Group, body: dict[str, Any]) -> None:
     group.properties.update(properties)
 
 
-def _bound(call: Call, references: Any) -> list[str]:
+def _bound(call: Call, body: dict[str, Any], relation: str) -> list[str]:
+    """Takes out of the body the objects that it names as `members` or `owners`."""
+    references = body.pop(f"{relation}@odata.bind", [])
     if not isinstance(references, list) or not all(isinstance(item, str) for item in references):
-        raise wrong_type("members@odata.bind", "Collection(Edm.String)")
+        raise wrong_type(f"{relation}@odata.bind", "Collection(Edm.String)")
     if len(references) > _MOST_BOUND:
         raise bad_request(f"The number of bound references may be {_MOST_BOUND} at most.")
-    return [referenced(call, item).object_id for item in references]
+    return [referenced(call, item, relation).object_id for item in references]
 
 
 def _check_new(present: list[str], added: list[str], name: str) -> None:
@@ -138,7 +139,8 @@ def _check_new(present: list[str], added: list[str], name: str) -> None:
         )
 
 
-def _one(call: Call, key: Key) -> Group:
+def find_group(call: Call, key: Key) -> Group:
+    """The group of this object id. Raises GraphError 404."""
     group = call.home().groups.get(key[1])
     if group is None:
         raise not_found(key[1][:100])
@@ -147,13 +149,13 @@ def _one(call: Call, key: Key) -> Group:
 
 def _members(call: Call, keys: tuple[Key, ...]) -> Response:
     may_read_groups(call)
-    return _objects(call, _one(call, keys[0]).members)
+    return _objects(call, find_group(call, keys[0]).members)
 
 
 def _all_members(call: Call, keys: tuple[Key, ...]) -> Response:
     """Members of members, too."""
     may_read_groups(call)
-    found, waiting = dict[str, None](), list(_one(call, keys[0]).members)
+    found, waiting = dict[str, None](), list(find_group(call, keys[0]).members)
     while waiting:
         object_id = waiting.pop(0)
         if object_id not in found:
@@ -165,13 +167,13 @@ def _all_members(call: Call, keys: tuple[Key, ...]) -> Response:
 
 def _owners(call: Call, keys: tuple[Key, ...]) -> Response:
     may_read_groups(call)
-    return _objects(call, _one(call, keys[0]).owners)
+    return _objects(call, find_group(call, keys[0]).owners)
 
 
 def _objects(call: Call, object_ids: list[str]) -> Response:
     tenant = call.home()
     items = [item for item in map(tenant.directory_object, object_ids) if item is not None]
-    return success(call, {"value": views.directory_objects(call, items)}, "directoryObjects")
+    return collection(call, views.directory_objects(call, items), "directoryObjects")
 
 
 def _add_member(call: Call, keys: tuple[Key, ...]) -> Response:
@@ -185,8 +187,8 @@ def _add_owner(call: Call, keys: tuple[Key, ...]) -> Response:
 
 
 def _add(call: Call, key: Key, name: str) -> Response:
-    group = _one(call, key)
-    object_id = referenced(call, needed_text(json_object(call), "@odata.id")).object_id
+    group = find_group(call, key)
+    object_id = referenced(call, needed_text(json_object(call), "@odata.id"), name).object_id
     present = group.members if name == "members" else group.owners
     _check_new(present, [object_id], name)
     present.append(object_id)
@@ -205,7 +207,7 @@ def _remove_owner(call: Call, keys: tuple[Key, ...]) -> Response:
 
 
 def _remove(call: Call, keys: tuple[Key, ...], name: str) -> Response:
-    group, object_id = _one(call, keys[0]), keys[1][1]
+    group, object_id = find_group(call, keys[0]), keys[1][1]
     present = group.members if name == "members" else group.owners
     if object_id not in present:
         raise not_found(object_id[:100])

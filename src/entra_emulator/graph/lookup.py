@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from entra_emulator.directory.directory import Application, DirectoryObject, Holder, ServicePrincipal, as_guid
+from entra_emulator.directory.directory import (
+    Application,
+    DirectoryObject,
+    Group,
+    Holder,
+    ServicePrincipal,
+    User,
+    as_guid,
+)
 from entra_emulator.directory.world import Call
-from entra_emulator.graph.errors import denied, not_found
+from entra_emulator.graph.errors import bad_request, denied, not_found
 from entra_emulator.graph.permissions import may_touch, may_try
 
 Key = tuple[str, str]
@@ -33,12 +41,26 @@ def principal_by_key(call: Call, key: Key) -> ServicePrincipal | None:
     return call.world.directory.principal(tenant, value) if kind == "appid" else None
 
 
-def referenced(call: Call, reference: str) -> DirectoryObject:
-    """The object that an address in `@odata.id`, or a bare id, names. Raises GraphError 404."""
+_TARGETS: dict[str, tuple[type, ...]] = {
+    "members": (User, Group, ServicePrincipal),
+    "owners": (User, ServicePrincipal),
+}
+
+
+def referenced(call: Call, reference: str, relation: str) -> DirectoryObject:
+    """The object that an address in `@odata.id`, or a bare id, names, as one of `members` or `owners`.
+
+    Source of the text for other kinds: https://github.com/MicrosoftDocs/feedback/issues/718. Raises GraphError 400 or 404.
+    """
     object_id = as_guid(reference.rstrip("/").rpartition("/")[2])
     item = call.home().directory_object(object_id) if object_id else None
     if item is None:
         raise not_found(reference[-100:])
+    if not isinstance(item, _TARGETS[relation]):
+        kind = type(item).__name__
+        raise bad_request(
+            f"The reference target '{kind}_{object_id}' of type '{kind}' is invalid for the '{relation}' reference."
+        )
     return item
 
 

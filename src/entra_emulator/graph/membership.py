@@ -1,83 +1,137 @@
-"""Which groups somebody is in, directly and through other groups.
+"""Which groups somebody is in, directly and through other groups, and which directory roles they have.
 
 Sources: https://learn.microsoft.com/graph/api/directoryobject-checkmembergroups (twenty ids), .../directoryobject-getmembergroups
-(transitive; `securityEnabledOnly`), .../user-list-transitivememberof.
+(transitive; `securityEnabledOnly`), .../directoryobject-getmemberobjects (roles, too), .../user-list-transitivememberof.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 from entra_emulator.core.wire import Response
-from entra_emulator.directory.directory import Group, as_guid
+from entra_emulator.directory.directory import DirectoryObject, Group, ServicePrincipal, as_guid
 from entra_emulator.directory.membership import groups_of
+from entra_emulator.directory.roles import DirectoryRole, roles_of
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, only, texts, wrong_type
-from entra_emulator.graph.errors import bad_request, success
-from entra_emulator.graph.lookup import Key, referenced
-from entra_emulator.graph.permissions import may_read_groups
+from entra_emulator.graph.errors import bad_request, not_found, success
+from entra_emulator.graph.groups import find_group
+from entra_emulator.graph.lookup import Key, the_principal
+from entra_emulator.graph.me import signed_in
+from entra_emulator.graph.odata import collection
+from entra_emulator.graph.permissions import may_read_member_of, may_read_objects
 from entra_emulator.graph.users import find_user
 
 _MOST = 20
+_IDS = "Collection(Edm.String)"
+_SHOWN = "directoryObjects"
+Handler = Callable[[Call, tuple[Key, ...]], Response]
 
 
-def _direct(call: Call, keys: tuple[Key, ...]) -> Response:
-    may_read_groups(call)
-    member = _member(call, keys[0])
-    groups = [group for group in call.home().groups.values() if member in group.members]
-    return success(call, {"value": views.directory_objects(call, groups)}, "directoryObjects")
+def _direct(call: Call, member: DirectoryObject) -> list[Group]:
+    return [group for group in call.home().groups.values() if member.object_id in group.members]
 
 
-def _transitive(call: Call, keys: tuple[Key, ...]) -> Response:
-    may_read_groups(call)
-    return success(call, {"value": views.directory_objects(call, _all_groups(call, keys[0]))}, "directoryObjects")
+def _transitive(call: Call, member: DirectoryObject) -> list[Group]:
+    return groups_of(call.home(), member.object_id)
 
 
-def _check(call: Call, keys: tuple[Key, ...]) -> Response:
-    may_read_groups(call)
+def _roles(call: Call, member: DirectoryObject) -> list[DirectoryRole]:
+    """Those of whom roles can be given to; applications have none."""
+    tenant, assignee = call.home(), call.home().assignee(member.object_id)
+    return [DirectoryRole(tenant.id, name) for name in roles_of(tenant, assignee)] if assignee else []
+
+
+def _shown_roles(call: Call, member: DirectoryObject) -> list[dict[str, Any]]:
+    return [views.typed_role(role) for role in _roles(call, member)]
+
+
+def _check(call: Call, member: DirectoryObject, name: str, *, roles: bool) -> Response:
     body = json_object(call)
-    only(body, frozenset({"groupIds", "ids"}), "checkMemberGroups")
-    ids = [as_guid(text) for text in texts(body, "groupIds" if "groupIds" in body else "ids")]
+    only(body, frozenset({name}), "checkMemberObjects" if roles else "checkMemberGroups")
+    ids = [as_guid(text) for text in texts(body, name)]
     if len(ids) > _MOST:
         raise bad_request(f"The number of ids may be {_MOST} at most.")
     if None in ids:
-        raise wrong_type("groupIds", "Collection(Edm.Guid)")
-    mine = {group.object_id for group in _all_groups(call, keys[0])}
-    return success(call, {"value": [item for item in ids if item in mine]}, "Collection(Edm.String)")
+        raise wrong_type(name, "Collection(Edm.Guid)")
+    mine = {item.object_id for item in [*_transitive(call, member), *(_roles(call, member) if roles else ())]}
+    return success(call, {"value": [item for item in ids if item in mine]}, _IDS)
 
 
-def _ids(call: Call, keys: tuple[Key, ...]) -> Response:
-    may_read_groups(call)
+def _ids(call: Call, member: DirectoryObject, *, roles: bool) -> Response:
     body = json_object(call)
-    only(body, frozenset({"securityEnabledOnly"}), "getMemberGroups")
+    only(body, frozenset({"securityEnabledOnly"}), "getMemberObjects" if roles else "getMemberGroups")
     secure = body.get("securityEnabledOnly", False)
     if not isinstance(secure, bool):
         raise wrong_type("securityEnabledOnly", "Edm.Boolean")
-    groups = _all_groups(call, keys[0])
-    value = [group.object_id for group in groups if group.security_enabled or not secure]
-    return success(call, {"value": value}, "Collection(Edm.String)")
+    groups = [group.object_id for group in _transitive(call, member) if group.security_enabled or not secure]
+    return success(call, {"value": groups + [role.object_id for role in _roles(call, member) if roles]}, _IDS)
 
 
-def _member(call: Call, key: Key) -> str:
-    """The object id; of a user the principal name will do. Raises GraphError 404."""
-    if as_guid(key[1]) is None and "@" in key[1]:
-        return find_user(call, key).object_id
-    return referenced(call, key[1]).object_id
+def _me(call: Call, _keys: tuple[Key, ...]) -> DirectoryObject:
+    user = signed_in(call)
+    may_read_member_of(call)
+    return user
 
 
-def _all_groups(call: Call, key: Key) -> list[Group]:
-    return groups_of(call.home(), _member(call, key))
+def _user(call: Call, keys: tuple[Key, ...]) -> DirectoryObject:
+    may_read_objects(call)
+    return find_user(call, keys[0])
 
 
-_KINDS = ("users", "groups", "servicePrincipals", "directoryObjects")
-ROUTES = tuple(
-    (method, f"{kind}/{{}}/{name}", operation, work)
-    for kind in _KINDS
-    for method, name, operation, work in (
-        ("GET", "memberOf", "listGroupsOf", _direct),
-        ("GET", "transitiveMemberOf", "listGroupsOf", _transitive),
-        ("POST", "checkMemberGroups", "checkMemberGroups", _check),
-        ("POST", "checkMemberObjects", "checkMemberGroups", _check),
-        ("POST", "getMemberGroups", "getMemberGroups", _ids),
-        ("POST", "getMemberObjects", "getMemberGroups", _ids),
-    )
+def _group(call: Call, keys: tuple[Key, ...]) -> DirectoryObject:
+    may_read_objects(call)
+    return find_group(call, keys[0])
+
+
+def _principal(call: Call, keys: tuple[Key, ...]) -> ServicePrincipal:
+    may_read_objects(call)
+    return the_principal(call, keys[0], write=False)
+
+
+def _any(call: Call, keys: tuple[Key, ...]) -> DirectoryObject:
+    may_read_objects(call)
+    item = call.home().directory_object(keys[0][1])
+    if item is None:
+        raise not_found(keys[0][1][:100])
+    return item
+
+
+def _routes(
+    path: str, find: Callable[[Call, tuple[Key, ...]], DirectoryObject]
+) -> Iterator[tuple[str, str, str, Handler]]:
+    """The routes below one kind of objects, which `find` finds by the keys in the path."""
+
+    def listing(groups: Callable[[Call, DirectoryObject], list[Group]] | None, *, roles: bool) -> Handler:
+        def work(call: Call, keys: tuple[Key, ...]) -> Response:
+            member = find(call, keys)
+            rows = views.directory_objects(call, groups(call, member)) if groups else []
+            return collection(call, [*(_shown_roles(call, member) if roles else ()), *rows], _SHOWN)
+
+        return work
+
+    for name, groups in (("memberOf", _direct), ("transitiveMemberOf", _transitive)):
+        yield "GET", f"{path}/{name}", "listGroupsOf", listing(groups, roles=True)
+        yield "GET", f"{path}/{name}/group", "listGroupsOf", listing(groups, roles=False)
+        yield "GET", f"{path}/{name}/directoryRole", "listRolesOf", listing(None, roles=True)
+    for kind, given, roles in (("Groups", "groupIds", False), ("Objects", "ids", True)):
+        check, ids = _work(find, _check, name=given, roles=roles), _work(find, _ids, roles=roles)
+        yield "POST", f"{path}/checkMember{kind}", f"checkMember{kind}", check
+        yield "POST", f"{path}/getMember{kind}", f"getMember{kind}", ids
+
+
+def _work(
+    find: Callable[[Call, tuple[Key, ...]], DirectoryObject], answer: Callable[..., Response], **options: Any
+) -> Handler:
+    return lambda call, keys: answer(call, find(call, keys), **options)
+
+
+ROUTES = (
+    *_routes("me", _me),
+    *_routes("users/{}", _user),
+    *_routes("groups/{}", _group),
+    *_routes("servicePrincipals/{}", _principal),
+    *_routes("directoryObjects/{}", _any),
 )

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
-from entra_emulator.core.clock import FIRST_MOMENT
+from entra_emulator.core.clock import FIRST_MOMENT, parse_time
 from entra_emulator.core.wire import Response
 from entra_emulator.directory.keys import b64url, un_b64
 from entra_emulator.directory.world import Call
 from entra_emulator.graph.errors import GraphError, bad_request, success, unsupported_query
-from entra_emulator.graph.filters import Field, Filter, Predicate, texts_in
+from entra_emulator.graph.filters import Field, Filter, Predicate, Value, texts_in
 
 T = TypeVar("T")
 
@@ -26,6 +26,7 @@ DEFAULT_PAGE, MAX_PAGE = 100, 999
 _OPTIONS = frozenset(
     {"$filter", "$select", "$top", "$count", "$orderby", "$search", "$skiptoken", "$expand", "$deltatoken"}
 )
+_OF_PAGES = frozenset({"$filter", "$top", "$count", "$orderby", "$search", "$skiptoken"})
 _EXPANDED = re.compile(r"\s*(\w+)(?:\(([^()]*)\))?\s*(?:,|$)")
 _NAVIGATION = frozenset({"owners", "federatedIdentityCredentials", "members", "appRoleAssignments"})
 _FIRST = -FIRST_MOMENT  # so that moments sort as texts do
@@ -67,6 +68,18 @@ def check_options(call: Call) -> None:
     for name in call.parameters():
         if name.startswith("$") and name not in _OPTIONS:
             raise unsupported_query(f"The query option '{name[:50]}' is not supported.")
+    if call.request.method != "GET":
+        check_heeded(call, frozenset({"$select", "$expand"}))
+
+
+def check_heeded(call: Call, heeded: frozenset[str] = frozenset()) -> None:
+    """Refuses an option that this request does not heed, beyond those that were read: none is dropped in silence.
+
+    Raises GraphError 400.
+    """
+    ignored = _OPTIONS & call.parameters().keys() - call.heeded - heeded
+    if ignored:
+        raise unsupported_query(f"The query option '{min(ignored)}' is not supported for this request.")
 
 
 def expanded(call: Call, known: frozenset[str]) -> dict[str, frozenset[str]]:
@@ -74,6 +87,7 @@ def expanded(call: Call, known: frozenset[str]) -> dict[str, frozenset[str]]:
 
     Raises GraphError 400 for a name that is not known here, or another option behind it.
     """
+    call.heeded.add("$expand")
     text, names = call.parameters().get("$expand", ""), {}
     for part in _EXPANDED.findall(text):
         name, options = part
@@ -88,20 +102,69 @@ def expanded(call: Call, known: frozenset[str]) -> dict[str, frozenset[str]]:
 
 def select(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     """The chosen properties of an object; all of them without $select. Raises GraphError 400 for a name that it does not have."""
-    names = selected(call)
+    names = _wanted(call)
     return chosen(body, names) if names else body
+
+
+def _wanted(call: Call) -> frozenset[str]:
+    """The names in $select, with those in $expand, which are shown without being selected."""
+    names, text = selected(call), call.parameters().get("$expand", "")
+    return names | {name for name, _ in _EXPANDED.findall(text)} if names else names
 
 
 def chosen(body: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
     """These properties of an object, and its type where it says one. Raises GraphError 400 for a name that it does not have."""
     unknown = names - body.keys() - _NAVIGATION
     if unknown:
-        raise GraphError(
-            400,
-            "BadRequest",
-            f"Parsing OData Select and Expand failed: Could not find a property named '{min(unknown)[:100]}'.",
-        )
+        raise _no_such_property(unknown)
     return {name: value for name, value in body.items() if name in names or name == "@odata.type"}
+
+
+def entity(call: Call, body: dict[str, Any], context: str) -> Response:
+    """One object as an answer, with what $select asks for. Raises GraphError 400 for a name that it does not have."""
+    return success(call, select(call, body), f"{context}/$entity")
+
+
+def collection(call: Call, rows: list[dict[str, Any]], context: str) -> Response:
+    """What stands beside an object, in pages, as the query asks for it; each row has an `id`.
+
+    A query may name what any of the rows has. Raises GraphError for one that Graph would refuse.
+    """
+    known = frozenset(name for row in rows for name in row)
+    fields = {name: _compared(name) for name in known}
+    result = page(call, rows, fields if rows else _Nothing(), lambda row: str(row["id"]))
+    return listed(call, result, select_each(call, result.items, known), context)
+
+
+def select_each(call: Call, rows: list[dict[str, Any]], known: frozenset[str]) -> list[dict[str, Any]]:
+    """What $select asks for of objects of several kinds, which together have the `known` properties.
+
+    Raises GraphError 400 for a name that none of them has.
+    """
+    names = _wanted(call)
+    unknown = names - known - _NAVIGATION
+    if known and unknown:
+        raise _no_such_property(unknown)
+    return [chosen(row, names & row.keys()) if names else row for row in rows]
+
+
+class _Nothing(dict[str, Field[dict[str, Any]]]):
+    """The properties of rows that are not there: what they would have, nobody knows."""
+
+    def get(self, _name: str, _default: Any = None) -> Field[dict[str, Any]]:
+        return lambda _row: None
+
+
+def _compared(name: str) -> Field[dict[str, Any]]:
+    def value(row: dict[str, Any]) -> Value:
+        item = row.get(name)
+        if isinstance(item, str):
+            return parse_time(item) if name.endswith("DateTime") else item
+        if isinstance(item, list):
+            return [text for text in item if isinstance(text, str)]
+        return item if isinstance(item, bool) else None
+
+    return value
 
 
 def listed(call: Call, result: Page[T], value: list[dict[str, Any]], context: str) -> Response:
@@ -116,6 +179,7 @@ def listed(call: Call, result: Page[T], value: list[dict[str, Any]], context: st
 
 def selected(call: Call) -> frozenset[str]:
     """The names in $select; empty when everything is wanted."""
+    call.heeded.add("$select")
     text = call.parameters().get("$select", "")
     return frozenset(name.strip() for name in text.split(",") if name.strip())
 
@@ -139,6 +203,7 @@ def page(
     A page's link names the last item shown, so that items that come or go in between neither hide nor repeat others.
     Raises GraphError for a query that Graph would refuse.
     """
+    call.heeded.update(_OF_PAGES)
     parameters = call.parameters()
     counting = counting or (parameters.get("$count", "").lower() == "true" and eventual(call))
     passes = _filtering(call, parameters, fields, counting)
@@ -191,9 +256,10 @@ def _order(
     if not counting and not rules.plain_order:
         raise unsupported_query(_ADVANCED)
     name, _, direction = text.strip().partition(" ")
-    if name not in rules.orderable or direction not in {"", "asc", "desc"}:
+    field = fields.get(name) if name in rules.orderable else None
+    if field is None or direction not in {"", "asc", "desc"}:
         raise unsupported_query(f"Unsupported sort property '{name[:100]}' for 'Application'.")
-    return fields[name], direction == "desc"
+    return field, direction == "desc"
 
 
 def _rank(order: Field[T] | None, item: T) -> str:
@@ -210,6 +276,14 @@ def _size(parameters: Mapping[str, str], rules: ListRules) -> int:
             f"Invalid page size specified: '{text[:20]}'. Must be between 1 and {rules.max_page} inclusive."
         )
     return int(text)
+
+
+def _no_such_property(names: frozenset[str]) -> GraphError:
+    return GraphError(
+        400,
+        "BadRequest",
+        f"Parsing OData Select and Expand failed: Could not find a property named '{min(names)[:100]}'.",
+    )
 
 
 def _read_token(text: str) -> tuple[str, str]:

@@ -11,22 +11,22 @@ from entra_emulator.core.clock import graph_time
 from entra_emulator.core.wire import Response
 from entra_emulator.directory.directory import Tenant
 from entra_emulator.directory.world import Call
-from entra_emulator.graph.errors import not_found, success
+from entra_emulator.graph.errors import not_found
 from entra_emulator.graph.lookup import Key
-from entra_emulator.graph.odata import select
+from entra_emulator.graph.odata import collection, entity
 from entra_emulator.graph.permissions import may_read_domains, may_read_organization
 
 
 def _organizations(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_organization(call)
-    return success(call, {"value": [select(call, _organization(call.home()))]}, "organization")
+    return collection(call, [_organization(call.home())], "organization")
 
 
 def _one_organization(call: Call, keys: tuple[Key, ...]) -> Response:
     may_read_organization(call)
     if keys[0][1] != call.home().id:
         raise not_found(keys[0][1][:100])
-    return success(call, select(call, _organization(call.home())), "organization/$entity")
+    return entity(call, _organization(call.home()), "organization")
 
 
 def _organization(tenant: Tenant) -> dict[str, Any]:
@@ -53,8 +53,7 @@ def _organization(tenant: Tenant) -> dict[str, Any]:
 def _domains(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_domains(call)
     tenant = call.home()
-    value = [select(call, _domain(tenant, number)) for number in range(len(tenant.domains))]
-    return success(call, {"value": value}, "domains")
+    return collection(call, [_domain(tenant, number) for number in range(len(tenant.domains))], "domains")
 
 
 def _one_domain(call: Call, keys: tuple[Key, ...]) -> Response:
@@ -63,7 +62,7 @@ def _one_domain(call: Call, keys: tuple[Key, ...]) -> Response:
     number = next((number for number, item in enumerate(tenant.domains) if item.lower() == name), None)
     if number is None:
         raise not_found(keys[0][1][:100])
-    return success(call, select(call, _domain(tenant, number)), "domains/$entity")
+    return entity(call, _domain(tenant, number), "domains")
 
 
 def _domain(tenant: Tenant, number: int) -> dict[str, Any]:

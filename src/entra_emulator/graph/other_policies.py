@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from entra_emulator.core.wire import Response
 from entra_emulator.directory.world import Call
-from entra_emulator.graph.errors import success
 from entra_emulator.graph.lookup import Key, the_application, the_principal
+from entra_emulator.graph.odata import collection
 from entra_emulator.graph.permissions import may_read_policies
 
 _KINDS = ("claimsMappingPolicies", "homeRealmDiscoveryPolicies", "tokenIssuancePolicies", "tokenLifetimePolicies")
@@ -16,17 +16,17 @@ _KINDS = ("claimsMappingPolicies", "homeRealmDiscoveryPolicies", "tokenIssuanceP
 
 def _none(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_policies(call)
-    return success(call, {"value": []}, call.path.strip("/").partition("/")[2])
+    return collection(call, [], call.path.strip("/").partition("/")[2])
 
 
 def _none_of_application(call: Call, keys: tuple[Key, ...]) -> Response:
     the_application(call, keys[0], write=False)
-    return success(call, {"value": []}, "policies")
+    return collection(call, [], "policies")
 
 
 def _none_of_principal(call: Call, keys: tuple[Key, ...]) -> Response:
     the_principal(call, keys[0], write=False)
-    return success(call, {"value": []}, "policies")
+    return collection(call, [], "policies")
 
 
 ROUTES = (

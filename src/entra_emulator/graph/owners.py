@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from entra_emulator.core.wire import Response
-from entra_emulator.directory.directory import Holder, as_guid
+from entra_emulator.directory.directory import Holder
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, needed_text
-from entra_emulator.graph.errors import bad_request, empty, not_found, plain, success
-from entra_emulator.graph.lookup import Key, the_application, the_principal
-from entra_emulator.graph.odata import eventual
+from entra_emulator.graph.errors import bad_request, empty, not_found, plain
+from entra_emulator.graph.lookup import Key, referenced, the_application, the_principal
+from entra_emulator.graph.odata import collection, eventual
 from entra_emulator.graph.permissions import may_manage_owners
 from entra_emulator.graph.writes import check_quiet, committed
 
@@ -17,7 +17,7 @@ from entra_emulator.graph.writes import check_quiet, committed
 def _list(call: Call, keys: tuple[Key, ...]) -> Response:
     application = the_application(call, keys[0], write=False)
     value = views.directory_objects(call, call.home().owners_of(application))
-    return success(call, {"value": value}, "directoryObjects")
+    return collection(call, value, "directoryObjects")
 
 
 def _count(call: Call, keys: tuple[Key, ...]) -> Response:
@@ -30,7 +30,7 @@ def _count(call: Call, keys: tuple[Key, ...]) -> Response:
 def _list_of_principal(call: Call, keys: tuple[Key, ...]) -> Response:
     principal = the_principal(call, keys[0], write=False)
     value = views.directory_objects(call, call.home().owners_of(principal))
-    return success(call, {"value": value}, "directoryObjects")
+    return collection(call, value, "directoryObjects")
 
 
 def _add(call: Call, keys: tuple[Key, ...]) -> Response:
@@ -50,10 +50,7 @@ def _add_to_principal(call: Call, keys: tuple[Key, ...]) -> Response:
 
 
 def _append(call: Call, holder: Holder, reference: str) -> None:
-    owner = as_guid(reference.rstrip("/").rpartition("/")[2])
-    tenant = call.home()
-    if owner is None or (owner not in tenant.principals and owner not in tenant.users):
-        raise not_found(reference[-100:])
+    owner = referenced(call, reference, "owners").object_id
     if owner in holder.owners:
         raise bad_request(
             "One or more added object references already exist for the following modified properties: 'owners'."

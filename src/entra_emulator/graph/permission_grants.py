@@ -18,7 +18,7 @@ from entra_emulator.graph.bodies import json_object, needed_guid, needed_text, o
 from entra_emulator.graph.errors import GraphError, bad_request, empty, not_found, success
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.lookup import Key, the_principal
-from entra_emulator.graph.odata import listed, page, select
+from entra_emulator.graph.odata import collection, entity, listed, page, select
 from entra_emulator.graph.permissions import may_read_grants, may_write_grants
 from entra_emulator.graph.writes import note_change
 
@@ -41,12 +41,12 @@ def _of_principal(call: Call, keys: tuple[Key, ...]) -> Response:
     may_read_grants(call)
     principal = the_principal(call, keys[0], write=False)
     value = [row for row in _rows(call) if row["clientId"] == principal.object_id]
-    return success(call, {"value": value}, _CONTEXT)
+    return collection(call, value, _CONTEXT)
 
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:
     may_read_grants(call)
-    return success(call, views.consent(_one(call, keys[0]), call.home()), f"{_CONTEXT}/$entity")
+    return entity(call, views.consent(_one(call, keys[0]), call.home()), _CONTEXT)
 
 
 def _rows(call: Call) -> list[dict[str, Any]]:

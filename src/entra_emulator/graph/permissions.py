@@ -6,7 +6,7 @@ itself: https://github.com/pulumi/docs/issues/19522.
 
 from __future__ import annotations
 
-from entra_emulator.directory.directory import Holder
+from entra_emulator.directory.directory import Assignee, Group, Holder
 from entra_emulator.directory.roles import (
     CONSENT_TO_GRAPH_ROLES,
     CONSENT_TO_SCOPES,
@@ -26,6 +26,7 @@ AUDIT_READ = "AuditLog.Read.All"
 POLICY_READ = "Policy.Read.All"
 POLICY_WRITE = "Policy.ReadWrite.ApplicationConfiguration"
 
+ROLES_WRITE = "RoleManagement.ReadWrite.Directory"
 AS_USER = "Directory.AccessAsUser.All"
 
 _GRANT_READERS = frozenset(
@@ -164,6 +165,35 @@ def may_read_objects(call: Call) -> None:
 def may_assign_roles(call: Call) -> None:
     """Raises GraphError 403. Source: https://learn.microsoft.com/graph/api/serviceprincipal-post-approleassignments."""
     if not {"AppRoleAssignment.ReadWrite.All", AS_USER} & permissions_held(call):
+        raise denied()
+    if call.user and not CONSENT_TO_GRAPH_ROLES & call.directory_roles:
+        raise denied()
+
+
+def may_read_assignments(call: Call, assignee: Assignee) -> None:
+    """App roles that were given to somebody, or by a resource: a reader of the directory, and each for itself. GraphError 403.
+
+    Source: https://learn.microsoft.com/graph/api/approleassignment-get.
+    """
+    held = permissions_held(call)
+    if _READERS & held or (isinstance(assignee, Group) and _GROUP_READERS & held):
+        return
+    own = assignee.object_id == call.caller_oid
+    if own and ({"User.Read", "User.Read.All"} if call.user else {WRITE_OWNED}) & held:
+        return
+    raise denied()
+
+
+def may_read_roles(call: Call) -> None:
+    """Raises GraphError 403. Source: https://learn.microsoft.com/graph/api/rbacapplication-list-roleassignments."""
+    readers = {"RoleManagement.Read.Directory", ROLES_WRITE, DIRECTORY_READ, DIRECTORY_WRITE, AS_USER}
+    if not readers & permissions_held(call):
+        raise denied()
+
+
+def may_give_roles(call: Call) -> None:
+    """Raises GraphError 403. Source: https://learn.microsoft.com/graph/api/rbacapplication-post-roleassignments."""
+    if not {ROLES_WRITE, AS_USER} & permissions_held(call):
         raise denied()
     if call.user and not CONSENT_TO_GRAPH_ROLES & call.directory_roles:
         raise denied()

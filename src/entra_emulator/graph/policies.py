@@ -9,18 +9,20 @@ from __future__ import annotations
 from typing import Any
 
 from entra_emulator.core.wire import Response
-from entra_emulator.directory.directory import Application, Holder, Policy, ServicePrincipal, as_guid, new_guid
+from entra_emulator.directory.app_policies import Policy
+from entra_emulator.directory.directory import Application, Holder, ServicePrincipal, as_guid, new_guid
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, needed_text, only_members, text_or_none, wrong_type
 from entra_emulator.graph.errors import bad_request, empty, not_found, success
 from entra_emulator.graph.lookup import Key, the_application, the_principal
+from entra_emulator.graph.odata import collection, entity
 from entra_emulator.graph.permissions import may_read_policies, may_write_policies
 from entra_emulator.graph.policy_types import read_restrictions
 from entra_emulator.graph.writes import committed, note_change
 
 _CONTEXT = "policies/appManagementPolicies"
-_DEFAULT = "policies/defaultAppManagementPolicy/$entity"
+_DEFAULT = "policies/defaultAppManagementPolicy"
 _DEFAULT_RESTRICTIONS = {
     "applicationRestrictions": "restrictions",
     "servicePrincipalRestrictions": "principal_restrictions",
@@ -30,7 +32,7 @@ _MEMBERS = frozenset({"id", "displayName", "description", "isEnabled"})
 
 def _get_default(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_policies(call)
-    return success(call, views.policy(call.home().default_policy), _DEFAULT)
+    return entity(call, views.policy(call.home().default_policy), _DEFAULT)
 
 
 def _update_default(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -43,12 +45,12 @@ def _update_default(call: Call, _keys: tuple[Key, ...]) -> Response:
 
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_policies(call)
-    return success(call, {"value": [views.policy(item) for item in call.home().policies.values()]}, _CONTEXT)
+    return collection(call, [views.policy(item) for item in call.home().policies.values()], _CONTEXT)
 
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:
     may_read_policies(call)
-    return success(call, views.policy(_one(call, keys[0][1])), f"{_CONTEXT}/$entity")
+    return entity(call, views.policy(_one(call, keys[0][1])), _CONTEXT)
 
 
 def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -81,7 +83,7 @@ def _applies_to(call: Call, keys: tuple[Key, ...]) -> Response:
     policy, tenant = _one(call, keys[0][1]), call.home()
     holders: list[Application | ServicePrincipal] = [*tenant.applications.values(), *tenant.principals.values()]
     value = views.directory_objects(call, [item for item in holders if policy.id in item.policy_ids])
-    return success(call, {"value": value}, "directoryObjects")
+    return collection(call, value, "directoryObjects")
 
 
 def _of_application(call: Call, keys: tuple[Key, ...]) -> Response:
@@ -97,7 +99,7 @@ def _of_principal(call: Call, keys: tuple[Key, ...]) -> Response:
 def _assigned(call: Call, holder: Holder) -> Response:
     policies = call.home().policies
     value = [views.policy(policies[policy_id]) for policy_id in holder.policy_ids if policy_id in policies]
-    return success(call, {"value": value}, _CONTEXT)
+    return collection(call, value, _CONTEXT)
 
 
 def _assign_to_application(call: Call, keys: tuple[Key, ...]) -> Response:

@@ -17,10 +17,10 @@ from entra_emulator.directory.directory import Application, Holder, KeyCredentia
 from entra_emulator.directory.roles import READ_REPORTS
 from entra_emulator.directory.sign_in_log import SignIn
 from entra_emulator.directory.world import Call
-from entra_emulator.graph.errors import GraphError, not_found, success
+from entra_emulator.graph.errors import GraphError, not_found
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.lookup import Key
-from entra_emulator.graph.odata import ListRules, listed, page
+from entra_emulator.graph.odata import ListRules, entity, listed, page
 from entra_emulator.graph.permissions import AUDIT_READ, DIRECTORY_READ, permissions_held
 
 _ACTIVITY = "signInActivity"
@@ -82,7 +82,7 @@ def _one(call: Call, rows: Iterable[dict[str, Any]], row_id: str, context: str) 
     row = next((row for row in rows if row["id"] == row_id), None)
     if row is None:
         raise not_found(row_id[:100])
-    return success(call, row, f"reports/{context}/$entity")
+    return entity(call, row, f"reports/{context}")
 
 
 def _summarized(call: Call) -> Iterator[SignIn]:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from entra_emulator.core.wire import Response
 from entra_emulator.directory.directory import Tenant, as_guid
 from entra_emulator.directory.replies import act
-from entra_emulator.directory.roles import role_names
+from entra_emulator.directory.roles import permissions_of, role_names
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import (
     applications,
@@ -21,6 +21,7 @@ from entra_emulator.graph import (
     delta,
     directory_audits,
     directory_objects,
+    directory_roles,
     federated,
     groups,
     me,
@@ -32,13 +33,14 @@ from entra_emulator.graph import (
     policies,
     principals,
     reports,
+    role_assignments,
     sign_in_logs,
     users,
 )
 from entra_emulator.graph import keys as graph_keys
 from entra_emulator.graph.errors import GraphError, answer, faulty, throttled, unauthenticated
 from entra_emulator.graph.lookup import Key, application_by_key, principal_by_key
-from entra_emulator.graph.odata import check_options, selected
+from entra_emulator.graph.odata import check_heeded, check_options
 from entra_emulator.tokens.tokens import bearer_claims, is_graph, read_key_id
 
 Handler = Callable[[Call, tuple[Key, ...]], Response]
@@ -58,6 +60,10 @@ _KEYED = {
     "approleassignedto",
     "oauth2permissiongrants",
     "directoryobjects",
+    "directoryroles",
+    "directoryroletemplates",
+    "roledefinitions",
+    "roleassignments",
     "signins",
     "directoryaudits",
     "appcredentialsigninactivities",
@@ -105,6 +111,8 @@ def _routes(*, beta: bool) -> dict[str, dict[str, Route]]:
         assignments,
         permission_grants,
         directory_objects,
+        directory_roles,
+        role_assignments,
     )
     routes = [route for room in rooms for route in room.ROUTES]
     for method, pattern, operation, handler in [*routes, *(reports.BETA_ROUTES if beta else ())]:
@@ -146,9 +154,16 @@ def handle(call: Call) -> Response:
         if route is None:
             raise _no_route(call, known_path=bool(methods))
         check_options(call)
-        return act(call, lambda: route.handler(call, keys), faulty)
+        return act(call, lambda: _answer(call, route, keys), faulty)
     except GraphError as refusal:
         return answer(call, refusal)
+
+
+def _answer(call: Call, route: Route, keys: tuple[Key, ...]) -> Response:
+    response = route.handler(call, keys)
+    if call.request.method == "GET":
+        check_heeded(call)
+    return response
 
 
 def _authenticate(call: Call) -> None:
@@ -175,7 +190,7 @@ def _authenticate(call: Call) -> None:
     if principal is None or not principal.enabled:
         raise _not_known("application")
     call.caller_oid = principal.object_id
-    call.roles = frozenset(claims.get("roles", ()))
+    call.roles = frozenset(claims.get("roles", ())) | permissions_of(role_names(claims.get("wids", [])))
 
 
 def _as_user(call: Call, tenant: Tenant, claims: dict[str, Any]) -> None:
@@ -198,7 +213,7 @@ def _not_known(what: str) -> GraphError:
 def _throttle(call: Call, pattern: str) -> None:
     tenant, settings = call.home(), call.settings
     wait = call.world.throttle.wait(settings.graph_budget, call.now, ("graph", tenant.id, call.entry.caller))
-    if wait is None and "keyCredentials" in selected(call):
+    if wait is None and "keyCredentials" in call.parameters().get("$select", ""):
         wait = call.world.throttle.wait(settings.key_select_budget, call.now, ("keyCredentials", tenant.id))
     if wait is None and pattern.startswith(_REPORTS):
         key = ("reports", tenant.id, call.entry.caller)

@@ -16,10 +16,10 @@ from entra_emulator.core.wire import Response
 from entra_emulator.directory.directory import ServicePrincipal, Tenant
 from entra_emulator.directory.sign_in_log import SignIn
 from entra_emulator.directory.world import Call
-from entra_emulator.graph.errors import not_found, success, unsupported_query
+from entra_emulator.graph.errors import not_found, unsupported_query
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.lookup import Key
-from entra_emulator.graph.odata import ListRules, listed, page, select
+from entra_emulator.graph.odata import ListRules, entity, listed, page, select
 from entra_emulator.graph.reports import may_read_logs
 
 _RULES = ListRules(1000, 1000, frozenset({"createdDateTime"}), plain_order=True, order="createdDateTime")
@@ -65,7 +65,7 @@ def _get(call: Call, keys: tuple[Key, ...]) -> Response:
     row = next((row for row in _rows(call) if _id(row) == keys[0][1]), None)
     if row is None or (row.sign_in.event_type != _INTERACTIVE and not _is_beta(call)):
         raise not_found(keys[0][1][:100])
-    return success(call, select(call, _shown(call, row)), "auditLogs/signIns/$entity")
+    return entity(call, _shown(call, row), "auditLogs/signIns")
 
 
 def _is_beta(call: Call) -> bool:

@@ -7,21 +7,23 @@ from collections.abc import Iterable
 from typing import Any
 
 from entra_emulator.core.clock import graph_time
+from entra_emulator.directory.app_policies import Policy
 from entra_emulator.directory.catalogue import GRAPH_SCOPES, ROLE_IDS, role_id
 from entra_emulator.directory.directory import (
     GRAPH_APP_ID,
     Application,
+    Assignee,
     DirectoryObject,
     FederatedCredential,
     Group,
     KeyCredential,
     PasswordCredential,
-    Policy,
     ServicePrincipal,
     Tenant,
     User,
 )
 from entra_emulator.directory.grants import Consent, Grant
+from entra_emulator.directory.roles import DirectoryRole
 from entra_emulator.directory.world import Call
 from entra_emulator.graph.declared import APPLICATION, GROUP, PRINCIPAL, USER, with_defaults
 from entra_emulator.graph.permissions import sees_groups, sees_users
@@ -117,8 +119,8 @@ def principal(call: Call, item: ServicePrincipal) -> dict[str, Any]:
     }
 
 
-def grants(item: ServicePrincipal, tenant: Tenant, replica: int, now: float) -> list[dict[str, Any]]:
-    """The application permissions of a service principal."""
+def grants(item: Assignee, tenant: Tenant, replica: int, now: float) -> list[dict[str, Any]]:
+    """The app roles that were given to somebody."""
     assignments = []
     for item_grant in item.grants:
         resource = tenant.principal_of(item_grant.resource_app_id)
@@ -127,7 +129,7 @@ def grants(item: ServicePrincipal, tenant: Tenant, replica: int, now: float) -> 
     return assignments
 
 
-def grant(item: Grant, principal: ServicePrincipal, resource: ServicePrincipal) -> dict[str, Any]:
+def grant(item: Grant, principal: Assignee, resource: ServicePrincipal) -> dict[str, Any]:
     """An app role assignment. Source: https://learn.microsoft.com/graph/api/resources/approleassignment."""
     return {
         "id": item.id,
@@ -136,7 +138,7 @@ def grant(item: Grant, principal: ServicePrincipal, resource: ServicePrincipal) 
         "createdDateTime": graph_time(item.created_at),
         "principalDisplayName": principal.display_name,
         "principalId": principal.object_id,
-        "principalType": "ServicePrincipal",
+        "principalType": type(principal).__name__,
         "resourceDisplayName": resource.display_name,
         "resourceId": resource.object_id,
     }
@@ -210,7 +212,7 @@ def federated(item: FederatedCredential) -> dict[str, Any]:
     }
 
 
-def directory_objects(call: Call, items: Iterable[DirectoryObject]) -> list[dict[str, Any]]:
+def directory_objects(call: Call, items: Iterable[DirectoryObject | DirectoryRole]) -> list[dict[str, Any]]:
     """A mixed list, each with its type. Of a kind that the caller may not read, only the id is shown; the rest is null.
 
     Source: https://learn.microsoft.com/graph/permissions-overview (limited information for inaccessible member objects).
@@ -225,6 +227,8 @@ def directory_objects(call: Call, items: Iterable[DirectoryObject]) -> list[dict
             body = group(item)
             body = body if sees_groups(call) else dict.fromkeys(body) | {"id": item.object_id}
             objects.append({"@odata.type": "#microsoft.graph.group", **body})
+        elif isinstance(item, DirectoryRole):
+            objects.append(typed_role(item))
         elif isinstance(item, ServicePrincipal):
             objects.append({"@odata.type": "#microsoft.graph.servicePrincipal", **principal(call, item)})
         else:
@@ -276,6 +280,22 @@ def group(item: Group) -> dict[str, Any]:
         "securityEnabled": item.security_enabled,
         **with_defaults(GROUP, item.properties),
     }
+
+
+def directory_role(item: DirectoryRole) -> dict[str, Any]:
+    """A directory role. Source: https://learn.microsoft.com/graph/api/resources/directoryrole."""
+    return {
+        "id": item.object_id,
+        "deletedDateTime": None,
+        "description": None,
+        "displayName": item.name,
+        "roleTemplateId": item.template_id,
+    }
+
+
+def typed_role(item: DirectoryRole) -> dict[str, Any]:
+    """The same with its type, as in lists of objects of several kinds."""
+    return {"@odata.type": "#microsoft.graph.directoryRole", **directory_role(item)}
 
 
 def policy(item: Policy) -> dict[str, Any]:

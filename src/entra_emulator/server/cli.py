@@ -19,10 +19,11 @@ from entra_emulator.admin.demo import Demo
 from entra_emulator.admin.seed_file import plant
 from entra_emulator.core.clock import SystemClock
 from entra_emulator.server.emulator import Emulator
+from entra_emulator.server.files import write_whole
 from entra_emulator.server.instructions import client_environment, environment_file, how_to_point, usable_sign_in
 from entra_emulator.server.outside import Network
 from entra_emulator.server.server import Running, Server
-from entra_emulator.server.state import StateFolder, write_whole
+from entra_emulator.server.state import StateFolder
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A local Entra ID and Microsoft Graph for tests.")
 

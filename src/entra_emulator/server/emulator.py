@@ -143,17 +143,28 @@ class Emulator:
         with self._lock:
             return snapshots.take(self._world, getattr(self.clock, "ahead", 0.0), demo)
 
-    def restore(self, value: Any, log: Sequence[Any] = ()) -> snapshots.Snapshot:
-        """Begins anew with what `snapshot` gave, and with kept lines of the logs. Raises ValueError for anything else."""
+    def restore(
+        self, value: Any, log: Sequence[Any] = (), requests: Sequence[Any] = (), answered: int = 0
+    ) -> snapshots.Snapshot:
+        """Begins anew with what `snapshot` gave, and with kept lines of the logs and of the ledger.
+
+        `answered` is the number of the newest request that the snapshot knows of. Raises ValueError for anything else.
+        """
         with self._lock:
             kept = snapshots.put(self._world, value)
-            snapshots.take_over_log(self._world, list(log))
+            undone = snapshots.take_over_ledger(self._world, requests, answered)
+            snapshots.take_over_log(self._world, log, undone)
             return kept
 
-    def log_lines(self, after: int | None = None) -> list[dict[str, Any]]:
-        """The logs of sign-ins and changes as lines to keep: all, or what is new after that number of the ledger."""
+    def log_lines(self) -> list[dict[str, Any]]:
+        """The logs of sign-ins and changes as lines to keep."""
         with self._lock:
-            return snapshots.all_log_lines(self._world) if after is None else snapshots.log_lines(self._world, after)
+            return snapshots.all_log_lines(self._world)
+
+    def news(self, ledger: Ledger | None, after: int) -> snapshots.News:
+        """What is to be kept since that number of that ledger: all, where it is another one than now."""
+        with self._lock:
+            return snapshots.news(self._world, after if self.ledger is ledger else 0)
 
     def served(self, sequence: int, started: float, ended: float) -> None:
         """Notes between which real times (POSIX seconds) a request was worked on; unknown numbers are ignored."""

@@ -1,7 +1,8 @@
-"""A folder in which an emulator keeps what it is: its certificate authority, its signing key, its directory and its logs.
+"""A folder in which an emulator keeps what it is: its authority, its signing key, its directory, its logs and its ledger.
 
-The directory is written as a whole after each request that may have changed it, before the answer is sent: what a client was told
-is there after a kill. Sign-ins and audits are lines that are added; those of the last moments before a power cut may be lost.
+Before an answer is sent, its request is added to the ledger and to the logs; then the directory is written as a whole, where the
+request may have changed it: what a client was told is there after a kill. A request of which the directory knows nothing, because
+the process ended between the two, took no effect: it is in the ledger as such, and in no log.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import fcntl
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import trustme
 
@@ -18,10 +18,14 @@ from entra_emulator.admin.demo import Demo
 from entra_emulator.admin.snapshot import Snapshot
 from entra_emulator.core.wire import Request, Response
 from entra_emulator.directory.keys import SigningKey
+from entra_emulator.faults.ledger import Ledger
 from entra_emulator.server.emulator import Emulator
+from entra_emulator.server.files import LineFiles, write_whole
 from entra_emulator.sign_in.sts import is_token_path
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_MOST_REQUESTS, _MOST_LOGGED = 10_000, 50_000
+_LARGEST_LEDGER, _LARGEST_LOG = 4_000_000, 25_000_000
 
 
 class StateFolder:
@@ -33,8 +37,11 @@ class StateFolder:
     def __init__(self, path: Path) -> None:
         self._path = path
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _lock(path)
-        self._directory, self._log = path / "directory.json", path / "log.jsonl"
+        self._lock = _lock(path)
+        self._directory = path / "directory.json"
+        self._log = LineFiles(path / "log.jsonl", _MOST_LOGGED, _LARGEST_LOG)
+        self._requests = LineFiles(path / "ledger.jsonl", _MOST_REQUESTS, _LARGEST_LEDGER)
+        self._ledger: Ledger | None = None
         self._noted = self._asked = 0
         self._demo: Demo | None = None
 
@@ -59,25 +66,32 @@ class StateFolder:
         if not self._directory.exists():
             return None
         try:
-            kept = emulator.restore(json.loads(self._directory.read_bytes()), _lines(self._log))
+            content, requests = json.loads(self._directory.read_bytes()), self._requests.read()
+            answered = content.pop("requests", 0) if isinstance(content, dict) else 0
+            kept = emulator.restore(content, self._log.read(), requests, answered)
         except ValueError as error:
             raise ValueError(f"{self._directory} cannot be read: {error}"[:500]) from error
         self._demo = kept.demo
-        write_whole(self._log, b"".join(_line(item) for item in emulator.log_lines()))
+        self._ledger, self._noted = emulator.ledger, emulator.ledger.last
+        if any(line.get("committed") and line["sequence"] > answered for line in requests):
+            self._log.replace(emulator.log_lines())
+            self._requests.replace(entry.as_line() for entry in emulator.ledger)
         return kept
 
     def begin(self, emulator: Emulator, demo: Demo | None) -> None:
-        """Keeps an emulator that has just been made."""
+        """Keeps an emulator that has just been made, or that begins with what was kept."""
         self._demo = demo
+        self._add_lines(emulator)
         self.save(emulator)
 
     def save(self, emulator: Emulator) -> None:
         """Keeps the directory as it is now."""
-        write_whole(self._directory, json.dumps(emulator.snapshot(self._demo), separators=(",", ":")).encode())
+        content = emulator.snapshot(self._demo) | {"requests": self._noted}
+        write_whole(self._directory, json.dumps(content, separators=(",", ":")).encode())
 
     def after(self, emulator: Emulator, request: Request, response: Response) -> None:
-        """Keeps what this request may have changed; called before the answer is sent."""
-        self._add_to_log(emulator)
+        """Keeps this request and what it may have changed; called before the answer is sent."""
+        self._add_lines(emulator)
         entry = emulator.ledger.get(response.sequence)
         person = entry is not None and bool(entry.user)
         asked = emulator.issuers_asked
@@ -87,44 +101,26 @@ class StateFolder:
             self._asked = asked
             self.save(emulator)
 
-    def _add_to_log(self, emulator: Emulator) -> None:
-        lines, self._noted = emulator.log_lines(self._noted), emulator.ledger.last
-        if lines:
-            with os.fdopen(os.open(self._log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "wb") as file:
-                file.write(b"".join(_line(item) for item in lines))
+    def close(self) -> None:
+        """Lets others use the folder, as the end of the process does, too."""
+        os.close(self._lock)
+
+    def _add_lines(self, emulator: Emulator) -> None:
+        news = emulator.news(self._ledger, self._noted)
+        if news.ledger is not self._ledger:  # it was reset, or began with an export
+            self._requests.clear()
+            self._log.clear()
+        self._ledger, self._noted = news.ledger, news.last
+        self._requests.add(news.requests)
+        self._log.add(news.log)
 
 
-def _lock(folder: Path) -> None:
-    """Keeps others out until this process ends: two that write whole directories would undo each other's."""
+def _lock(folder: Path) -> int:
+    """Keeps others out until what it gives is closed: two that write whole directories would undo each other's."""
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(descriptor)
         raise OSError(f"{folder} is in use by another emulator") from error
-
-
-def _line(item: dict[str, Any]) -> bytes:
-    return json.dumps(item, separators=(",", ":")).encode() + b"\n"
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """The lines of the log; half a line at the end, of a moment that was cut short, is left out."""
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1] if line]
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file in one step, for its owner alone: it is whole or as it was before, also after a power cut."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    return descriptor

@@ -8,7 +8,7 @@ from entra_emulator.core.clock import sts_time
 from entra_emulator.core.wire import Response
 from entra_emulator.directory.directory import GRAPH_APP_ID, Application, Tenant, User
 from entra_emulator.directory.replies import act
-from entra_emulator.directory.roles import CONSENT_TO_GRAPH_ROLES, CONSENT_TO_SCOPES
+from entra_emulator.directory.roles import CONSENT_TO_GRAPH_ROLES, CONSENT_TO_SCOPES, roles_of
 from entra_emulator.directory.world import Call
 from entra_emulator.sign_in import pages
 from entra_emulator.sign_in.authorize import Person, choose_account, redirect, sign_in, who, with_cookie
@@ -86,7 +86,7 @@ def _as_person(call: Call, ask: _Ask, person: Person, answer: str | None) -> Res
     if answer in {"decline", "return"}:
         return _refused(call, ask, _declined())
     own = {name: value for name, value in ask.parameters.items() if name not in OWN_FIELDS}
-    if not may_consent_for_everyone(user, roles):
+    if not may_consent_for_everyone(call.home(), user, roles):
         refusal = StsError(90094, "The grant requires admin permission.")
         call.entry.error = str(refusal.code)
         return pages.approval(call, own, ask.application, user, refusal)
@@ -118,9 +118,9 @@ def _requested(call: Call, ask: _Ask) -> tuple[Permissions, Permissions]:
     return scopes, roles
 
 
-def may_consent_for_everyone(user: User, roles: Permissions) -> bool:
+def may_consent_for_everyone(tenant: Tenant, user: User, roles: Permissions) -> bool:
     """Whether this user may give them for everyone: those on Graph are beyond those who only manage applications."""
-    roles_of_user = frozenset(user.roles)
+    roles_of_user = frozenset(roles_of(tenant, user))
     return bool(roles_of_user & (CONSENT_TO_GRAPH_ROLES if roles.get(GRAPH_APP_ID) else CONSENT_TO_SCOPES))
 
 

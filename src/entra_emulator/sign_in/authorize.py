@@ -83,18 +83,18 @@ def _consented(call: Call, request: AuthorizeRequest, user: User, scopes: Reques
         raise not_consented(application, "consent_required")
     if answer == "decline":
         raise StsError(65004, "User declined to consent to access the app.")
-    if not may_consent(call, user, gaps) or (prompt == "admin_consent" and not is_admin(user)):
+    if not may_consent(call, user, gaps) or (prompt == "admin_consent" and not is_admin(call, user)):
         return _needs_admin(call, request, user, answer)
     if answer != "accept":
         return _ask(call, request, user, gaps)
-    everyone = is_admin(user) and (bool(request.get("everyone")) or prompt == "admin_consent")
+    everyone = is_admin(call, user) and (bool(request.get("everyone")) or prompt == "admin_consent")
     give(call.world, call.home(), application, gaps, None if everyone else user)
     call.entry.committed = True
     return None
 
 
 def _ask(call: Call, request: AuthorizeRequest, user: User, gaps: Permissions) -> Response:
-    choice = "always" if request.get("prompt") == "admin_consent" else "offered" if is_admin(user) else "no"
+    choice = "always" if request.get("prompt") == "admin_consent" else "offered" if is_admin(call, user) else "no"
     lines = pages.scope_lines(call, gaps, call.home())
     return pages.consent(call, _client_parameters(request), request.application, user, lines, for_everyone=choice)
 

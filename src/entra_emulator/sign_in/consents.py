@@ -7,7 +7,7 @@ from entra_emulator.directory.first_party import CLIENTS
 from entra_emulator.directory.grants import Consent, Grant
 from entra_emulator.directory.replicas import Presence, everywhere, object_presence
 from entra_emulator.directory.requested_scopes import RequestedScopes
-from entra_emulator.directory.roles import CONSENT_TO_SCOPES
+from entra_emulator.directory.roles import CONSENT_TO_SCOPES, roles_of
 from entra_emulator.directory.world import Call, World
 from entra_emulator.sign_in.scopes import OIDC, configured, scopes_of
 from entra_emulator.tokens.sts_errors import StsError
@@ -60,16 +60,16 @@ def missing(call: Call, application: Application, user: User, scopes: RequestedS
 
 def may_consent(call: Call, user: User, scopes: Permissions) -> bool:
     """Whether this user may consent to all of it for themselves."""
-    if CONSENT_TO_SCOPES & set(user.roles):
+    if is_admin(call, user):
         return True
     known = {app_id: scopes_of(call.world.directory, app_id) for app_id in scopes}
     needs_admin = any(known[app_id][name].admin for app_id, names in scopes.items() for name in names)
     return call.settings.users_may_consent and not needs_admin
 
 
-def is_admin(user: User) -> bool:
+def is_admin(call: Call, user: User) -> bool:
     """Whether this user may consent for everyone."""
-    return bool(CONSENT_TO_SCOPES & set(user.roles))
+    return bool(CONSENT_TO_SCOPES & set(roles_of(call.home(), user)))
 
 
 def give(world: World, tenant: Tenant, application: Application, scopes: Permissions, user: User | None) -> None:

@@ -94,10 +94,16 @@ def _approve(call: Call, device: Device, user: User, code: str, fields: dict[str
         return pages.failure(call, StsError(90094, text))
     if gaps and fields.get("answer") != "accept":
         lines = pages.scope_lines(call, gaps, call.home())
-        choice = "offered" if is_admin(user) else "no"
+        choice = "offered" if is_admin(call, user) else "no"
         return pages.consent(call, {"user_code": code}, application, user, lines, for_everyone=choice)
     if gaps:
-        give(call.world, call.home(), application, gaps, None if is_admin(user) and fields.get("everyone") else user)
+        give(
+            call.world,
+            call.home(),
+            application,
+            gaps,
+            None if is_admin(call, user) and fields.get("everyone") else user,
+        )
     device.authorization = Authorization(
         call.home().id, application.app_id, user.object_id, scopes, "publicClient", call.now, user.revocations
     )

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from entra_emulator.core.clock import sts_time
 from entra_emulator.core.wire import Response
 from entra_emulator.directory.directory import Application, Tenant, User
+from entra_emulator.directory.roles import roles_of
 from entra_emulator.directory.world import Call
 from entra_emulator.faults.faults import Effect
 from entra_emulator.sign_in.scopes import scopes_of
@@ -60,6 +61,12 @@ def form(call: Call, parameters: Mapping[str, str], inner: str) -> str:
     return f'<form method="post" action="{escape(action)}">{inner}</form>'
 
 
+def _account(tenant: Tenant, user: User) -> str:
+    about = f"{escape(user.principal_name)} &middot; {escape(', '.join(roles_of(tenant, user)) or 'no directory role')}"
+    name = escape(user.display_name)
+    return f'<button class="person" name="user" value="{user.object_id}">{name}<small>{about}</small></button>'
+
+
 def accounts(
     call: Call,
     parameters: Mapping[str, str],
@@ -68,11 +75,7 @@ def accounts(
     note: str,
 ) -> Response:
     """Who wants to sign in? One button for each account; no password is asked for."""
-    rows = [
-        f'<button class="person" name="user" value="{user.object_id}">{escape(user.display_name)}'
-        f"<small>{escape(user.principal_name)} &middot; {escape(', '.join(user.roles) or 'no directory role')}</small></button>"
-        for _, user in people
-    ]
+    rows = [_account(tenant, user) for tenant, user in people]
     inner = "".join(rows) or "<p>This tenant has no users.</p>"
     inner += '<footer><button name="answer" value="cancel">Cancel</button></footer>'
     hint = f"<p>{escape(note)}</p>" if note else ""

@@ -47,7 +47,7 @@ def _consent(call: Call, application: Application) -> Response:
         scopes, roles = configured(call.world.directory, application), configured_roles(application)
     except StsError as refusal:
         return _refusal(call, 400, str(refusal.code))
-    if user is None or not user.enabled or not may_consent_for_everyone(user, roles):
+    if user is None or not user.enabled or not may_consent_for_everyone(call.home(), user, roles):
         return _refusal(call, 403, "Forbidden")
     give(call.world, call.home(), application, scopes, None)
     give_roles(call.world, call.home(), application, roles)

@@ -14,10 +14,10 @@ from entra_emulator.core.wire import Response, json_body
 from entra_emulator.directory.directory import GRAPH_APP_ID, Application, User
 from entra_emulator.directory.hosts import login_at
 from entra_emulator.directory.keys import b64url
-from entra_emulator.directory.membership import group_claims
+from entra_emulator.directory.membership import app_roles, group_claims
 from entra_emulator.directory.replicas import draw
 from entra_emulator.directory.requested_scopes import RequestedScopes, ResourceScopes
-from entra_emulator.directory.roles import wids
+from entra_emulator.directory.roles import roles_of, wids
 from entra_emulator.directory.sessions import Authorization, RefreshToken
 from entra_emulator.directory.world import Call
 from entra_emulator.sign_in.consents import granted
@@ -95,13 +95,18 @@ def access_token(
     user, app = redeemed.user, redeemed.application
     audience = resource.audience or GRAPH_NAMES[0]
     app_id, version = find_resource(call, audience)
-    claims = _common(call, user, app, lifetime, version) | {
-        "oid": user.object_id,
-        "scp": " ".join(sorted(scopes - {"offline_access"})),
-        "wids": wids(user.roles),
-        "rh": f"1.{redeemed.key_id}",
-        "name": user.display_name,
-    }
+    roles = app_roles(call.home(), user, call.replica, call.now, app_id)
+    claims = (
+        _common(call, user, app, lifetime, version)
+        | {
+            "oid": user.object_id,
+            "scp": " ".join(sorted(scopes - {"offline_access"})),
+            "wids": wids(roles_of(call.home(), user)),
+            "rh": f"1.{redeemed.key_id}",
+            "name": user.display_name,
+        }
+        | ({"roles": roles} if roles else {})
+    )
     if version == "2.0":
         issuer = f"{login_at(call.host)}/{call.home().id}/v2.0"
         claims |= {"aud": app_id, "iss": issuer, "azp": app.app_id, "azpacr": redeemed.method}
@@ -130,6 +135,9 @@ def id_token(call: Call, redeemed: Redeemed) -> str:
         claims |= {"name": user.display_name, "oid": user.object_id, "preferred_username": user.principal_name}
     if "email" in redeemed.scopes.oidc:
         claims["email"] = user.principal_name
+    roles = app_roles(call.home(), user, call.replica, call.now, app.app_id)
+    if roles:
+        claims["roles"] = roles
     claims |= group_claims(call.home(), app, user.object_id)
     return call.world.signing.sign(claims)
 

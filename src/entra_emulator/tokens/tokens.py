@@ -14,7 +14,9 @@ from entra_emulator.core.wire import Response, json_body
 from entra_emulator.directory.directory import GRAPH_APP_ID, ServicePrincipal
 from entra_emulator.directory.hosts import login_at
 from entra_emulator.directory.keys import b64url
+from entra_emulator.directory.membership import app_roles
 from entra_emulator.directory.replicas import draw
+from entra_emulator.directory.roles import TEMPLATES, roles_of
 from entra_emulator.directory.world import Call
 from entra_emulator.tokens.sts_errors import StsError, headers, unknown_resource
 
@@ -69,11 +71,13 @@ def mint(
     claims["aud"] = audience if version == "1.0" else resource_app_id
     claims |= more
     call.entry.resource, call.entry.token_id = resource_app_id, claims["uti"]
-    roles = principal.roles("token", call.replica, call.now, resource_app_id)
+    roles = app_roles(call.home(), principal, call.replica, call.now, resource_app_id)
     if roles:
         claims["roles"] = roles
     if version != "1.0":
         claims.pop("xms_cc", None)
+    if resource_app_id == GRAPH_APP_ID and (names := roles_of(call.home(), principal)):
+        claims["wids"] = [TEMPLATES[name] for name in names]
     return call.world.signing.sign(claims)
 
 
