@@ -81,11 +81,11 @@ def _shown(call: Call, item: Application) -> dict[str, Any]:
     body = select(call, views.application(call, item, with_keys="keyCredentials" in selected(call)))
     for name, names in expanded(call, _EXPANDABLE).items():
         if name == "owners":
-            value = views.directory_objects(call, call.home().owners_of(item))
+            body[name] = views.expanded_objects(call, call.home().owners_of(item), names)
         else:
             seen = item.federated_seen("graph", call.replica, call.now)
             value = [views.federated(credential) for credential in seen]
-        body[name] = [chosen(each, names) for each in value] if names else value
+            body[name] = [chosen(each, names) for each in value] if names else value
     return body
 
 

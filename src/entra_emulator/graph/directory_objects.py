@@ -13,7 +13,7 @@ from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, only, texts, wrong_type
 from entra_emulator.graph.errors import bad_request, not_found, success
 from entra_emulator.graph.lookup import Key
-from entra_emulator.graph.odata import entity, select_each
+from entra_emulator.graph.odata import entity, selected
 from entra_emulator.graph.permissions import may_read_objects
 
 _MOST = 1000
@@ -32,7 +32,7 @@ def _get(call: Call, keys: tuple[Key, ...]) -> Response:
     item = _find(call, keys[0][1])
     if item is None:
         raise not_found(keys[0][1][:100])
-    return entity(call, views.directory_objects(call, [item])[0], "directoryObjects")
+    return entity(call, views.directory_objects(call, [item], selected(call))[0], "directoryObjects")
 
 
 def _find(call: Call, object_id: str) -> DirectoryObject | DirectoryRole | None:
@@ -57,9 +57,8 @@ def _by_ids(call: Call, _keys: tuple[Key, ...]) -> Response:
         tuple(_KINDS.values()) if "directoryobject" in names else tuple(_KINDS[name] for name in names & _KINDS.keys())
     )
     found = [_find(call, item) for item in dict.fromkeys(ids) if item]
-    value = views.directory_objects(call, [item for item in found if item is not None and isinstance(item, kinds)])
-    known = frozenset(name for item in value for name in item)
-    return success(call, {"value": select_each(call, value, known)}, "directoryObjects")
+    items = [item for item in found if item is not None and isinstance(item, kinds)]
+    return success(call, {"value": views.expanded_objects(call, items, selected(call))}, "directoryObjects")
 
 
 ROUTES = (

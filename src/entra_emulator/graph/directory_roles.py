@@ -54,7 +54,7 @@ def _members(call: Call, keys: tuple[Key, ...]) -> Response:
     may_read_roles(call)
     role = _one(call, keys[0])
     having = [item for item in call.home().assignees() if role.name in item.roles]
-    return collection(call, views.directory_objects(call, having), "directoryObjects")
+    return views.object_list(call, having)
 
 
 def _add(call: Call, keys: tuple[Key, ...]) -> Response:

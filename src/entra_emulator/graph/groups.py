@@ -17,7 +17,7 @@ from entra_emulator.graph.declared import GROUP, changed_properties
 from entra_emulator.graph.errors import bad_request, empty, not_found, plain, success
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.lookup import Key, referenced
-from entra_emulator.graph.odata import collection, entity, eventual, listed, page, select
+from entra_emulator.graph.odata import entity, eventual, listed, page, select
 from entra_emulator.graph.permissions import may_read_groups, may_write_groups, may_write_members
 from entra_emulator.graph.writes import note_change
 
@@ -173,7 +173,7 @@ def _owners(call: Call, keys: tuple[Key, ...]) -> Response:
 def _objects(call: Call, object_ids: list[str]) -> Response:
     tenant = call.home()
     items = [item for item in map(tenant.directory_object, object_ids) if item is not None]
-    return collection(call, views.directory_objects(call, items), "directoryObjects")
+    return views.object_list(call, items)
 
 
 def _add_member(call: Call, keys: tuple[Key, ...]) -> Response:

@@ -40,7 +40,7 @@ def user_info(call: Call, _keys: tuple[Key, ...]) -> Response:
 
 
 def _owned(call: Call, _keys: tuple[Key, ...]) -> Response:
-    return collection(call, views.directory_objects(call, _what_is_owned(call)), "directoryObjects")
+    return views.object_list(call, _what_is_owned(call))
 
 
 def _owned_applications(call: Call, _keys: tuple[Key, ...]) -> Response:

@@ -20,13 +20,11 @@ from entra_emulator.graph.errors import bad_request, not_found, success
 from entra_emulator.graph.groups import find_group
 from entra_emulator.graph.lookup import Key, the_principal
 from entra_emulator.graph.me import signed_in
-from entra_emulator.graph.odata import collection
 from entra_emulator.graph.permissions import may_read_member_of, may_read_objects
 from entra_emulator.graph.users import find_user
 
 _MOST = 20
 _IDS = "Collection(Edm.String)"
-_SHOWN = "directoryObjects"
 Handler = Callable[[Call, tuple[Key, ...]], Response]
 
 
@@ -42,10 +40,6 @@ def _roles(call: Call, member: DirectoryObject) -> list[DirectoryRole]:
     """Those of whom roles can be given to; applications have none."""
     tenant, assignee = call.home(), call.home().assignee(member.object_id)
     return [DirectoryRole(tenant.id, name) for name in roles_of(tenant, assignee)] if assignee else []
-
-
-def _shown_roles(call: Call, member: DirectoryObject) -> list[dict[str, Any]]:
-    return [views.typed_role(role) for role in _roles(call, member)]
 
 
 def _check(call: Call, member: DirectoryObject, name: str, *, roles: bool) -> Response:
@@ -107,8 +101,8 @@ def _routes(
     def listing(groups: Callable[[Call, DirectoryObject], list[Group]] | None, *, roles: bool) -> Handler:
         def work(call: Call, keys: tuple[Key, ...]) -> Response:
             member = find(call, keys)
-            rows = views.directory_objects(call, groups(call, member)) if groups else []
-            return collection(call, [*(_shown_roles(call, member) if roles else ()), *rows], _SHOWN)
+            found = groups(call, member) if groups else []
+            return views.object_list(call, [*(_roles(call, member) if roles else ()), *found])
 
         return work
 

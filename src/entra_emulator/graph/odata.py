@@ -125,23 +125,24 @@ def entity(call: Call, body: dict[str, Any], context: str) -> Response:
     return success(call, select(call, body), f"{context}/$entity")
 
 
-def collection(call: Call, rows: list[dict[str, Any]], context: str) -> Response:
+def collection(
+    call: Call, rows: list[dict[str, Any]], context: str, properties: frozenset[str] = frozenset()
+) -> Response:
     """What stands beside an object, in pages, as the query asks for it; each row has an `id`.
 
-    A query may name what any of the rows has. Raises GraphError for one that Graph would refuse.
+    A query may name these properties, and what any of the rows has. Raises GraphError for one that Graph would refuse.
     """
-    known = frozenset(name for row in rows for name in row)
+    known = properties.union(*rows)
     fields = {name: _compared(name) for name in known}
-    result = page(call, rows, fields if rows else _Nothing(), lambda row: str(row["id"]))
-    return listed(call, result, select_each(call, result.items, known), context)
+    result = page(call, rows, fields if known else _Nothing(), lambda row: str(row["id"]))
+    return listed(call, result, choose_each(result.items, _wanted(call), known), context)
 
 
-def select_each(call: Call, rows: list[dict[str, Any]], known: frozenset[str]) -> list[dict[str, Any]]:
-    """What $select asks for of objects of several kinds, which together have the `known` properties.
+def choose_each(rows: list[dict[str, Any]], names: frozenset[str], known: frozenset[str]) -> list[dict[str, Any]]:
+    """These properties of objects of several kinds, which together have the `known` ones; all of them without names.
 
     Raises GraphError 400 for a name that none of them has.
     """
-    names = _wanted(call)
     unknown = names - known - _NAVIGATION
     if known and unknown:
         raise _no_such_property(unknown)

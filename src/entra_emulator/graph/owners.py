@@ -9,15 +9,14 @@ from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, needed_text
 from entra_emulator.graph.errors import bad_request, empty, not_found, plain
 from entra_emulator.graph.lookup import Key, referenced, the_application, the_principal
-from entra_emulator.graph.odata import collection, eventual
+from entra_emulator.graph.odata import eventual
 from entra_emulator.graph.permissions import may_manage_owners
 from entra_emulator.graph.writes import check_quiet, committed
 
 
 def _list(call: Call, keys: tuple[Key, ...]) -> Response:
     application = the_application(call, keys[0], write=False)
-    value = views.directory_objects(call, call.home().owners_of(application))
-    return collection(call, value, "directoryObjects")
+    return views.object_list(call, call.home().owners_of(application))
 
 
 def _count(call: Call, keys: tuple[Key, ...]) -> Response:
@@ -29,8 +28,7 @@ def _count(call: Call, keys: tuple[Key, ...]) -> Response:
 
 def _list_of_principal(call: Call, keys: tuple[Key, ...]) -> Response:
     principal = the_principal(call, keys[0], write=False)
-    value = views.directory_objects(call, call.home().owners_of(principal))
-    return collection(call, value, "directoryObjects")
+    return views.object_list(call, call.home().owners_of(principal))
 
 
 def _add(call: Call, keys: tuple[Key, ...]) -> Response:

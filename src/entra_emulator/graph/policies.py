@@ -82,8 +82,7 @@ def _applies_to(call: Call, keys: tuple[Key, ...]) -> Response:
     may_read_policies(call)
     policy, tenant = _one(call, keys[0][1]), call.home()
     holders: list[Application | ServicePrincipal] = [*tenant.applications.values(), *tenant.principals.values()]
-    value = views.directory_objects(call, [item for item in holders if policy.id in item.policy_ids])
-    return collection(call, value, "directoryObjects")
+    return views.object_list(call, [item for item in holders if policy.id in item.policy_ids])
 
 
 def _of_application(call: Call, keys: tuple[Key, ...]) -> Response:

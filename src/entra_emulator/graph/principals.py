@@ -67,10 +67,10 @@ def _shown(call: Call, item: ServicePrincipal) -> dict[str, Any]:
     body = select(call, views.principal(call, item) | security_attributes.shown(call, item))
     for name, names in expanded(call, _EXPANDABLE).items():
         if name == "owners":
-            value = views.directory_objects(call, call.home().owners_of(item))
+            body[name] = views.expanded_objects(call, call.home().owners_of(item), names)
         else:
             value = views.grants(item, call.home(), call.replica, call.now)
-        body[name] = [chosen(each, names) for each in value] if names else value
+            body[name] = [chosen(each, names) for each in value] if names else value
     return body
 
 
@@ -184,7 +184,7 @@ def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
 
 
 def _owned(call: Call, keys: tuple[Key, ...]) -> Response:
-    return collection(call, views.directory_objects(call, _what_it_owns(call, keys[0])), "directoryObjects")
+    return views.object_list(call, _what_it_owns(call, keys[0]))
 
 
 def _owned_applications(call: Call, keys: tuple[Key, ...]) -> Response:

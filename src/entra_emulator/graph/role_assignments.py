@@ -20,7 +20,7 @@ from entra_emulator.graph.bodies import json_object, needed_guid, only_members, 
 from entra_emulator.graph.directory_roles import give_role, role_of_template, take_role
 from entra_emulator.graph.errors import bad_request, empty, not_found, success
 from entra_emulator.graph.lookup import Key
-from entra_emulator.graph.odata import collection, entity, expanded
+from entra_emulator.graph.odata import chosen, collection, entity, expanded
 from entra_emulator.graph.permissions import may_give_roles, may_read_roles
 
 _DEFINITIONS, _ASSIGNMENTS = "roleManagement/directory/roleDefinitions", "roleManagement/directory/roleAssignments"
@@ -93,8 +93,10 @@ def _shown(call: Call, name: str, member: Assignee) -> dict[str, Any]:
     """The assignment with what $expand asks for."""
     more: dict[str, Any] = {}
     for part, names in expanded(call, _EXPANDABLE).items():
-        body = _definition(name) if part == "roleDefinition" else views.directory_objects(call, [member])[0]
-        more[part] = {key: body[key] for key in names & body.keys()} if names else body
+        if part == "principal":
+            more[part] = views.expanded_objects(call, [member], names)[0]
+        else:
+            more[part] = chosen(_definition(name), names) if names else _definition(name)
     return _assignment(name, member) | more
 
 

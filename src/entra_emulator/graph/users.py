@@ -166,7 +166,7 @@ def find_user(call: Call, key: Key) -> User:
 
 
 def _owned(call: Call, keys: tuple[Key, ...]) -> Response:
-    return collection(call, views.directory_objects(call, _what_it_owns(call, keys[0])), "directoryObjects")
+    return views.object_list(call, _what_it_owns(call, keys[0]))
 
 
 def _owned_applications(call: Call, keys: tuple[Key, ...]) -> Response:

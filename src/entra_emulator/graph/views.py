@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from entra_emulator.core.clock import graph_time
+from entra_emulator.core.wire import Response
 from entra_emulator.directory.app_policies import Policy
 from entra_emulator.directory.catalogue import GRAPH_SCOPES, ROLE_IDS, role_id
 from entra_emulator.directory.directory import (
@@ -26,6 +27,7 @@ from entra_emulator.directory.grants import Consent, Grant
 from entra_emulator.directory.roles import DirectoryRole
 from entra_emulator.directory.world import Call
 from entra_emulator.graph.declared import APPLICATION, GROUP, PRINCIPAL, USER, with_defaults
+from entra_emulator.graph.odata import choose_each, collection, selected
 from entra_emulator.graph.permissions import sees_groups, sees_users
 from entra_emulator.graph.policy_types import shown_restrictions
 
@@ -212,15 +214,20 @@ def federated(item: FederatedCredential) -> dict[str, Any]:
     }
 
 
-def directory_objects(call: Call, items: Iterable[DirectoryObject | DirectoryRole]) -> list[dict[str, Any]]:
+def directory_objects(
+    call: Call, items: Iterable[DirectoryObject | DirectoryRole], names: frozenset[str] = frozenset()
+) -> list[dict[str, Any]]:
     """A mixed list, each with its type. Of a kind that the caller may not read, only the id is shown; the rest is null.
+
+    Of users these names are shown, or the usual ones.
 
     Source: https://learn.microsoft.com/graph/permissions-overview (limited information for inaccessible member objects).
     """
     objects = []
+    wanted = names or USER_DEFAULT
     for item in items:
         if isinstance(item, User):
-            known = {name: value for name, value in user(item).items() if name in USER_DEFAULT}
+            known = {name: value for name, value in user(item).items() if name in wanted or name == "id"}
             body = known if sees_users(call) else dict.fromkeys(known) | {"id": item.object_id}
             objects.append({"@odata.type": "#microsoft.graph.user", **body})
         elif isinstance(item, Group):
@@ -234,6 +241,20 @@ def directory_objects(call: Call, items: Iterable[DirectoryObject | DirectoryRol
         else:
             objects.append({"@odata.type": "#microsoft.graph.application"} | application(call, item))
     return objects
+
+
+def object_list(call: Call, items: Iterable[DirectoryObject | DirectoryRole]) -> Response:
+    """A mixed list as an answer, in pages. A query may name what any kind of object has."""
+    rows = directory_objects(call, items, selected(call))
+    return collection(call, rows, "directoryObjects", OBJECT_PROPERTIES)
+
+
+def expanded_objects(
+    call: Call, items: Iterable[DirectoryObject | DirectoryRole], names: frozenset[str]
+) -> list[dict[str, Any]]:
+    """A mixed list as $expand shows it, with these names where it has a $select. Raises GraphError 400 for unknown ones."""
+    rows = directory_objects(call, items, names)
+    return choose_each(rows, names, OBJECT_PROPERTIES)
 
 
 def user(item: User) -> dict[str, Any]:
@@ -310,6 +331,15 @@ def policy(item: Policy) -> dict[str, Any]:
         }
     return {**shared, "isEnabled": item.enabled, "restrictions": shown_restrictions(item.restrictions)}
 
+
+OBJECT_PROPERTIES = frozenset({
+    "accountEnabled", "appDescription", "appDisplayName", "appId", "appOwnerOrganizationId", "applicationTemplateId",
+    "certification", "createdDateTime", "deletedDateTime", "disabledByMicrosoftStatus", "displayName", "id", "identifierUris",
+    "isDisabled", "keyCredentials", "logo", "mail", "mailEnabled", "mailNickname", "passwordCredentials", "publisherDomain",
+    "renewedDateTime", "roleTemplateId", "securityEnabled", "servicePrincipalNames", "servicePrincipalType", "signInAudience",
+    "userPrincipalName", "verifiedPublisher", *APPLICATION, *PRINCIPAL, *USER, *GROUP,
+})  # fmt: skip
+"""The properties that directory objects have, of whatever kind."""
 
 DEFAULT_POLICY_ID = "00000000-0000-0000-0000-000000000000"
 
