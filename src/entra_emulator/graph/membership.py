@@ -106,10 +106,11 @@ def _routes(
 
         return work
 
+    listed = ("listMyRoles", "listMyRoles") if path == "me" else ("listGroupsOf", "listRolesOf")
     for name, groups in (("memberOf", _direct), ("transitiveMemberOf", _transitive)):
-        yield "GET", f"{path}/{name}", "listGroupsOf", listing(groups, roles=True)
-        yield "GET", f"{path}/{name}/group", "listGroupsOf", listing(groups, roles=False)
-        yield "GET", f"{path}/{name}/directoryRole", "listRolesOf", listing(None, roles=True)
+        yield "GET", f"{path}/{name}", listed[0], listing(groups, roles=True)
+        yield "GET", f"{path}/{name}/group", listed[0], listing(groups, roles=False)
+        yield "GET", f"{path}/{name}/directoryRole", listed[1], listing(None, roles=True)
     for kind, given, roles in (("Groups", "groupIds", False), ("Objects", "ids", True)):
         check, ids = _work(find, _check, name=given, roles=roles), _work(find, _ids, roles=roles)
         yield "POST", f"{path}/checkMember{kind}", f"checkMember{kind}", check
