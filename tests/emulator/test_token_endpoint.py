@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives import hashes
 
 from entra_emulator import Request
 from tests.emulator.certificates import Certificate
@@ -230,8 +232,28 @@ def test_a_thumbprint_is_read_in_every_base64_form(
 
 
 @pytest.mark.parametrize(
+    "form", [bytes.hex, lambda digest: digest.hex().upper(), lambda digest: base64.urlsafe_b64encode(digest).decode()]
+)
+def test_terraform_names_its_certificate_by_the_key_id_of_the_header(
+    scene: EmulatorFixture, certificate: Certificate, form: Callable[[bytes], str]
+) -> None:
+    app = scene.application(secrets=0)
+    scene.emulator.admin.add_certificate(app.object_id, certificate.pem)
+    headers = {"x5t#S256": "", "kid": form(certificate.x509.fingerprint(hashes.SHA1()))}
+    assert "access_token" in with_assertion(
+        scene, app.app_id, assertion(scene, certificate, app.app_id, headers=headers)
+    )
+    headers["x5t#S256"] = "AAAA"
+    answer = with_assertion(scene, app.app_id, assertion(scene, certificate, app.app_id, headers=headers))
+    assert answer["error_codes"] == [700027], "a thumbprint comes before it"
+
+
+@pytest.mark.parametrize(
     ("changes", "code"),
     [
+        ({"headers": {"x5t#S256": "", "kid": "the first"}}, 700027),
+        ({"headers": {"x5t#S256": "", "kid": "AAAA"}}, 700027),
+        ({"headers": {"x5t#S256": "", "kid": "0" * 40}}, 700027),
         ({"exp": 1.0}, 700024),
         ({"nbf": 4e9}, 700024),
         ({"exp": "soon"}, 50027),

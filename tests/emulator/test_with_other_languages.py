@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 
 from entra_emulator import Emulator, SigningKey, SystemClock
 from entra_emulator.directory.first_party import AZURE_CLI
@@ -172,9 +174,17 @@ def test_the_secrets_engine_of_vault_leases_secrets_of_applications_and_replaces
 
 @pytest.mark.compiled
 @pytest.mark.timeout(1500)
-def test_the_sdk_that_terraforms_provider_was_built_on_does_what_its_resources_do(client: Client) -> None:
+def test_the_sdks_of_terraforms_provider_do_what_its_resources_do_while_replicas_lag(
+    client: Client, certificate: Certificate
+) -> None:
     """The provider itself comes from its own registry: this is what its resources for applications ask of Graph."""
-    run_go(client, "terraform", 5, CERTIFICATE=str(client.certificate))
+    settings = ("graph_appear", "graph_vanish", "object_appear", "token_appear")
+    client.emulator.admin.configure(client.tenant, replicas=3, **dict.fromkeys(settings, (0.1, 1.0)))
+    pfx, passphrase = client.token.with_name("certificate.pfx"), "of the certificate"
+    encryption = BestAvailableEncryption(passphrase.encode())
+    pfx.write_bytes(serialize_key_and_certificates(None, certificate.key, certificate.x509, None, encryption))
+    told = {"CERTIFICATE": str(client.certificate), "PFX": str(pfx), "TOKEN_FILE": str(client.token)}
+    run_go(client, "terraform", 9, **told, PASSPHRASE=passphrase, METADATA_HOST=client.running.authority)
 
 
 def java_classes(mvn: str) -> Path:

@@ -5,6 +5,7 @@ Sources: RFC 7523, section 3; https://learn.microsoft.com/entra/identity-platfor
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from entra_emulator.directory.directory import Application, KeyCredential
@@ -13,6 +14,9 @@ from entra_emulator.directory.world import Call
 from entra_emulator.tokens import federation
 from entra_emulator.tokens.jwt import Jwt, audiences, check_times, malformed
 from entra_emulator.tokens.sts_errors import StsError, key_problem
+
+_HEXADECIMAL = re.compile(r"[0-9A-Fa-f]{40}")
+"""A SHA-1 in hexadecimal digits."""
 
 
 def authenticate(call: Call, text: str, application: Application, keys: list[KeyCredential]) -> str:
@@ -23,7 +27,10 @@ def authenticate(call: Call, text: str, application: Application, keys: list[Key
 
     Sources: MSAL for Python 1.39 sends PS256 with a padded `x5t#S256`, dates with fractions and no `nbf`, and uses one assertion
     for 540 s (oauth2cli/assertion.py); MSAL for Go 247817f writes `x5t#S256` in the standard alphabet (accesstokens.go). That a
-    used `jti` is accepted follows from the first.
+    used `jti` is accepted follows from the first. Without either thumbprint, `kid` is one: the SHA-1 in base64
+    (hashicorp/go-azure-sdk 0.20260811, auth/client_credentials.go: all that Terraform's providers send) or in hexadecimal digits
+    (MSAL for .NET 4.x sends both, MicrosoftDocs/azure-docs#86636); a `kid` of another kind is a key that is not found
+    (keycloak/keycloak#25439).
     """
     jwt = Jwt(text)
     app_id = application.app_id
@@ -48,7 +55,10 @@ def authenticate(call: Call, text: str, application: Application, keys: list[Key
 def _registered(jwt: Jwt, keys: list[KeyCredential], app_id: str) -> KeyCredential:
     long_print, short_print = _thumbprint(jwt, "x5t#S256"), _thumbprint(jwt, "x5t")
     if not long_print and not short_print:
-        raise malformed("it has no thumbprint in its header")
+        kid = jwt.header.get("kid")
+        if not isinstance(kid, str) or not kid:
+            raise malformed("it has no thumbprint in its header")
+        short_print = bytes.fromhex(kid) if _HEXADECIMAL.fullmatch(kid) else _thumbprint(jwt, "kid")
     for item in keys:
         if (long_print and item.sha256 == long_print) or (not long_print and item.sha1 == short_print):
             return item

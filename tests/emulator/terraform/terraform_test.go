@@ -1,5 +1,5 @@
 // Package terraform does what the provider azuread does for its resources, through the SDK that it was built on, unmodified:
-// create, read until it is there, change by PATCH, read with $select, remove.
+// create, read until it is there, change by PATCH, read with $select until every replica shows it, remove.
 package terraform
 
 import (
@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/manicminer/hamilton/auth"
 	"github.com/manicminer/hamilton/environments"
@@ -24,6 +25,20 @@ func require(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Reads until every replica shows what was written: thirty times one after the other, as replicas differ.
+func eventually(t *testing.T, otherwise string, seen func() bool) {
+	t.Helper()
+	until := time.Now().Add(30 * time.Second)
+	for times := 0; times < 30; times++ {
+		if !seen() {
+			times = 0
+		}
+		if time.Now().After(until) {
+			t.Fatal(otherwise)
+		}
 	}
 }
 
@@ -44,10 +59,14 @@ func applications(t *testing.T) *msgraph.ApplicationsClient {
 	return client
 }
 
-// An application that is removed at the end of the test.
+// An application that every replica knows, and that is removed at the end of the test.
 func application(t *testing.T, client *msgraph.ApplicationsClient) *msgraph.Application {
 	made, _, err := client.Create(background, msgraph.Application{DisplayName: text("made by the provider")})
 	require(t, err)
+	eventually(t, "it is never found", func() bool {
+		_, _, err := client.Get(background, *made.ID, odata.Query{})
+		return err == nil
+	})
 	t.Cleanup(func() {
 		_, err := client.Delete(background, *made.ID)
 		require(t, err)
@@ -67,11 +86,11 @@ func TestApplication(t *testing.T) {
 	change.DirectoryObject = made.DirectoryObject
 	_, err := client.Update(background, change)
 	require(t, err)
-	read, _, err := client.Get(background, *made.ID, odata.Query{})
-	require(t, err)
-	if *read.DisplayName != "renamed" || (*read.Web.RedirectUris)[0] != uris[0] {
-		t.Fatal("the change is not read back")
-	}
+	eventually(t, "the change is not read back", func() bool {
+		read, _, err := client.Get(background, *made.ID, odata.Query{})
+		require(t, err)
+		return *read.DisplayName == "renamed" && (*read.Web.RedirectUris)[0] == uris[0]
+	})
 }
 
 func TestApplicationPassword(t *testing.T) {
@@ -79,13 +98,18 @@ func TestApplicationPassword(t *testing.T) {
 	made := application(t, client)
 	added, _, err := client.AddPassword(background, *made.ID, msgraph.PasswordCredential{DisplayName: text("rotated")})
 	require(t, err)
-	read, _, err := client.Get(background, *made.ID, odata.Query{Select: []string{"id", "passwordCredentials"}})
-	require(t, err)
-	if (*read.PasswordCredentials)[0].KeyId == nil || *(*read.PasswordCredentials)[0].KeyId != *added.KeyId {
-		t.Fatal("the provider would wait for its secret for ever")
+	held := func(wanted int) func() bool {
+		return func() bool {
+			read, _, err := client.Get(background, *made.ID, odata.Query{Select: []string{"id", "passwordCredentials"}})
+			require(t, err)
+			keys := *read.PasswordCredentials
+			return len(keys) == wanted && (wanted == 0 || *keys[0].KeyId == *added.KeyId)
+		}
 	}
+	eventually(t, "the provider would wait for its secret for ever", held(1))
 	_, err = client.RemovePassword(background, *made.ID, *added.KeyId)
 	require(t, err)
+	eventually(t, "the secret is there after its removal", held(0))
 }
 
 func TestApplicationCertificate(t *testing.T) {
@@ -108,11 +132,11 @@ func TestApplicationCertificate(t *testing.T) {
 	change.DirectoryObject = made.DirectoryObject
 	_, err = client.Update(background, change)
 	require(t, err)
-	read, _, err := client.Get(background, *made.ID, odata.Query{})
-	require(t, err)
-	if len(*read.KeyCredentials) != 1 || *(*read.KeyCredentials)[0].KeyId != keyID {
-		t.Fatal("the key has not the id that was sent")
-	}
+	eventually(t, "the key has not the id that was sent", func() bool {
+		read, _, err := client.Get(background, *made.ID, odata.Query{})
+		require(t, err)
+		return len(*read.KeyCredentials) == 1 && *(*read.KeyCredentials)[0].KeyId == keyID
+	})
 }
 
 func TestFederatedIdentityCredential(t *testing.T) {
@@ -124,15 +148,19 @@ func TestFederatedIdentityCredential(t *testing.T) {
 	}
 	added, _, err := client.CreateFederatedIdentityCredential(background, *made.ID, wanted)
 	require(t, err)
+	eventually(t, "the provider would wait for its credential for ever", func() bool {
+		_, _, err := client.GetFederatedIdentityCredential(background, *made.ID, *added.ID, odata.Query{})
+		return err == nil
+	})
 	added.Subject = text("repo:b")
 	added.Name = nil // it cannot be changed
 	_, err = client.UpdateFederatedIdentityCredential(background, *made.ID, *added)
 	require(t, err)
-	read, _, err := client.GetFederatedIdentityCredential(background, *made.ID, *added.ID, odata.Query{})
-	require(t, err)
-	if *read.Subject != "repo:b" {
-		t.Fatal("the change is not read back")
-	}
+	eventually(t, "the change is not read back", func() bool {
+		read, _, err := client.GetFederatedIdentityCredential(background, *made.ID, *added.ID, odata.Query{})
+		require(t, err)
+		return *read.Subject == "repo:b"
+	})
 	_, err = client.DeleteFederatedIdentityCredential(background, *made.ID, *added.ID)
 	require(t, err)
 }
@@ -149,11 +177,11 @@ func TestServicePrincipal(t *testing.T) {
 	change.DirectoryObject = added.DirectoryObject
 	_, err = client.Update(background, change) // the provider always does so after a create
 	require(t, err)
-	read, _, err := client.Get(background, *added.ID, odata.Query{})
-	require(t, err)
-	if !*read.AppRoleAssignmentRequired {
-		t.Fatal("the change is not read back")
-	}
+	eventually(t, "the change is not read back", func() bool {
+		read, _, err := client.Get(background, *added.ID, odata.Query{})
+		require(t, err)
+		return *read.AppRoleAssignmentRequired
+	})
 	_, err = client.Delete(background, *added.ID)
 	require(t, err)
 }
