@@ -157,6 +157,7 @@ def run_go(client: Client, folder: str, tests: int, **told: str) -> None:
 @pytest.mark.compiled
 @pytest.mark.timeout(1500)
 def test_libraries_for_go_sign_in_by_the_real_names_and_manage_applications(client: Client) -> None:
+    client.emulator.admin.grant(client.principal, "AppRoleAssignment.ReadWrite.All")
     told = {"CERTIFICATE": str(client.certificate), "TOKEN_FILE": str(client.token)}
     run_go(client, "go", 6, **told, ISSUER=client.issuer, SUBJECT=SUBJECT)
 
