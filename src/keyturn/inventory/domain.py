@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from keyturn.inventory.policies import AppliedPolicy, PolicyState
 from keyturn.kit.moments import moved
 from keyturn.ports.inventory import KeyKind, ListedObject, ListedOwner, ObjectKind
 
@@ -74,6 +75,15 @@ class NotObservable:
     reason: str
 
 
+@dataclass(frozen=True)
+class ApplicationUse:
+    """When an application last signed in, whichever of its credentials it was with; ``kind`` is None where it is not told."""
+
+    at: datetime
+    key_id: str
+    kind: KeyKind | None = None
+
+
 LastUse = Observed | NotObservable
 REPORT = "Entra ID's report of credential activity"
 
@@ -125,13 +135,21 @@ class Row:
     origin: Origin | None
     rotation_id: str | None
     last_use: LastUse
+    policy: AppliedPolicy
+    application_use: ApplicationUse | None = None
 
     def findings(self, now: datetime) -> list[Finding]:
         return list(findings(self.entry, now))
 
 
+def life(starts_at: datetime | None, ends_at: datetime | None) -> timedelta | None:
+    """Return how long a credential lives from its start to its end; None for what has not both."""
+    return None if starts_at is None or ends_at is None else ends_at - starts_at
+
+
 def is_long_lived(starts_at: datetime | None, ends_at: datetime | None) -> bool:
-    return starts_at is not None and ends_at is not None and ends_at - starts_at > LIVES_TOO_LONG
+    lives = life(starts_at, ends_at)
+    return lives is not None and lives > LIVES_TOO_LONG
 
 
 def findings(entry: Entry, now: datetime) -> Iterator[Finding]:
@@ -206,6 +224,9 @@ class InventoryFilter:
     """Which entries are shown: all conditions hold. ``words`` are parts of names, ids, key ids, or names of owners.
 
     ``kind`` may be ``none``: objects without a credential. ``within_days``: it has not ended, and will within so many days.
+    ``older_than_days``: it began more than so many days ago. ``longer_than_days``: it lives for more from start to end.
+    ``last_success``: whether one is known; ``quiet_for_days``: it is known, and so long ago. ``foreign``: another tenant
+    registered the application. ``policy`` is what the policy that applies says of a new credential.
     """
 
     words: tuple[str, ...] = ()
@@ -220,6 +241,12 @@ class InventoryFilter:
     expired: bool | None = None
     within_days: int | None = None
     has_slot: bool | None = None
+    foreign: bool | None = None
+    older_than_days: int | None = None
+    longer_than_days: int | None = None
+    last_success: bool | None = None
+    quiet_for_days: int | None = None
+    policy: PolicyState | None = None
 
     def until(self, now: datetime) -> datetime | None:
         return None if self.within_days is None else moved(now, timedelta(days=self.within_days))

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from keyturn.inventory.domain import NO_KEY, Observed, Row
+from keyturn.inventory.domain import NO_KEY, Entry, Observed, Row, life
+from keyturn.inventory.policies import AppliedPolicy
 from keyturn.kit.clock import iso_or_none
 from keyturn.kit.spreadsheet import rows_as_csv
 
@@ -11,7 +12,8 @@ COLUMNS = (
     *("objectType", "displayName", "appId", "objectId", "audience", "foreign", "disabled"),
     *("kind", "keyId", "keyName", "hint", "issuer", "subject", "startsAt", "endsAt", "ageDays", "daysLeft"),
     *("ownerState", "owners", "origin", "rotationId", "slotsLeft", "lastSuccessAt", "lastSuccessSource"),
-    *("lastSuccessUnknownBecause", "findings"),
+    *("lastSuccessUnknownBecause", "findings", "lifeDays", "applicationLastSuccessAt", "applicationLastSuccessKind"),
+    *("policyState", "policyName", "policyAssigned", "policyLongestSeconds", "policyExempts", "policyUnknownBecause"),
 )
 
 
@@ -34,10 +36,22 @@ def days_left(ends_at: datetime | None, now: datetime) -> int | None:
     return None if ends_at is None else (ends_at - now).days
 
 
+def life_in_days(entry: Entry) -> int | None:
+    """Return how many whole days a credential lives from start to end; None for what has not both."""
+    lives = life(entry.starts_at, entry.ends_at)
+    return None if lives is None else lives.days
+
+
+def longest_in_seconds(policy: AppliedPolicy) -> int | None:
+    """Return how long a new credential may live; None where that is not limited."""
+    return None if policy.longest is None else int(policy.longest.total_seconds())
+
+
 def values(row: Row, now: datetime) -> tuple[object, ...]:
     """Return a row by :data:`COLUMNS`."""
-    entry, use = row.entry, row.last_use
+    entry, use, policy = row.entry, row.last_use, row.policy
     observed = use if isinstance(use, Observed) else None
+    newest = row.application_use
     return (
         *(entry.object_kind.value, entry.name, entry.app_id, entry.object_id, entry.audience),
         *(entry.foreign, entry.disabled, entry.key_kind.value if entry.key_kind else NO_KEY, entry.key_id),
@@ -48,4 +62,8 @@ def values(row: Row, now: datetime) -> tuple[object, ...]:
         *(iso_or_none(observed.at) if observed else None, observed.source if observed else None),
         None if isinstance(use, Observed) else use.reason,
         " ".join(finding.value for finding in row.findings(now)),
+        *(life_in_days(entry), iso_or_none(newest.at) if newest else None),
+        newest.kind.value if newest and newest.kind else None,
+        *(policy.state.value, policy.name or None, policy.assigned, longest_in_seconds(policy), policy.exempts),
+        policy.unknown or None,
     )

@@ -1,7 +1,7 @@
 """SQL of the list: one page of what was found, filtered, in order; and all of it, for an export."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +11,10 @@ from keyturn.credentials.store import ENTRIES as JOURNAL
 from keyturn.db.tables import inventory_entries, inventory_objects, inventory_uses
 from keyturn.db.tables.views import rotations
 from keyturn.db.unit import Tx
-from keyturn.inventory.domain import NO_KEY, Ending, Entry, Finding, InventoryFilter, Origin, Owners, Sort
+from keyturn.inventory.count_store import ended as count_ended
+from keyturn.inventory.domain import ApplicationUse, Ending, Entry, Origin, Owners, Sort
+from keyturn.inventory.filter_store import HAS_KEY, Selection, rotated_apps
 from keyturn.inventory.plan import Inventory
-from keyturn.kit.moments import LAST
 from keyturn.ports.inventory import KeyKind, ListedOwner, ObjectKind
 
 _E = inventory_entries
@@ -62,121 +63,6 @@ def _entry(row: Any) -> StoredEntry:
     return StoredEntry(row.holder_id, entry)
 
 
-# --- conditions -------------------------------------------------------------------------------------------------------
-
-
-def _matching(inventory: Inventory, criteria: InventoryFilter, now: datetime) -> list[sa.ColumnElement[bool]]:
-    return [
-        _E.c.inventory_id == inventory.id,
-        *(_E.c.search.contains(word.lower(), autoescape=True) for word in criteria.words),
-        *_of_columns(criteria),
-        *_of_moment(criteria, now),
-        *_of_others(inventory, criteria),
-    ]
-
-
-def _of_columns(criteria: InventoryFilter) -> Iterator[sa.ColumnElement[bool]]:
-    """Yield what is asked of what stands in the line itself."""
-    equal = {
-        "object_kind": criteria.object_kind,
-        "owner_state": criteria.owners,
-        "audience": criteria.audience,
-        "key_kind": criteria.kind if criteria.kind != NO_KEY else None,
-    }
-    yield from (_E.c[name] == str(value) for name, value in equal.items() if value is not None)
-    if criteria.kind == NO_KEY:
-        yield _E.c.key_kind.is_(None)
-    if criteria.disabled is not None:
-        yield _E.c.disabled.is_(criteria.disabled)
-    if criteria.has_slot is not None:
-        is_full = _E.c.slots_left == 0
-        yield sa.or_(_E.c.slots_left.is_(None), ~is_full) if criteria.has_slot else is_full
-
-
-def _of_moment(criteria: InventoryFilter, now: datetime) -> Iterator[sa.ColumnElement[bool]]:
-    """Yield what is asked of ends."""
-    if criteria.expired is not None:
-        yield _E.c.order_at <= now if criteria.expired else _E.c.order_at > now
-    until = criteria.until(now)
-    if until is not None:
-        yield from (_E.c.order_at > now, _E.c.order_at <= until, _E.c.order_at < LAST)
-    if criteria.finding is not None:
-        yield _conditions(now)[criteria.finding]
-
-
-def _of_others(inventory: Inventory, criteria: InventoryFilter) -> Iterator[sa.ColumnElement[bool]]:
-    """Yield what is asked of what this server has to do with it."""
-    if criteria.origin is not None:
-        yield from _of_origin(inventory, criteria.origin)
-    if criteria.rotated is not None:
-        apps = _rotated_apps(inventory)
-        yield _E.c.app_id.in_(apps) if criteria.rotated else _E.c.app_id.not_in(apps)
-
-
-_HAS_KEY = _E.c.key_kind.in_([KeyKind.SECRET.value, KeyKind.CERTIFICATE.value])
-
-
-def _conditions(now: datetime | sa.BindParameter[Any]) -> dict[Finding, sa.ColumnElement[bool]]:
-    """Return the rules of ``domain.findings``, as conditions."""
-    is_secret = _E.c.key_kind == KeyKind.SECRET.value
-    is_local = _E.c.object_kind != ObjectKind.PRINCIPAL.value
-    return {
-        Finding.NO_OWNER: sa.and_(_E.c.owner_state == Owners.NONE.value, is_local),
-        Finding.OWNERS_DISABLED: _E.c.owner_state == Owners.DISABLED.value,
-        Finding.LIVES_TOO_LONG: _E.c.long_lived.is_(True),
-        Finding.EXPIRED: _E.c.order_at <= now,
-        Finding.FOREIGN_APPLICATION: sa.and_(_E.c.foreign_home.is_(True), _HAS_KEY),
-        Finding.FEDERATED_BESIDE: sa.and_(_E.c.has_federated.is_(True), is_secret),
-        Finding.BLUEPRINT_SECRET: sa.and_(_E.c.object_kind == ObjectKind.BLUEPRINT.value, is_secret),
-        Finding.DISABLED_APPLICATION: sa.and_(_E.c.disabled.is_(True), _HAS_KEY),
-        Finding.APPEARED: _E.c.appeared_at.is_not(None),
-    }
-
-
-def _of_origin(inventory: Inventory, origin: Origin) -> list[sa.ColumnElement[bool]]:
-    of_journal = sa.select(JOURNAL.c.key_id).where(JOURNAL.c.org_id == inventory.org_id, JOURNAL.c.key_id.is_not(None))
-    if origin is Origin.FOREIGN:
-        return [_E.c.key_kind.is_not(None), _E.c.key_id.not_in(of_journal)]
-    return [_E.c.key_id.in_(of_journal.where(JOURNAL.c.adopted.is_(origin is Origin.ADOPTED)))]
-
-
-def _rotated_apps(inventory: Inventory) -> sa.Select[Any]:
-    return sa.select(sa.func.lower(rotations.c.app_id)).where(
-        rotations.c.org_id == inventory.org_id,
-        rotations.c.cloud == inventory.cloud,
-        rotations.c.retired.is_(False),
-        rotations.c.app_id.is_not(None),
-    )
-
-
-# --- counts -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Counted:
-    """How many lines there are, of how many the end is over, how many are credentials, and how often each finding is found."""
-
-    lines: int
-    ended: int
-    credentials: int
-    findings: Mapping[Finding, int]
-
-
-_NOW = sa.bindparam("now", type_=_E.c.order_at.type)
-_COUNTED = sa.select(
-    sa.func.count().label("lines"),
-    sa.func.count().filter(_E.c.order_at <= _NOW).label("ended"),
-    sa.func.count(_E.c.key_kind).label("credentials"),
-    *(sa.func.count().filter(rule).label(finding.value) for finding, rule in _conditions(_NOW).items()),
-).where(_E.c.inventory_id == sa.bindparam("of_inventory"))
-
-
-def counted(tx: Tx, inventory: Inventory, now: datetime) -> Counted:
-    """Count all of it: one pass over an index."""
-    row = tx.rows(_COUNTED, of_inventory=inventory.id, now=now)[0]
-    return Counted(row["lines"], row["ended"], row["credentials"], {each: row[each.value] for each in Finding})
-
-
 # --- pages ------------------------------------------------------------------------------------------------------------
 
 
@@ -190,48 +76,40 @@ class Slice:
     limit: int = 50
 
 
-def page(
-    tx: Tx,
-    inventory: Inventory,
-    criteria: InventoryFilter,
-    part: Slice,
-    now: datetime,
-    everything: Counted | None = None,
-) -> tuple[list[StoredEntry], int]:
-    """Return a page, and how many there are on all of them. ``everything`` spares counting where nothing is filtered.
+def page(tx: Tx, selection: Selection, part: Slice, lines: int | None = None) -> tuple[list[StoredEntry], int]:
+    """Return a page, and how many there are on all of them. ``lines`` are all of the inventory, where that was counted already.
 
     By end: what ends next comes first and what has ended last, the newest end first; descending the other way round.
     """
-    conditions = _matching(inventory, criteria, now)
-    if criteria.words and part.sort is Sort.ENDS:
-        return _searched(tx, conditions, part, now)
-    if everything and criteria == InventoryFilter():
-        total, ended = everything.lines, everything.ended
+    conditions, now = selection.conditions(), selection.now
+    if selection.criteria.words and part.sort is Sort.ENDS:
+        return _searched(tx, selection, part)
+    if lines is not None and selection.is_everything:
+        total, ended = lines, count_ended(tx, selection.inventory.id, now)
     else:
-        total, ended = _count(tx, conditions, now)
+        total, ended = _count(tx, selection)
     if part.sort is not Sort.ENDS:
         column = _E.c.name if part.sort is Sort.NAME else _E.c.starts_at
         order = column.desc() if part.descending else column.asc()
         ordered = order if part.sort is Sort.NAME else order.nulls_last()
-        return _read(tx, conditions, (ordered, _E.c.id), part.offset, part.limit), total
+        return _read(tx, selection.source, conditions, (ordered, _E.c.id), part), total
     living = _Run((*conditions, _E.c.order_at > now), descending=False, count=total - ended)
     over = _Run((*conditions, _E.c.order_at <= now), descending=True, count=ended)
     runs = [over.turned(), living.turned()] if part.descending else [living, over]
     return _across(tx, runs, part), total
 
 
-def _count(tx: Tx, conditions: Sequence[sa.ColumnElement[bool]], now: datetime) -> tuple[int, int]:
+def _count(tx: Tx, selection: Selection) -> tuple[int, int]:
     """Return how many lines there are, and how many of them have ended."""
-    ended = sa.func.count().filter(_E.c.order_at <= now)
-    row = tx.rows(sa.select(sa.func.count().label("n"), ended.label("ended")).where(*conditions))[0]
+    ended = sa.func.count().filter(_E.c.order_at <= selection.now)
+    query = sa.select(sa.func.count().label("n"), ended.label("ended")).select_from(selection.source)
+    row = tx.rows(query.where(*selection.conditions()))[0]
     return int(row["n"]), int(row["ended"])
 
 
-def _searched(
-    tx: Tx, conditions: Sequence[sa.ColumnElement[bool]], part: Slice, now: datetime
-) -> tuple[list[StoredEntry], int]:
+def _searched(tx: Tx, selection: Selection, part: Slice) -> tuple[list[StoredEntry], int]:
     """As :func:`page` by end, in one pass: no index is of use to words, and few lines have them."""
-    ended = _E.c.order_at <= now
+    ended = _E.c.order_at <= selection.now
     distance = (
         sa.case((ended, 1), else_=0),
         sa.case((ended, None), else_=_E.c.order_at),
@@ -239,10 +117,11 @@ def _searched(
     )
     backwards = (distance[0].desc(), distance[1].desc(), sa.case((ended, _E.c.order_at), else_=None))
     order = (*(backwards if part.descending else distance), _E.c.id)
-    query = sa.select(_E.c.id, sa.func.count().over().label("total")).where(*conditions).order_by(*order)
+    query = sa.select(_E.c.id, sa.func.count().over().label("total")).select_from(selection.source)
+    query = query.where(*selection.conditions()).order_by(*order)
     rows = tx.tuples(query.offset(part.offset).limit(part.limit))
     if not rows and part.offset:
-        return [], _count(tx, conditions, now)[0]
+        return [], _count(tx, selection)[0]
     return _with_ids(tx, [row.id for row in rows]), int(rows[0].total) if rows else 0
 
 
@@ -269,15 +148,17 @@ def _across(tx: Tx, runs: Sequence[_Run], part: Slice) -> list[StoredEntry]:
     for run in runs:
         left = part.limit - len(found)
         if left and offset < run.count:
-            found += _read(tx, run.conditions, run.order, offset, left)
+            found += _read(tx, _E, run.conditions, run.order, replace(part, offset=offset, limit=left))
         offset = max(offset - run.count, 0)
     return found
 
 
-def _read(tx: Tx, conditions: Sequence[Any], order: Sequence[Any], offset: int, limit: int) -> list[StoredEntry]:
+def _read(
+    tx: Tx, source: sa.FromClause, conditions: Sequence[Any], order: Sequence[Any], part: Slice
+) -> list[StoredEntry]:
     # Ids alone are sorted where no index is of use: rows are long.
-    ids = sa.select(_E.c.id).where(*conditions).order_by(*order).offset(offset).limit(limit)
-    return _with_ids(tx, [row.id for row in tx.tuples(ids)])
+    ids = sa.select(_E.c.id).select_from(source).where(*conditions).order_by(*order)
+    return _with_ids(tx, [row.id for row in tx.tuples(ids.offset(part.offset).limit(part.limit))])
 
 
 def _with_ids(tx: Tx, names: Sequence[str]) -> list[StoredEntry]:
@@ -286,15 +167,15 @@ def _with_ids(tx: Tx, names: Sequence[str]) -> list[StoredEntry]:
 
 
 def after(
-    tx: Tx, inventory: Inventory, criteria: InventoryFilter, now: datetime, last: tuple[str, str] | None, limit: int
+    tx: Tx, selection: Selection, last: tuple[str, str] | None, limit: int
 ) -> tuple[list[StoredEntry], tuple[str, str] | None]:
-    """Return the next part of all that matches, by name, and where it ended; None: that was the last."""
-    conditions = _matching(inventory, criteria, now)
+    """Return the next part of all that is asked for, by name, and where it ended; None: that was the last."""
+    conditions = selection.conditions()
     if last is not None:
         name, entry_id = last
         conditions.append(sa.or_(_E.c.name > name, sa.and_(_E.c.name == name, _E.c.id > entry_id)))
-    query = sa.select(*_COLUMNS).where(*conditions).order_by(_E.c.name, _E.c.id).limit(limit)
-    rows = tx.tuples(query)
+    query = sa.select(*_COLUMNS).select_from(selection.source).where(*conditions)
+    rows = tx.tuples(query.order_by(_E.c.name, _E.c.id).limit(limit))
     ended = (rows[-1].name, rows[-1].id) if len(rows) == limit else None
     return [_entry(row) for row in rows], ended
 
@@ -303,17 +184,24 @@ def after(
 
 
 @dataclass(frozen=True)
-class Owned:
-    """The owners of an object, and when they were read."""
+class HolderFacts:
+    """What belongs to an object: its owners, when they were read, when it was made, and the policy that is assigned to it."""
 
-    owners: tuple[ListedOwner, ...]
-    read_at: datetime | None
+    owners: tuple[ListedOwner, ...] = ()
+    read_at: datetime | None = None
+    made_at: datetime | None = None
+    policy_id: str | None = None
 
 
-def owners_of(tx: Tx, holder_ids: Sequence[str]) -> dict[str, Owned]:
-    query = sa.select(inventory_objects.c.id, inventory_objects.c.owners, inventory_objects.c.detailed_at)
-    rows = tx.rows(query.where(inventory_objects.c.id.in_(holder_ids))) if holder_ids else []
-    return {row["id"]: Owned(_owners(row["owners"]), row["detailed_at"]) for row in rows}
+def facts_of(tx: Tx, holder_ids: Sequence[str]) -> dict[str, HolderFacts]:
+    """Return what belongs to these objects, by the row of each."""
+    of = inventory_objects.c
+    query = sa.select(of.id, of.owners, of.detailed_at, of.made_at, of.policy_id).where(of.id.in_(holder_ids))
+    rows = tx.rows(query) if holder_ids else []
+    return {
+        row["id"]: HolderFacts(_owners(row["owners"]), row["detailed_at"], row["made_at"], row["policy_id"])
+        for row in rows
+    }
 
 
 def _owners(told: object) -> tuple[ListedOwner, ...]:
@@ -337,6 +225,19 @@ def uses_of(tx: Tx, inventory: Inventory, key_ids: Sequence[str]) -> dict[str, d
     return {row["key_id"]: row["last_used_at"] for row in tx.rows(query)} if key_ids else {}
 
 
+def uses_of_applications(tx: Tx, inventory: Inventory, app_ids: Sequence[str]) -> dict[str, ApplicationUse]:
+    """Return when these applications last signed in and with what, by client id, those of which that is reported."""
+    of = inventory_uses.c
+    query = sa.select(of.app_id, of.key_id, of.key_kind, of.last_used_at).where(
+        of.inventory_id == inventory.id, of.app_id.in_(app_ids)
+    )
+    found: dict[str, ApplicationUse] = {}
+    for row in tx.rows(query.order_by(of.last_used_at)) if app_ids else ():
+        kind = KeyKind(row["key_kind"]) if row["key_kind"] else None
+        found[row["app_id"]] = ApplicationUse(row["last_used_at"], row["key_id"], kind)
+    return found
+
+
 def rotations_of(tx: Tx, inventory: Inventory, app_ids: Sequence[str]) -> dict[str, str]:
     """Return the ids of rotations, by client id of the application."""
     app_id = sa.func.lower(rotations.c.app_id)
@@ -352,21 +253,15 @@ def rotations_of(tx: Tx, inventory: Inventory, app_ids: Sequence[str]) -> dict[s
 # --- what there is ----------------------------------------------------------------------------------------------------
 
 
-def audiences(tx: Tx, inventory: Inventory) -> list[str]:
-    """Return the audiences that there are, for a filter."""
-    query = sa.select(inventory_objects.c.audience).where(inventory_objects.c.inventory_id == inventory.id)
-    return sorted(row["audience"] for row in tx.rows(query.distinct()) if row["audience"])
-
-
 def ending(tx: Tx, inventory: Inventory, now: datetime, until: datetime) -> Ending | None:
     """Return what ends of applications without a rotation; None when nothing does."""
     columns = (sa.func.count().label("n"), sa.func.min(_E.c.ends_at).label("first"))
     conditions = (
         _E.c.inventory_id == inventory.id,
-        _HAS_KEY,
+        HAS_KEY,
         _E.c.order_at > now,
         _E.c.order_at <= until,
-        _E.c.app_id.not_in(_rotated_apps(inventory)),
+        _E.c.app_id.not_in(rotated_apps(inventory)),
     )
     row = tx.one(sa.select(*columns).where(*conditions))
     return Ending(int(row["n"]), row["first"]) if row and row["n"] and row["first"] else None

@@ -1,7 +1,8 @@
 """What a scan reads next, and when: a full read once a week, what changed in between. Pure.
 
-A full read takes the lists page by page, then owners and federated credentials one call each, first of what ends soon, at a
-pace that leaves a tenant's budget of requests to others. All that is needed to go on stands in the row of the inventory.
+A full read takes the lists page by page, then policies, then owners and federated credentials one call each, first of what ends
+soon, at a pace that leaves a tenant's budget of requests to others. All that is needed to go on stands in the row of the
+inventory.
 """
 
 from collections.abc import Sequence
@@ -49,6 +50,7 @@ class Phase(StrEnum):
     BLUEPRINTS = "blueprints"
     PRINCIPALS = "service-principals"
     OWNED = "owned-applications"
+    POLICIES = "policies"
     DETAILS = "owners"
     USES = "last-use"
     REST = "rest"
@@ -63,8 +65,8 @@ LISTS = {
 _AFTER = {
     Phase.APPLICATIONS: Phase.BLUEPRINTS,
     Phase.BLUEPRINTS: Phase.PRINCIPALS,
-    Phase.PRINCIPALS: Phase.DETAILS,
-    Phase.OWNED: Phase.DETAILS,
+    Phase.PRINCIPALS: Phase.POLICIES,
+    Phase.OWNED: Phase.POLICIES,
 }
 
 
@@ -75,7 +77,7 @@ class Inventory:
     ``scan`` numbers the reads of the lists; ``full``: this one reads all details anew. ``began_at`` is when it began,
     ``full_at`` when the last full one was over, ``read_at`` the moment that the lists are known to be true of. Tokens ask what
     changed since ``tokens_at``. ``uses_at`` is when it was last read when credentials signed in, ``uses_trouble`` why that is
-    not to be had. ``trouble`` is why it does not go on.
+    not to be had; ``policies_trouble`` why it is not known which policies apply. ``trouble`` is why it does not go on.
     """
 
     id: str
@@ -99,6 +101,7 @@ class Inventory:
     tokens_at: datetime | None = None
     uses_at: datetime | None = None
     uses_trouble: dict[str, object] | None = None
+    policies_trouble: dict[str, object] | None = None
     failures: int = 0
     trouble: dict[str, object] | None = None
 

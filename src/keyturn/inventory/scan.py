@@ -4,7 +4,8 @@ A piece that is done twice writes the same twice: who dies in the middle loses n
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -15,7 +16,7 @@ from keyturn.connections.domain import Connection
 from keyturn.connections.stored import Stored
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, NeedsAction, NotYet, Permanent, Retryable
-from keyturn.inventory import appeared, appeared_store, plan, store
+from keyturn.inventory import appeared, appeared_store, count_store, plan, store
 from keyturn.inventory.plan import Inventory, Phase
 from keyturn.inventory.reading_tokens import ReadingTokens
 from keyturn.inventory.scan_store import Holder, Keeper, NewKey, keep_uses, waiting
@@ -55,6 +56,10 @@ class _Reading:
     token: AccessToken
 
 
+class _Overtaken(Exception):
+    """The inventory is read through another connection by now, or not at all: what was read of it is not to be kept."""
+
+
 @dataclass(frozen=True)
 class Scans:
     """Reads the tenants of connections. ``directories`` are by the app of a connection. Outside transactions."""
@@ -80,8 +85,11 @@ class Scans:
             pause = self._piece(_Reading(inventory, connection, directory, token))
         except KeyturnError as error:
             pause = self._failed(inventory, connection, error)
+        except _Overtaken:
+            return
         now = self.clock.now()
         with self.database.write() as tx:
+            count_store.recount(tx, inventory.id)
             store.change_switch(tx, connection_id, next_at=now + pause)
 
     # --- who reads ----------------------------------------------------------------------------------------------------
@@ -136,7 +144,9 @@ class Scans:
                 changes |= {"cursor": None, "page_size": plan.smaller_page(inventory)}
         restarts = is_final and "cursor" in changes
         with self.database.write() as tx:
-            store.change(tx, inventory.id, **changes)
+            current = store.get(tx, inventory.id, lock=True)
+            if current is not None and current.connection_id == connection.id:
+                store.change(tx, inventory.id, **changes)
             switch = store.switch_of(tx, connection.id)
             if switch and is_final and not restarts:
                 store.change_switch(tx, connection.id, refused_at=switch.refused_at or now)
@@ -151,6 +161,8 @@ class Scans:
         match reading.inventory.phase:
             case Phase.BEGIN:
                 return self._begin(reading)
+            case Phase.POLICIES:
+                return self._policies(reading)
             case Phase.DETAILS:
                 return self._details(reading)
             case Phase.USES:
@@ -165,7 +177,7 @@ class Scans:
         inventory, now = reading.inventory, self.clock.now()
         sees_all = reading.directory.sees_all(reading.token)
         tokens = [self._first_token(reading, listing) if sees_all else None for listing in _KINDS]
-        with self.database.write() as tx:
+        with self._keeping(reading) as tx:
             store.change_switch(tx, reading.connection.id, sees_all=sees_all)
             store.change(
                 tx,
@@ -199,7 +211,7 @@ class Scans:
                 reading.connection.tenant, reading.token, plan.LISTS[phase], cursor, inventory.page_size
             )
             cursor = page.cursor if page else None
-            with self.database.write() as tx:
+            with self._keeping(reading) as tx:
                 self._keep_page(tx, inventory, phase, page)
                 self._read_well(tx, reading, cursor=cursor, phase=phase.value)
                 if cursor is None:
@@ -221,9 +233,17 @@ class Scans:
     def _end_list(self, tx: Tx, inventory: Inventory, phase: Phase) -> None:
         following = plan.after_list(phase)
         store.change(tx, inventory.id, phase=following.value, cursor=None)
-        if following is Phase.DETAILS:
+        if following not in plan.LISTS:
             self._keeper(inventory).remove_unseen(tx)
             store.change(tx, inventory.id, read_at=inventory.began_at)
+
+    def _policies(self, reading: _Reading) -> timedelta:
+        """Read the policies of the tenant: few requests. Where they are not to be had, why is kept instead."""
+        found = reading.directory.policies(reading.connection.tenant, reading.token)
+        with self._keeping(reading) as tx:
+            store.keep_policies(tx, reading.inventory.id, found)
+            self._read_well(tx, reading, phase=Phase.DETAILS.value)
+        return AT_ONCE
 
     def _details(self, reading: _Reading) -> timedelta:
         """Read owners and federated credentials of some objects, and the objects themselves where they changed."""
@@ -233,19 +253,19 @@ class Scans:
         for holder in holders:
             self._detail(reading, holder)
         if len(holders) == plan.OBJECTS_AT_ONCE:
-            with self.database.write() as tx:
+            with self._keeping(reading) as tx:
                 self._read_well(tx, reading)
             return plan.DETAILS_EVERY
         now = self.clock.now()
         done = {"full_at": now, "full": False} if inventory.full else {}
         if not plan.uses_are_due(inventory, now):
             return self._rest(reading, **done)
-        with self.database.write() as tx:
+        with self._keeping(reading) as tx:
             self._read_well(tx, reading, phase=Phase.USES.value, cursor=None, **done)
         return AT_ONCE
 
     def _rest(self, reading: _Reading, **changes: object) -> timedelta:
-        with self.database.write() as tx:
+        with self._keeping(reading) as tx:
             self._read_well(tx, reading, phase=Phase.REST.value, cursor=None, **changes)
             untraced = appeared_store.untraced(tx, reading.inventory.id, 1)
         return plan.TRACE_AFTER if untraced else plan.LOOK_EVERY
@@ -267,7 +287,7 @@ class Scans:
         if trouble:
             told = {"message": trouble.message, "fix": trouble.fix}
             return self._rest(reading, uses_at=now, uses_trouble=told)
-        with self.database.write() as tx:
+        with self._keeping(reading) as tx:
             keep_uses(tx, inventory.id, page.used)
             self._read_well(tx, reading, cursor=page.cursor)
         return plan.DETAILS_EVERY if page.cursor else self._rest(reading, uses_at=now, uses_trouble=None)
@@ -279,16 +299,16 @@ class Scans:
         if holder.unread or holder.pending:
             listed = directory.object(tenant, token, kind, holder.listed.object_id)
             if listed is None or (kind is ObjectKind.PRINCIPAL and not listed.keys):
-                with self.database.write() as tx:
+                with self._keeping(reading) as tx:
                     keeper.remove(tx, [holder.listed.object_id])
                 return
-            with self.database.write() as tx:
+            with self._keeping(reading) as tx:
                 self._appeared(tx, inventory, keeper.keep(tx, [listed], all_details=True))
             holder, kind = replace(holder, listed=listed), listed.kind
         owners = directory.owners(tenant, token, kind, holder.listed.object_id)
         has_federated = kind is not ObjectKind.PRINCIPAL
         federated = directory.federated(tenant, token, holder.listed.object_id) if has_federated else ()
-        with self.database.write() as tx:
+        with self._keeping(reading) as tx:
             self._appeared(tx, inventory, keeper.detail(tx, holder, owners, federated))
 
     def _look(self, reading: _Reading) -> timedelta:
@@ -296,18 +316,18 @@ class Scans:
         inventory, now = reading.inventory, self.clock.now()
         self._trace(reading)
         if plan.lists_are_due(inventory, now):
-            with self.database.write() as tx:
+            with self._keeping(reading) as tx:
                 self._read_well(tx, reading, phase=Phase.BEGIN.value)
             return AT_ONCE
         try:
             found, tokens = self._changes(reading)
         except Permanent:
             # 410: nobody tells any more what changed since then.
-            with self.database.write() as tx:
+            with self._keeping(reading) as tx:
                 self._read_well(tx, reading, phase=Phase.BEGIN.value)
             return AT_ONCE
         keeper = self._keeper(inventory)
-        with self.database.write() as tx:
+        with self._keeping(reading) as tx:
             changed = [keeper.note_changed(tx, ids, kind) for kind, ids in found]
             changed.append(keeper.refresh(tx, plan.REFRESH_WITHIN, plan.REFRESH_AFTER))
             phase = Phase.DETAILS if any(changed) else Phase.REST
@@ -347,10 +367,19 @@ class Scans:
             is_last = now - each.appeared_at >= plan.TRACED_AT_LATEST
             trace = appeared.traced(each, changes, is_last=is_last)
             if trace is not None:
-                with self.database.write() as tx:
+                with self._keeping(reading) as tx:
                     appeared.tell(tx, inventory, each, trace, now)
 
     # --- writing ------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _keeping(self, reading: _Reading) -> Iterator[Tx]:
+        """A transaction that keeps what was read. Raises :class:`_Overtaken` if it is not to be kept any more."""
+        with self.database.write() as tx:
+            current = store.get(tx, reading.inventory.id, lock=True)
+            if current is None or current.connection_id != reading.connection.id:
+                raise _Overtaken
+            yield tx
 
     def _keeper(self, inventory: Inventory) -> Keeper:
         return Keeper(self.ids, inventory.id, inventory.tenant_id, inventory.scan, self.clock.now())

@@ -10,11 +10,12 @@ import sqlalchemy as sa
 
 from keyturn.db.tables import inventory_entries, inventory_objects, inventory_uses
 from keyturn.db.unit import Tx
-from keyturn.inventory.domain import first_end, is_long_lived, owner_state, slots_left
+from keyturn.inventory.count_store import forget_counts
+from keyturn.inventory.domain import first_end, is_long_lived, life, owner_state, slots_left
 from keyturn.kit.batches import batches
 from keyturn.kit.moments import LAST, moved
 from keyturn.ports.clock import Ids
-from keyturn.ports.inventory import KeyKind, ListedKey, ListedObject, ListedOwner, ObjectKind
+from keyturn.ports.inventory import KeyKind, ListedKey, ListedObject, ListedOwner, ObjectKind, UsedKey
 
 _OBJECTS, _ENTRIES = inventory_objects, inventory_entries
 _AT_ONCE = 400
@@ -87,6 +88,7 @@ def _holder(row: Mapping[str, Any]) -> Holder:
         row["disabled"],
         "elsewhere" if row["foreign_home"] else None,
         secret_limit=row["secret_limit"],
+        made_at=row["made_at"],
     )
     told = row["owners"]
     owners = tuple(ListedOwner(**owner) for owner in told) if isinstance(told, list) else None
@@ -120,6 +122,7 @@ class Keeper:
 
         What is unchanged is only marked as seen. With ``all_details`` the owners of all of them are to be read again.
         """
+        forget_counts(tx, self.inventory_id)
         known = holders(tx, self.inventory_id, [each.object_id for each in objects])
         seen, changed = [], []
         for listed in objects:
@@ -138,17 +141,27 @@ class Keeper:
             tx.run(sa.update(_OBJECTS).where(_OBJECTS.c.id.in_(part)).values(**values))
 
     def _write(self, tx: Tx, changed: Sequence[tuple[ListedObject, Holder | None]]) -> list[NewKey]:
+        """Write objects and their lines anew, with the federated credentials that they had."""
+        before = _entries_of(tx, [holder.id for _, holder in changed if holder])
         inserts: list[dict[str, Any]] = []
         updates: list[dict[str, Any]] = []
-        kept: list[tuple[Holder, ListedObject, bool]] = []
-        for listed, holder in changed:
-            values = self._values(listed)
-            holder_id = holder.id if holder else self.ids.new()
-            (updates if holder else inserts).append({"holder" if holder else "id": holder_id, **values})
-            kept.append((holder or Holder(holder_id, listed, None, None), listed, holder is None or holder.pending))
+        lines: list[dict[str, Any]] = []
+        new: list[NewKey] = []
+        for listed, known in changed:
+            holder = known or Holder(self.ids.new(), listed, None, None)
+            had = before.get(holder.id, {})
+            federated = (_listed(row) for row in had.values() if row["key_kind"] == KeyKind.FEDERATED.value)
+            keys = (*listed.keys, *federated)
+            values = {**self._values(listed), "search": _words(listed, holder.owners), "key_search": _key_words(keys)}
+            (updates if known else inserts).append({"holder" if known else "id": holder.id, **values})
+            lines += self._lines(holder, listed, keys, had)
+            if known and not known.pending:
+                fresh = (key for key in listed.keys if (key.kind.value, key.key_id) not in had)
+                new += [NewKey(listed.object_id, listed.app_id, key) for key in fresh]
         tx.run_all(_INSERT, inserts)
         tx.run_all(_UPDATE, updates)
-        return self._write_entries(tx, kept)
+        self._replace(tx, [holder.id for _, holder in changed if holder], lines)
+        return new
 
     def _values(self, listed: ListedObject) -> dict[str, Any]:
         return {
@@ -167,25 +180,11 @@ class Keeper:
             "unread": False,
             "stale": True,
             "first_end": first_end([key.ends_at for key in listed.keys], self.now),
+            "made_at": listed.made_at,
         }
 
     def _is_foreign(self, listed: ListedObject) -> bool:
         return listed.home_tenant is not None and listed.home_tenant != self.tenant_id
-
-    def _write_entries(self, tx: Tx, kept: Sequence[tuple[Holder, ListedObject, bool]]) -> list[NewKey]:
-        """Make the lines of these objects anew, with the federated credentials that they had."""
-        before = _entries_of(tx, [holder.id for holder, _, _ in kept])
-        rows: list[dict[str, Any]] = []
-        new: list[NewKey] = []
-        for holder, listed, is_new in kept:
-            had = before.get(holder.id, {})
-            federated = [_listed(row) for row in had.values() if row["key_kind"] == KeyKind.FEDERATED.value]
-            rows += self._lines(holder, listed, (*listed.keys, *federated), had)
-            if not is_new:
-                fresh = (key for key in listed.keys if (key.kind.value, key.key_id) not in had)
-                new += [NewKey(listed.object_id, listed.app_id, key) for key in fresh]
-        self._replace(tx, [holder.id for holder, _, _ in kept], rows)
-        return new
 
     def _replace(self, tx: Tx, holder_ids: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
         for part in batches(holder_ids, _AT_ONCE):
@@ -199,14 +198,22 @@ class Keeper:
 
         Returns the federated credentials that came since they were read before.
         """
-        told = None if owners is None else [vars(owner) for owner in owners]
-        values = {"owners": told, "federated_read": federated is not None, "stale": False, "detailed_at": self.now}
-        tx.run(sa.update(_OBJECTS).where(_OBJECTS.c.id == holder.id).values(**values))
+        forget_counts(tx, self.inventory_id)
         had = _entries_of(tx, [holder.id]).get(holder.id, {})
-        keys = [_listed(row) for row in had.values() if row["key_kind"] not in {None, KeyKind.FEDERATED.value}]
+        of_lists = [_listed(row) for row in had.values() if row["key_kind"] not in {None, KeyKind.FEDERATED.value}]
+        keys = (*of_lists, *(federated or ()))
+        values = {
+            "owners": None if owners is None else [vars(owner) for owner in owners],
+            "federated_read": federated is not None,
+            "stale": False,
+            "detailed_at": self.now,
+            "search": _words(holder.listed, owners),
+            "key_search": _key_words(keys),
+        }
+        tx.run(sa.update(_OBJECTS).where(_OBJECTS.c.id == holder.id).values(**values))
         detailed = replace(holder, owners=None if owners is None else tuple(owners), detailed_at=self.now)
-        listed = replace(holder.listed, keys=tuple(keys))
-        self._replace(tx, [holder.id], self._lines(detailed, listed, (*keys, *(federated or ())), had))
+        listed = replace(holder.listed, keys=tuple(of_lists))
+        self._replace(tx, [holder.id], self._lines(detailed, listed, keys, had))
         fresh = (key for key in federated or () if (key.kind.value, key.key_id) not in had)
         return [NewKey(listed.object_id, listed.app_id, key) for key in fresh] if holder.detailed_at else []
 
@@ -215,7 +222,6 @@ class Keeper:
     ) -> list[dict[str, Any]]:
         """Return the lines of one object: one for each credential, or one without."""
         has_federated = any(key.kind is KeyKind.FEDERATED for key in keys)
-        owner_names = " ".join(owner.name for owner in holder.owners or ())
         common = {
             "inventory_id": self.inventory_id,
             "holder_id": holder.id,
@@ -230,17 +236,14 @@ class Keeper:
             "has_federated": has_federated,
             "slots_left": slots_left(listed),
         }
-        words = f"{listed.name} {listed.app_id} {listed.object_id} {owner_names}"
-        return [self._line(common, words, key, had) for key in (keys or (None,))]
+        return [self._line(common, key, had) for key in (keys or (None,))]
 
     def _line(
-        self, common: dict[str, Any], words: str, key: ListedKey | None, had: Mapping[Any, Mapping[str, Any]]
+        self, common: dict[str, Any], key: ListedKey | None, had: Mapping[Any, Mapping[str, Any]]
     ) -> dict[str, Any]:
         before = had.get((key.kind.value, key.key_id)) if key else None
         ends = key.ends_at if key else None
-        of_key = (
-            f" {key.key_id} {key.name or ''} {key.hint or ''} {key.issuer or ''} {key.subject or ''}" if key else ""
-        )
+        lives = life(key.starts_at, key.ends_at) if key else None
         return {
             "id": self.ids.new(),
             **common,
@@ -257,7 +260,8 @@ class Keeper:
             "appeared_at": before["appeared_at"] if before else None,
             "traced_at": before["traced_at"] if before else None,
             "long_lived": key is not None and is_long_lived(key.starts_at, key.ends_at),
-            "search": (words + of_key).lower(),
+            "life_days": lives.days if lives is not None else None,
+            "search": _key_words([key] if key else []),
         }
 
     # --- what lists alone tell ----------------------------------------------------------------------------------------
@@ -273,6 +277,7 @@ class Keeper:
                     self._note_principal(tx, ids, is_disabled=is_disabled)
 
     def _note_principal(self, tx: Tx, ids: Sequence[str], *, is_disabled: bool) -> None:
+        forget_counts(tx, self.inventory_id)
         tx.run(sa.update(_OBJECTS).where(_OBJECTS.c.id.in_(ids)).values(principal_disabled=is_disabled))
         own = sa.select(_OBJECTS.c.disabled).where(_OBJECTS.c.id == _ENTRIES.c.holder_id).scalar_subquery()
         value = sa.true() if is_disabled else sa.func.coalesce(own, sa.false())
@@ -280,15 +285,18 @@ class Keeper:
 
     def remove_unseen(self, tx: Tx) -> None:
         """Remove what the lists of this scan did not have: it was deleted."""
+        forget_counts(tx, self.inventory_id)
         gone = (_OBJECTS.c.inventory_id == self.inventory_id, _OBJECTS.c.seen_in != self.scan)
         tx.run(sa.delete(_OBJECTS).where(*gone))
 
     def remove(self, tx: Tx, object_ids: Sequence[str]) -> None:
+        forget_counts(tx, self.inventory_id)
         of_these = (_OBJECTS.c.inventory_id == self.inventory_id, _OBJECTS.c.object_id.in_(object_ids))
         tx.run(sa.delete(_OBJECTS).where(*of_these))
 
     def note_changed(self, tx: Tx, object_ids: Sequence[str], kind: ObjectKind) -> bool:
         """Let these objects be read again, those that are not known as well; say whether there are any."""
+        forget_counts(tx, self.inventory_id)
         known = holders(tx, self.inventory_id, object_ids)
         for part in batches([holder.id for holder in known.values()], _AT_ONCE):
             tx.run(sa.update(_OBJECTS).where(_OBJECTS.c.id.in_(part)).values(unread=True, stale=True))
@@ -305,6 +313,7 @@ class Keeper:
 
     def refresh(self, tx: Tx, within: timedelta, older_than: timedelta) -> bool:
         """Let the owners of what ends soon be read again where that was long ago; say whether there are any."""
+        forget_counts(tx, self.inventory_id)
         query = sa.update(_OBJECTS).where(
             _OBJECTS.c.inventory_id == self.inventory_id,
             _OBJECTS.c.stale.is_(False),
@@ -314,12 +323,32 @@ class Keeper:
         return tx.run(query.values(stale=True)) > 0
 
 
-def keep_uses(tx: Tx, inventory_id: str, used: Mapping[str, datetime]) -> None:
+def _words(listed: ListedObject, owners: Sequence[ListedOwner] | None) -> str:
+    """Return what an object is found by."""
+    return " ".join((listed.name, listed.app_id, listed.object_id, *(owner.name for owner in owners or ()))).lower()
+
+
+def _key_words(keys: Sequence[ListedKey]) -> str:
+    """Return what credentials are found by."""
+    named = (word for key in keys for word in (key.key_id, key.name, key.hint, key.issuer, key.subject))
+    return " ".join(filter(None, named)).lower()
+
+
+def keep_uses(tx: Tx, inventory_id: str, used: Mapping[str, UsedKey]) -> None:
     """Keep when credentials last signed in, by key id."""
     for part in batches(list(used), _AT_ONCE):
         of_these = (inventory_uses.c.inventory_id == inventory_id, inventory_uses.c.key_id.in_(part))
         tx.run(sa.delete(inventory_uses).where(*of_these))
-    rows = [{"inventory_id": inventory_id, "key_id": key_id, "last_used_at": at} for key_id, at in used.items()]
+    rows = [
+        {
+            "inventory_id": inventory_id,
+            "key_id": key_id,
+            "last_used_at": each.at,
+            "app_id": each.app_id,
+            "key_kind": each.kind and each.kind.value,
+        }
+        for key_id, each in used.items()
+    ]
     tx.run_all(_INSERT_USE, rows)
 
 

@@ -19,29 +19,18 @@ from keyturn.connections.domain import Connection
 from keyturn.connections.recording import record_connection_event
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
-from keyturn.inventory import list_store, plan, store
-from keyturn.inventory.domain import (
-    REPORT,
-    Entry,
-    Finding,
-    InventoryFilter,
-    LastUse,
-    NotObservable,
-    Observed,
-    Origin,
-    Row,
-)
-from keyturn.inventory.list_store import Owned, Slice, StoredEntry
+from keyturn.inventory import count_store, list_store, plan, store
+from keyturn.inventory.count_store import Counts
+from keyturn.inventory.domain import Finding, InventoryFilter, Row
+from keyturn.inventory.filter_store import Selection
+from keyturn.inventory.list_store import Slice
 from keyturn.inventory.plan import Inventory, Phase
-from keyturn.inventory.store import Counts, ReadingConnection, Switch
+from keyturn.inventory.rows import rows_of
+from keyturn.inventory.store import ReadingConnection, Switch
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock
-from keyturn.ports.inventory import KeyKind
-from keyturn.rotations.store import evidence
-from keyturn.rotations.store.evidence import ReportedUse
 
 EXPORTED_AT_ONCE = 500
-_NO_KEY = NotObservable("It has no credential.")
 
 
 @dataclass(frozen=True)
@@ -112,17 +101,15 @@ class Inventories:
         now = self._clock.now()
         with self._database.read() as tx:
             inventory, _ = _found(tx, actor, inventory_id, Action.CONNECT_CONNECTIONS)
-            counted = list_store.counted(tx, inventory, now) if summary else None
-            entries, total = list_store.page(tx, inventory, criteria, part, now, counted)
-            if criteria.audience and not entries:
-                _require_audience(criteria.audience, list_store.audiences(tx, inventory))
-            known = {inventory.id: counted.credentials} if counted else None
+            view = self._views(tx, actor, [inventory])[0]
+            selection = _selected(tx, inventory, criteria, now)
+            entries, total = list_store.page(tx, selection, part, view.counts.lines)
             return InventoryPage(
-                self._views(tx, actor, [inventory], known)[0],
-                _rows(tx, inventory, entries),
+                view,
+                rows_of(tx, selection, entries),
                 total,
-                counted.findings if counted else {},
-                list_store.audiences(tx, inventory) if summary else (),
+                _findings(tx, view, now) if summary else {},
+                view.counts.audiences,
             )
 
     def export(self, actor: Actor, inventory_id: str, criteria: InventoryFilter) -> Iterator[Sequence[Row]]:
@@ -133,15 +120,16 @@ class Inventories:
         now = self._clock.now()
         with self._database.write() as tx:
             inventory, connection = _found(tx, actor, inventory_id, Action.CONNECT_CONNECTIONS)
+            selection = _selected(tx, inventory, criteria, now)
             _record(tx, actor, events.INVENTORY_EXPORTED, connection, now)
-        return self._parts(inventory, criteria, now)
+        return self._parts(selection)
 
-    def _parts(self, inventory: Inventory, criteria: InventoryFilter, now: datetime) -> Iterator[Sequence[Row]]:
+    def _parts(self, selection: Selection) -> Iterator[Sequence[Row]]:
         last: tuple[str, str] | None = None
         while True:
             with self._database.read() as tx:
-                entries, last = list_store.after(tx, inventory, criteria, now, last, EXPORTED_AT_ONCE)
-                rows = _rows(tx, inventory, entries)
+                entries, last = list_store.after(tx, selection, last, EXPORTED_AT_ONCE)
+                rows = rows_of(tx, selection, entries)
             yield rows
             if last is None:
                 return
@@ -152,15 +140,14 @@ class Inventories:
         with self._database.read() as tx:
             inventories = store.of_server(tx)
             reading = store.connections(tx, {each.connection_id for each in inventories})
-            counts = store.counts(tx, [each.id for each in inventories])
-        for each in inventories:
+            counts = count_store.counts(tx, [each.id for each in inventories])
+            selections = [_selected(tx, each, InventoryFilter(), now) for each in inventories]
+        for each, selection in zip(inventories, selections, strict=True):
             view = TenantView(each, reading[each.connection_id], counts[each.id], (), is_stale=is_stale(each, now))
-            yield view, self._parts(each, InventoryFilter(), now)
+            yield view, self._parts(selection)
 
-    def _views(
-        self, tx: Tx, actor: Actor, inventories: Sequence[Inventory], credentials: Mapping[str, int] | None = None
-    ) -> list[TenantView]:
-        """Return those that the actor may see. ``credentials`` says how many they hold, where that was counted already."""
+    def _views(self, tx: Tx, actor: Actor, inventories: Sequence[Inventory]) -> list[TenantView]:
+        """Return those that the actor may see."""
         now = self._clock.now()
         switches = store.switched_on_in(tx, actor.org_id)
         ids = {each.connection_id for each in switches} | {each.connection_id for each in inventories}
@@ -168,7 +155,7 @@ class Inventories:
         scopes = [_scope(actor, reading[each.connection_id]) for each in inventories]
         may_see = _allowed(tx, actor, Action.CONNECT_CONNECTIONS, scopes)
         may_edit = _allowed(tx, actor, Action.EDIT_CONNECTIONS, scopes)
-        counts = store.counts(tx, [each.id for each in inventories], credentials)
+        counts = count_store.counts(tx, [each.id for each in inventories])
         return [
             TenantView(
                 each,
@@ -252,6 +239,19 @@ def _found(tx: Tx, actor: Actor, inventory_id: str, action: Action) -> tuple[Inv
     return inventory, connection_for(tx, actor, inventory.connection_id, action)
 
 
+def _selected(tx: Tx, inventory: Inventory, criteria: InventoryFilter, now: datetime) -> Selection:
+    """Return what is asked for. Raises Refused for an audience that nothing has."""
+    if criteria.audience:
+        _require_audience(criteria.audience, count_store.counts(tx, [inventory.id])[inventory.id].audiences)
+    return Selection(inventory, criteria, now, store.policies(tx, inventory.id))
+
+
+def _findings(tx: Tx, view: TenantView, now: datetime) -> Mapping[Finding, int]:
+    """Return how often each finding is found, in the order of the catalogue."""
+    found = {**view.counts.findings, Finding.EXPIRED: count_store.ended(tx, view.inventory.id, now)}
+    return {finding: found[finding] for finding in Finding}
+
+
 def _require_audience(audience: str, there: Sequence[str]) -> None:
     if audience not in there:
         raise Refused(
@@ -282,41 +282,3 @@ def _would_read(switch: Switch, inventory: Inventory) -> bool:
 
 def _record(tx: Tx, actor: Actor, event: AuditEvent, connection: Connection, now: datetime, **facts: object) -> None:
     record_connection_event(tx, actor, event, connection, now, tenantId=connection.tenant_id, **facts)
-
-
-def _last_use(inventory: Inventory, entry: Entry, used_at: datetime | None, reported: ReportedUse | None) -> LastUse:
-    """Say when a credential last signed in, by the newest of what was reported; or why that is not known."""
-    if entry.key_kind is None:
-        return _NO_KEY
-    seen = [Observed(used_at, REPORT)] if used_at else []
-    if reported and reported.used and reported.used.last_at:
-        seen.append(Observed(reported.used.last_at, reported.used.source.value.replace("-", " ")))
-    return max(seen, key=lambda each: each.at) if seen else NotObservable(_unseen(inventory, entry))
-
-
-def _unseen(inventory: Inventory, entry: Entry) -> str:
-    if inventory.uses_trouble:
-        return str(inventory.uses_trouble.get("message") or "It is not reported.")
-    if inventory.uses_at is None:
-        return f"{REPORT} was not read yet."
-    if entry.key_kind is KeyKind.FEDERATED:
-        return f"{REPORT} says nothing of federated credentials."
-    return f"No sign-in with it is in {REPORT}, which lags by a day."
-
-
-def _rows(tx: Tx, inventory: Inventory, entries: Sequence[StoredEntry]) -> list[Row]:
-    """Return entries with what belongs to them: five statements."""
-    keys = [each.entry.key_id for each in entries if each.entry.key_id]
-    owned = list_store.owners_of(tx, sorted({each.holder_id for each in entries}))
-    origins = list_store.origins(tx, inventory, keys)
-    rotations = list_store.rotations_of(tx, inventory, sorted({each.entry.app_id for each in entries}))
-    reported = evidence.last_uses(tx, inventory.org_id, keys)
-    uses = list_store.uses_of(tx, inventory, keys)
-    rows = []
-    for each in entries:
-        entry, of = each.entry, owned.get(each.holder_id, Owned((), None))
-        origin = origins.get(entry.key_id or "", Origin.FOREIGN) if entry.key_kind else None
-        key_id = entry.key_id or ""
-        last_use = _last_use(inventory, entry, uses.get(key_id), reported.get(key_id))
-        rows.append(Row(entry, of.owners, of.read_at, origin, rotations.get(entry.app_id), last_use))
-    return rows

@@ -13,9 +13,14 @@ from keyturn.db.tables import inventories, inventory_connections, inventory_entr
 from keyturn.db.tables.views import app_connections
 from keyturn.db.unit import Tx
 from keyturn.inventory.plan import LOOK_EVERY, Inventory, Phase, ReaderChoice
+from keyturn.inventory.policies import documents
+from keyturn.inventory.policies import read as read_policies
+from keyturn.kit.batches import batches
 from keyturn.kit.moments import CLOCKS_APART, FIRST
+from keyturn.ports.inventory import ListedPolicy, Policies
 
 _SWITCH = inventory_connections
+_AT_ONCE = 400
 _DUE = DueColumn(_SWITCH.c.connection_id, _SWITCH.c.next_at, LOOK_EVERY + CLOCKS_APART)
 any_due, claim = _DUE.any_due, _DUE.claim
 
@@ -93,30 +98,31 @@ def wake_others(tx: Tx, switch: Switch, now: datetime) -> None:
 # --- how far a tenant is read -----------------------------------------------------------------------------------------
 
 _FIELDS = tuple(field.name for field in fields(Inventory))
-_BY_ID = sa.select(inventories).where(inventories.c.id == sa.bindparam("of_id"))
+_SELECTED = sa.select(*(inventories.c[name] for name in _FIELDS))
+_BY_ID = _SELECTED.where(inventories.c.id == sa.bindparam("of_id"))
 
 
 def _inventory(row: Mapping[str, Any]) -> Inventory:
     values, _ = unread.values(row, _FIELDS)
     phase = values["phase"]
     values["phase"] = Phase(phase) if phase in set(Phase) else Phase.BEGIN
-    values |= {name: unread.mapping(values[name]) for name in ("trouble", "uses_trouble")}
+    values |= {name: unread.mapping(values[name]) for name in ("trouble", "uses_trouble", "policies_trouble")}
     return Inventory(**(values | {"created_at": values["created_at"] or FIRST}))
 
 
-def get(tx: Tx, inventory_id: str) -> Inventory | None:
-    row = tx.one(_BY_ID, of_id=inventory_id)
+def get(tx: Tx, inventory_id: str, *, lock: bool = False) -> Inventory | None:
+    row = tx.one(_BY_ID.with_for_update() if lock else _BY_ID, of_id=inventory_id)
     return _inventory(row) if row else None
 
 
 def of_organization(tx: Tx, org_id: str) -> list[Inventory]:
-    query = sa.select(inventories).where(inventories.c.org_id == org_id)
+    query = _SELECTED.where(inventories.c.org_id == org_id)
     return [_inventory(row) for row in tx.rows(query.order_by(inventories.c.created_at, inventories.c.id))]
 
 
 def of_server(tx: Tx) -> list[Inventory]:
     """Return those of all organizations: for the operator."""
-    return [_inventory(row) for row in tx.rows(sa.select(inventories).order_by(inventories.c.org_id, inventories.c.id))]
+    return [_inventory(row) for row in tx.rows(_SELECTED.order_by(inventories.c.org_id, inventories.c.id))]
 
 
 def create(tx: Tx, inventory: Inventory) -> None:
@@ -129,45 +135,36 @@ def change(tx: Tx, inventory_id: str, **changes: Any) -> None:
 
 def forget_content(tx: Tx, inventory_id: str) -> None:
     """Remove all that was found: another connection reads the tenant from now on, and others may use that."""
+    change(tx, inventory_id, policies=sa.null(), counted=sa.null())
     tx.run(sa.delete(inventory_entries).where(inventory_entries.c.inventory_id == inventory_id))
     tx.run(sa.delete(inventory_uses).where(inventory_uses.c.inventory_id == inventory_id))
     tx.run(sa.delete(inventory_objects).where(inventory_objects.c.inventory_id == inventory_id))
 
 
-@dataclass(frozen=True)
-class Counts:
-    """How many objects and credentials were found, and of how many objects owners are still to be read."""
-
-    objects: int
-    credentials: int
-    waiting: int
+# --- policies ---------------------------------------------------------------------------------------------------------
 
 
-_OBJECTS = sa.select(
-    inventory_objects.c.inventory_id,
-    sa.func.count().label("objects"),
-    sa.func.sum(sa.case((inventory_objects.c.stale.is_(True), 1), else_=0)).label("waiting"),
-).group_by(inventory_objects.c.inventory_id)
-_KEYS = (
-    sa.select(inventory_entries.c.inventory_id, sa.func.count(inventory_entries.c.key_kind).label("keys"))
-    .where(inventory_entries.c.inventory_id.in_(sa.bindparam("ids", expanding=True)))
-    .group_by(inventory_entries.c.inventory_id)
-)
+def policies(tx: Tx, inventory_id: str) -> tuple[ListedPolicy, ...] | None:
+    """Return the policies of the tenant; None where nobody knows them."""
+    row = tx.one(sa.select(inventories.c.policies).where(inventories.c.id == inventory_id))
+    return read_policies(row["policies"]) if row else None
 
 
-def counts(tx: Tx, inventory_ids: Sequence[str], credentials: Mapping[str, int] | None = None) -> dict[str, Counts]:
-    """Return what was found, by inventory: two statements, one where credentials were counted already."""
-    of_these = _OBJECTS.where(inventory_objects.c.inventory_id.in_(sa.bindparam("ids", expanding=True)))
-    objects = {row["inventory_id"]: row for row in tx.rows(of_these, ids=list(inventory_ids))}
-    keys = credentials or {row["inventory_id"]: row["keys"] for row in tx.rows(_KEYS, ids=list(inventory_ids))}
-    return {
-        each: Counts(
-            int(objects[each]["objects"]) if each in objects else 0,
-            int(keys.get(each, 0)),
-            int(objects[each]["waiting"] or 0) if each in objects else 0,
-        )
-        for each in inventory_ids
-    }
+def keep_policies(tx: Tx, inventory_id: str, found: Policies) -> None:
+    """Keep the policies of the tenant and what they are assigned to; or why they are not to be had."""
+    trouble = found.trouble and {"message": found.trouble.message, "fix": found.trouble.fix}
+    told = sa.null() if found.trouble else documents(found.policies)
+    change(tx, inventory_id, policies=told, policies_trouble=trouble or sa.null())
+    of_inventory = inventory_objects.c.inventory_id == inventory_id
+    assigned = inventory_objects.c.policy_id.is_not(None)
+    tx.run(sa.update(inventory_objects).where(of_inventory, assigned).values(policy_id=None))
+    by_policy: dict[str, list[str]] = {}
+    for object_id, policy_id in found.assigned.items():
+        by_policy.setdefault(policy_id, []).append(object_id)
+    for policy_id, object_ids in by_policy.items():
+        for part in batches(object_ids, _AT_ONCE):
+            of_these = inventory_objects.c.object_id.in_(part)
+            tx.run(sa.update(inventory_objects).where(of_inventory, of_these).values(policy_id=policy_id))
 
 
 @dataclass(frozen=True)

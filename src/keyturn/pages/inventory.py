@@ -3,18 +3,34 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 from urllib.parse import urlencode
 
 from msgspec import Meta
 
-from keyturn.inventory.domain import MEANINGS, Finding, InventoryFilter, NotObservable, Origin, Owners, Row, Sort
-from keyturn.inventory.export import age_in_days
+from keyturn.inventory.domain import MEANINGS, InventoryFilter, NotObservable, Row, Sort
+from keyturn.inventory.export import age_in_days, life_in_days
 from keyturn.inventory.list_store import Slice
 from keyturn.inventory.plan import Phase
+from keyturn.inventory.policies import AppliedPolicy, PolicyState
 from keyturn.inventory.service import Inventories, InventoryPage, TenantView
 from keyturn.kit.actor import Actor
+from keyturn.kit.counting import days_in_words
 from keyturn.pages.choices import MOST, Choice, choice_of
+from keyturn.pages.inventory_filters import (
+    FINDING_LABELS,
+    KIND_LABELS,
+    OBJECT_LABELS,
+    ORIGIN_LABELS,
+    OWNER_LABELS,
+    InventoryQuery,
+    SortLink,
+    address,
+    chips,
+    csv_address,
+    selects,
+    sort_link,
+)
 from keyturn.pages.project_header import ProjectHeaders
 from keyturn.ports.clock import Clock
 from keyturn.ports.inventory import KeyKind, ObjectKind
@@ -28,86 +44,17 @@ ONE = HOME + "/{inventory_id}"
 WIZARD = "/projects/{project_id}/integrations/secret-rotations/new"
 SIZE = 50
 MOST_PROJECTS = 50
-FINDING_LABELS = {
-    Finding.EXPIRED: "Ended",
-    Finding.NO_OWNER: "No owner",
-    Finding.OWNERS_DISABLED: "Owners disabled",
-    Finding.LIVES_TOO_LONG: "Lives too long",
-    Finding.FOREIGN_APPLICATION: "On a foreign application",
-    Finding.FEDERATED_BESIDE: "Federated beside it",
-    Finding.BLUEPRINT_SECRET: "Secret of a blueprint",
-    Finding.DISABLED_APPLICATION: "Application disabled",
-    Finding.APPEARED: "Appeared",
-}
-KIND_LABELS = {
-    KeyKind.SECRET.value: "Client secret",
-    KeyKind.CERTIFICATE.value: "Certificate",
-    KeyKind.FEDERATED.value: "Federated",
-    "none": "None",
-}
-OBJECT_LABELS = {
-    ObjectKind.APPLICATION: "Application",
-    ObjectKind.PRINCIPAL: "Service principal",
-    ObjectKind.BLUEPRINT: "Agent blueprint",
-}
-OWNER_LABELS = {
-    Owners.NONE: "No owner",
-    Owners.ONE: "One owner",
-    Owners.SEVERAL: "Several owners",
-    Owners.DISABLED: "All disabled",
-    Owners.HIDDEN: "May not be read",
-    Owners.NOT_READ: "Not read yet",
-}
-ORIGIN_LABELS = {Origin.OURS: "Made by Keyturn", Origin.ADOPTED: "Taken over", Origin.FOREIGN: "Made by others"}
 PHASE_LABELS = {
     Phase.BEGIN: "Beginning",
     Phase.APPLICATIONS: "Reading applications",
     Phase.OWNED: "Reading applications",
     Phase.BLUEPRINTS: "Reading agent blueprints",
     Phase.PRINCIPALS: "Reading service principals",
+    Phase.POLICIES: "Reading policies",
     Phase.DETAILS: "Reading owners",
     Phase.USES: "Reading last uses",
     Phase.REST: "Up to date",
 }
-_SOON = 30
-
-
-class InventoryQuery(ApiModel, rename=None):
-    """What the address of the list says."""
-
-    q: Annotated[Trimmed, Meta(max_length=200)] = ""
-    kind: Literal["client-secret", "certificate", "federated", "none"] | None = None
-    object: ObjectKind | None = None
-    owners: Owners | None = None
-    origin: Origin | None = None
-    rotated: Literal["yes", "no"] | None = None
-    finding: Finding | None = None
-    audience: Annotated[Trimmed, Meta(max_length=100)] | None = None
-    disabled: Literal["yes", "no"] | None = None
-    slots: Literal["full", "free"] | None = None
-    within: Annotated[int, Meta(ge=0, le=36_500)] | None = None
-    sort: Sort = Sort.ENDS
-    order: Literal["asc", "desc"] = "asc"
-    page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
-
-    def criteria(self) -> InventoryFilter:
-        return InventoryFilter(
-            words=tuple(self.q.split()),
-            kind=self.kind,
-            object_kind=self.object,
-            owners=self.owners,
-            origin=self.origin,
-            rotated=_flag(self.rotated),
-            finding=self.finding,
-            audience=self.audience,
-            disabled=_flag(self.disabled),
-            within_days=self.within,
-            has_slot=None if self.slots is None else self.slots == "free",
-        )
-
-
-def _flag(word: str | None) -> bool | None:
-    return None if word is None else word == "yes"
 
 
 @dataclass(frozen=True)
@@ -129,16 +76,10 @@ class InventoryLine:
     marks: Sequence[tuple[str, str]]
     """Label and meaning of each finding."""
     age: int | None
+    life: int | None
+    policy: str
+    """What the policy that applies says of a new credential; empty where nothing has to be said."""
     rotate: str
-
-
-@dataclass(frozen=True)
-class SortLink:
-    """A heading by which the list is sorted; ``state`` as ``aria-sort`` says it."""
-
-    label: str
-    href: str
-    state: str
 
 
 @dataclass(frozen=True)
@@ -164,6 +105,8 @@ class InventoryListPage(Page):
     filters_open: bool
     unobserved: str
     """Why nothing on the page tells when it last signed in, where that is the same everywhere."""
+    unknown_policy: str
+    """Why it is not known which policies apply."""
 
 
 @dataclass(frozen=True)
@@ -252,17 +195,17 @@ def _wizard(project_id: str, connection_id: str, application: str, client: str) 
 
 def _list(page: InventoryPage, query: InventoryQuery, now: datetime) -> InventoryListPage:
     here, offset = ONE.format(inventory_id=page.tenant.inventory.id), (query.page - 1) * SIZE
-    selects = _selects(page.audiences)
-    used = [name for name, _, _ in selects if getattr(query, name) is not None]
+    filters = selects(page.audiences)
+    used = [name for name, _, _ in filters if getattr(query, name) is not None]
     has_later = offset + len(page.rows) < page.total
     return InventoryListPage(
         tenant=page.tenant,
         query=query,
         lines=[_line(here, row, now) for row in page.rows],
         total=page.total,
-        chips=_chips(here, query, page.findings),
-        selects=selects,
-        sorts={sort.value: _sort(here, query, sort) for sort in Sort},
+        chips=chips(here, query, page.findings),
+        selects=filters,
+        sorts={sort.value: sort_link(here, query, sort) for sort in Sort},
         labels={
             "kinds": KIND_LABELS,
             "objects": {kind.value: label for kind, label in OBJECT_LABELS.items()},
@@ -270,13 +213,14 @@ def _list(page: InventoryPage, query: InventoryQuery, now: datetime) -> Inventor
             "origins": {origin.value: label for origin, label in ORIGIN_LABELS.items()},
             "phases": {phase.value: label for phase, label in PHASE_LABELS.items()},
         },
-        earlier=_address(here, query, page=query.page - 1) if query.page > 1 else "",
-        later=_address(here, query, page=query.page + 1) if has_later else "",
+        earlier=address(here, query, page=query.page - 1) if query.page > 1 else "",
+        later=address(here, query, page=query.page + 1) if has_later else "",
         first=offset + 1,
-        csv=_csv(page.tenant.inventory.id, query),
+        csv=csv_address(page.tenant.inventory.id, query),
         filtered=query.criteria() != InventoryFilter(),
         filters_open=bool(used),
         unobserved=_unobserved(page.rows),
+        unknown_policy=next((row.policy.unknown for row in page.rows if row.policy.unknown), ""),
     )
 
 
@@ -292,76 +236,18 @@ def _line(here: str, row: Row, now: datetime) -> InventoryLine:
     may_rotate = entry.object_kind is ObjectKind.APPLICATION and row.rotation_id is None and not entry.disabled
     chosen = urlencode({"application": entry.object_id, "client": entry.app_id})
     rotate = f"{here}/rotate?{chosen}" if may_rotate and entry.key_kind is not KeyKind.FEDERATED else ""
-    return InventoryLine(row, marks, age_in_days(entry.starts_at, now), rotate)
+    return InventoryLine(
+        row, marks, age_in_days(entry.starts_at, now), life_in_days(entry), _policy(row.policy, entry.key_kind), rotate
+    )
 
 
-def _chips(here: str, query: InventoryQuery, findings: Mapping[Finding, int]) -> list[tuple[str, str, bool]]:
-    """A chip that is on leads to the list without it. What is not found has none."""
-    is_soon = query.within == _SOON
-    chips = [(f"Ends in {_SOON} days", _address(here, query, within=None if is_soon else _SOON), is_soon)]
-    for finding, label in FINDING_LABELS.items():
-        is_on = query.finding is finding
-        if findings.get(finding) or is_on:
-            href = _address(here, query, finding=None if is_on else finding)
-            chips.append((f"{label} {findings.get(finding, 0)}", href, is_on))
-    return chips
-
-
-def _selects(audiences: Sequence[str]) -> list[tuple[str, str, Sequence[tuple[str, str]]]]:
-    return [
-        ("kind", "Credential", list(KIND_LABELS.items())),
-        ("object", "Held by", [(kind.value, label) for kind, label in OBJECT_LABELS.items()]),
-        ("owners", "Owners", [(state.value, label) for state, label in OWNER_LABELS.items()]),
-        ("origin", "Made by", [(origin.value, label) for origin, label in ORIGIN_LABELS.items()]),
-        ("rotated", "Rotated here", [("yes", "Rotated"), ("no", "Not rotated")]),
-        ("disabled", "State", [("no", "Enabled"), ("yes", "Disabled")]),
-        ("slots", "Room for secrets", [("free", "Has room"), ("full", "Full")]),
-        ("audience", "Audience", [(audience, audience) for audience in audiences]),
-    ]
-
-
-def _sort(here: str, query: InventoryQuery, sort: Sort) -> SortLink:
-    labels = {Sort.ENDS: "Ends", Sort.NAME: "Application", Sort.AGE: "Age"}
-    is_sorted = query.sort is sort
-    following = "desc" if is_sorted and query.order == "asc" else "asc"
-    state = ("ascending" if query.order == "asc" else "descending") if is_sorted else ""
-    return SortLink(labels[sort], _address(here, query, sort=sort, order=following), state)
-
-
-_PLAIN = InventoryQuery()
-
-
-def _parameters(query: InventoryQuery, **changes: object) -> dict[str, str]:
-    values = {name: getattr(query, name) for name in InventoryQuery.__struct_fields__} | {"page": 1} | changes
-    return {name: str(value) for name, value in values.items() if value is not None and value != getattr(_PLAIN, name)}
-
-
-def _address(here: str, query: InventoryQuery, **changes: object) -> str:
-    """Return the list's address with these changes. What is as usual is left out; a change begins at page one."""
-    parameters = _parameters(query, **changes)
-    return f"{here}?{urlencode(parameters)}" if parameters else here
-
-
-def _csv(inventory_id: str, query: InventoryQuery) -> str:
-    """Return where the API gives what is shown as a file."""
-    criteria = query.criteria()
-    chosen = {
-        "search": query.q or None,
-        "kind": query.kind,
-        "objectType": query.object,
-        "owners": query.owners,
-        "origin": query.origin,
-        "rotated": criteria.rotated,
-        "finding": query.finding,
-        "audience": query.audience,
-        "disabled": criteria.disabled,
-        "hasSlot": criteria.has_slot,
-        "endsWithinDays": query.within,
-    }
-    parameters = {
-        name: str(value).lower() if value is True or value is False else str(value)
-        for name, value in chosen.items()
-        if value is not None
-    }
-    path = f"/api/v1/inventories/{inventory_id}/credentials.csv"
-    return f"{path}?{urlencode(parameters)}" if parameters else path
+def _policy(policy: AppliedPolicy, kind: KeyKind | None) -> str:
+    """Say what the policy says of a new credential of the kind, and of whom it does not."""
+    noun = "certificate" if kind is KeyKind.CERTIFICATE else "client secret"
+    said = {
+        PolicyState.FORBIDDEN: f"no new {noun}",
+        PolicyState.LIMITED: f"a new {noun} lives {days_in_words(policy.longest)} at most" if policy.longest else "",
+        PolicyState.EXEMPT: f"it limits new {noun}s, and not for this connection",
+    }.get(policy.state, "")
+    unseen = ", unless who signs in is exempted, which cannot be seen" if policy.exempts is None else ""
+    return f"{policy.name}: {said}{unseen}" if said else ""

@@ -4,8 +4,8 @@ The adapters live in ``providers``.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -61,7 +61,8 @@ class ListedObject:
     """An application or service principal with its secrets and certificates.
 
     ``home_tenant`` is the tenant that the application of a service principal is registered in, where that is told. ``disabled``
-    is None where it is not told. ``secret_limit`` is how many secrets it may hold, None for no small limit.
+    is None where it is not told. ``secret_limit`` is how many secrets it may hold, None for no small limit. ``made_at`` is when
+    the object itself was made.
     """
 
     kind: ObjectKind
@@ -73,6 +74,7 @@ class ListedObject:
     home_tenant: str | None = None
     keys: tuple[ListedKey, ...] = ()
     secret_limit: int | None = None
+    made_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -115,16 +117,69 @@ class DirectoryChange:
 
 
 @dataclass(frozen=True)
+class UsedKey:
+    """When a credential of an application last signed in. ``kind`` is None where it is not told."""
+
+    at: datetime
+    app_id: str = ""
+    kind: KeyKind | None = None
+
+
+@dataclass(frozen=True)
 class UsedKeys:
     """A page of when credentials last signed in, by key id. ``trouble`` is why that is not to be had."""
 
-    used: Mapping[str, datetime]
+    used: Mapping[str, UsedKey]
     cursor: str | None = None
     trouble: ReportTrouble | None = None
 
 
+class PolicyScope(StrEnum):
+    """What a policy is for: the objects that it is assigned to, or all others of a kind. The text is a promise."""
+
+    ASSIGNED = "assigned"
+    APPLICATIONS = "applications"
+    PRINCIPALS = "service-principals"
+
+
+@dataclass(frozen=True)
+class PolicyRule:
+    """What a policy says of new credentials of a kind: that there may be none, or how long they live at most.
+
+    It is for objects that were made at ``made_after`` or later. ``exempts``: not for who reads; None: that cannot be seen.
+    """
+
+    kind: KeyKind
+    forbids: bool = False
+    longest: timedelta | None = None
+    made_after: datetime | None = None
+    exempts: bool | None = False
+
+
+@dataclass(frozen=True)
+class ListedPolicy:
+    """A policy of the directory, with those of its rules that are in force."""
+
+    id: str
+    name: str
+    scope: PolicyScope
+    rules: tuple[PolicyRule, ...] = ()
+
+
+@dataclass(frozen=True)
+class Policies:
+    """The policies of a directory, and the id of the one that is assigned to an object, by object id.
+
+    ``trouble`` is why they are not to be had.
+    """
+
+    policies: tuple[ListedPolicy, ...] = ()
+    assigned: Mapping[str, str] = field(default_factory=dict)
+    trouble: ReportTrouble | None = None
+
+
 class DirectoryReader(Protocol):
-    """Reads a directory; changes nothing. One request each.
+    """Reads a directory; changes nothing. One request each, if nothing else is said.
 
     All raise Retryable, NeedsAction or Permanent as a provider does; Permanent also for a cursor or token that is too old.
     """
@@ -153,6 +208,12 @@ class DirectoryReader(Protocol):
 
     def uses(self, tenant: Tenant, token: AccessToken, cursor: str | None) -> UsedKeys:
         """Return when credentials last signed in, as far as the provider reports it. Raises nothing of its own. Repeatable."""
+
+    def policies(self, tenant: Tenant, token: AccessToken) -> Policies:
+        """Return which policies limit new credentials, and what they are assigned to. Repeatable.
+
+        A request for the policy of all, one for each page of others, and one for each page of what those are assigned to.
+        """
 
     def changed_by(
         self, tenant: Tenant, token: AccessToken, object_id: str, since: datetime

@@ -1,6 +1,7 @@
 """A tenant with applications of every kind, a connection that may read all of it, and a scan that is moved by hand."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,12 +17,15 @@ from keyturn.inventory.plan import Phase
 from keyturn.inventory.reading_tokens import ReadingTokens
 from keyturn.inventory.scan import Scans
 from keyturn.inventory.service import Inventories, TenantView
+from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import HttpRequest, HttpResponse, Transport, TransportFailed
+from keyturn.ports.provider import Tenant as EntraTenant
 from keyturn.providers.azure.provider import AzureProvider
-from keyturn_simulation.emulated import EmulatedTransport, emulated_clouds
+from keyturn_simulation.emulated import HOST, EmulatedTransport, emulated_clouds
 from keyturn_simulation.world import World, make_world
 
 READ_ALL = ("Application.Read.All",)
+ADMINISTRATOR = ("Application.ReadWrite.All", "Policy.Read.All", "Policy.ReadWrite.ApplicationConfiguration")
 OWNED = ("Application.ReadWrite.OwnedBy",)
 DAY = 86_400.0
 
@@ -58,6 +62,7 @@ class Tenant:
     line: Line
     reader: Connection
     source: DueScans = field(init=False)
+    administrator: ApplicationHandle | None = None
 
     def __post_init__(self) -> None:
         self.restart()
@@ -78,6 +83,30 @@ class Tenant:
         made = self.world.emulator.admin.create_application(self.world.tenant_id, name, **({"secrets": 0} | changes))
         self.world.applications[made.app_id] = made
         return made
+
+    def administer(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
+        """Ask Graph something as an administrator, and return its answer."""
+        world = self.world
+        if self.administrator is None:
+            self.administrator = self.application("Administrator", permissions=ADMINISTRATOR, secrets=1)
+        transport = EmulatedTransport(world.emulator)
+        provider = AzureProvider(transport, world.clock, emulated_clouds())
+        (secret,) = self.administrator.secrets
+        token = provider.sign_in(
+            EntraTenant("global", world.tenant_id), self.administrator.app_id, Plaintext(secret.value)
+        )
+        headers = {"authorization": f"Bearer {token.value.reveal()}", "content-type": "application/json"}
+        sent = b"" if body is None else json.dumps(body).encode()
+        answer = transport.send(HttpRequest(method, f"{HOST}/v1.0/{path}", headers, sent, timedelta(seconds=10)))
+        assert answer.status < 300, answer.body
+        return json.loads(answer.body or b"null")
+
+    def give_policy(self, application: ApplicationHandle, name: str, **restrictions: object) -> None:
+        """Give an application a policy of its own."""
+        made = {"displayName": name, "isEnabled": True, "restrictions": restrictions}
+        policy = self.administer("POST", "policies/appManagementPolicies", made)
+        reference = {"@odata.id": f"{HOST}/v1.0/policies/appManagementPolicies/{policy['id']}"}
+        self.administer("POST", f"applications/{application.object_id}/appManagementPolicies/$ref", reference)
 
     def switch_on(self, connection: Connection | None = None) -> None:
         self.inventories.switch(self.world.actor, (connection or self.reader).id, on=True)

@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from keyturn.inventory.domain import Finding, InventoryFilter, Origin, Owners, Sort
 from keyturn.inventory.list_store import Slice
+from keyturn.inventory.policies import PolicyState
 from keyturn.ports.inventory import ObjectKind
 from keyturn.web.schema.validate import Trimmed, coerced
 from keyturn.web.schema.wire import ApiModel, Timestamp
@@ -20,7 +21,9 @@ class InventoryCriteria(ApiModel):
 
     `search`: words that are parts of names, client ids, object ids, Key IDs, hints, or names of owners. `kind` `none` are
     objects without a credential. `rotated`: whether this server rotates the application. `endsWithinDays`: it has not
-    ended, and will.
+    ended, and will. `olderThanDays`: it began more than so many days ago; `livesLongerThanDays`: more days are between its start
+    and its end. `lastSuccess` `known` or `not-known`; `quietForDays`: it is known, and so long ago. `foreign`: another tenant
+    registered the application. `policy`: what the policy that applies says of a new credential of the kind.
     """
 
     search: Annotated[Trimmed, Meta(max_length=200)] = ""
@@ -35,6 +38,12 @@ class InventoryCriteria(ApiModel):
     expired: bool | None = None
     ends_within_days: Annotated[int, coerced, Meta(ge=0, le=36_500)] | None = None
     has_slot: bool | None = None
+    foreign: bool | None = None
+    older_than_days: Annotated[int, coerced, Meta(ge=0, le=36_500)] | None = None
+    lives_longer_than_days: Annotated[int, coerced, Meta(ge=0, le=36_500)] | None = None
+    last_success: Literal["known", "not-known"] | None = None
+    quiet_for_days: Annotated[int, coerced, Meta(ge=0, le=36_500)] | None = None
+    policy: PolicyState | None = None
 
     def criteria(self) -> InventoryFilter:
         return InventoryFilter(
@@ -50,6 +59,12 @@ class InventoryCriteria(ApiModel):
             expired=self.expired,
             within_days=self.ends_within_days,
             has_slot=self.has_slot,
+            foreign=self.foreign,
+            older_than_days=self.older_than_days,
+            longer_than_days=self.lives_longer_than_days,
+            last_success=None if self.last_success is None else self.last_success == "known",
+            quiet_for_days=self.quiet_for_days,
+            policy=self.policy,
         )
 
 
@@ -145,6 +160,31 @@ class LastSuccess(ApiModel):
     not_observable: str | None
 
 
+class ApplicationLastSuccess(ApiModel):
+    """When the application last signed in, and with which credential; `kind` is null where that is not told."""
+
+    at: Timestamp
+    key_id: str
+    kind: str | None
+
+
+class InventoryPolicy(ApiModel):
+    """The app management policy that applies to a new credential of the kind, of a secret where there is none.
+
+    `state` `forbidden`: there may be none. `limited`: it lives `longestSeconds` at most. `exempt`: it is forbidden or limited,
+    and not for the connection that reads. `unrestricted`; `not-known`, and `notKnown` says why. `isAssigned`: it is the
+    application's own, and not that of the tenant. `exempts`: the connection that reads is exempted from something; null where
+    that cannot be seen.
+    """
+
+    state: str
+    name: str | None
+    is_assigned: bool
+    longest_seconds: int | None
+    exempts: bool | None
+    not_known: str | None
+
+
 class InventoryCredential(ApiModel):
     """A credential with what holds it. `kind` `none`: the object has no credential.
 
@@ -170,10 +210,13 @@ class InventoryCredential(ApiModel):
     ends_at: Timestamp | None
     age_days: int | None
     days_left: int | None
+    life_days: int | None
     owner_state: str
     owners: list[InventoryOwner]
     owners_read_at: Timestamp | None
     last_success: LastSuccess
+    application_last_success: ApplicationLastSuccess | None
+    policy: InventoryPolicy
     origin: str | None
     rotation_id: str | None
     slots_left: int | None

@@ -3,15 +3,18 @@
 from datetime import datetime
 
 from keyturn.api.inventory.schemas import (
+    ApplicationLastSuccess,
     InventoryConnection,
     InventoryCredential,
     InventoryOwner,
+    InventoryPolicy,
     InventoryShown,
     InventoryTrouble,
     LastSuccess,
 )
-from keyturn.inventory.domain import NO_KEY, LastUse, Observed, Row
-from keyturn.inventory.export import age_in_days, days_left
+from keyturn.inventory.domain import NO_KEY, ApplicationUse, LastUse, Observed, Row
+from keyturn.inventory.export import age_in_days, days_left, life_in_days, longest_in_seconds
+from keyturn.inventory.policies import AppliedPolicy
 from keyturn.inventory.service import TenantView
 from keyturn.inventory.store import ReadingConnection
 from keyturn.kit.clock import iso, iso_or_none
@@ -70,10 +73,13 @@ def credential(row: Row, now: datetime) -> InventoryCredential:
         ends_at=iso_or_none(entry.ends_at),
         age_days=age_in_days(entry.starts_at, now),
         days_left=days_left(entry.ends_at, now),
+        life_days=life_in_days(entry),
         owner_state=entry.owner_state.value,
         owners=[InventoryOwner(each.id, each.kind, each.name, each.disabled) for each in row.owners],
         owners_read_at=iso_or_none(row.owners_read_at),
         last_success=_last_success(row.last_use),
+        application_last_success=_application_last_success(row.application_use),
+        policy=_policy(row.policy),
         origin=row.origin.value if row.origin else None,
         rotation_id=row.rotation_id,
         slots_left=entry.slots_left,
@@ -87,3 +93,20 @@ def _last_success(use: LastUse) -> LastSuccess:
     if isinstance(use, Observed):
         return LastSuccess(iso(use.at), use.source, None)
     return LastSuccess(None, None, use.reason)
+
+
+def _application_last_success(use: ApplicationUse | None) -> ApplicationLastSuccess | None:
+    if use is None:
+        return None
+    return ApplicationLastSuccess(iso(use.at), use.key_id, use.kind.value if use.kind else None)
+
+
+def _policy(policy: AppliedPolicy) -> InventoryPolicy:
+    return InventoryPolicy(
+        policy.state.value,
+        policy.name or None,
+        policy.assigned,
+        longest_in_seconds(policy),
+        policy.exempts,
+        policy.unknown or None,
+    )

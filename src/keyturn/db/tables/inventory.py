@@ -49,6 +49,9 @@ inventories = sa.Table(
     sa.Column("trouble", sa.JSON),
     at_or_first("uses_at"),
     sa.Column("uses_trouble", sa.JSON),  # why it is not reported when credentials sign in
+    sa.Column("policies", sa.JSON),  # all of them: a tenant has a few
+    sa.Column("policies_trouble", sa.JSON),  # why it is not known which policies apply
+    sa.Column("counted", sa.JSON),  # how many lines there are of each finding; none: something changed since
     sa.Index("uq_inventories_tenant", "org_id", "cloud", "tenant_id", unique=True),
 )
 
@@ -75,9 +78,16 @@ inventory_objects = sa.Table(
     flag("stale"),  # owners and federated credentials are to be read again
     at_or_first("detailed_at"),
     at_or_first("first_end"),  # of what had not ended when it was read
+    at_or_first("made_at"),
+    text("policy_id", null=True),  # of the policy that is assigned to it; none: that of the tenant applies
+    # What it is found by, in small letters: its own name, ids and owners; and what its credentials are called.
+    sa.Column("search", sa.Text, nullable=False, default="", server_default=""),
+    sa.Column("key_search", sa.Text, nullable=False, default="", server_default=""),
     sa.Index("uq_inventory_objects_object", "inventory_id", "object_id", unique=True),
     sa.Index("ix_inventory_objects_app", "inventory_id", "app_id"),
     sa.Index("ix_inventory_objects_stale", "inventory_id", "stale", "first_end"),
+    # Words are looked for in each object: in the index SQLite reads less. PostgreSQL limits the length of what it indexes.
+    sa.Index("ix_inventory_objects_search", "inventory_id", "search", "key_search", "id").ddl_if(dialect="sqlite"),
 )
 
 # One for each credential, and one for an object without: a line of the list, with all that is filtered by.
@@ -110,13 +120,12 @@ inventory_entries = sa.Table(
     flag("has_federated"),
     flag("long_lived"),
     sa.Column("slots_left", sa.Integer),
-    text("search"),  # in small letters: names, ids, owners
+    text("search"),  # in small letters: what the credential itself is called
+    sa.Column("life_days", sa.Integer),  # from start to end
     sa.Index("ix_inventory_entries_order", "inventory_id", "order_at", "id"),
     sa.Index("ix_inventory_entries_name", "inventory_id", "name", "id"),
     sa.Index("ix_inventory_entries_start", "inventory_id", "starts_at", "id"),
     sa.Index("ix_inventory_entries_key", "key_id"),
-    # Words are looked for in each line: in the index SQLite reads half as much. PostgreSQL limits the length of what it indexes.
-    sa.Index("ix_inventory_entries_search", "inventory_id", "search", "order_at", "id").ddl_if(dialect="sqlite"),
     # All that findings are counted by: rows are long, and are not read for it.
     sa.Index(
         "ix_inventory_entries_findings",
@@ -132,4 +141,7 @@ inventory_uses = sa.Table(
     sa.Column("inventory_id", sa.String(36), sa.ForeignKey("inventories.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("key_id", sa.String(64), primary_key=True),
     at_or_first("last_used_at", null=False),
+    text("app_id", null=True),
+    text("key_kind", null=True),  # none: it is not told
+    sa.Index("ix_inventory_uses_app", "inventory_id", "app_id"),
 )

@@ -21,11 +21,12 @@ from keyturn.ports.provider import (
     SigningCertificate,
     Tenant,
 )
+from keyturn.providers.azure.app_policies import CERTIFICATES, SECRETS
 from keyturn.providers.azure.certificate import proof_of_possession
 from keyturn.providers.azure.graph import Graph, GraphContext
 from keyturn.providers.azure.key_pairs import new_pair, thumbprints
 from keyturn.providers.azure.operations import ApplicationOperations
-from keyturn.providers.azure.preflight import CERTIFICATES, SECRETS, Preflight
+from keyturn.providers.azure.preflight import Preflight
 
 
 class GraphContexts(Protocol):

@@ -21,9 +21,11 @@ from keyturn.ports.inventory import (
     Listing,
     ObjectKind,
     ObjectPage,
+    Policies,
     UsedKeys,
 )
 from keyturn.ports.provider import AccessToken, RemoteCredential, Tenant
+from keyturn.providers.azure.app_policies import moment
 from keyturn.providers.azure.capabilities import READERS
 from keyturn.providers.azure.error_mapping import unreadable
 from keyturn.providers.azure.error_row import ErrorSource
@@ -35,6 +37,7 @@ from keyturn.providers.azure.graph import (
     certificates_in,
     secrets_in,
 )
+from keyturn.providers.azure.policy_lists import PolicyLists
 from keyturn.providers.azure.use_reports import GraphUseReports
 
 T = TypeVar("T")
@@ -43,7 +46,7 @@ Context = Callable[[Tenant, AccessToken], GraphContext]
 _BLUEPRINT = "#microsoft.graph.agentIdentityBlueprint"
 _PRINCIPAL = "#microsoft.graph.servicePrincipal"
 _SHOWN = "id,appId,displayName,signInAudience,passwordCredentials,keyCredentials"
-_OF_APPLICATION = f"$select={_SHOWN},isDisabled"
+_OF_APPLICATION = f"$select={_SHOWN},createdDateTime,isDisabled"
 _OF_PRINCIPAL = f"$select={_SHOWN},accountEnabled,appOwnerOrganizationId,servicePrincipalType"
 _CAST = "microsoft.graph.agentIdentityBlueprint"
 _LISTS = {
@@ -133,6 +136,10 @@ class AzureDirectory:
         """Return when credentials last signed in, as far as Entra ID reports it. Repeatable."""
         page = self._reports.activities(tenant, token, cursor)
         return UsedKeys(page.used, page.cursor, page.trouble)
+
+    def policies(self, tenant: Tenant, token: AccessToken) -> Policies:
+        """Return which policies limit new credentials, and what they are assigned to. Repeatable."""
+        return PolicyLists(self._graph, self._context(tenant, token)).read()
 
     def changed_by(
         self, tenant: Tenant, token: AccessToken, object_id: str, since: datetime
@@ -232,6 +239,7 @@ def _object(item: Item, kind: ObjectKind) -> ListedObject:
             *(_key(KeyKind.CERTIFICATE, each) for each in certificates),
         ),
         PERSONAL_SLOTS if limited else None,
+        moment(item.get("createdDateTime")),
     )
 
 

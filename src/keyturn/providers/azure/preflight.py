@@ -1,61 +1,31 @@
 """App management policies, read before the first write: do they let the caller add a secret or a certificate, and for how long?
 
-https://learn.microsoft.com/graph/api/resources/applicationauthenticationmethodpolicy. A policy of the application takes the place
-of the tenant's. Who is exempted has a custom security attribute that a restriction names:
-https://learn.microsoft.com/graph/api/resources/appmanagementpolicyactorexemptions.
+What they look like: :mod:`keyturn.providers.azure.app_policies`.
 """
 
 import json
-import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 from keyturn.errors import Upstream
-from keyturn.kit.counting import counted
+from keyturn.kit.counting import days_in_words
 from keyturn.kit.sentences import upper_first
 from keyturn.ports.preflight import PolicyReport, PolicyVerdict
 from keyturn.ports.provider import RemoteApplication
+from keyturn.providers.azure.app_policies import (
+    DEFAULT_POLICY,
+    Policy,
+    Restricted,
+    Restriction,
+    exemptions_of_caller,
+    moment,
+)
 from keyturn.providers.azure.capabilities import ATTRIBUTES_READ, POLICY_READ, POLICY_READERS, grant, may_hold
 from keyturn.providers.azure.error_mapping import principal_of
 from keyturn.providers.azure.graph import Graph, GraphContext
 from keyturn.providers.azure.policy_words import own_policy
 
 TYPE_POLICY, LIFETIME_POLICY = "azure.type_policy", "azure.lifetime_policy"
-_DURATION = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
-
-
-@dataclass(frozen=True)
-class Restricted:
-    """Which collection of a policy is about a kind of credential, and what its restrictions are called."""
-
-    noun: str
-    collection: str
-    addition: frozenset[str]
-    lifetime: str
-    instead: str
-
-    @property
-    def kinds(self) -> frozenset[str]:
-        return self.addition | {self.lifetime}
-
-
-SECRETS = Restricted(
-    "client secret",
-    "passwordCredentials",
-    frozenset({"passwordAddition"}),
-    "passwordLifetime",
-    "A certificate or a federated credential is not concerned: rotate a connection by certificate, or let the program sign in "
-    "without a secret.",
-)
-CERTIFICATES = Restricted(
-    "certificate",
-    "keyCredentials",
-    frozenset({"trustedCertificateAuthority"}),
-    "asymmetricKeyLifetime",
-    "A federated credential is not concerned: let the program sign in with a token that somebody else vouches for.",
-)
 
 
 @dataclass(frozen=True)
@@ -90,7 +60,7 @@ class Preflight:
         longest = min((most for each, most in limits if exempt[each] is False), default=None)
         for restriction, most in limits:
             if most < lifetime:
-                message = f"live for {_days(most)} at most, and not for {_days(lifetime)}."
+                message = f"live for {days_in_words(most)} at most, and not for {days_in_words(lifetime)}."
                 return self._shorter(policy, restriction, message, longest, unsure=exempt[restriction] is None)
         if forbidding:
             return PolicyReport(
@@ -102,37 +72,25 @@ class Preflight:
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
-    def _in_force(self) -> "_Policy":
+    def _in_force(self) -> Policy:
         """Return the application's own policy, which is in force even if it restricts nothing, or the tenant's."""
         items, _ = self.graph.page(self.caller, f"/applications/{self.application.object_id}/appManagementPolicies")
         for item in items:
-            return _Policy(str(item.get("id") or ""), _title(item, "The application's"), item, own=True)
-        item = self.graph.read(self.caller, "/policies/defaultAppManagementPolicy")
-        return _Policy(str(item.get("id") or ""), "The tenant's default app management policy", item, own=False)
+            return Policy(item, own=True)
+        return Policy(self.graph.read(self.caller, DEFAULT_POLICY), own=False)
 
-    def _applies(self, restriction: "_Restriction") -> bool:
+    def _applies(self, restriction: Restriction) -> bool:
         if not restriction.enabled:
             return False
         if restriction.created_after is None:
             return True
         path = f"/applications/{self.application.object_id}?$select=id,createdDateTime"
-        created = _moment(self.graph.read(self.caller, path).get("createdDateTime"))
+        created = moment(self.graph.read(self.caller, path).get("createdDateTime"))
         return created is None or created >= restriction.created_after
 
-    def _exempt(self, restriction: "_Restriction") -> bool | None:
+    def _exempt(self, restriction: Restriction) -> bool | None:
         """Whether who signed in is exempted from it; None where that cannot be seen."""
-        if not restriction.exempting or self.caller.token.principal_id is None:
-            return False
-        kind = "users" if self.caller.token.on_behalf else "servicePrincipals"
-        path = f"/{kind}/{self.caller.token.principal_id}?$select=id,customSecurityAttributes"
-        try:
-            sets = self.graph.read(self.caller, path).get("customSecurityAttributes")
-        except Upstream:
-            return None
-        if not isinstance(sets, dict):
-            # Graph leaves out what the caller may not read, as if nothing was there.
-            return None if ATTRIBUTES_READ not in (*self.caller.token.roles, *self.caller.token.scopes) else False
-        return any(_has(sets, attribute) for attribute in restriction.exempting)
+        return bool(restriction.exempting) and exemptions_of_caller(self.graph, self.caller).spare(restriction)
 
     # --- words --------------------------------------------------------------------------------------------------------
 
@@ -147,7 +105,7 @@ class Preflight:
             fix,
         )
 
-    def _forbidden(self, policy: "_Policy", restriction: "_Restriction", *, unsure: bool) -> PolicyReport:
+    def _forbidden(self, policy: Policy, restriction: Restriction, *, unsure: bool) -> PolicyReport:
         message = (
             f"{policy.title} forbids a new {self.restricted.noun} on {self.application.name} ({restriction.kind})."
         )
@@ -159,8 +117,8 @@ class Preflight:
 
     def _shorter(
         self,
-        policy: "_Policy",
-        restriction: "_Restriction",
+        policy: Policy,
+        restriction: Restriction,
         told: str,
         longest: timedelta | None,
         *,
@@ -173,7 +131,7 @@ class Preflight:
         verdict = PolicyVerdict.UNKNOWN if unsure else PolicyVerdict.SHORTER
         return PolicyReport(verdict, message, fix, longest=longest, code=LIFETIME_POLICY)
 
-    def _unsure(self, message: str, fix: str, restriction: "_Restriction") -> tuple[str, str]:
+    def _unsure(self, message: str, fix: str, restriction: Restriction) -> tuple[str, str]:
         """Return what to say where it cannot be seen whether who signs in is exempted."""
         attribute = restriction.exempting[0]
         unseen = (
@@ -183,7 +141,7 @@ class Preflight:
         to_see = f"To have it seen: {grant(self._client_id, ATTRIBUTES_READ)}"
         return f"{message.removesuffix('.')}, {unseen}", f"{fix} {to_see}"
 
-    def _fix(self, policy: "_Policy", restriction: "_Restriction") -> str:
+    def _fix(self, policy: Policy, restriction: Restriction) -> str:
         if not restriction.exempting:
             return self._change(policy, restriction.kind)
         attribute = restriction.exempting[0]
@@ -200,7 +158,7 @@ class Preflight:
             f"{self._url(f'/{who}/{principal}')} --headers Content-Type=application/json --body '{body}'`."
         )
 
-    def _change(self, policy: "_Policy", restriction: str) -> str:
+    def _change(self, policy: Policy, restriction: str) -> str:
         """Return how to have the restriction lifted: in the application's own policy, or by giving it one of its own."""
         headers, path = "--headers Content-Type=application/json", "/policies/appManagementPolicies"
         if policy.own:
@@ -218,94 +176,3 @@ class Preflight:
 
     def _url(self, path: str) -> str:
         return f"{self.caller.cloud.graph}/v1.0{path}"
-
-
-@dataclass(frozen=True)
-class _Attribute:
-    """A custom security attribute with the value that exempts."""
-
-    set: str
-    key: str
-    value: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.set}/{self.key}"
-
-
-@dataclass(frozen=True)
-class _Restriction:
-    kind: str
-    enabled: bool
-    longest: timedelta | None
-    created_after: datetime | None
-    exempting: tuple[_Attribute, ...]
-
-
-@dataclass(frozen=True)
-class _Policy:
-    id: str
-    title: str
-    item: Mapping[str, Any]
-    own: bool
-
-    def items(self, collection: str) -> Iterator[Mapping[str, Any]]:
-        found = self.item.get("restrictions" if self.own else "applicationRestrictions")
-        entries = found.get(collection) if isinstance(found, dict) else None
-        yield from (entry for entry in entries or () if isinstance(entry, dict))
-
-    def restrictions(self, collection: str) -> Iterator[_Restriction]:
-        """Yield what it restricts; nothing where it is switched off."""
-        if not self.item.get("isEnabled"):
-            return
-        for entry in self.items(collection):
-            yield _Restriction(
-                str(entry.get("restrictionType") or ""),
-                entry.get("state") != "disabled",
-                _duration(entry.get("maxLifetime")),
-                _moment(entry.get("restrictForAppsCreatedAfterDateTime")),
-                tuple(_exempting(entry.get("excludeActors"))),
-            )
-
-
-def _exempting(exempted: object) -> Iterator[_Attribute]:
-    found = exempted.get("customSecurityAttributes") if isinstance(exempted, dict) else None
-    for entry in found if isinstance(found, list) else ():
-        set_name, _, key = str(entry.get("id") or "").partition("_") if isinstance(entry, dict) else ("", "", "")
-        if set_name and key:
-            yield _Attribute(set_name, key, str(entry.get("value") or ""))
-
-
-def _has(sets: Mapping[str, Any], attribute: _Attribute) -> bool:
-    values = sets.get(attribute.set)
-    value = values.get(attribute.key) if isinstance(values, dict) else None
-    return attribute.value in value if isinstance(value, list) else value == attribute.value
-
-
-def _title(item: Mapping[str, Any], whose: str) -> str:
-    name = item.get("displayName")
-    return f"{whose} app management policy '{name}'" if name else f"{whose} app management policy"
-
-
-def _duration(text: object) -> timedelta | None:
-    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
-    if match is None:
-        return None
-    years, months, weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    days += 365 * years + 30 * months + 7 * weeks
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-
-
-def _moment(text: object) -> datetime | None:
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _days(length: timedelta) -> str:
-    days = length / timedelta(days=1)
-    return counted(round(days), "day") if days >= 2 else counted(round(length / timedelta(hours=1)), "hour")

@@ -16,6 +16,7 @@ from keyturn.errors import Upstream
 from keyturn.kit.ids import is_uuid
 from keyturn.ports.clock import Clock
 from keyturn.ports.http import HttpResponse
+from keyturn.ports.inventory import KeyKind, UsedKey
 from keyturn.ports.provider import AccessToken, Tenant
 from keyturn.ports.use_reports import ActivityReport, ReportTrouble, SignIn, SignInReport, Unobservable
 from keyturn.providers.azure.capabilities import AUDIT_READ, grant, may_hold
@@ -25,6 +26,7 @@ from keyturn.providers.azure.responses import graph_answer, json_object, quote_w
 PAGE = 1000
 """The most that a page of the sign-in log holds."""
 NO_LICENCE = "Authentication_RequestFromNonPremiumTenantOrB2CTenant"
+_KINDS = {"clientSecret": KeyKind.SECRET, "certificate": KeyKind.CERTIFICATE}
 _REMOVED, _EXPIRED = 7000215, 7000222
 
 _KINDS = {
@@ -78,7 +80,7 @@ class GraphUseReports:
             return ActivityReport({}, 0, _NOT_IN_CLOUD)
         where = quote(f"appId eq '{_uuid(app_id)}'")
         page, trouble = self._page(caller, f"/reports/appCredentialSignInActivities?$filter={where}")
-        used = _used(page.items)
+        used = {key_id: each.at for key_id, each in _used(page.items).items()}
         if page.link and not trouble:
             trouble = ReportTrouble(Unobservable.PROVIDER, "The report of credentials has more pages than are read.")
         return ActivityReport(used, 1, trouble)
@@ -141,18 +143,19 @@ class GraphUseReports:
 class ActivityPage:
     """When credentials were last used, by key id. ``cursor`` asks for the next page."""
 
-    used: Mapping[str, datetime]
+    used: Mapping[str, UsedKey]
     cursor: str | None
     trouble: ReportTrouble | None
 
 
-def _used(items: Sequence[Mapping[str, Any]]) -> dict[str, datetime]:
-    used: dict[str, datetime] = {}
+def _used(items: Sequence[Mapping[str, Any]]) -> dict[str, UsedKey]:
+    """Return the last use of each key that a report names, which may name one twice."""
+    used: dict[str, UsedKey] = {}
     for item in items:
-        key_id, activity = item.get("keyId"), item.get("signInActivity")
+        activity, key_id = item.get("signInActivity"), _text(item, "keyId").lower()
         at = _moment(activity.get("lastSignInDateTime")) if isinstance(activity, dict) else None
-        if isinstance(key_id, str) and at:
-            used[key_id.lower()] = max(at, used.get(key_id.lower(), at))
+        if key_id and at and (key_id not in used or at > used[key_id].at):
+            used[key_id] = UsedKey(at, _text(item, "appId").lower(), _KINDS.get(_text(item, "keyType")))
     return used
 
 

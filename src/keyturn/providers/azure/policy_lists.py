@@ -1,0 +1,102 @@
+"""The app management policies of a tenant, for lists: what each says of new credentials, and what it is assigned to.
+
+https://learn.microsoft.com/graph/api/tenantappmanagementpolicy-get, .../appmanagementpolicy-list and
+.../appmanagementpolicy-list-appliesto.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from keyturn.errors import RefusalReason, Upstream
+from keyturn.ports.inventory import KeyKind, ListedPolicy, Policies, PolicyRule, PolicyScope
+from keyturn.ports.use_reports import ReportTrouble, Unobservable
+from keyturn.providers.azure.app_policies import (
+    APPLICATIONS,
+    CERTIFICATES,
+    DEFAULT_POLICY,
+    PRINCIPALS,
+    SECRETS,
+    Exemptions,
+    Policy,
+    Restricted,
+    exemptions_of_caller,
+)
+from keyturn.providers.azure.capabilities import POLICY_READ, POLICY_READERS, grant, may_hold
+from keyturn.providers.azure.graph import Graph, GraphContext
+
+_OTHERS = "/policies/appManagementPolicies"
+_KINDS = {KeyKind.SECRET: SECRETS, KeyKind.CERTIFICATE: CERTIFICATES}
+_OF_TENANT = {PolicyScope.APPLICATIONS: APPLICATIONS, PolicyScope.PRINCIPALS: PRINCIPALS}
+
+
+@dataclass(frozen=True)
+class PolicyLists:
+    """Reads the policies of a tenant as the caller sees them. Changes nothing. Raises what Graph says."""
+
+    graph: Graph
+    caller: GraphContext
+
+    def read(self) -> Policies:
+        """Return all of them; why not where the caller may not read policies. Repeatable."""
+        if not may_hold(self.caller.token, POLICY_READERS):
+            return Policies(trouble=self._not_permitted())
+        try:
+            default = self.graph.read(self.caller, DEFAULT_POLICY)
+            others = [Policy(item, own=True) for item in self._pages(f"{_OTHERS}?$top=100")]
+        except Upstream as refusal:
+            if refusal.reason is not RefusalReason.PERMISSION:
+                raise
+            return Policies(trouble=self._not_permitted())
+        assigned = {
+            object_id: policy.id
+            for policy in others
+            if policy.id
+            for object_id in self._object_ids(f"{_OTHERS}/{policy.id}/appliesTo?$select=id&$top=999")
+        }
+        of_tenant = {scope: Policy(default, own=False, part=part) for scope, part in _OF_TENANT.items()}
+        exemptions = self._exemptions([*of_tenant.values(), *others])
+        return Policies(
+            (
+                *(_listed(policy, scope, exemptions) for scope, policy in of_tenant.items()),
+                *(_listed(policy, PolicyScope.ASSIGNED, exemptions) for policy in others if policy.id),
+            ),
+            assigned,
+        )
+
+    def _pages(self, path: str) -> Iterator[dict[str, object]]:
+        following: str | None = path
+        while following:
+            items, following = self.graph.page(self.caller, following)
+            yield from (dict(item) for item in items)
+
+    def _object_ids(self, path: str) -> Iterator[str]:
+        return (str(item.get("id") or "").lower() for item in self._pages(path))
+
+    def _exemptions(self, policies: list[Policy]) -> Exemptions:
+        """Return what exempts the caller: asked for only where a policy exempts anybody."""
+        restrictions = (
+            each for policy in policies for kind in _KINDS.values() for each in policy.restrictions(kind.collection)
+        )
+        return (
+            exemptions_of_caller(self.graph, self.caller)
+            if any(each.exempting for each in restrictions)
+            else Exemptions({})
+        )
+
+    def _not_permitted(self) -> ReportTrouble:
+        client_id = self.caller.token.client_id or self.caller.subject.app_id
+        message = f"The connection may not read policies: it lacks the permission {POLICY_READ}."
+        return ReportTrouble(Unobservable.PERMISSION, message, grant(client_id, POLICY_READ))
+
+
+def _listed(policy: Policy, scope: PolicyScope, exemptions: Exemptions) -> ListedPolicy:
+    name = policy.name or ("Default policy of the tenant" if scope is not PolicyScope.ASSIGNED else policy.id)
+    rules = (rule for kind, named in _KINDS.items() for rule in _rules(policy, kind, named, exemptions))
+    return ListedPolicy(policy.id, name, scope, tuple(rules))
+
+
+def _rules(policy: Policy, kind: KeyKind, named: Restricted, exemptions: Exemptions) -> Iterator[PolicyRule]:
+    for each in policy.restrictions(named.collection):
+        forbids, longest = each.kind in named.addition, each.longest if each.kind == named.lifetime else None
+        if each.enabled and (forbids or longest is not None):
+            yield PolicyRule(kind, forbids, longest, each.created_after, exemptions.spare(each))

@@ -1,0 +1,98 @@
+"""Which policy applies to what an inventory holds: what it says of new credentials, whom it exempts, and why nothing is known."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from keyturn.db.unit import Database
+from keyturn.inventory.domain import Row
+from keyturn.inventory.policies import PolicyState
+from tests.databases import sqlite_database
+from tests.features.inventory.scene import DAY, READ_ALL, Tenant, tenant
+
+POLICIES = (*READ_ALL, "Policy.Read.All")
+NO_SECRETS = {"restrictionType": "passwordAddition"}
+EXEMPT = {
+    "customSecurityAttributes": [{"id": "AppManagement_Exempt", "operator": "equals", "value": "Rotators"}],
+}
+
+
+def shown(scene: Tenant) -> dict[str, Row]:
+    return {row.entry.name: row for row in scene.rows()}
+
+
+def check_filters(scene: Tenant) -> None:
+    """What a filter finds is what the lines say, whatever is asked for."""
+    rows = scene.rows()
+    for state in PolicyState:
+        lines = {(each.entry.object_id, each.entry.key_id) for each in rows if each.policy.state is state}
+        found = {(each.entry.object_id, each.entry.key_id) for each in scene.rows(policy=state)}
+        assert found == lines, state
+
+
+def test_each_line_says_which_policy_applies_to_a_new_credential(database: Database) -> None:
+    with tenant(database, POLICIES) as scene:
+        world, admin = scene.world, scene.world.emulator.admin
+        old = scene.application("Old", secrets=1)
+        world.clock.advance(DAY)
+        since = datetime.fromtimestamp(world.clock.now().timestamp(), UTC)
+        world.clock.advance(DAY)
+        scene.application("New", secrets=1)
+        short = scene.application("Short", secrets=1)
+        spared = scene.application("Spared", secrets=1)
+        free = scene.application("Free")
+        unlimited = {"restrictionType": "passwordLifetime", "maxLifetime": "P36500D"}
+        scene.give_policy(short, "Ninety days", passwordCredentials=[{**unlimited, "maxLifetime": "P90DT12H"}])
+        scene.give_policy(spared, "Only rotators", passwordCredentials=[{**NO_SECRETS, "excludeActors": EXEMPT}])
+        scene.give_policy(free, "Nothing")
+        after = {"restrictForAppsCreatedAfterDateTime": f"{since:%Y-%m-%dT%H:%M:%SZ}"}
+        admin.set_policy(world.tenant_id, passwordCredentials=[NO_SECRETS | after, unlimited])
+        reader = world.applications[scene.reader.client_id]
+        admin.grant(reader.principal_id, "CustomSecAttributeAssignment.Read.All")
+        admin.set_security_attributes(reader.principal_id, AppManagement_Exempt="Rotators")
+        scene.switch_on()
+        scene.read()
+        policies = {name: row.policy for name, row in shown(scene).items()}
+        assert (policies["New"].state, policies["New"].assigned) == (PolicyState.FORBIDDEN, False)
+        assert policies["New"].name == "Default app management tenant policy"
+        assert policies["Old"].state is PolicyState.LIMITED, "the application is older than the restriction"
+        assert (policies["Short"].state, policies["Short"].name) == (PolicyState.LIMITED, "Ninety days")
+        assert policies["Short"].longest is not None
+        assert policies["Short"].longest.total_seconds() == 90.5 * DAY
+        assert (policies["Spared"].state, policies["Spared"].exempts) == (PolicyState.EXEMPT, True)
+        assert (policies["Free"].state, policies["Free"].assigned) == (PolicyState.UNRESTRICTED, True)
+        check_filters(scene)
+        # It costs a few requests, and is read again with the lists.
+        assert sum("/policies/" in each for each in scene.line.graph()) == 2 + 3
+        admin.set_policy(world.tenant_id, enabled=False)
+        scene.administer(
+            "DELETE", f"applications/{short.object_id}/appManagementPolicies/{_id_of(scene, 'Ninety days')}/$ref"
+        )
+        scene.pass_time(25)
+        policies = {name: row.policy for name, row in shown(scene).items()}
+        assert {policies[name].state for name in ("New", "Old", "Short")} == {PolicyState.UNRESTRICTED}
+        check_filters(scene)
+        assert old.object_id in {each.entry.object_id for each in scene.rows(policy=PolicyState.UNRESTRICTED)}
+
+
+def _id_of(scene: Tenant, name: str) -> str:
+    listed = scene.administer("GET", "policies/appManagementPolicies")["value"]
+    return next(str(each["id"]) for each in listed if each["displayName"] == name)
+
+
+def test_what_cannot_be_seen_of_policies_is_said(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database, tenant(database) as scene:
+        world, admin = scene.world, scene.world.emulator.admin
+        scene.application("Shop", secrets=1)
+        admin.set_policy(world.tenant_id, passwordCredentials=[{**NO_SECRETS, "excludeActors": EXEMPT}])
+        scene.switch_on()
+        scene.read()
+        policy = shown(scene)["Shop"].policy
+        assert policy.state is PolicyState.NOT_KNOWN
+        assert "Policy.Read.All" in policy.unknown
+        check_filters(scene)
+        admin.grant(world.applications[scene.reader.client_id].principal_id, "Policy.Read.All")
+        scene.restart()
+        scene.pass_time(25)
+        policy = shown(scene)["Shop"].policy
+        assert (policy.state, policy.exempts) == (PolicyState.FORBIDDEN, None), "its attributes may not be read"
+        check_filters(scene)
