@@ -26,7 +26,7 @@ from keyturn.providers.azure.responses import graph_answer, json_object, quote_w
 PAGE = 1000
 """The most that a page of the sign-in log holds."""
 NO_LICENCE = "Authentication_RequestFromNonPremiumTenantOrB2CTenant"
-_KINDS = {"clientSecret": KeyKind.SECRET, "certificate": KeyKind.CERTIFICATE}
+_KEY_TYPES = {"clientSecret": KeyKind.SECRET, "certificate": KeyKind.CERTIFICATE}
 _REMOVED, _EXPIRED = 7000215, 7000222
 
 _KINDS = {
@@ -155,7 +155,7 @@ def _used(items: Sequence[Mapping[str, Any]]) -> dict[str, UsedKey]:
         activity, key_id = item.get("signInActivity"), _text(item, "keyId").lower()
         at = _moment(activity.get("lastSignInDateTime")) if isinstance(activity, dict) else None
         if key_id and at and (key_id not in used or at > used[key_id].at):
-            used[key_id] = UsedKey(at, _text(item, "appId").lower(), _KINDS.get(_text(item, "keyType")))
+            used[key_id] = UsedKey(at, _text(item, "appId").lower(), _KEY_TYPES.get(_text(item, "keyType")))
     return used
 
 
