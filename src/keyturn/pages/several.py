@@ -23,12 +23,16 @@ _WORDS = {
 
 
 class SeveralForm(ApiModel, rename=None):
-    """``act`` is what is to be done with those of these ids; ``back`` is the list, a path of this server."""
+    """``act`` is what is to be done with those of these ids; ``back`` is the list, a path of this server.
+
+    ``freeze_reason`` is why those that are in a freeze are rotated all the same.
+    """
 
     act: Literal["rotate", "pause", "resume", "owner"] = "rotate"
     id: Annotated[list[Annotated[Trimmed, Meta(max_length=36)]], Meta(max_length=MOST)] = []  # noqa: RUF012 - a default of msgspec, copied
     back: Annotated[Trimmed, Meta(max_length=2000)] = "/overview"
     owner: Annotated[Trimmed, Meta(max_length=320)] = ""
+    freeze_reason: Annotated[Trimmed, Meta(max_length=500)] = ""
 
 
 @dataclass(frozen=True)

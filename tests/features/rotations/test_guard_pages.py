@@ -76,6 +76,17 @@ def test_days_and_freezes_are_said_with_the_next_rotations(scene: Applications, 
     browser.done(f"{path}/rotate", freeze_reason="The vendor revokes it.")
 
 
+def test_several_are_rotated_in_a_freeze_with_a_reason(scene: Applications, browser: PageClient) -> None:
+    view, today = scene.create(), str(scene.world.clock.now().date())
+    several = f"/projects/{scene.project_id}/integrations/secret-rotations/several"
+    form: dict[str, str | list[str]] = {"act": "rotate", "id": [view.secret_rotation.id], "back": "/overview"}
+    assert "Why it cannot wait" in browser.page(f"{several}?{urlencode(form, doseq=True)}")
+    browser.done("/organization/freezes", **{"from": today, "to": today, "timeZone": "UTC", "name": "Sale"})
+    assert "Nothing is to be changed now: Sale" in browser.sent(several, form)
+    assert "The rotation has begun." in browser.sent(several, form | {"freeze_reason": "The vendor revokes it."})
+    assert scene.world.events("rotation-run-requested")[-1]["data"]["freezeReason"] == "The vendor revokes it."
+
+
 def test_the_form_of_a_freeze_shows_which_rotations_it_would_move(scene: Applications, browser: PageClient) -> None:
     view, world = scene.create(), scene.world
     due = view.next_rotation_at
@@ -96,7 +107,7 @@ def test_the_form_of_a_freeze_shows_which_rotations_it_would_move(scene: Applica
         assert "None: no rotation runs at another time" in moved(here, **{"from": str(earlier), "to": str(earlier)})
         assert "before its first day" in moved(here, to=str(earlier))
         assert "as soon as the days are filled in" in moved(here, to="")
-        assert world.services.freezes.list(scene.actor, scene.project_id) == []
+        assert world.services.freezes.list(scene.actor, scene.project_id) == ()
     wrong = browser.wrong(organization, **(draft | {"name": "Sale", "from": ""}))
     assert "Write the day as YYYY-MM-DD" in wrong
 
@@ -104,7 +115,7 @@ def test_the_form_of_a_freeze_shows_which_rotations_it_would_move(scene: Applica
     [window] = world.services.freezes.list(scene.actor, scene.project_id)
     told = moved(project, f"edit-{window.id}", freezeId=window.id, to=str(day + timedelta(days=1)))
     assert told.index(iso(after)) < told.index(iso(due + timedelta(days=2)))
-    assert world.services.freezes.list(scene.actor, scene.project_id) == [window]
+    assert world.services.freezes.list(scene.actor, scene.project_id) == (window,)
     browser.who = person(world.database, world.actor.org_id, Role.VIEWER, "viewer@contoso.test")
     browser.page(f"{organization}?{urlencode(draft)}", expect=403)
 

@@ -46,7 +46,7 @@ def _named(pages: ConnectionPages, actor: Actor, form: SeveralForm) -> list[Outc
 
 def _do(pages: ConnectionPages, actor: Actor, form: SeveralForm, connection_id: str) -> None:
     if form.act == "rotate":
-        pages.rotations.rotate_now(actor, connection_id)
+        pages.rotations.rotate_now(actor, connection_id, freeze_reason=form.freeze_reason or None)
     elif form.act == "owner":
         pages.owner.change(actor, Owned.CONNECTION, connection_id, form.owner)
     else:

@@ -46,7 +46,7 @@ def _named(pages: RotationPages, actor: Actor, form: SeveralForm) -> list[Outcom
 
 def _do(pages: RotationPages, actor: Actor, form: SeveralForm, rotation_id: str) -> None:
     if form.act == "rotate":
-        pages.rotations.rotate(actor, rotation_id)
+        pages.rotations.rotate(actor, rotation_id, freeze_reason=form.freeze_reason or None)
     elif form.act == "owner":
         pages.owner.change(actor, Owned.SECRET_ROTATION, rotation_id, form.owner)
     else:

@@ -31,8 +31,7 @@ from keyturn.providers.azure.responses import graph_answer, json_object
 PERSONAL_AUDIENCES = frozenset({"AzureADandPersonalMicrosoftAccount", "PersonalMicrosoftAccount"})
 PERSONAL_SLOTS = 2
 _SECRETS, _KEYS = "passwordCredentials", "keyCredentials"
-_FIELDS = f"id,appId,displayName,signInAudience,isDisabled,{_SECRETS}"
-_FIELDS_WITH_KEYS = f"id,appId,displayName,signInAudience,isDisabled,{_KEYS}"
+_FIELDS, _FIELDS_WITH_KEYS = (f"id,appId,displayName,signInAudience,isDisabled,{each}" for each in (_SECRETS, _KEYS))
 _PAGES = 1000
 _VERSION = "/v1.0"
 _APPLICATION = "#microsoft.graph.application"
