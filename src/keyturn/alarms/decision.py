@@ -136,6 +136,8 @@ def _event(alarm: Alarm, before: Alarm, now: datetime, rules: Rules) -> Event | 
     """Return what there is to tell again."""
     silence = alarm.silence.kind if alarm.silence else None
     nearer = alarm.step is not None and (before.step is None or alarm.step < before.step)
+    if alarm.step == 0 and alarm.ends_at != before.ends_at:
+        nearer = True  # what had ended was replaced, and that has ended, too, since the last look
     if nearer and alarm.step == 0:
         return Event.ENDED
     if silence is SilenceKind.SNOOZED:

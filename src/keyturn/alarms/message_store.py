@@ -67,7 +67,10 @@ def add_notice(tx: Tx, notice_id: str, message_id: str, alarm_id: str | None, to
 
 
 def told_of_open_alarms(tx: Tx, org_id: str) -> set[tuple[str, str, str]]:
-    """Return who was told, or will be by a message that waits, of alarms that go on: alarm, channel and receiver."""
+    """Return who was told, or will be by a message that waits, of alarms that go on: alarm, channel and receiver.
+
+    Whose messages were all given up was told nothing.
+    """
     return {(row["alarm_id"], row["channel_id"], row["receiver"]) for row in tx.rows(_TOLD, org=org_id)}
 
 
@@ -75,7 +78,7 @@ _TOLD = (
     sa.select(notices.c.alarm_id, messages.c.channel_id, messages.c.receiver)
     .join_from(notices, messages, messages.c.id == notices.c.message_id)
     .join(alarms, alarms.c.id == notices.c.alarm_id)
-    .where(alarms.c.org_id == sa.bindparam("org"), alarms.c.resolved_at.is_(None))
+    .where(alarms.c.org_id == sa.bindparam("org"), alarms.c.resolved_at.is_(None), messages.c.given_up_at.is_(None))
     .distinct()
 )
 

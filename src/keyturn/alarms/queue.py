@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from keyturn.alarms import message_store, routing
-from keyturn.alarms.domain import Alarm, Channel, Event, Message, Notice
+from keyturn.alarms.domain import Alarm, Channel, Message, Notice
 from keyturn.alarms.message_store import Told
 from keyturn.alarms.routing import Persons, Stop
 from keyturn.db.unit import Tx
@@ -36,40 +36,43 @@ class Queue:
     def tell(self, tx: Tx, alarm: Alarm, notice: Notice, owner: Owner, now: datetime) -> None:
         """Tell all who are concerned, at once or in their next daily message."""
         for stop in self._stops(alarm, notice, owner):
-            self._put(tx, alarm, notice, stop, now)
+            self._put(tx, alarm, notice, stop, routing.key_at_once(alarm, notice.event, stop), now)
 
     def tell_newcomers(self, tx: Tx, alarm: Alarm, notice: Notice, owner: Owner, now: datetime) -> None:
         """Tell those who are concerned now and were never told of it: of a new channel, or who answer for it since then."""
         for stop in self._stops(alarm, notice, owner):
             if (alarm.id, stop.channel.id, stop.receiver) not in self.told:
-                self._put(tx, alarm, notice, stop, now)
+                self._put(tx, alarm, notice, stop, routing.key_of_newcomer(alarm, stop, now), now)
 
     def _stops(self, alarm: Alarm, notice: Notice, owner: Owner) -> Iterator[Stop]:
         return routing.stops(self.channels, alarm, notice, self._persons(alarm, owner))
 
-    def _put(self, tx: Tx, alarm: Alarm, notice: Notice, stop: Stop, now: datetime) -> None:
+    def _put(self, tx: Tx, alarm: Alarm, notice: Notice, stop: Stop, key: str, now: datetime) -> None:
+        """Put it into a message at once, of this key, or into the receiver's next daily one."""
         told = Told(notice.event.value, content_of(alarm))
-        if notice.urgent:
-            self._at_once(tx, alarm, notice.event, stop, told, now)
-        else:
-            self._daily(tx, alarm, stop, told, now)
+        if not notice.urgent and self._daily(tx, alarm, stop, told, now):
+            return
+        self._at_once(tx, alarm, stop, told, key, now)
 
     def _persons(self, alarm: Alarm, owner: Owner) -> Persons:
         address = routing.address_in(owner.contact) or (None if owner.left else owner.email or None)
         of_project = self.administrators.get(alarm.place.project_id) or self.administrators.get(None) or ()
         return Persons(address if alarm.owner_id else None, tuple(of_project))
 
-    def _at_once(self, tx: Tx, alarm: Alarm, event: Event, stop: Stop, told: Told, now: datetime) -> None:
+    def _at_once(self, tx: Tx, alarm: Alarm, stop: Stop, told: Told, key: str, now: datetime) -> None:
         place = (stop.channel.id, stop.receiver)
         if place not in self.begun:
             message = self._message(alarm.org_id, stop, ALARM, now, now)
-            if not message_store.add(tx, message, routing.key_at_once(alarm, event, stop)):
+            if not message_store.add(tx, message, key):
                 return
             self.begun[place] = message.id
         message_store.add_notice(tx, self.ids.new(), self.begun[place], alarm.id, told, now)
 
-    def _daily(self, tx: Tx, alarm: Alarm, stop: Stop, told: Told, now: datetime) -> None:
-        """Add it to the receiver's next daily message that has not begun to be sent."""
+    def _daily(self, tx: Tx, alarm: Alarm, stop: Stop, told: Told, now: datetime) -> bool:
+        """Add it to the receiver's next daily message that has not begun to be sent; say whether there was one.
+
+        A clock that was ahead has sent those of the days to come: better it is told at once than not at all.
+        """
         at = now
         for _ in range(_DAYS_AHEAD):
             day, at = routing.digest_at(stop.channel, at)
@@ -78,9 +81,8 @@ class Queue:
             message_id = message_store.waiting(tx, key)
             if message_id is not None:
                 message_store.add_notice(tx, self.ids.new(), message_id, alarm.id, told, now)
-                return
-        # A clock that was ahead has sent those of the days to come: better a second one than none.
-        self._at_once(tx, alarm, Event(told.event), stop, told, now)
+                return True
+        return False
 
     def _message(self, org_id: str, stop: Stop, kind: str, now: datetime, due_at: datetime) -> Message:
         return Message(self.ids.new(), org_id, stop.channel.id, stop.receiver, kind, now, due_at, None, None, 0)

@@ -89,6 +89,11 @@ def key_at_once(alarm: Alarm, event: Event, stop: Stop) -> str:
     return f"{told}:{_named(stop)}"
 
 
+def key_of_newcomer(alarm: Alarm, stop: Stop, now: datetime) -> str:
+    """Name what is told to somebody who was never told of the alarm before, or by messages that did not arrive alone."""
+    return f"{alarm.id}:new:{iso(now)}:{_named(stop)}"
+
+
 def key_of_day(day: str, stop: Stop) -> str:
     """Name the daily message of a receiver: there is one for each day."""
     return f"digest:{day}:{_named(stop)}"

@@ -1,6 +1,7 @@
 """Receivers, rules, silences and ends change while alarms go on: who is concerned is told, once, and of what is so."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -97,6 +98,16 @@ def test_rules_that_tell_later_call_nothing_over(office: Office) -> None:
     assert office.receiver.told("keyturn.digest")[2:] == [("resolved", "prod")]
 
 
+def test_what_ended_while_nobody_looked_after_it_had_been_replaced_is_told(office: Office) -> None:
+    office.webhook()
+    office.ends("prod", START + 2 * HOUR)
+    office.passes(3 * HOUR, HOUR)
+    office.ends("prod", START + 5 * HOUR)
+    office.clock.advance((4 * HOUR).total_seconds())
+    office.passes(2 * HOUR, HOUR)
+    assert office.receiver.told() == [("opened", "prod"), ("ended", "prod"), ("ended", "prod")]
+
+
 # --- receivers --------------------------------------------------------------------------------------------------------
 
 
@@ -153,6 +164,25 @@ def test_what_waits_is_sent_once_a_test_shows_that_the_channel_was_repaired(offi
     assert office.receiver.told() == []
     assert office.channels.test(office.boss, channel)[0].ok
     office.passes(2 * MINUTE)
+    assert office.receiver.told() == [("opened", "prod")]
+
+
+@pytest.mark.parametrize("how", ["away", "switched off"])
+def test_what_goes_on_is_told_to_a_receiver_that_was_away_for_longer_than_a_message_waits(
+    office: Office, how: str
+) -> None:
+    channel = office.webhook()
+    office.receiver.down = True
+    office.happens("prod")
+    office.alarms.change_rules(office.boss, Rules(reminder_days=90))
+    office.passes(5 * MINUTE)
+    if how == "switched off":
+        office.channels.update(office.boss, channel, replace(HOOK, enabled=False))
+    office.passes(9 * DAY, 3 * HOUR)
+    assert {each.message.state for each in office.channels.messages(office.boss, channel)} >= {"given-up"}
+    office.receiver.down = False
+    office.channels.update(office.boss, channel, HOOK)
+    office.passes(8 * HOUR, HOUR)
     assert office.receiver.told() == [("opened", "prod")]
 
 

@@ -96,6 +96,9 @@ def test_a_channel_and_an_alarm_by_forms(browser: Browser) -> None:
     assert "You see to it" in browser.post(f"/alarms/one/{alarm.id}/acknowledge", reason="Mine")
     assert "Acknowledged by boss@acme.test" in browser.get(f"/alarms/one/{alarm.id}")
     assert "It is open again." in browser.post(f"/alarms/one/{alarm.id}/reopen")
+    browser.post(f"/alarms/one/{alarm.id}/acknowledge", reason="Mine", days="3")
+    assert "(until" in browser.get(f"/alarms/one/{alarm.id}")
+    browser.post(f"/alarms/one/{alarm.id}/reopen")
     assert "Nothing is told of it until 2026-12-08" in browser.post(
         f"/alarms/one/{alarm.id}/snooze", days="7", reason="The team is away"
     )

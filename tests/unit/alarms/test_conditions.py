@@ -287,6 +287,7 @@ CASES = [
     Case(returned, K.CONVERSION_WITHDRAWN, W, "went back to its client secret. A policy forbids it.", SECRETLESS),
     Case(lambda: tenant(None), K.INVENTORY_STALE, W, "of tenant tenant-1 was never read to its end", TENANT),
     Case(lambda: tenant(ending=Ending(9, NOW + 3 * DAY)), K.TENANT_CREDENTIAL_ENDS, C, "9 credentials of tenant", ENDING),
+    Case(lambda: tenant(ending=Ending(2, NOW - HOUR)), K.TENANT_CREDENTIAL_ENDS, C, "ended or will end soon: the first", ENDING),
     Case(lambda: tenant(ending=Ending(1, NOW + 50 * DAY)), K.TENANT_CREDENTIAL_ENDS, N, "A credential of tenant", ENDING),
     Case(lambda: frozen(CURRENT), K.FREEZE_OVERRIDDEN, W, "on 2026-12-02 at 12:00 UTC, within the freeze Sale (1 Dec to 7 Dec)"),
     Case(lambda: [of_request(ASKED)], K.APPROVAL_WAITS, C, "another person than eve@contoso.test: It leaked.", "/approvals/q1"),

@@ -78,7 +78,8 @@ class ConditionFinder:
         """Yield the conditions of inventories: a statement, and one for each tenant of which somebody is to be warned."""
         for each, connection in inventories.read_through(tx, org_id):
             until = moved(now, timedelta(days=DAYS_BEFORE_END[0]))
-            ending = list_store.ending(tx, each, now, until) if each.warns else None
+            since = moved(now, -inventory_rules.ENDED_FOR)
+            ending = list_store.ending(tx, each, since, until) if each.warns else None
             state = inventory_rules.InventoryState(each, connection.name, connection.project_id, ending)
             yield from inventory_rules.of_inventory(state, now)
 

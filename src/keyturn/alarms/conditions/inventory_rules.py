@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from keyturn.alarms.conditions.domain import (
     Condition,
@@ -18,6 +18,10 @@ from keyturn.authz.permissions import Scope
 from keyturn.inventory.domain import Ending
 from keyturn.inventory.plan import STALE_AFTER, Inventory
 from keyturn.kit.counting import counted
+
+
+ENDED_FOR = timedelta(days=1)
+"""For so long after its end a credential counts as the first that ends: so that it has ended is told, and then the next one."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,12 @@ def of_inventory(state: InventoryState, now: datetime) -> Iterator[Condition]:
     if ending is not None and days_before_end(ending.first, now) is not None:
         is_one = ending.count == 1
         what = "A credential" if is_one else counted(ending.count, "credential")
+        when = "ended or will end soon" if ending.first <= now else "will end" if is_one else "will end soon"
         yield _condition(
             state,
             ConditionKind.TENANT_CREDENTIAL_ENDS,
             severity_of_end(ending.first, now),
-            f"{what} of tenant {inventory.tenant_id} that nobody rotates {'will end' if is_one else 'will end soon'}: "
+            f"{what} of tenant {inventory.tenant_id} that nobody rotates {when}: "
             f"the first of them {told_end(ending.first, now)}.",
             "See who owns it, and start rotating it here or replace it.",
             f"/inventory/{inventory.id}?within=60&rotated=no",

@@ -92,7 +92,10 @@ _PLAIN = ListQuery()
 
 
 class AcknowledgeForm(ApiModel, rename=None):
+    """``days``: how long somebody sees to it; absent, as long as the alarm lasts."""
+
     reason: Reason
+    days: Annotated[int, Meta(ge=1, le=90)] | None = None
 
 
 class SnoozeForm(ApiModel, rename=None):
@@ -120,6 +123,9 @@ class RulesForm(ApiModel, rename=None):
 def router(alarms: Alarms, clock: Clock) -> Pages:
     """Return the pages of alarms, and what can be done on them."""
 
+    def _in_days(days: int) -> datetime:
+        return clock.now().astimezone(UTC) + timedelta(days=days)
+
     @get(HERE)
     def show_alarms(actor: Actor, query: ListQuery) -> AlarmsPage:
         return _list(alarms, actor, query, HERE, resolved=False)
@@ -135,12 +141,12 @@ def router(alarms: Alarms, clock: Clock) -> Pages:
 
     @post(f"{HERE}/one/{{alarm_id}}/acknowledge", form_page=show_alarm)
     def acknowledge(actor: Actor, alarm_id: str, form: AcknowledgeForm) -> Redirect:
-        alarms.acknowledge(actor, alarm_id, form.reason)
+        alarms.acknowledge(actor, alarm_id, form.reason, _in_days(form.days) if form.days else None)
         return Redirect(f"{HERE}/one/{alarm_id}", toast="You see to it: nobody is reminded.")
 
     @post(f"{HERE}/one/{{alarm_id}}/snooze", form_page=show_alarm)
     def snooze(actor: Actor, alarm_id: str, form: SnoozeForm) -> Redirect:
-        until = clock.now().astimezone(UTC) + timedelta(days=form.days)
+        until = _in_days(form.days)
         alarms.snooze(actor, alarm_id, form.reason, until)
         return Redirect(f"{HERE}/one/{alarm_id}", toast=f"Nothing is told of it until {iso(until)[:10]}.")
 
