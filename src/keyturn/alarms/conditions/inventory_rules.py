@@ -19,7 +19,6 @@ from keyturn.inventory.domain import Ending
 from keyturn.inventory.plan import STALE_AFTER, Inventory
 from keyturn.kit.counting import counted
 
-
 ENDED_FOR = timedelta(days=1)
 """For so long after its end a credential counts as the first that ends: so that it has ended is told, and then the next one."""
 
