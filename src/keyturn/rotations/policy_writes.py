@@ -5,6 +5,7 @@ Nothing here asks the provider: whatever must be checked there was checked befor
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from keyturn.audit import events
 from keyturn.authz import authorize
@@ -17,6 +18,7 @@ from keyturn.db.unit import Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock, Ids
+from keyturn.ports.provider import RemoteApplication
 from keyturn.ports.sealing import Sealer
 from keyturn.providers.registry import Providers
 from keyturn.rotations import waits
@@ -60,36 +62,48 @@ class PolicyWriter:
         ``move_along`` says that this is wanted.
         """
         self.require_enrollable(tx, actor, connection, adoption, move_along=move_along)
-        now, application = self.clock.now(), adoption.application
+        rotation = self.insert(
+            tx,
+            connection,
+            adoption.application,
+            schedule,
+            kind=RotationKind.CONNECTION,
+            project_id=connection.project_id,
+            name=connection.name,
+            credential_kind=adoption.given.method,
+            enabled=enabled,
+        )
+        self.adopt(tx, rotation, adoption)
+        settings = schedule_facts(schedule)
+        facts = {"adoptedKeyId": adoption.key.key_id} | settings
+        record_rotation_event(tx, actor, events.ROTATION_ENABLED, rotation, self.clock.now(), **facts)
+        if enabled:
+            self.start(tx, actor, rotation, Reason.ENABLED)
+        return rotation
+
+    def insert(
+        self, tx: Tx, connection: Connection, application: RemoteApplication, schedule: Schedule, **fields: Any
+    ) -> Rotation:
+        """Write a rotation of the application, through the connection, which is looked at at once. ``fields`` are all others."""
+        now = self.clock.now()
         rotation = Rotation(
             id=self.ids.new(),
-            kind=RotationKind.CONNECTION,
             org_id=connection.org_id,
-            project_id=connection.project_id,
             connection_id=connection.id,
-            name=connection.name,
             tenant=connection.tenant,
             app_id=application.app_id,
             object_id=application.object_id,
             application_name=application.name,
             schedule=schedule,
-            credential_kind=adoption.given.method,
-            enabled=enabled,
             next_run_at=now,
             wake_at=now,
             wake_set_at=now,
             sweep_at=now + health.LOOK_EVERY,
             created_at=now,
             updated_at=now,
+            **fields,
         )
         policies.insert(tx, rotation)
-        self.adopt(tx, rotation, adoption)
-        settings = schedule_facts(schedule)
-        record_rotation_event(
-            tx, actor, events.ROTATION_ENABLED, rotation, now, adoptedKeyId=adoption.key.key_id, **settings
-        )
-        if enabled:
-            self.start(tx, actor, rotation, Reason.ENABLED)
         return rotation
 
     def require_enrollable(

@@ -24,7 +24,7 @@ from keyturn.rotations.conversion.due import DueConversions
 from keyturn.rotations.store import conversions as store
 from keyturn_simulation.crashes import Fuse, Killed, MortalDatabase, MortalTransport, Point, end_leases_of
 from keyturn_simulation.world import Server, World, make_world
-from tests.databases import sqlite_database
+from tests.databases import KINDS, database_of_kind
 from tests.features.accounts.people import person
 from tests.features.methods.certificates import pair, rsa_key
 
@@ -107,8 +107,10 @@ class ConversionScene:
 
 
 @contextmanager
-def scene_in(folder: Path, *, rotating: bool = True, certificate: bool = False) -> Iterator[ConversionScene]:
-    with sqlite_database(folder) as database:
+def scene_in(
+    folder: Path, *, rotating: bool = True, certificate: bool = False, kind: str = "sqlite"
+) -> Iterator[ConversionScene]:
+    with database_of_kind(kind, folder) as database:
         cluster = Cluster()
         world = make_world(database, sources=TokenSources({"aks": cluster}), secrets=0 if certificate else 1)
         cluster.world = world
@@ -126,11 +128,12 @@ def scene_in(folder: Path, *, rotating: bool = True, certificate: bool = False) 
         yield scene
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("rotating", "certificate"), [(True, False), (False, True)])
 def test_it_is_proven_switched_watched_and_then_the_secret_is_removed(
-    tmp_path: Path, rotating: bool, certificate: bool
+    tmp_path: Path, rotating: bool, certificate: bool, kind: str
 ) -> None:
-    with scene_in(tmp_path, rotating=rotating, certificate=certificate) as scene:
+    with scene_in(tmp_path, rotating=rotating, certificate=certificate, kind=kind) as scene:
         world, kept = scene.world, len(scene.world.keys())
         plan = world.services.conversions.plan(world.actor, scene.connection.id, "aks")
         assert (plan.trust.issuer, plan.trust.subject, plan.trusted, plan.trusts) == (ISSUER, SUBJECT, False, 0)

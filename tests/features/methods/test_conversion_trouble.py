@@ -14,6 +14,7 @@ from keyturn.kit.secret import Plaintext
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn.rotations.freezes.service import NewFreeze
 from keyturn.rotations.store import policies
+from tests.databases import KINDS
 from tests.features.methods.test_conversion import ISSUER, SUBJECT, ConversionScene, scene_in
 
 
@@ -176,9 +177,10 @@ def test_once_it_has_gone_back_its_rotation_is_changed_and_replaces_what_leaked(
         world.change(scene.connection, enabled=False)
 
 
-def test_what_is_entered_while_somebody_else_begins_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_entered_while_somebody_else_begins_is_refused(tmp_path: Path, kind: str) -> None:
     """The change was checked before; then the other one began; then it is written."""
-    with scene_in(tmp_path) as scene:
+    with scene_in(tmp_path, kind=kind) as scene:
         world, admin = scene.world, scene.world.emulator.admin
         made = admin.add_secret(world.application.object_id, "by hand")
         given = world.first_secret(secret=Plaintext(made.value), key_id=made.key_id)
@@ -271,8 +273,9 @@ def test_where_neither_way_signs_in_the_connection_is_refused_and_heals_when_one
         assert ConditionKind.CONNECTION_REFUSED not in [one.kind for one in conditions(scene)]
 
 
-def test_of_one_that_goes_back_by_itself_somebody_is_told_until_it_is_begun_again(tmp_path: Path) -> None:
-    with scene_in(tmp_path) as scene:
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_one_that_goes_back_by_itself_somebody_is_told_until_it_is_begun_again(tmp_path: Path, kind: str) -> None:
+    with scene_in(tmp_path, kind=kind) as scene:
         scene.begin()
         scene.work(timedelta(minutes=5))
         scene.back()

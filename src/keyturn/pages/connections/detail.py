@@ -126,7 +126,15 @@ def show(
     runs = said_once(
         [run_line(run, steps, provider.manifest.service, now) for run, steps in rotation_history.runs[:shown]], above
     )
-    marks = badges(connection, provider.manifest.service, rotation, rotation_history.active, ends_at, now)
+    rests = conversion is not None and conversion.rests
+    marks = badges(
+        connection,
+        provider.manifest.service,
+        None if rests else rotation,
+        rotation_history.active,
+        ends_at,
+        now,
+    )
     return ConnectionPage(
         place=scope,
         connection=connection,
@@ -157,7 +165,7 @@ def show(
         sharing=pages.overviews.sharing(actor, [connection]).get(connection.id),
         rotated=pages.overviews.rotated_through(actor, connection),
         conversion=conversion if conversion and conversion.under_way else None,
-        rests=conversion is not None and conversion.rests,
+        rests=rests,
         reads_tenant=pages.inventories.is_on(actor, connection_id),
     )
 

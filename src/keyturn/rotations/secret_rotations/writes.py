@@ -10,7 +10,7 @@ from keyturn.audit import secret_rotation_events as events
 from keyturn.authz import authorize
 from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action
-from keyturn.connections import allowed, claims, health
+from keyturn.connections import allowed, claims
 from keyturn.connections.access import connection_for
 from keyturn.connections.domain import Connection
 from keyturn.credentials import store as journal
@@ -27,7 +27,7 @@ from keyturn.ports.sealing import Sealer
 from keyturn.projects.store import lock_project
 from keyturn.rotations import overlap
 from keyturn.rotations.commands import NewSecretRotation, schedule_facts
-from keyturn.rotations.domain import CLIENT_SECRET, Reason, Rotation, RotationKind, Snapshot
+from keyturn.rotations.domain import Reason, Rotation, RotationKind, Snapshot
 from keyturn.rotations.policy_check import require_allowed
 from keyturn.rotations.policy_writes import PolicyWriter
 from keyturn.rotations.schedule import Schedule
@@ -131,31 +131,17 @@ class SecretRotationWriter:
     def _enroll(
         self, tx: Tx, new: NewSecretRotation, connection: Connection, application: RemoteApplication
     ) -> Rotation:
-        now = self.clock.now()
-        rotation = Rotation(
-            id=self.ids.new(),
+        return self.policies.insert(
+            tx,
+            connection,
+            application,
+            new.schedule,
             kind=RotationKind.APPLICATION,
-            org_id=connection.org_id,
             project_id=new.project_id,
-            connection_id=connection.id,
             name=new.name,
-            tenant=connection.tenant,
-            app_id=application.app_id,
-            object_id=application.object_id,
-            application_name=application.name,
-            schedule=new.schedule,
-            credential_kind=CLIENT_SECRET,
             enabled=new.enabled,
             overlap=new.overlap,
-            next_run_at=now,
-            wake_at=now,
-            wake_set_at=now,
-            sweep_at=now + health.LOOK_EVERY,
-            created_at=now,
-            updated_at=now,
         )
-        policies.insert(tx, rotation)
-        return rotation
 
     # --- changing -----------------------------------------------------------------------------------------------------
 
