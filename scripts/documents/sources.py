@@ -10,6 +10,7 @@ from pathlib import Path
 from keyturn import errors
 from keyturn.providers.azure.error_row import ErrorKind
 from keyturn.providers.azure.errors import TABLE
+from keyturn.providers.azure.federated_errors import IDENTITY_TABLE
 from keyturn.web.server import admission
 
 SOURCE = Path(errors.__file__).parent
@@ -123,7 +124,8 @@ class Code:
 def codes() -> list[Code]:
     """Return every stable code of the source with its kind, message and fix, as far as those are fixed. Sorted."""
     found = [one for module in modules() for one in (*_by_keyword(module), *_by_position(module))]
-    found += [Code(row.code, f"Upstream 400, {row.kind.value}", _named(row.cause), _named(row.fix)) for row in TABLE]
+    rows = (*TABLE, *IDENTITY_TABLE)
+    found += [Code(row.code, f"Upstream 400, {row.kind.value}", _named(row.cause), _named(row.fix)) for row in rows]
     best: dict[tuple[str, str], Code] = {}
     for one in sorted(found, key=lambda each: (each.code, not each.message, each.kind, each.message)):
         if one.message or not any(key[0] == one.code for key in best):

@@ -129,6 +129,10 @@ def test_a_refusal_says_what_was_presented_and_the_command_that_makes_it_match(f
     assert "'\"'\"'" in web.refused(federated.body(), 400)["message"], "the command is quoted for a shell"
     federated.renew(iss=f"https://login.microsoftonline.com/{federated.scene.world.tenant_id}/v2.0")
     assert web.refused(federated.body(), 400)["code"] == "azure.federation_no_match"
+    whole = federated.renew()
+    for cut in (whole[:-40], whole.replace(whole.split(".")[0], "AAAA")):
+        (federated.folder / "aks").write_text(cut)
+        assert web.refused(federated.body(), 400)["code"] == "azure.federation_signature"
     federated.renew()
     assert federated.create()["lastCheck"]["ok"]
 

@@ -73,7 +73,7 @@ def refusal(
 
     With ``writing`` every answer that does not rule out that the change was made becomes Unanswered.
     """
-    row = row_for(source, answer)
+    row = row_for(source, answer, by_identity=subject.told is not None)
     cause, fix = _texts(row, source, answer, subject, hide)
     # A proxy that filters answers puts its page in place of one, after the change was made.
     uncertain = answer.status < 400 or answer.status in {408, 409} or answer.status >= 500 or answer.is_web_page

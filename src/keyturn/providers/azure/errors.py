@@ -12,7 +12,7 @@ from keyturn.providers.azure import entra_codes
 from keyturn.providers.azure.certificate_errors import CERTIFICATE_TABLE
 from keyturn.providers.azure.disabled_words import ENABLE
 from keyturn.providers.azure.error_row import ErrorKind, ErrorRow, ErrorSource
-from keyturn.providers.azure.federated_errors import FEDERATED_TABLE
+from keyturn.providers.azure.federated_errors import FEDERATED_TABLE, IDENTITY_TABLE
 from keyturn.providers.azure.oauth_errors import OAUTH_TABLE
 from keyturn.providers.azure.people_errors import PEOPLE_TABLE
 from keyturn.providers.azure.policy_words import own_policy
@@ -364,15 +364,18 @@ _REQUEST_REFUSED = ErrorRow(
 )
 
 
-def row_for(source: ErrorSource, answer: Answer) -> ErrorRow:
+def row_for(source: ErrorSource, answer: Answer, *, by_identity: bool = False) -> ErrorRow:
     """Return the row of an answer: by the most specific code, then by status, then by the class of the status.
+
+    ``by_identity``: what was presented is a token of another issuer, for which some codes mean something else.
 
     What a web page of something between has for a status says nothing about permissions or what there is at Microsoft.
     """
     if answer.is_web_page and 400 <= answer.status < 500 and answer.status != 429:
         return _WEB_PAGE
+    rows = (*IDENTITY_TABLE, *TABLE) if by_identity else TABLE
     for code in (*answer.codes, None):
-        for row in TABLE:
+        for row in rows:
             if row.matches(source, code, answer):
                 return row
     if answer.status >= 500:

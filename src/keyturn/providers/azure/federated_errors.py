@@ -109,3 +109,15 @@ FEDERATED_TABLE: tuple[ErrorRow, ...] = (
         for code in ("Directory_ResourceSizeExceeded", "Directory_QuotaExceeded")
     ),
 )
+
+IDENTITY_TABLE: tuple[ErrorRow, ...] = tuple(
+    _row(
+        (700027, 50027, 50013),
+        ErrorKind.ACTION,
+        "azure.federation_signature",
+        "Entra ID cannot verify the token of this server's identity with the keys that '{issuer}' publishes.",
+        "Perhaps it was cut off where it was copied, or something else than the issuer made it. Have the platform put it where "
+        "the token source says, and compare its keys with those of {issuer}/.well-known/openid-configuration.",
+    )
+)
+"""Codes that say something else of assertions which an application signs with its certificate."""
