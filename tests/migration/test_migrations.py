@@ -211,6 +211,39 @@ def test_projects_of_before_know_who_made_them(empty: Database) -> None:
     assert [tuple(row) for row in rows] == [("p", "ann"), ("q", None)]
 
 
+def test_who_set_up_machine_identities_of_before_is_read_from_the_trail(empty: Database) -> None:
+    run_migrations_to(empty, "0043")
+    now = "'2026-01-01 00:00:00'"
+    with empty.engine.begin() as connection:
+        for statement in (
+            f"INSERT INTO organizations (id, name, slug, created_at, updated_at) VALUES ('o', 'o', 'o', {now}, {now})",
+            "INSERT INTO users (id, org_id, email, first_name, last_name, password_hash, role, created_at, updated_at) VALUES "
+            + ", ".join(
+                f"('{each}', 'o', '{each}', '', '', '', 'admin', {now}, {now})" for each in ("ann", "bob", "eve")
+            ),
+            "INSERT INTO identities (id, org_id, name, role, metadata, created_at, updated_at) VALUES "
+            + ", ".join(f"('{each}', 'o', '{each}', 'admin', '[]', {now}, {now})" for each in ("first", "robot")),
+            "INSERT INTO audit_events (at, org_id, actor_kind, actor_id, event, subject_kind, subject_id, data) VALUES "
+            f"({now}, 'o', 'platform', NULL, 'bootstrap', 'organization', 'o', '{{"
+            '"userId": "ann", "identityId": "first"}\'), '
+            + ", ".join(
+                f"({now}, 'o', '{kind}', '{who}', '{event}', 'identity', '{what}', '{{}}')"
+                for kind, who, event, what in (
+                    ("user", "bob", "create-identity", "robot"),
+                    ("user", "bob", "create-identity-universal-auth-client-secret", "robot"),
+                    ("user", "gone", "create-identity-universal-auth-client-secret", "robot"),
+                    ("user", "eve", "update-identity", "robot"),
+                    ("identity", "first", "login-identity-universal-auth", "first"),
+                )
+            ),
+        ):
+            connection.exec_driver_sql(statement)
+    migrate.upgrade(empty)
+    with empty.engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT identity_id, user_id FROM identity_makers ORDER BY 1, 2").all()
+    assert [tuple(row) for row in rows] == [("first", "ann"), ("robot", "bob")]
+
+
 def test_versions_of_before_know_when_they_became_current(empty: Database) -> None:
     run_migrations_to(empty, "0013")
     moment = "'2026-01-01 00:00:00'"

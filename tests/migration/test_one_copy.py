@@ -41,7 +41,7 @@ LATER_TABLES = (
     "backup_folders",
     *("audit_chains", "audit_links", "audit_keys", "audit_streams", "audit_stream_positions"),
     "conversions",
-    "password_links",
+    *("identity_makers", "password_links"),
     *("scim_group_members", "scim_groups", "scim_tokens"),
     *("inventory_uses", "inventory_entries", "inventory_objects", "inventories", "inventory_connections"),
     *("webhook_attempts", "webhook_deliveries", "webhooks"),

@@ -28,7 +28,7 @@ from keyturn.organizations import store as organization_store
 from keyturn.organizations.domain import Organization
 from keyturn.people import store as people_store
 from keyturn.people.administration import Administration
-from keyturn.people.domain import User
+from keyturn.people.domain import User, person_actor
 from keyturn.people.links import PasswordLinks
 from keyturn.people.password_policy import PasswordPolicy
 from keyturn.people.second_factor import SecondFactors
@@ -152,6 +152,7 @@ class Access:
             organization_store.add_organization(tx, org, now)
             people_store.add_user(tx, user)
             identity_store.add_identity(tx, identity)
+            identity_store.note_maker(tx, identity.id, person_actor(user))
             token = self.tokens.issue(tx, machine_actor(identity), TokenRules(0, 0), now).token
             facts = {"userId": user.id, "email": user.email, "identityId": identity.id}
             subject = Subject(SubjectKind.ORGANIZATION, org.id)

@@ -17,12 +17,12 @@ from keyturn.approvals.domain import (
     told,
 )
 from keyturn.audit import approval_events as events
-from keyturn.audit.domain import AuditEvent, Filter, Subject, SubjectKind
+from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
 from keyturn.audit.record import record
-from keyturn.audit.service import newest
 from keyturn.authz import authorize
 from keyturn.db.unit import Tx
 from keyturn.errors import Forbidden, NotFound, Refused
+from keyturn.identities.store import makers_of
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.ports.clock import Ids
 
@@ -101,7 +101,7 @@ def _settle(tx: Tx, actor: Actor, change: ProposedChange, request_id: str, now: 
             code="approvals.changed_meanwhile",
             fix="Look at it as it is now, reject this request, and ask anew if it is still wanted.",
         )
-    asker = store.who(tx, request.asked_by_kind, request.asked_by_id, now)
+    asker = authorize.actor_now(tx, request.asked_by_kind, request.asked_by_id, now)
     if asker is None or not authorize.allowed(tx, asker, request.action, request.scope):
         raise Refused(
             f"{request.asked_by_name}, who asked for it, may not do it any more.",
@@ -143,18 +143,13 @@ def require_decider(tx: Tx, actor: Actor, request: ApprovalRequest) -> None:
         )
     authorize.require(tx, actor, request.action, request.scope)
     if request.asked_by(actor) or (
-        request.asked_by_kind is ActorKind.IDENTITY and _set_up(tx, actor, request.asked_by_id)
+        request.asked_by_kind is ActorKind.IDENTITY and actor.id in makers_of(tx, request.asked_by_id)
     ):
         raise Forbidden(
             "Another person has to decide it: you asked for it yourself, or set up the machine identity that did.",
             code="approvals.same_person",
             fix="Ask a colleague who has the same permission.",
         )
-
-
-def _set_up(tx: Tx, actor: Actor, identity_id: str) -> bool:
-    """Say whether the actor made the machine identity or a way for it to sign in, as the audit log tells."""
-    return bool(newest(tx, Filter(actor.org_id, subject_id=identity_id, actor_id=actor.id), 1))
 
 
 def tell(tx: Tx, actor: Actor, event: AuditEvent, request: ApprovalRequest, now: datetime, **facts: str) -> None:

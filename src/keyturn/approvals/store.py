@@ -11,7 +11,7 @@ from keyturn.approvals.domain import ApprovalRequest, ApprovalSettings, ChangeKi
 from keyturn.authz.domain import Action
 from keyturn.authz.permissions import Scope
 from keyturn.db.tables import approval_requests, approval_settings
-from keyturn.db.tables.views import identities, users
+from keyturn.db.tables.views import users
 from keyturn.db.unit import Tx
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.secret import SealContext
@@ -125,17 +125,6 @@ def _request(row: Mapping[str, Any]) -> ApprovalRequest:
 
 
 # --- people -----------------------------------------------------------------------------------------------------------
-
-
-def who(tx: Tx, kind: ActorKind, actor_id: str, now: datetime) -> Actor | None:
-    """Return a person or a machine identity as they are now; None when they are gone or disabled."""
-    if kind is ActorKind.USER:
-        person = sa.select(users.c.email.label("name"), users.c.org_id, users.c.role)
-        row = tx.one(person.where(users.c.id == actor_id, users.c.disabled_at.is_(None)))
-    else:
-        machine = sa.select(identities.c.name, identities.c.org_id, identities.c.role)
-        row = tx.one(machine.where(identities.c.id == actor_id))
-    return Actor(kind, actor_id, row["name"], row["org_id"], Role(row["role"]), at=now) if row else None
 
 
 def administrators(tx: Tx, org_id: str) -> int:

@@ -14,7 +14,15 @@ import sqlalchemy as sa
 from keyturn.authz.compiled_roles import CompiledRoles
 from keyturn.authz.domain import ORGANIZATION_ROLES, PROJECT_ACTIONS, PROJECT_ROLES, Action, least_role
 from keyturn.authz.permissions import Grants, Rules, Scope, of_role
-from keyturn.db.tables.views import app_connections, project_member_roles, project_members, project_roles, projects
+from keyturn.db.tables.views import (
+    app_connections,
+    identities,
+    project_member_roles,
+    project_members,
+    project_roles,
+    projects,
+    users,
+)
 from keyturn.db.unit import Tx
 from keyturn.errors import Forbidden, NotFound
 from keyturn.kit.actor import Actor, ActorKind, Role
@@ -24,6 +32,7 @@ __all__ = [
     "Grants",
     "Scope",
     "Visibility",
+    "actor_now",
     "allowed",
     "grantable",
     "granted",
@@ -60,6 +69,17 @@ class Visibility:
         if scope.project_id is None:
             return self.organization
         return self.projects is None or scope.project_id in self.projects or scope.connection_id in self.connections
+
+
+def actor_now(tx: Tx, kind: ActorKind, actor_id: str, now: datetime) -> Actor | None:
+    """Return a person or a machine identity as they are now; None when they are gone or disabled."""
+    if kind is ActorKind.USER:
+        person = sa.select(users.c.email.label("name"), users.c.org_id, users.c.role)
+        row = tx.one(person.where(users.c.id == actor_id, users.c.disabled_at.is_(None)))
+    else:
+        machine = sa.select(identities.c.name, identities.c.org_id, identities.c.role)
+        row = tx.one(machine.where(identities.c.id == actor_id))
+    return Actor(kind, actor_id, row["name"], row["org_id"], Role(row["role"]), at=now) if row else None
 
 
 def granted(tx: Tx, actor: Actor, scope: Scope) -> Grants:

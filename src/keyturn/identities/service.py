@@ -49,6 +49,7 @@ class Identities:
                 updated_at=now,
             )
             store.add_identity(tx, identity)
+            store.note_maker(tx, identity.id, actor)
             record(tx, actor, events.IDENTITY_CREATED, _subject(identity), now, name=new.name, role=new.role.value)
         return identity
 

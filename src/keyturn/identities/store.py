@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from keyturn.db import unread
-from keyturn.db.tables import client_secrets, identities, token_auths, universal_auths
+from keyturn.db.tables import client_secrets, identities, identity_makers, token_auths, universal_auths
 from keyturn.db.unit import Tx
 from keyturn.identities.bindings import METHODS
 from keyturn.identities.domain import Identity, IdentityClientSecret, Label, UniversalAuth, UniversalAuthSettings
@@ -51,6 +51,20 @@ def add_identity(tx: Tx, identity: Identity) -> None:
             updated_at=identity.updated_at,
         )
     )
+
+
+def note_maker(tx: Tx, identity_id: str, actor: Actor) -> None:
+    """Note who knows how the identity signs in: a person, or whoever set up the machine identity that acts. Repeatable."""
+    is_machine = actor.kind is ActorKind.IDENTITY and actor.id is not None
+    makers = makers_of(tx, str(actor.id)) if is_machine else {actor.id} if actor.kind is ActorKind.USER else ()
+    for user_id in makers:
+        tx.add_new(identity_makers, identity_id=identity_id, user_id=user_id)
+
+
+def makers_of(tx: Tx, identity_id: str) -> frozenset[str]:
+    """Return the ids of the people who made the identity or a way for it to sign in."""
+    query = sa.select(identity_makers.c.user_id).where(identity_makers.c.identity_id == identity_id)
+    return frozenset(row["user_id"] for row in tx.rows(query))
 
 
 def identity(tx: Tx, org_id: str, identity_id: str) -> Identity | None:

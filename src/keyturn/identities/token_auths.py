@@ -8,7 +8,7 @@ from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.audit.record import record
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Misconfigured, NotFound, Refused
-from keyturn.identities import token_store
+from keyturn.identities import store, token_store
 from keyturn.identities.bindings import METHODS
 from keyturn.identities.service import Identities
 from keyturn.identities.token_auth import TokenAuth, TokenAuthChanges
@@ -49,6 +49,7 @@ class TokenAuths:
                 )
             auth = self._changed(TokenAuth(self._ids.new(), identity.id, METHODS[method](), now, now), changes)
             token_store.add_token_auth(tx, auth)
+            store.note_maker(tx, identity_id, actor)
             record(tx, actor, events.TOKEN_AUTH_ADDED, _subject(identity_id), now, **_facts(method, changes))
         return auth
 
@@ -67,6 +68,7 @@ class TokenAuths:
             before = _found(tx, self._identities.managed(tx, actor, identity_id).id, method)
             after = self._changed(before, changes)
             token_store.save_token_auth(tx, after)
+            store.note_maker(tx, identity_id, actor)
             subject = _subject(identity_id)
             record(tx, actor, events.TOKEN_AUTH_UPDATED, subject, after.updated_at, **_facts(method, changes))
         return after

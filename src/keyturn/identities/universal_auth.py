@@ -60,6 +60,7 @@ class UniversalAuths:
             settings = changes.applied_to(UniversalAuthSettings())
             auth = UniversalAuth(self._ids.new(), identity.id, self._ids.new(), settings, Attempts(), now, now)
             store.add_universal_auth(tx, auth)
+            store.note_maker(tx, identity_id, actor)
             record(tx, actor, events.UNIVERSAL_AUTH_ADDED, _subject(identity_id), now, **_given(changes))
         return auth
 
@@ -75,6 +76,7 @@ class UniversalAuths:
             now = self._clock.now()
             after = replace(before, settings=changes.applied_to(before.settings), updated_at=now)
             store.save_universal_auth(tx, after)
+            store.note_maker(tx, identity_id, actor)
             record(tx, actor, events.UNIVERSAL_AUTH_UPDATED, _subject(identity_id), now, **_given(changes))
         return after
 
@@ -122,6 +124,7 @@ class UniversalAuths:
                 updated_at=now,
             )
             store.add_client_secret(tx, client_secret)
+            store.note_maker(tx, identity_id, actor)
             record(tx, actor, events.CLIENT_SECRET_CREATED, _subject(identity_id), now, clientSecretId=client_secret.id)
         return secret, client_secret
 

@@ -130,7 +130,7 @@ class Administration:
                     code="access.invitation_waits",
                     fix="Make a new link for the invitation instead.",
                 )
-            issued = self.links.issue(tx, user, Purpose.RESET)
+            issued = self.links.issue(tx, actor, user, Purpose.RESET)
             facts = {"email": user.email, "expiresAt": issued.expires_at.isoformat()}
             record(tx, actor, people_events.PASSWORD_LINK_MADE, leaving.subject(user), self.clock.now(), **facts)
         return user, issued

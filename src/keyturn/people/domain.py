@@ -112,6 +112,8 @@ class PasswordLink:
     expires_at: datetime
     used_at: datetime | None = None
     revoked_at: datetime | None = None
+    made_by: tuple[ActorKind, str | None] | None = None
+    """None: a version made it that did not write down for whom."""
 
 
 def person_actor(user: User) -> Actor:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from keyturn.db.tables import password_links as links
 from keyturn.db.tables import users
 from keyturn.db.unit import Tx
+from keyturn.kit.actor import ActorKind
 from keyturn.people.domain import PasswordLink, Purpose
 
 _OPEN = (links.c.used_at.is_(None), links.c.revoked_at.is_(None))
@@ -22,6 +23,8 @@ def add(tx: Tx, link: PasswordLink, digest: str) -> None:
         "purpose": link.purpose.value,
         "created_at": link.created_at,
         "expires_at": link.expires_at,
+        "made_by_kind": link.made_by[0].value if link.made_by else None,
+        "made_by_id": link.made_by[1] if link.made_by else None,
     }
     tx.run(sa.insert(links).values(values))
 
@@ -79,4 +82,5 @@ def _link(row: Mapping[str, Any]) -> PasswordLink:
         row["expires_at"],
         row["used_at"],
         row["revoked_at"],
+        (ActorKind(row["made_by_kind"]), row["made_by_id"]) if row["made_by_kind"] else None,
     )

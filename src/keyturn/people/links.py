@@ -1,7 +1,8 @@
 """One-time links with which people set a password: of those who are invited, and of those whom an admin helps.
 
-A link is a random token of which only a digest is kept. It works once, until its end, and until another one of the same user
-is made; looking at it does not use it up, as mail systems look at links before people do.
+A link is a random token of which only a digest is kept. It works once, until its end, until another one of the same user is
+made, and as long as whoever made it may make one for that user; looking at it does not use it up, as mail systems look at links
+before people do.
 """
 
 from dataclasses import dataclass
@@ -9,9 +10,12 @@ from datetime import datetime, timedelta
 
 from keyturn.audit import people_events as events
 from keyturn.audit.record import record
+from keyturn.authz.authorize import Scope, actor_now, allowed
+from keyturn.authz.domain import Action, at_most
 from keyturn.crypto.hashing import Hasher
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, NotFound, Refused
+from keyturn.kit.actor import Actor, ActorKind
 from keyturn.kit.secret import Plaintext
 from keyturn.lockout.domain import Attempts
 from keyturn.people import leaving, link_store, store
@@ -57,20 +61,22 @@ class PasswordLinks:
         self._hasher = hasher
         self._random = random
 
-    def issue(self, tx: Tx, user: User, purpose: Purpose, lives: timedelta | None = None) -> IssuedLink:
-        """Make a link, in the caller's transaction. The ones before of this user end."""
+    def issue(self, tx: Tx, actor: Actor, user: User, purpose: Purpose, lives: timedelta | None = None) -> IssuedLink:
+        """Make a link for the actor, in the caller's transaction. The ones before of this user end."""
         now = self._clock.now()
         ends = now + min(lives or LIVES[purpose], LONGEST)
         token = opaque.new_token(self._random)
         link_store.clear(tx, now - _KEPT)
         link_store.revoke_of_user(tx, user.id, now)
-        link_store.add(tx, PasswordLink(self._ids.new(), user.id, purpose, now, ends), opaque.digest(token.reveal()))
+        link = PasswordLink(self._ids.new(), user.id, purpose, now, ends, made_by=(actor.kind, actor.id))
+        link_store.add(tx, link, opaque.digest(token.reveal()))
         return IssuedLink(Plaintext(PATH.format(token=token.reveal())), ends)
 
     def look(self, token: Plaintext) -> OpenLink:
         """Return whose link it is, without using it up.
 
-        Raises NotFound for one that is unknown, Refused with the reason for one that was used, was revoked, or has ended.
+        Raises NotFound for one that is unknown, Refused with the reason for one that was used, was revoked, has ended, or was
+        made by somebody who may not do that any more.
         """
         with self._database.read() as tx:
             _, link, user = self._working(tx, token, lock=False)
@@ -109,7 +115,22 @@ class PasswordLinks:
             raise _revoked()
         if disabled := leaving.refusal(user):
             raise disabled
+        if not _maker_may(tx, link, user, now):
+            raise _disowned()
         return now, link, user
+
+
+def _maker_may(tx: Tx, link: PasswordLink, user: User, now: datetime) -> bool:
+    """Say whether who made the link may do so still: they have seen it, and could use it themselves."""
+    kind, maker_id = link.made_by or (ActorKind.PLATFORM, None)
+    if kind is ActorKind.PLATFORM or maker_id is None:
+        return True
+    maker = actor_now(tx, kind, maker_id, now)
+    return (
+        maker is not None
+        and at_most(maker.role, user.role)
+        and allowed(tx, maker, Action.MANAGE_USERS, Scope(user.org_id))
+    )
 
 
 def _refusal(link: PasswordLink, now: datetime) -> KeyturnError | None:
@@ -131,6 +152,14 @@ def _revoked() -> Refused:
         "This link was revoked, or a newer one took its place.",
         code="access.link_revoked",
         fix="Use the newest one that you got, or ask an admin for another.",
+    )
+
+
+def _disowned() -> Refused:
+    return Refused(
+        "Whoever made this link has left, or may not do so any more.",
+        code="access.link_disowned",
+        fix="Ask an admin for a new one.",
     )
 
 

@@ -81,7 +81,7 @@ class Invitations:
             )
             for project_id, roles in new.projects:
                 self._members.join(tx, actor, project_id, user.id, roles)
-            link = self._links.issue(tx, user, Purpose.INVITATION, new.lives)
+            link = self._links.issue(tx, actor, user, Purpose.INVITATION, new.lives)
             facts = {"email": user.email, "role": user.role.value, "projects": [each for each, _ in new.projects]}
             now, expires = self._clock.now(), link.expires_at.isoformat()
             record(tx, actor, events.USER_INVITED, leaving.subject(user), now, **facts, expiresAt=expires)
@@ -91,7 +91,7 @@ class Invitations:
         """Make another link for somebody who has not accepted yet; the one before ends. Raises Refused when nothing waits."""
         with self._database.write() as tx:
             user = self._invited(tx, actor, user_id)
-            link = self._links.issue(tx, user, Purpose.INVITATION)
+            link = self._links.issue(tx, actor, user, Purpose.INVITATION)
             facts = {"email": user.email, "expiresAt": link.expires_at.isoformat()}
             record(tx, actor, events.INVITATION_RENEWED, leaving.subject(user), self._clock.now(), **facts)
         return self._sent(user, link, "You are invited to Keyturn", _INVITED.format(by=actor.name))

@@ -257,15 +257,13 @@ def syslog(text: str) -> tuple[str, str, int]:
 
 def https_address(text: str) -> str:
     """An https address with a path, without a user name."""
-    parts, _ = _split(text)
+    parts, port = _split(text)
     if parts.scheme != "https" or not parts.hostname:
         raise ValueError("does not begin with https:// and a host name")
     if "@" in parts.netloc or parts.fragment:
         raise ValueError("holds a user name or a fragment")
     host = _host_of(parts)
-    return (
-        text if parts.netloc.isascii() else parts._replace(netloc=host + parts.netloc[len(parts.hostname) :]).geturl()
-    )
+    return text if parts.netloc.isascii() else parts._replace(netloc=f"{host}:{port or 443}").geturl()
 
 
 def webhook_secret(text: str) -> Plaintext:

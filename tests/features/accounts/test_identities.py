@@ -9,9 +9,10 @@ from keyturn.alarms.leavers import Leavers
 from keyturn.audit.service import AuditTrail
 from keyturn.errors import Forbidden, KeyturnError, NotFound, Refused, Unauthenticated
 from keyturn.identities.domain import IdentityChange, NewClientSecret, NewIdentity, UniversalAuthChanges
+from keyturn.identities.store import makers_of
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.secret import Plaintext
-from keyturn.people.domain import NewUser
+from keyturn.people.domain import NewUser, person_actor
 from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, AccessFixture
 from tests.features.accounts.people import machine, organization
 
@@ -35,6 +36,28 @@ def test_an_identity_is_made_changed_and_deleted(house: AccessFixture) -> None:
     identities.delete(house.admin, identity.id)
     with pytest.raises(NotFound):
         identities.get(house.admin, identity.id)
+
+
+def test_who_knows_how_an_identity_signs_in_is_known_for_good(house: AccessFixture) -> None:
+    """Also after the audit events are removed: it decides who may approve what the identity asks for."""
+    access, ann = house.access, person_actor(house.first.user)
+    bob = person_actor(access.users.create(ann, NewUser("bob@acme.test", Plaintext(GOOD_PASSWORD), Role.ADMIN)))
+
+    def makers(identity_id: str | None) -> set[str]:
+        with house.database.read() as tx:
+            return set(makers_of(tx, identity_id or ""))
+
+    assert makers(house.admin.id) == {ann.id}, "the first start gave them its token"
+    robot = access.identities.create(bob, NewIdentity(name="robot", role=Role.ADMIN))
+    access.identities.update(ann, robot.id, IdentityChange(name="android"))
+    assert makers(robot.id) == {bob.id}, "who gives another name learns nothing"
+    access.universal.attach(bob, robot.id, NO_CHANGES)
+    access.universal.create_secret(ann, robot.id, NewClientSecret())
+    assert makers(robot.id) == {ann.id, bob.id}
+    tool = access.identities.create(house.admin, NewIdentity(name="tool", role=Role.MEMBER))
+    assert makers(tool.id) == {ann.id}, "made by a machine identity whose token Ann has"
+    access.universal.attach(bob, tool.id, NO_CHANGES)
+    assert makers(tool.id) == {ann.id, bob.id}
 
 
 def test_settings_of_universal_auth_that_contradict_each_other_are_refused(house: AccessFixture) -> None:

@@ -133,6 +133,40 @@ def test_links_that_work_no_more_say_why(served: SiteFixture, clock: MovableCloc
     served.ask("POST", INVITATIONS, {"email": BOB})  # the address is free again
 
 
+@pytest.mark.parametrize("end", ["disable", "delete", "demote"])
+def test_a_link_works_as_long_as_who_made_it_may_make_one(served: SiteFixture, house: AccessFixture, end: str) -> None:
+    """Whoever makes a link has seen it: an admin who leaves must not keep a way in that way."""
+
+    def refused(token: str) -> str:
+        return str(served.ask("POST", REDEEM, {"token": token, "password": OWN}, expect=400)["code"])
+
+    made = served.ask("POST", "/api/v1/users", {"email": "eve@acme.test", "password": GOOD_PASSWORD, "role": "admin"})
+    eve, body = made["user"]["id"], {"email": "eve@acme.test", "password": GOOD_PASSWORD, "newPassword": OTHER}
+    session = served.ask("POST", LOGIN, body)["accessToken"]
+    invited = token_of(served.ask("POST", INVITATIONS, {"email": BOB, "role": "member"}, token=session))
+    reset = token_of(served.ask("POST", f"/api/v1/users/{house.first.user.id}/password-link", token=session))
+    match end:
+        case "disable":
+            served.ask("POST", f"/api/v1/users/{eve}/disable", {})
+        case "delete":
+            served.ask("DELETE", f"/api/v1/users/{eve}")
+        case _:
+            served.ask("PATCH", f"/api/v1/users/{eve}", {"role": "member"})
+    assert [refused(invited), refused(reset)] == ["access.link_disowned"] * 2
+    if end == "demote":
+        served.ask("PATCH", f"/api/v1/users/{eve}", {"role": "admin"})
+        served.ask("POST", REDEEM, {"token": invited, "password": OWN})
+
+
+def test_a_link_of_a_version_that_did_not_write_down_whose_it_is_works(
+    served: SiteFixture, house: AccessFixture
+) -> None:
+    token = token_of(served.ask("POST", INVITATIONS, {"email": BOB}))
+    with house.database.write() as tx:
+        tx.run(sa.text("UPDATE password_links SET made_by_kind = NULL, made_by_id = NULL"))
+    served.ask("POST", REDEEM, {"token": token, "password": OWN})
+
+
 def test_nothing_is_half_done_when_an_invitation_is_refused(
     served: SiteFixture, house: AccessFixture, post: Post
 ) -> None:

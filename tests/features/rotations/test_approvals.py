@@ -15,10 +15,8 @@ from typing import Any
 import pytest
 
 from keyturn.approvals import store
-from keyturn.audit.domain import subject_of
-from keyturn.audit.identity_events import IDENTITY_CREATED
-from keyturn.audit.record import record
 from keyturn.db.unit import Database
+from keyturn.identities.store import note_maker
 from keyturn.kit.actor import ActorKind, Role
 from keyturn.projects import member_store
 from tests.features.accounts.people import person
@@ -111,7 +109,7 @@ def test_a_request_holds_for_what_was_seen_for_its_time_and_for_who_may_still_do
 
     robot = ask_for_leak(web, rotation, who="robot")
     with web.world.database.write() as tx:
-        record(tx, web.actors["admin"], IDENTITY_CREATED, subject_of(web.actors["robot"]), web.world.clock.now())
+        note_maker(tx, web.actors["robot"].id or "", web.actors["admin"])
     assert decide(web, robot, "approve", "admin", 403)["code"] == "approvals.same_person", "who set the machine up"
     with web.world.database.write() as tx:
         member = member_store.member(tx, web.project, ActorKind.IDENTITY, web.actors["robot"].id or "")

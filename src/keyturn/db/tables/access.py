@@ -60,6 +60,8 @@ password_links = sa.Table(
     at_or_first("expires_at", null=False, index=True),
     at_or_first("used_at"),
     at_or_first("revoked_at"),  # or another one took its place
+    text("made_by_kind", null=True),  # none: by a version that did not write it down
+    sa.Column("made_by_id", sa.String(36)),
 )
 
 identities = sa.Table(
@@ -73,6 +75,14 @@ identities = sa.Table(
     sa.Column("metadata", sa.JSON, nullable=False, default=list),
     at_or_first("created_at", null=False),
     at_or_first("updated_at", null=False),
+)
+
+# The people who made a machine identity or a way for it to sign in: they approve nothing that it asks for.
+identity_makers = sa.Table(
+    "identity_makers",
+    metadata,
+    sa.Column("identity_id", sa.String(36), sa.ForeignKey("identities.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("user_id", sa.String(36), sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True),
 )
 
 universal_auths = sa.Table(
