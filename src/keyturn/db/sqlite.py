@@ -1,14 +1,19 @@
 """What is particular to SQLite: the least version, connections, and functions that old versions lack."""
 
+import shutil
 import sqlite3
 import time
+from pathlib import Path
 from typing import Any
 
+from keyturn.db.trouble import DiskFull
 from keyturn.errors import Misconfigured
 
 LEAST_VERSION = (3, 35)
 """The first that gives back the rows that a statement wrote."""
 BUSY_SECONDS = 10
+LEAST_FREE = 4 * 1024 * 1024
+"""Bytes: by so many the write-ahead log grows before it is written back. Less writes still go into its old pages."""
 _FRACTIONS = (3, 42)
 """The first whose ``unixepoch`` knows fractions of a second: before, it answers NULL."""
 
@@ -23,6 +28,12 @@ def require_version(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> N
             fix="Run Keyturn with a Python that has a newer SQLite, e.g. one of a newer system, or use PostgreSQL:"
             " set DB_CONNECTION_URI.",
         )
+
+
+def require_room(path: str | None) -> None:
+    """Raise DiskFull when the disk of the database file has no room for a larger write."""
+    if path and path != ":memory:" and shutil.disk_usage(Path(path).absolute().parent).free < LEAST_FREE:
+        raise DiskFull
 
 
 def add_functions(connection: Any) -> None:

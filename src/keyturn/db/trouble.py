@@ -45,6 +45,10 @@ class WritersQueue(Exception):
     """This process's own writers were at work for so long that this one gave up. Nothing was done."""
 
 
+class DiskFull(Exception):
+    """There is no room for what a write may need. It was not tried."""
+
+
 @dataclass(frozen=True)
 class Trouble:
     """A cause. ``code`` is stable; ``message`` is a sentence; ``fix`` is what to do."""
@@ -181,6 +185,8 @@ def trouble_of(error: BaseException) -> Trouble | None:
     """Say what is wrong with the database; None when the error is none of it, or a mistake of this code."""
     if isinstance(error, WritersQueue | sa.exc.TimeoutError):
         return _BUSY
+    if isinstance(error, DiskFull):
+        return _FULL
     if isinstance(error, UnicodeDecodeError) and _from_database(error):
         return _DAMAGED  # the words of a message that SQLite read out of the damaged part
     cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error

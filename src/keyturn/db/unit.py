@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from keyturn.db import access_triggers
 from keyturn.db.engine import for_writing
-from keyturn.db.sqlite import BUSY_SECONDS
+from keyturn.db.sqlite import BUSY_SECONDS, require_room
 from keyturn.db.tables import data_keys
-from keyturn.db.trouble import COMMITTING, WritersQueue
+from keyturn.db.trouble import COMMITTING, WritersQueue, trouble_of
 
 PATIENCE = float(BUSY_SECONDS)
 """Seconds that a write waits for its turn."""
@@ -187,25 +187,30 @@ class Database:
 
     @contextmanager
     def _write(self, patience: float) -> Iterator[Tx]:
-        with self._alone(), self._in_turn(patience) as remaining, self.engine.connect() as connection:
-            with self._waiting(connection, remaining):
-                transaction = for_writing(connection).begin()
-            tx, at_commit = Tx(connection, writing=True), False
-            try:
-                with transaction:
-                    try:
-                        yield tx
-                    finally:
-                        tx.end_streams()
-                    if tx.events:
-                        self.link(tx)
-                    at_commit = True
-            except Exception as error:
-                if at_commit:
-                    error.add_note(COMMITTING)
-                raise
-            if tx.changed:
-                self._wrote_at = time.monotonic()
+        try:
+            with self._alone(), self._in_turn(patience) as remaining, self.engine.connect() as connection:
+                with self._waiting(connection, remaining):
+                    transaction = for_writing(connection).begin()
+                tx, at_commit = Tx(connection, writing=True), False
+                try:
+                    with transaction:
+                        try:
+                            yield tx
+                        finally:
+                            tx.end_streams()
+                        if tx.events:
+                            self.link(tx)
+                        at_commit = True
+                except Exception as error:
+                    if at_commit:
+                        error.add_note(COMMITTING)
+                    raise
+                if tx.changed:
+                    self._wrote_at = time.monotonic()
+        except Exception as error:
+            if trouble_of(error) is not None:
+                self._wrote_at = None
+            raise
         if tx.announced:
             for listener in self._listeners:
                 listener()
@@ -215,10 +220,12 @@ class Database:
         self._listeners += (listener,)
 
     def check_writable(self, patience: float, trusted: float = 0.0) -> None:
-        """Write, without changing anything, unless this process wrote within the last ``trusted`` seconds.
+        """Write, without changing anything, unless this process wrote in the last ``trusted`` seconds, and nothing failed since.
 
-        Raises what the write raises.
+        Raises what the write raises, and DiskFull where the next larger write would fail.
         """
+        if self.is_sqlite:
+            require_room(self.engine.url.database)
         if self._wrote_at is not None and time.monotonic() - self._wrote_at < trusted:
             return
         with self._write(patience) as tx:

@@ -1,18 +1,22 @@
 """Readiness is told in time, whatever hangs; trouble with the database is 503 with Retry-After."""
 
 import io
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from keyturn.db.sqlite import LEAST_FREE
 from keyturn.db.tables import data_keys
 from keyturn.db.trouble import explain
+from keyturn.engine.readiness import look
 from keyturn.kit.clock import SystemClock
 from keyturn.kit.ids import SystemIds
 from keyturn.settings.model import Settings
@@ -22,7 +26,7 @@ from keyturn.web.server.app import build
 from keyturn.web.server.health import HANGS, Status, latest
 from tests.client import Client
 from tests.databases import sqlite_database
-from tests.features.boot.test_database_trouble import fill, grow
+from tests.features.boot.test_database_trouble import every_connection, fill, grow
 from tests.features.web.things import Shown
 from tests.log_state import kept_log_state
 
@@ -122,3 +126,25 @@ def test_a_write_of_this_process_keeps_it_from_being_asked_again(tmp_path: Path)
         with closing(sqlite3.connect(tmp_path / "keyturn.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             database.check_writable(0.1, trusted=60)
+
+
+def test_a_write_that_failed_since_is_no_proof(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database:
+        with database.write() as tx:
+            tx.run(sa.update(data_keys).values(seals=0))
+        every_connection(database, "PRAGMA query_only=ON")
+        with pytest.raises(sa.exc.OperationalError):
+            grow(database)
+        with pytest.raises(sa.exc.OperationalError):
+            database.check_writable(0.1, trusted=60)
+
+
+def test_a_disk_without_room_is_told_before_a_write_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small write may go into the old pages of the log, and so prove nothing."""
+    now = SystemClock().now()
+    with sqlite_database(tmp_path) as database:
+        assert look(database, now, timedelta(seconds=30)).writable
+        usage = shutil.disk_usage(tmp_path)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=LEAST_FREE - 1))
+        found = look(database, now, timedelta(seconds=30))
+    assert (found.writable, found.reason) == (False, "The disk of the database is full.")
