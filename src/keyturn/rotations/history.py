@@ -13,10 +13,10 @@ from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor
-from keyturn.rotations import access, waits
+from keyturn.rotations import access
 from keyturn.rotations.domain import Rotation, Run
 from keyturn.rotations.freezes.domain import FreezeWindows
-from keyturn.rotations.run_schedule import ComingRun, coming_runs, next_run, runs_from
+from keyturn.rotations.run_schedule import ComingRun, coming_runs, planned_run, runs_from
 from keyturn.rotations.schedule import Anchor, Schedule
 from keyturn.rotations.store import freezes, observed, policies
 from keyturn.rotations.store import runs as run_store
@@ -146,7 +146,7 @@ def preview_runs(rotation_history: History, schedule: Schedule, now: datetime, c
     rotation, windows = rotation_history.rotation, rotation_history.windows
     if rotation is None or rotation.anchor is None:
         return runs_from(schedule, ComingRun(now), Anchor(now, scheduled=False), count, windows)
-    due = next_run(schedule, waits.known(rotation.anchor, now), rotation_history.current, windows)
+    due = planned_run(schedule, rotation.anchor, rotation_history.current, windows, now)
     changed = replace(
         rotation,
         schedule=schedule,

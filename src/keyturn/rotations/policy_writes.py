@@ -21,11 +21,10 @@ from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.provider import RemoteApplication
 from keyturn.ports.sealing import Sealer
 from keyturn.providers.registry import Providers
-from keyturn.rotations import waits
 from keyturn.rotations.commands import Adoption, ConnectionChange, schedule_facts
 from keyturn.rotations.domain import Reason, Rotation, RotationKind, Run, RunState, Snapshot
 from keyturn.rotations.freezes.domain import Freeze, freeze_at
-from keyturn.rotations.run_schedule import next_run
+from keyturn.rotations.run_schedule import planned_run
 from keyturn.rotations.schedule import Schedule
 from keyturn.rotations.store import freezes, policies, runs
 from keyturn.rotations.work.along import Along
@@ -269,7 +268,7 @@ class PolicyWriter:
         current = Snapshot(rotation, journal.live(tx, rotation.id)).current
         at, moved_days = rotation.next_run_at, rotation.moved_days
         if rotation.anchor:
-            due = next_run(schedule, waits.known(rotation.anchor, now), current, freezes.of_rotation(tx, rotation))
+            due = planned_run(schedule, rotation.anchor, current, freezes.of_rotation(tx, rotation), now)
             at, moved_days = due.at, due.moved_days
         # What a person asked for and failed is not forgotten for a change of schedule.
         failed = runs.runs_of(tx, rotation.id, 1) if rotation.paused_until else []

@@ -89,6 +89,18 @@ def next_run(
     return NextRun(planned.at, Reason.SCHEDULED, slot)
 
 
+def planned_run(
+    schedule: Schedule, anchor: Anchor, current: Credential | None, windows: Sequence[FreezeWindow], now: datetime
+) -> NextRun:
+    """When the next run starts that is planned now: as :func:`next_run` says or, where that moment has gone by and nothing is
+    rotated now, when something is.
+    """
+    due = next_run(schedule, waits.known(anchor, now), current, windows)
+    vanished = current is not None and current.removed_at is not None
+    later = put_off(schedule, windows, now, current) if due.at <= now and not vanished else None
+    return replace(due, at=later.at) if later else due
+
+
 def _before(schedule: Schedule, windows: Sequence[FreezeWindow], limit: datetime, begins_at: datetime) -> datetime:
     at_time_of_day = last_slot(schedule, limit)
     early_enough = at_time_of_day - begins_at >= (limit - begins_at) / 2

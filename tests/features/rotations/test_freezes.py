@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from keyturn.rotations.commands import ScheduleChange
 from keyturn.rotations.domain import Reason
 from keyturn.rotations.freezes.domain import FreezeWindow
 from keyturn.rotations.freezes.service import NewFreeze
+from keyturn.rotations.history import preview_runs
 from keyturn.secrets.domain import Address
 from keyturn.secrets.mapped import SecretNames
 from keyturn_simulation.world import ROOT_KEY, World, make_world
@@ -101,7 +103,30 @@ def test_a_server_that_was_down_on_the_day_waits_for_a_permitted_one(world: Worl
     world.run_until(world.clock.now() + DAY)
     assert world.rotation(connection).generation == generation
     assert due(world, connection) == slot + 7 * DAY
+    other = NewFreeze("Sale", "", slot + 100 * DAY, slot + 101 * DAY, "UTC")
+    assert world.services.freezes.create(world.actor, other).moved == [], "what waits already is where it was"
+    assert due(world, connection) == slot + 7 * DAY
     world.run_until(world.clock.now() + 6 * DAY)
+    assert world.rotation(connection).generation == generation + 1
+
+
+def test_a_schedule_that_asks_for_a_run_at_once_within_a_freeze_waits_and_says_so(world: World) -> None:
+    connection = world.connect()
+    world.settle()
+    world.run_until(world.clock.now() + 20 * DAY)
+    today, generation = world.clock.now().date(), world.rotation(connection).generation
+    freeze(world, today, 5)
+    history = world.services.history.of(world.actor, connection.id)
+    assert history.rotation
+    often = replace(history.rotation.schedule, interval_days=10)
+    (shown,) = preview_runs(history, often, world.clock.now(), 1)
+    assert shown.at.date() == today + 5 * DAY
+    assert shown.note.startswith("moved from ")
+    world.change(connection, schedule=ScheduleChange(interval_days=10))
+    assert world.rotation(connection).next_run_at == shown.at
+    world.run_until(world.clock.now() + 4 * DAY)
+    assert world.rotation(connection).generation == generation
+    world.run_until(world.clock.now() + 2 * DAY)
     assert world.rotation(connection).generation == generation + 1
 
 

@@ -20,10 +20,9 @@ from keyturn.errors import NotFound, Refused
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock, Ids
-from keyturn.rotations import waits
 from keyturn.rotations.domain import Rotation, RotationKind
 from keyturn.rotations.freezes.domain import LONGEST_FREEZE, FreezeWindow, days_in
-from keyturn.rotations.run_schedule import NextRun, next_run
+from keyturn.rotations.run_schedule import NextRun, planned_run
 from keyturn.rotations.secret_rotations import access as secret_access
 from keyturn.rotations.store import freezes, policies, secret_rotations
 
@@ -164,7 +163,7 @@ def _planned(
     for rotation, current in policies.scheduled(tx, org_id):
         if rotation.anchor is None or rotation.unreadable:
             continue
-        due = next_run(rotation.schedule, waits.known(rotation.anchor, now), current, frozen.of(rotation))
+        due = planned_run(rotation.schedule, rotation.anchor, current, frozen.of(rotation), now)
         if (due.at, due.moved_days) != (rotation.next_run_at, rotation.moved_days):
             planned.append((rotation, due))
     return planned
