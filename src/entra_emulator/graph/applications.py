@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from entra_emulator.core.wire import Response
-from entra_emulator.directory.directory import AUDIENCES, PERSONAL_AUDIENCES, Application, as_guid, new_guid
+from entra_emulator.directory.directory import AUDIENCES, Application, as_guid, new_guid
 from entra_emulator.directory.replicas import object_presence
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
@@ -16,6 +16,7 @@ from entra_emulator.graph.declared import APPLICATION, check_removal, merged, re
 from entra_emulator.graph.errors import GraphError, bad_request, empty, plain, success
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.key_collections import no_passwords, read_keys, replace_keys
+from entra_emulator.graph.limits import check_limits
 from entra_emulator.graph.lookup import Key, application_by_key, referenced, the_application
 from entra_emulator.graph.odata import Page, chosen, eventual, expanded, listed, page, select, selected
 from entra_emulator.graph.permissions import may_list, may_try, owns_what_it_makes
@@ -179,7 +180,12 @@ def _change(call: Call, application: Application, body: dict[str, Any]) -> None:
             properties[name] = merged(rule, application.properties.get(name), read(rule, name, value))
         else:
             changes |= _declared(call, application, body, name)
-    _check_name(changes.get("display_name", application.display_name), changes.get("audience", application.audience))
+    check_limits(
+        changes.get("display_name", application.display_name),
+        changes.get("audience", application.audience),
+        changes.get("identifier_uris", application.identifier_uris),
+        {**application.properties, **properties},
+    )
     check_removal(application.properties, properties)
     check_removal(application.properties.get("api") or {}, properties.get("api") or {})
     if "requestedAccessTokenVersion" in (body.get("api") or {}):
@@ -188,8 +194,20 @@ def _change(call: Call, application: Application, body: dict[str, Any]) -> None:
     for name, value in changes.items():
         setattr(application, name, value)
     application.properties.update(properties)
+    _hand_on(call, application, properties)
     if new_keys is not None:
         replace_keys(call, application, new_keys)
+
+
+def _hand_on(call: Call, application: Application, properties: dict[str, Any]) -> None:
+    """Roles and scopes that the application declares anew take the place of those that were set on its principals. Assumed."""
+    names = {"appRoles"} & properties.keys()
+    if "oauth2PermissionScopes" in (properties.get("api") or ()):
+        names.add("oauth2PermissionScopes")
+    homes = call.world.directory.tenants.values() if names else ()
+    for principal in filter(None, (tenant.principal_of(application.app_id) for tenant in homes)):
+        for name in names:
+            principal.properties.pop(name, None)
 
 
 def _declared(call: Call, application: Application, body: dict[str, Any], name: str) -> dict[str, Any]:
@@ -226,13 +244,6 @@ def _flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def _check_name(name: str, audience: str) -> None:
-    # Source: https://learn.microsoft.com/entra/identity-platform/supported-accounts-validation.
-    limit = 90 if audience in PERSONAL_AUDIENCES else 120
-    if len(name) > limit:
-        raise bad_request("Invalid value specified for property 'displayName' of resource 'Application'.")
-
-
 def _free_uris(call: Call, application: Application, uris: list[str]) -> list[str]:
     uris_in_use = {
         uri for item in call.home().applications.values() if item is not application for uri in item.identifier_uris
@@ -260,7 +271,7 @@ def _check_uri(call: Call, uri: str) -> None:
         host = (parts.hostname or "").lower()
     except ValueError:
         parts, host = None, ""
-    if parts is None or not _SCHEME.fullmatch(parts.scheme) or not host or " " in uri or parts.fragment:
+    if parts is None or not _SCHEME.fullmatch(parts.scheme) or not host or " " in uri:
         raise bad_request("Invalid value specified for property 'identifierUris' of resource 'Application'.")
     domains = [name.lower() for name in call.home().domains]
     if parts.scheme in {"http", "https"} and not any(host == name or host.endswith(f".{name}") for name in domains):

@@ -17,7 +17,7 @@ from entra_emulator.graph.bodies import wrong_type
 from entra_emulator.graph.errors import GraphError, bad_request
 
 _LONGEST_TEXT = 10_000
-_MOST = 1_000
+_GROUP_CLAIMS = frozenset({"None", "SecurityGroup", "ApplicationGroup", "DirectoryRole", "All"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Many:
     """A collection."""
 
     of: Plain | Shape
-    default: tuple[()] = ()
+    most: int = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,20 @@ INDEX = Plain("Edm.Int32", lambda value: not isinstance(value, bool) and isinsta
 TEXTS, GUIDS = Many(TEXT), Many(GUID)
 
 
+def one_of(*words: str) -> Plain:
+    """A text that is one of a few words."""
+    return Plain("Edm.String", lambda value: value in words)
+
+
+def text(longest: int) -> Plain:
+    """A text of so many letters at most."""
+    return Plain("Edm.String", lambda value: isinstance(value, str) and len(value) <= longest)
+
+
+def _are_group_claims(value: str) -> bool:
+    return {word.strip() for word in value.split(",")} <= _GROUP_CLAIMS
+
+
 def shape(
     kind: str, /, required: str = "", derived: str = "", defaults: Mapping[str, Any] | None = None, **members: Rule
 ) -> Shape:
@@ -69,14 +83,17 @@ def shape(
 
 _PERMISSION_SCOPE = shape(
     "permissionScope", "id", "origin",
-    adminConsentDescription=TEXT, adminConsentDisplayName=TEXT, id=GUID, isEnabled=FLAG, type=TEXT,
+    adminConsentDescription=TEXT, adminConsentDisplayName=TEXT, id=GUID, isEnabled=FLAG, type=one_of("Admin", "User"),
     userConsentDescription=TEXT, userConsentDisplayName=TEXT, value=TEXT,
 )  # fmt: skip
 _APP_ROLE = shape(
     "appRole", "id displayName allowedMemberTypes", "origin",
-    allowedMemberTypes=TEXTS, description=TEXT, displayName=TEXT, id=GUID, isEnabled=FLAG, value=TEXT,
+    allowedMemberTypes=Many(one_of("Application", "User")), description=TEXT, displayName=TEXT, id=GUID, isEnabled=FLAG,
+    value=TEXT,
 )  # fmt: skip
-_OPTIONAL_CLAIM = shape("optionalClaim", "name", additionalProperties=TEXTS, essential=FLAG, name=TEXT, source=TEXT)
+_OPTIONAL_CLAIM = shape(
+    "optionalClaim", "name", additionalProperties=TEXTS, essential=FLAG, name=TEXT, source=one_of("user")
+)
 _ADD_IN = shape("addIn", "type", id=GUID, type=TEXT, properties=Many(shape("keyValue", key=TEXT, value=TEXT)))
 _IMPLICIT = shape(
     "implicitGrantSettings",
@@ -108,8 +125,8 @@ APPLICATION: Mapping[str, Rule] = {
         blockAzureADGraphAccess=FLAG, removeUnverifiedEmailClaim=FLAG, requireClientServicePrincipal=FLAG,
     ),
     "defaultRedirectUri": TEXT,
-    "description": TEXT,
-    "groupMembershipClaims": TEXT,
+    "description": text(1024),
+    "groupMembershipClaims": Plain("Edm.String", lambda value: isinstance(value, str) and _are_group_claims(value)),
     "info": _INFO,
     "isDeviceOnlyAuthSupported": FLAG,
     "isFallbackPublicClient": FLAG,
@@ -122,11 +139,14 @@ APPLICATION: Mapping[str, Rule] = {
     "parentalControlSettings": shape(
         "parentalControlSettings",
         defaults={"legalAgeGroupRule": "Allow"},
-        countriesBlockedForMinors=TEXTS, legalAgeGroupRule=TEXT,
+        countriesBlockedForMinors=TEXTS,
+        legalAgeGroupRule=one_of(
+            "Allow", "RequireConsentForPrivacyServices", "RequireConsentForMinors", "RequireConsentForKids", "BlockMinors"
+        ),
     ),
     "publicClient": shape("publicClientApplication", redirectUris=TEXTS),
     "requestSignatureVerification": shape(
-        "requestSignatureVerification", allowedWeakAlgorithms=TEXT, isSignedRequestRequired=FLAG
+        "requestSignatureVerification", allowedWeakAlgorithms=one_of("rsaSha1"), isSignedRequestRequired=FLAG
     ),
     "requiredResourceAccess": Many(
         shape(
@@ -163,10 +183,10 @@ PRINCIPAL: Mapping[str, Rule] = {
     "info": _INFO,
     "loginUrl": TEXT,
     "logoutUrl": TEXT,
-    "notes": TEXT,
-    "notificationEmailAddresses": TEXTS,
+    "notes": text(1024),
+    "notificationEmailAddresses": Many(TEXT, most=5),
     "oauth2PermissionScopes": Many(_PERMISSION_SCOPE),
-    "preferredSingleSignOnMode": TEXT,
+    "preferredSingleSignOnMode": one_of("password", "saml", "notSupported", "oidc"),
     "preferredTokenSigningKeyThumbprint": TEXT,
     "replyUrls": TEXTS,
     "samlSingleSignOnSettings": shape("samlSingleSignOnSettings", relayState=TEXT),
@@ -195,22 +215,22 @@ USER: Mapping[str, Rule] = {
     "preferredLanguage": TEXT,
     "surname": TEXT,
     "usageLocation": TEXT,
-    "userType": TEXT,
+    "userType": one_of("Member", "Guest"),
 }
 """The same for users: https://learn.microsoft.com/graph/api/resources/user."""
 
 GROUP: Mapping[str, Rule] = {
     "classification": TEXT,
     "description": TEXT,
-    "groupTypes": TEXTS,
+    "groupTypes": Many(one_of("Unified", "DynamicMembership")),
     "isAssignableToRole": FLAG,
     "membershipRule": TEXT,
-    "membershipRuleProcessingState": TEXT,
+    "membershipRuleProcessingState": one_of("On", "Paused"),
     "preferredDataLocation": TEXT,
     "preferredLanguage": TEXT,
-    "theme": TEXT,
+    "theme": one_of("Teal", "Purple", "Green", "Blue", "Pink", "Orange", "Red"),
     "uniqueName": TEXT,
-    "visibility": TEXT,
+    "visibility": one_of("Private", "Public", "HiddenMembership"),
 }
 """The same for groups: https://learn.microsoft.com/graph/api/resources/group."""
 
@@ -227,7 +247,7 @@ def read(rule: Rule, name: str, value: Any) -> Any:
             raise wrong_type(name, rule.edm)
         return value
     if isinstance(rule, Many):
-        if not isinstance(value, list) or len(value) > _MOST or (isinstance(rule.of, Plain) and None in value):
+        if not isinstance(value, list) or len(value) > rule.most or (isinstance(rule.of, Plain) and None in value):
             raise wrong_type(name, "Collection")
         return [read(rule.of, name, item) for item in value]
     if not isinstance(value, dict):

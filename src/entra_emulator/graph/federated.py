@@ -50,6 +50,7 @@ def _make(call: Call, application: Application, body: dict[str, Any]) -> Respons
             f"An application may have at most {_LIMIT} federated identity credentials.",
         )
     _check_members(body)
+    _check_id(body, None)
     item = FederatedCredential(
         id=new_guid(call.world.rng),
         name=_name(body),
@@ -78,6 +79,7 @@ def _update(call: Call, keys: tuple[Key, ...]) -> Response:
     item = _one(call, application, keys[1])
     body = json_object(call)
     _check_members(body)
+    _check_id(body, item.id)
     if body.get("name", item.name) != item.name:
         raise bad_request("The name of a federated identity credential cannot be changed.")
     replacement = FederatedCredential(
@@ -132,6 +134,11 @@ def _check_members(body: dict[str, Any]) -> None:
         _MEMBERS,
         "microsoft.graph.federatedIdentityCredential",
     )
+
+
+def _check_id(body: dict[str, Any], own: str | None) -> None:
+    if body.get("id") not in {None, own}:
+        raise bad_request("Property 'id' is read-only and cannot be set.")
 
 
 def _one(call: Call, application: Application, key: Key) -> FederatedCredential:

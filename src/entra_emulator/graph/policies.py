@@ -156,8 +156,8 @@ def _change(policy: Policy, body: dict[str, Any], restrictions: dict[str, str]) 
     enabled = body.get("isEnabled", policy.enabled)
     if not isinstance(enabled, bool):
         raise wrong_type("isEnabled", "Edm.Boolean")
-    name = text_or_none(body, "displayName") or policy.display_name
-    description = text_or_none(body, "description") or policy.description
+    name = needed_text(body, "displayName") if "displayName" in body else policy.display_name
+    description = text_or_none(body, "description") or "" if "description" in body else policy.description
     changes = {
         field: read_restrictions(member, body[member]) for member, field in restrictions.items() if member in body
     }

@@ -197,9 +197,9 @@ def permission_scopes(item: ServicePrincipal, own: Application | None) -> list[d
 
 
 def _of_either(item: ServicePrincipal, own: Application | None, name: str) -> list[dict[str, Any]]:
-    """What the application declares is its principal's, too; a principal alone has what was set on it."""
+    """What the application declares is its principal's, too, until something else is set on the principal itself."""
     declared = (own.properties.get("api") or {} if name == "oauth2PermissionScopes" else own.properties) if own else {}
-    return [dict(entry) for entry in declared.get(name) or item.properties.get(name) or ()]
+    return [dict(entry) for entry in item.properties.get(name) or declared.get(name) or ()]
 
 
 def federated(item: FederatedCredential) -> dict[str, Any]:
