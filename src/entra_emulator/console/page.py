@@ -56,8 +56,8 @@ def render(world: World, view: View, error: str = "", typed: Mapping[str, str] |
         f"<title>{_text(title)}</title><style>{STYLE}</style></head><body>"
         f'<div class="bar" role="banner"><h1>Entra emulator</h1>{page.tenants()}'
         f'<time id="now" data-live>{graph_time(int(world.clock.now()))}</time></div><main>{alert}'
-        f'<div class="side"><section>{page.ledger()}</section><section class="plain">{page.applications()}</section></div>'
-        f'<div class="side">{page.clock()}{page.faults()}{page.behaviour()}{page.tools()}</div>'
+        f'<section>{page.ledger()}</section><div class="side">{page.clock()}{page.faults()}{page.behaviour()}{page.tools()}</div>'
+        f'<section class="plain">{page.applications()}</section>'
         f"</main><script>{SCRIPT}</script></body></html>\n"
     )
 
@@ -233,12 +233,16 @@ class _Page:
             label = _text(f"Remove {secret.display_name or secret.key_id}")
             inner = f'<button class="quiet" id="remove-{secret.key_id}" aria-label="{label}">Remove</button>'
             button = self._form("remove-secret", inner, hidden={"application": item.object_id, "key_id": secret.key_id})
-        planes: tuple[Plane, Plane] = ("token", "graph")
-        knows = "".join(f"<td>{_replicas(secret.presence, plane, home.settings, now)}</td>" for plane in planes)
+        planes: tuple[tuple[Plane, str], ...] = (("token", "Token endpoint"), ("graph", "Graph"))
+        knows = "".join(
+            f'<td data-of="{name}">{_replicas(secret.presence, plane, home.settings, now)}</td>'
+            for plane, name in planes
+        )
         return (
             f"<tr><td><bdi>{_text(secret.display_name or 'no name')}</bdi> <code>{hint}</code><br>"
             f"<small><code>{secret.key_id}</code></small></td>"
-            f'<td class="fixed{" bad" if ended else ""}" title="{graph_time(secret.end)}">{_distance(secret.end - now)}</td>'
+            f'<td class="fixed{" bad" if ended else ""}" data-of="Ends" title="{graph_time(secret.end)}">'
+            f"{_distance(secret.end - now)}</td>"
             f"{knows}<td>{button}</td></tr>"
         )
 
