@@ -30,7 +30,9 @@ class Audience(StrEnum):
 
 
 class SilenceKind(StrEnum):
-    """``acknowledged``: somebody sees to it, and reminders end. ``snoozed``: nothing is told for a time, but the end itself."""
+    """``acknowledged``: somebody sees to it, and reminders end. ``snoozed``: nothing is told for a time, but the end itself,
+    and that it is over.
+    """
 
     ACKNOWLEDGED = "acknowledged"
     SNOOZED = "snoozed"

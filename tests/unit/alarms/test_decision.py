@@ -105,13 +105,14 @@ def test_silence(silence: SilenceKind, after: timedelta, expected: list[Event]) 
     assert events == expected
 
 
-def test_not_even_a_snooze_hides_that_an_end_has_come() -> None:
+def test_not_even_a_snooze_hides_that_an_end_has_come_or_that_it_is_over() -> None:
     alarm = opened(ending(NOW + 2 * DAY), ADA)
     quiet = Alarm(**{**vars(alarm), "silence": Silence(SilenceKind.SNOOZED, "Ada", "later", NOW, NOW + 9 * DAY)})
     assert told(decide(quiet, ending(NOW + 2 * DAY), NOW + DAY, RULES, "", ADA)) == []
     assert told(decide(quiet, ending(NOW + 2 * DAY), NOW + 2 * DAY, RULES, "", ADA)) == [
         (Event.ENDED, Audience.OWNER, True)
     ]
+    assert told(decide(quiet, None, NOW + DAY, RULES, "", ADA)) == [(Event.RESOLVED, Audience.OWNER, True)]
 
 
 MOVES = st.lists(

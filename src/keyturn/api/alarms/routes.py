@@ -35,7 +35,7 @@ def alarms_router(alarms: Alarms) -> Routes:
 
     @post(f"{ALARMS}/{{alarm_id}}/snooze")
     def snooze_alarm(actor: Actor, alarm_id: Uuid, data: schemas.SnoozeAlarm) -> schemas.AlarmAnswer:
-        """Have nothing told of an alarm for a time, at most 90 days, but that its end has come."""
+        """Have nothing told of an alarm for a time, at most 90 days, but that its end has come, or that it is over."""
         return schemas.AlarmAnswer(_alarm(alarms.snooze(actor, alarm_id, data.reason, data.until)))
 
     @post(f"{ALARMS}/{{alarm_id}}/reopen")

@@ -108,3 +108,18 @@ def test_an_address_that_leads_past_the_judgement_is_refused(database: Database,
     assert says in f"{refusal.value.message} {refusal.value.fix}"
     assert SECRET not in refusal.value.diagnostics()
     assert office.channels.list(office.boss) == []
+
+
+def test_a_long_message_is_cut_to_what_the_service_takes(database: Database, tmp_path: Path) -> None:
+    """Rocket.Chat takes a thousand characters: of more it takes nothing."""
+    with receiver(tmp_path) as (port, ca_file):
+        office = Office(database, kinds={"apprise": Apprise([ip_network("127.0.0.0/8")], ca_file)})
+        address = Plaintext(f"rockets://hook/{'k' * 40}@localhost:{port}/%23ops")
+        office.channels.create(office.boss, ChannelDraft("chat", "apprise", {}, address))
+        for number in range(40):
+            office.happens(f"app-{number}")
+        office.work(rounds=3)
+        ((_, told),) = Answers.taken
+        assert "40 alarms, the first: " in told["text"]
+        assert "What to do: Make it work" in told["text"]
+        assert 900 < len(told["text"]) <= 1000

@@ -79,7 +79,7 @@ def _restrict_requests(watcher: Watcher, authorities: str) -> None:
 
 def answer(order: Mapping[str, Any], watcher: Watcher) -> dict[str, Any]:
     """Read the address, and with a ``body`` send it: ``{"ok": bool, "message": str}``, which never repeats the address."""
-    from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType  # noqa: PLC0415 - after the hook
+    from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType, OverflowMode  # noqa: PLC0415 - after the hook
 
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
     asset = AppriseAsset(async_mode=False, http_redirects=False, secure_logging=True)
@@ -97,7 +97,11 @@ def answer(order: Mapping[str, Any], watcher: Watcher) -> dict[str, Any]:
     if "body" not in order:
         return {"ok": True, "message": ""}
     sent = service.notify(
-        body=order["body"], title=order["title"], notify_type=NotifyType.WARNING, body_format=NotifyFormat.TEXT
+        body=order["body"],
+        title=order["title"],
+        notify_type=NotifyType.WARNING,
+        body_format=NotifyFormat.TEXT,
+        overflow=OverflowMode.TRUNCATE,  # a service refuses what is longer than it takes; the title says how many there are
     )
     return {"ok": True, "message": "Taken"} if sent else {"ok": False, "message": _why(watcher)}
 
