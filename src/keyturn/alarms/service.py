@@ -88,7 +88,7 @@ class Alarms:
         return self._silence(actor, alarm_id, SilenceKind.ACKNOWLEDGED, reason, until)
 
     def snooze(self, actor: Actor, alarm_id: str, reason: str, until: datetime) -> Alarm:
-        """Have nothing told of it until then, but that its end has come, or that it is over. Raises Refused, NotFound or Forbidden."""
+        """Have nothing told of it until then, but that its end has come, or that it is over. Raises as :meth:`acknowledge`."""
         return self._silence(actor, alarm_id, SilenceKind.SNOOZED, reason, until)
 
     def reopen(self, actor: Actor, alarm_id: str) -> Alarm:
