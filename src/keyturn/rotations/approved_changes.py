@@ -38,6 +38,10 @@ class ChangePreview:
     changed: bool = False
 
 
+_GONE = "gone"
+"""What no request has seen."""
+
+
 @dataclass(frozen=True)
 class ApprovedChanges:
     """Approves requests. The permissions of both persons are asked for again where the change is made."""
@@ -138,14 +142,18 @@ class ApprovedChanges:
         if request.kind.of_connection:
             rotation = policies.of_connection(tx, request.subject_id)
             connection = connection_store.get(tx, request.subject_id)
-            mark = fingerprints.marked(connection) if connection else None
+            if connection is None:
+                return rotation, False, _GONE
+            mark = fingerprints.marked(connection)
             goes_on = bool(holders.of(tx, mark, beside=request.subject_id)) if mark else False
-            if connection and request.kind is ChangeKind.CREDENTIALS:
+            if request.kind is ChangeKind.CREDENTIALS:
                 return rotation, goes_on, proposals.seen_credentials(connection, rotation)
             return rotation, goes_on, proposals.seen(rotation)
         view = rotation_store.view(tx, request.subject_id)
-        rotation = view.rotation if view else None
-        goes_on = bool(rotation and len(rotation_store.of_rotation(tx, rotation.id)) > 1)
-        if rotation and request.kind in {ChangeKind.HAND_OVER, ChangeKind.RELEASE}:
+        if view is None:
+            return None, False, _GONE
+        rotation = view.rotation
+        goes_on = len(rotation_store.of_rotation(tx, rotation.id)) > 1
+        if request.kind in {ChangeKind.HAND_OVER, ChangeKind.RELEASE}:
             return rotation, goes_on, rotation.id
         return rotation, goes_on, proposals.seen(rotation)

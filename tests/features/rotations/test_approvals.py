@@ -135,6 +135,7 @@ def test_deletions_are_done_exactly_as_they_were_asked(web: RotationClient) -> N
     web.ask("GET", rotation["id"], expect=404)
 
     one = f"{CONNECTIONS}/{web.connection}"
+    other = web.ask("DELETE", one, who="second", expect=202, **body)["approvalRequest"]
     asked = web.ask("DELETE", one, expect=202, **body)["approvalRequest"]
     assert decide(web, asked, "approve", "admin", 403)["code"] == "approvals.same_person"
     decide(web, asked, "withdraw", "second", 403)
@@ -143,6 +144,7 @@ def test_deletions_are_done_exactly_as_they_were_asked(web: RotationClient) -> N
     asked = web.ask("DELETE", one, expect=202, **body)["approvalRequest"]
     decide(web, asked, "approve", "second")
     web.ask("GET", one, expect=404)
+    assert web.ask("GET", f"{REQUESTS}/{other['id']}")["preview"]["hasChanged"] is True, "it is gone"
 
 
 def test_a_secret_that_is_handed_over_waits_sealed(web: RotationClient) -> None:

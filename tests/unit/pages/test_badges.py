@@ -58,3 +58,10 @@ def test_a_proof_that_waits_for_replicas_is_no_failure() -> None:
         run, [StepRecord("prove", "failed", NOW, NOW, repeats=2, message="AADSTS7000215")], "Toy Land", NOW
     ).steps
     assert (line.tone, line.message) == ("neutral", "not everywhere yet, 2 tries")
+
+
+def test_a_proof_that_was_refused_in_a_run_that_failed_says_what_was_answered() -> None:
+    run = Run("run", "rotation", Reason.MANUAL, RunState.FAILED, NOW, finished_at=NOW)
+    refused = StepRecord("prove", "failed", NOW, NOW, repeats=2, message="The application is disabled.")
+    (line,) = run_line(run, [refused], "Toy Land", NOW).steps
+    assert (line.outcome, line.message) == ("failed", "The application is disabled.")

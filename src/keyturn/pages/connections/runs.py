@@ -86,7 +86,7 @@ def run_line(
         str((run.requested_by or {}).get("name") or "Keyturn"),
         run.created_at,
         took((run.finished_at or now) - begun),
-        [_step(step, service) for step in steps],
+        [_step(step, service, succeeded=run.state is RunState.SUCCEEDED) for step in steps],
         str(failure.get("message") or ""),
         str(failure.get("fix") or ""),
         str(failure.get("requestId") or ""),
@@ -108,12 +108,13 @@ def said_once(runs: Sequence[RunLine], above: Collection[str]) -> list[RunLine]:
     return lines
 
 
-def _step(step: StepRecord, service: str) -> StepLine:
+def _step(step: StepRecord, service: str, *, succeeded: bool) -> StepLine:
     step_label = next((label for name, label in STEPS.items() if name.value == step.step), step.step).format(
         service=service
     )
-    # Of older runs it is known of proofs alone that replicas were waited for.
-    if step.outcome == NOT_YET or (step.step == StepName.PROVE.value and step.outcome == "failed"):
+    # Where a run has succeeded, each of its proofs that failed was waited for, too.
+    proven = succeeded and step.step == StepName.PROVE.value and step.outcome == "failed"
+    if step.outcome == NOT_YET or proven:
         tries = counted(step.repeats, "try", "tries")
         duration = took(step.finished_at - step.started_at)
         return StepLine(step_label, "not yet", "neutral", duration, 1, f"not everywhere yet, {tries}")
