@@ -15,12 +15,13 @@ from keyturn.connections import store as connections
 from keyturn.connections.domain import Connection
 from keyturn.connections.stored import Stored
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import KeyturnError, NeedsAction, NotYet, Permanent, Retryable
+from keyturn.errors import KeyturnError, NeedsAction, NotYet, Permanent, RefusalReason, Retryable, Upstream
 from keyturn.inventory import appeared, appeared_store, count_store, plan, store
 from keyturn.inventory.plan import Inventory, Phase
 from keyturn.inventory.reading_tokens import ReadingTokens
 from keyturn.inventory.scan_store import Holder, Keeper, NewKey, keep_uses, waiting
 from keyturn.kit.clock import iso
+from keyturn.kit.moments import moved
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.inventory import DirectoryReader, ListedObject, Listing, ObjectKind, ObjectPage
 from keyturn.ports.provider import AccessToken
@@ -143,6 +144,9 @@ class Scans:
             elif _is_too_much(error, inventory):
                 changes |= {"cursor": None, "page_size": plan.smaller_page(inventory)}
         restarts = is_final and "cursor" in changes
+        if isinstance(error, Upstream) and error.reason is RefusalReason.PERMISSION:
+            # It may see less by now than when it began, which is found out there.
+            changes |= {"phase": Phase.BEGIN.value, "cursor": None}
         with self.database.write() as tx:
             current = store.get(tx, inventory.id, lock=True)
             if current is not None and current.connection_id == connection.id:
@@ -360,7 +364,7 @@ class Scans:
         with self.database.read() as tx:
             untraced = appeared_store.untraced(tx, inventory.id, plan.PAGES_AT_ONCE)
         for each in untraced:
-            since = (each.starts_at or each.appeared_at) - appeared.ABOUT_THEN
+            since = moved(each.starts_at or each.appeared_at, -appeared.ABOUT_THEN)
             changes = reading.directory.changed_by(
                 reading.connection.tenant, reading.token, each.object_id, max(since, now - plan.FULL_EVERY)
             )

@@ -67,7 +67,8 @@ def test_each_line_says_which_policy_applies_to_a_new_credential(database: Datab
         scene.administer(
             "DELETE", f"applications/{short.object_id}/appManagementPolicies/{_id_of(scene, 'Ninety days')}/$ref"
         )
-        scene.pass_time(25)
+        scene.world.clock.advance(1.1 * DAY)
+        scene.read()
         policies = {name: row.policy for name, row in shown(scene).items()}
         assert {policies[name].state for name in ("New", "Old", "Short")} == {PolicyState.UNRESTRICTED}
         check_filters(scene)
@@ -92,7 +93,8 @@ def test_what_cannot_be_seen_of_policies_is_said(tmp_path: Path) -> None:
         check_filters(scene)
         admin.grant(world.applications[scene.reader.client_id].principal_id, "Policy.Read.All")
         scene.restart()
-        scene.pass_time(25)
+        scene.world.clock.advance(1.1 * DAY)
+        scene.read()
         policy = shown(scene)["Shop"].policy
         assert (policy.state, policy.exempts) == (PolicyState.FORBIDDEN, None), "its attributes may not be read"
         check_filters(scene)

@@ -60,6 +60,11 @@ _CHANGES = {
     Listing.PRINCIPALS: "/servicePrincipals/delta?$select=id,displayName,passwordCredentials,keyCredentials",
 }
 _OWNERS = "$select=id,displayName,userPrincipalName,accountEnabled&$top=100"
+_LONGEST_NAME = 256
+"""Of the characters of a name, as Microsoft limits them: what is sorted by must not become any longer.
+
+https://learn.microsoft.com/graph/api/resources/application
+"""
 _NOT_THERE = "azure.application_not_found"
 
 
@@ -230,7 +235,7 @@ def _object(item: Item, kind: ObjectKind) -> ListedObject:
         kind,
         _text(item, "id").lower(),
         _text(item, "appId").lower(),
-        _text(item, "displayName"),
+        _text(item, "displayName")[:_LONGEST_NAME],
         audience,
         is_disabled,
         home or None,

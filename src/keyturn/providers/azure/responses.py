@@ -16,6 +16,9 @@ _AADSTS = re.compile(r"AADSTS(\d{5,8})")
 _TRACE = re.compile(r"\s*Trace ID:.*", re.DOTALL)
 _JWT = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.?[\w-]*")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+_UNSTORABLE_SENT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])|\xed[\xa0-\xbf]")
+"""What may become such a text: most answers have nothing of it, and are not looked through."""
 _QUOTED = 300
 
 
@@ -77,12 +80,27 @@ def graph_answer(response: HttpResponse, now: datetime) -> Answer:
 
 
 def json_object(body: bytes) -> dict[str, object] | None:
-    """Return the body if it is one JSON object; None for anything else, however broken."""
+    """Return the body if it is one JSON object; None for anything else, however broken.
+
+    What no database can hold in a text, NUL and halves of characters, is U+FFFD instead.
+    """
     try:
         value = json.loads(body)
+        if _UNSTORABLE_SENT.search(body):
+            value = _storable(value)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _storable(value: object) -> object:
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_storable(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _storable(each) for name, each in value.items()}
+    return value
 
 
 def quote_words(text: str, hide: Iterable[Plaintext]) -> str:
