@@ -18,7 +18,7 @@ class Meanwhile:
 
     inner: Transport
     words: str
-    happens: Callable[[], None]
+    happens: Callable[[], object]
 
     def send(self, request: HttpRequest) -> HttpResponse:
         answer = self.inner.send(request)
@@ -36,7 +36,7 @@ def scene(tmp_path: Path) -> Iterator[Tenant]:
         yield made
 
 
-def meanwhile(scene: Tenant, words: str, happens: Callable[[], None]) -> None:
+def meanwhile(scene: Tenant, words: str, happens: Callable[[], object]) -> None:
     scene.line.inner = Meanwhile(scene.line.inner, words, happens)
 
 
