@@ -28,6 +28,8 @@ LISTS_EVERY = timedelta(days=1)
 FULL_EVERY = timedelta(days=7)
 USES_EVERY = timedelta(hours=20)
 """After the lists, which are read daily."""
+USES_KEPT = timedelta(days=400)
+"""Of credentials that are no more."""
 TOKENS_LIVE = timedelta(days=6, hours=12)
 """Microsoft's hold for seven days."""
 STALE_AFTER = timedelta(hours=26)

@@ -19,7 +19,7 @@ from keyturn.errors import KeyturnError, NeedsAction, NotYet, Permanent, Refusal
 from keyturn.inventory import appeared, appeared_store, count_store, plan, store
 from keyturn.inventory.plan import Inventory, Phase
 from keyturn.inventory.reading_tokens import ReadingTokens
-from keyturn.inventory.scan_store import Holder, Keeper, NewKey, keep_uses, waiting
+from keyturn.inventory.scan_store import Holder, Keeper, NewKey, forget_old_uses, keep_uses, waiting
 from keyturn.kit.clock import iso
 from keyturn.kit.moments import moved
 from keyturn.ports.clock import Clock, Ids
@@ -293,6 +293,7 @@ class Scans:
             return self._rest(reading, uses_at=now, uses_trouble=told)
         with self._keeping(reading) as tx:
             keep_uses(tx, inventory.id, page.used)
+            forget_old_uses(tx, inventory.id, moved(now, -plan.USES_KEPT))
             self._read_well(tx, reading, cursor=page.cursor)
         return plan.DETAILS_EVERY if page.cursor else self._rest(reading, uses_at=now, uses_trouble=None)
 

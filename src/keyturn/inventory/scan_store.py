@@ -352,6 +352,13 @@ def keep_uses(tx: Tx, inventory_id: str, used: Mapping[str, UsedKey]) -> None:
     tx.run_all(_INSERT_USE, rows)
 
 
+def forget_old_uses(tx: Tx, inventory_id: str, before: datetime) -> None:
+    """Forget the last uses of credentials that are no more and that were used before then."""
+    listed = sa.select(_ENTRIES.c.key_id).where(_ENTRIES.c.inventory_id == inventory_id, _ENTRIES.c.key_id.is_not(None))
+    old = (inventory_uses.c.inventory_id == inventory_id, inventory_uses.c.last_used_at < before)
+    tx.run(sa.delete(inventory_uses).where(*old, inventory_uses.c.key_id.not_in(listed)))
+
+
 _INSERT_USE = sa.insert(inventory_uses)
 _INSERT = sa.insert(_OBJECTS)
 _INSERT_ENTRY = sa.insert(_ENTRIES)

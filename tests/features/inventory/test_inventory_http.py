@@ -1,7 +1,9 @@
 """Inventories over the API and on the page: what is listed, filtered and exported, and who may see it."""
 
 import csv
+import html
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,11 +11,22 @@ from typing import Any
 
 import pytest
 
+from keyturn.accounts.service import Access
 from keyturn.api.inventory.routes import router
+from keyturn.crypto.keyring import Keyring, KeyringDigests
+from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.errors import TokenRefused
 from keyturn.kit.actor import Actor, Role
+from keyturn.pages import TEMPLATES, inventory
+from keyturn.pages.project_header import ProjectHeaders
+from keyturn.projects.service import Projects
 from keyturn.settings.model import Settings
+from keyturn.web.cookies import SessionCookie
+from keyturn.web.html.keeping import Keeper
+from keyturn.web.html.render import Navigation, Renderer
+from keyturn.web.pages import Site
 from keyturn.web.server.app import build
+from keyturn_simulation.world import ROOT_KEY
 from tests.client import Client
 from tests.databases import sqlite_database
 from tests.features.accounts.people import organization, person
@@ -30,6 +43,13 @@ class Desk:
 
     def send(self, method: str, path: str, body: object = None, who: str = "admin", **headers: str) -> Any:
         return self.client.request(method, path, json=body, headers={"authorization": f"Bearer {who}", **headers})
+
+    def page(self, path: str) -> str:
+        """Return a page as the administrator's browser gets it."""
+        headers = {"sec-fetch-site": "same-origin", "accept": "text/html", "cookie": "keyturn_session=x"}
+        answer = self.client.request("GET", path, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return html.unescape(answer.text)
 
     def ask(self, method: str, path: str, body: object = None, *, expect: int = 200, who: str = "admin") -> Any:
         answer = self.send(method, path, body, who)
@@ -53,11 +73,26 @@ def served(scene: Tenant, folder: Path) -> Iterator[Desk]:
             raise TokenRefused("token malformed", code="token.malformed")
         return actors[token]
 
-    routes = [router(scene.inventories, world.clock)]
-    settings = Settings(data_dir=folder, database_url="sqlite://")
-    with Client(
-        build(routes, authenticate=authenticate, settings=settings, clock=world.clock, ids=world.ids)
-    ) as client:
+    digests = KeyringDigests(Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), world.clock))
+    access = Access(database, world.clock, world.ids, sealer=world.sealer, digests=digests)
+    heads = ProjectHeaders(access, Projects(database, world.clock, world.ids))
+    site = Site(
+        Renderer(world.clock, folders=(TEMPLATES,)),
+        lambda _session, _ip: world.actor,
+        lambda actor: Navigation("Contoso", actor.name, actor.role.value),
+        SessionCookie(secure=False),
+        None,
+        Keeper(digests, world.clock),
+    )
+    app = build(
+        [router(scene.inventories, world.clock), inventory.router(scene.inventories, heads, world.clock)],
+        authenticate=authenticate,
+        settings=Settings(data_dir=folder, database_url="sqlite://"),
+        clock=world.clock,
+        ids=world.ids,
+        site=site,
+    )
+    with Client(app) as client:
         yield Desk(scene, client)
 
 
@@ -147,3 +182,46 @@ def test_who_may_use_what_reads_it_may_see_it_and_nobody_else(desk: Desk) -> Non
         desk.ask("POST", f"{one}/read", who=who, expect=status)
     assert desk.ask("POST", f"{one}/read", who="member")["inventory"]["phase"] == "begin"
     assert desk.ask("POST", f"{one}/read", who="member")["inventory"]["phase"] == "begin"
+
+
+# Of each filter: what the page's address says, what the API's says, and which credentials are found.
+FILTERS: dict[str, tuple[str, str, str]] = {
+    "kind": ("kind=client-secret&q=key", "kind=client-secret&search=key", "0 1 2 3 4 5 6 7 8 9 10 11"),
+    "held by": ("object=application&q=app-03", "objectType=application&search=app-03", "3"),
+    "owners": ("owners=none&q=key", "owners=none&search=key", "0 2 4 6 8 10"),
+    "origin": ("origin=foreign&q=app-01", "origin=foreign&search=app-01", "1"),
+    "rotated": ("rotated=no&q=app-05", "rotated=false&search=app-05", "5"),
+    "audience": ("audience=AzureADMyOrg&q=app-05", "audience=AzureADMyOrg&search=app-05", "5"),
+    "state": ("disabled=yes", "disabled=true", "7"),
+    "room": ("slots=free&q=app-06", "hasSlot=true&search=app-06", "6"),
+    "finding": ("finding=expired", "finding=expired", "+cmd|' /C calc'!A0"),
+    "ended": ("ended=yes", "expired=true", "+cmd|' /C calc'!A0"),
+    "ends within": ("within=30&q=key", "endsWithinDays=30&search=key", "0 1 2"),
+    "older than": ("older=15", "olderThanDays=15", "+cmd|' /C calc'!A0"),
+    "lives longer than": ("lives=90&q=key", "livesLongerThanDays=90&search=key", "9 10 11"),
+    "last success": ("success=known", "lastSuccess=known", ""),
+    "last success is not known": ("success=not-known&q=app-04", "lastSuccess=not-known&search=app-04", "4"),
+    "last success before": ("quiet=7", "quietForDays=7", ""),
+    "policy": ("policy=not-known&q=app-04", "policy=not-known&search=app-04", "4"),
+    "registered in": ("foreign=no&q=app-04", "foreign=false&search=app-04", "4"),
+    "registered elsewhere": ("foreign=yes", "foreign=true", ""),
+}
+
+
+def test_each_filter_finds_the_same_on_the_page_over_the_api_and_in_the_file(desk: Desk) -> None:
+    seventh = next(app for app in desk.scene.world.applications.values() if app.display_name == "app-07")
+    desk.scene.world.emulator.admin.set_disabled(seventh.object_id, disabled=True)
+    desk.scene.switch_on()
+    desk.scene.read()
+    (shown,) = desk.ask("GET", ALL)["inventories"]
+    for name, (page, asked, expected) in FILTERS.items():
+        wanted = {f"key {each}" if each.isdigit() else each for each in re.split(r" (?=\d)", expected) if each}
+        text = desk.page(f"/inventory/{shown['id']}?{page}")
+        on_page = set(re.findall(r"(?:Client secret|Certificate) <b>(.*?)</b>", text))
+        listed = desk.ask("GET", f"{ALL}/{shown['id']}/credentials?{asked}&limit=500")["credentials"]
+        link = re.search(r'href="(/api/v1/inventories/[^"]+csv[^"]*)"', text)
+        assert link, name
+        rows = csv.DictReader(io.StringIO(desk.send("GET", link[1]).text))
+        in_file = {row["keyName"].removeprefix("'") for row in rows}
+        assert (on_page, {each["name"] for each in listed}, in_file) == (wanted, wanted, wanted), name
+    desk.ask("GET", f"{ALL}/{shown['id']}/credentials.csv?audience=Nobody", expect=400)

@@ -1,5 +1,6 @@
 """A tenant is read to its end, whatever comes between: throttling, a kill, a connection that is refused."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,8 @@ from keyturn.alarms.conditions.domain import ConditionKind
 from keyturn.alarms.conditions.finder import ConditionFinder
 from keyturn.audit.service import AuditTrail
 from keyturn.db.unit import Database
-from keyturn.inventory.domain import Finding, NotObservable, Observed, Origin, Owners
+from keyturn.inventory.domain import Finding, InventoryFilter, NotObservable, Observed, Origin, Owners
+from keyturn.inventory.list_store import Slice
 from keyturn.inventory.plan import DETAILS_EVERY, OBJECTS_AT_ONCE, Phase
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.inventory import KeyKind, ObjectKind
@@ -208,6 +210,60 @@ def test_a_credential_that_appears_on_a_rotated_application_is_told_of(scene: Te
     assert events["credentials-drifted"].data["keyId"] == stray.key_id
 
 
+def test_who_made_what_appeared_is_named_by_the_directorys_own_log(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database, tenant(database, (*READ_ALL, "AuditLog.Read.All")) as scene:
+        world = scene.world
+        world.connect()
+        world.settle()
+        scene.switch_on()
+        scene.read()
+        world.clock.advance(1)
+        body = {"passwordCredential": {"displayName": "backdoor"}}
+        made = scene.administer("POST", f"applications/{world.application.object_id}/addPassword", body)
+        world.clock.advance(3600)
+        scene.pass_time(1.2)
+        (event,) = world.events("foreign-credential-found")
+        assert (event["data"]["keyId"], event["data"]["madeBy"]) == (made["keyId"], "Administrator")
+        assert event["data"]["unknownBecause"] is None
+
+
+def test_counts_are_what_there_is_whatever_changes(database: Database) -> None:
+    """They are kept between changes, so each kind of change is tried."""
+    with tenant(database) as scene:
+        world, admin = scene.world, scene.world.emulator.admin
+
+        def check() -> None:
+            view, rows = scene.view(), scene.rows()
+            assert view is not None
+            page = scene.inventories.page(world.actor, view.inventory.id, InventoryFilter(), Slice(), summary=True)
+            now = world.clock.now()
+            found = Counter(finding for row in rows for finding in row.findings(now))
+            assert {finding: count for finding, count in page.findings.items() if count} == dict(found)
+            assert view.counts.credentials == sum(row.entry.key_kind is not None for row in rows)
+            assert view.counts.objects == len({row.entry.object_id for row in rows})
+            assert page.total == len(rows)
+
+        shop = scene.application("Shop", secrets=2)
+        gone = scene.application("Gone", secrets=1)
+        scene.switch_on()
+        while (view := scene.view()) is None or view.inventory.phase is not Phase.REST:
+            scene.work()
+            world.clock.advance(5)
+            if view is not None:
+                check()
+        admin.add_secret(
+            shop.object_id, "old", start=world.clock.now().timestamp() - DAY, end=world.clock.now().timestamp() - 60
+        )
+        scene.administer("DELETE", f"applications/{gone.object_id}")
+        scene.pass_time(1.2)
+        check()
+        admin.set_disabled(shop.object_id, disabled=True)
+        world.clock.advance(300 * DAY)
+        check()
+        scene.read()
+        check()
+
+
 def test_switching_off_removes_what_was_read(scene: Tenant) -> None:
     scene.switch_on()
     scene.read()
@@ -268,6 +324,14 @@ def test_when_a_credential_last_signed_in_is_told_or_why_that_is_not_known(tmp_p
         world.clock.advance(30 * 3600)
         scene.switch_on()
         scene.read()
+        other = next(row for row in scene.rows() if row.entry.key_id == unused.key_id)
+        assert other.application_use is not None
+        assert (other.application_use.key_id, other.application_use.kind) == (used.key_id, KeyKind.SECRET)
+        known = {row.entry.key_id for row in scene.rows(words=("shop",), last_success=True)}
+        assert known == {used.key_id}
+        assert [row.entry.key_id for row in scene.rows(words=("shop",), last_success=False)] == [unused.key_id]
+        assert {row.entry.key_id for row in scene.rows(words=("shop",), quiet_for_days=1)} == known
+        assert scene.rows(quiet_for_days=2) == [], "what is not known to be used is not known to be quiet"
         rows = {row.entry.key_id: row.last_use for row in scene.rows()}
         seen, unseen = rows[used.key_id], rows[unused.key_id]
         assert isinstance(seen, Observed)
