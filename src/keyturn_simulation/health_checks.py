@@ -8,6 +8,7 @@ from keyturn.connections.domain import Connection
 from keyturn.providers.azure.methods.federated import FederatedMethod
 from keyturn_simulation.invariants import Broken
 from keyturn_simulation.people import Users
+from keyturn_simulation.platform_tokens import SOURCES
 from keyturn_simulation.simulation import Simulation
 
 SWEPT = timedelta(hours=27)
@@ -64,6 +65,13 @@ class HealthChecks:
         return end is not None and end > self._sim.clock.now().timestamp()
 
     def _end_of(self, connection: Connection) -> float | None:
+        """When the credential ends; None for one that does not sign in.
+
+        What the application trusts is nothing that signs in where the platform called its workload otherwise at that time.
+        """
+        facts = connection.facts or {}
+        if connection.method == FederatedMethod.key and facts["subject"] != SOURCES[facts["tokenSource"]]:
+            return None
         current = self._sim.judge.currents[connection.id]
         return self._sim.world.ends_of(current.object_id).get(current.key_id or "")
 
