@@ -286,6 +286,13 @@ def test_of_one_that_goes_back_by_itself_somebody_is_told_until_it_is_begun_agai
         scene.begin()
         scene.work(timedelta(minutes=5))
         scene.cluster.broken = True
+        scene.world.emulator.faults.add(
+            Fault("deleteFederatedIdentityCredential", (Effect(403),), when="before", times=None)
+        )
+        scene.work(timedelta(hours=1, minutes=5))
+        assert scene.state == "withdrawing"
+        assert "The file cannot be read." in str([one.cause for one in conditions(scene)]), "not what is in its way now"
+        scene.world.emulator.faults.clear()
         scene.work(timedelta(hours=2))
         [alarm] = [one for one in conditions(scene) if one.kind is ConditionKind.CONVERSION_WITHDRAWN]
         assert "The file cannot be read." in alarm.cause

@@ -22,11 +22,12 @@ def of_return(about: About, reason: Mapping[str, Any], since: datetime) -> Itera
     """Yield that a connection went back by itself. ``reason`` says why; nothing where somebody asked for it."""
     if reason.get("asked"):
         return
+    why, fix = (reason["why"], None) if reason.get("why") else (reason.get("message"), reason.get("fix"))
     went_back = f"'{about.subject.name}' was to sign in without a secret, and went back to its {about.noun}."
     yield replace(about, path=f"{about.path}/secretless").condition(
         ConditionKind.CONVERSION_WITHDRAWN,
         Severity.WARNING,
-        f"{went_back} {reason.get('message') or ''}".rstrip(),
-        f"{reason.get('fix') or 'See why.'} Then begin again.",
+        f"{went_back} {why or ''}".rstrip(),
+        f"{fix or 'See why.'} Then begin again.",
         since=since,
     )

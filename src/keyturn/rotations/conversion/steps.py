@@ -19,7 +19,7 @@ from keyturn.connections.writes import ConnectionWriter
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import KeyturnError, NotYet, Refused, Retryable, Upstream
+from keyturn.errors import NeedsAction, Refused, Retryable, Upstream
 from keyturn.kit.actor import platform
 from keyturn.kit.clock import iso_or_none
 from keyturn.kit.moments import not_after
@@ -38,6 +38,7 @@ from keyturn.rotations.conversion.domain import (
     Step,
     decide,
 )
+from keyturn.rotations.conversion.reasons import not_removed, passes, reason_of, standing, without_way_back
 from keyturn.rotations.conversion.service import record, require_addable
 from keyturn.rotations.domain import Rotation, Snapshot
 from keyturn.rotations.edit_lock import EditLock
@@ -201,18 +202,17 @@ class ConversionWork:
         except Upstream as error:
             self._doubt(turn, error)
             return
-        now, tries, reason = self._clock.now(), 0 if self._stored.clock_is_right() else 1, told.reason or {}
+        now, tries = self._clock.now(), 0 if self._stored.clock_is_right() else 1
         with self._database.write() as tx:
-            said = reason if reason.get("asked_in_vain") else None
-            store.move(tx, told, tries=tries, tried_at=now, reason=said)
+            store.move(tx, told, tries=tries, tried_at=now, reason=standing(told))
             if turn.connection.refused_at:
                 health.accepted(tx, turn.connection, now, turn.connection.look_at or now)
 
     def _doubt(self, turn: _Turn, error: Upstream) -> None:
-        told, passes = turn.conversion, _passes(error)
-        tries = max(told.tries, 1) if passes else told.tries + 1
-        reason = _reason(error)
-        if tries >= DOUBTS and not passes:
+        told, may_pass = turn.conversion, passes(error)
+        tries = max(told.tries, 1) if may_pass else told.tries + 1
+        reason = (standing(told) if may_pass else None) or reason_of(error)
+        if tries >= DOUBTS and not may_pass:
             self._go_back(turn, reason, error)
             return
         with self._database.write() as tx:
@@ -245,9 +245,9 @@ class ConversionWork:
         may_pass = isinstance(error, Retryable)
         if may_pass and now < not_after(told.since, now) + PROOF_DEADLINE:
             with self._database.write() as tx:
-                store.move(tx, told, tries=0, tried_at=now, since=self._since(told, now), reason=_reason(error))
+                store.move(tx, told, tries=0, tried_at=now, since=self._since(told, now), reason=reason_of(error))
             return
-        self._go_back(turn, _reason(error))
+        self._go_back(turn, reason_of(error))
 
     def _since(self, told: Conversion, now: datetime) -> datetime:
         """Return when the state began. By a clock that was ahead it would be waited for too little, and for too long."""
@@ -288,13 +288,8 @@ class ConversionWork:
         self._nudge()
 
     def _stay(self, turn: _Turn, why: Mapping[str, object], problem: Upstream, refused: Upstream | None) -> None:
-        """Neither way signs in, or the one of before does not: going back would help nobody.
-
-        Where somebody asked for it, it is tried again as long as what is in the way may pass; else that is said until the end.
-        """
-        reason = _reason(problem) | {"message": f"It cannot go back: {problem.message}", "because": why.get("code")}
-        if why.get("asked"):
-            reason |= {"asked": True} if _passes(problem) else {"asked_in_vain": True}
+        """Neither way signs in, or the one of before does not: going back would help nobody. It is tried again."""
+        reason = without_way_back(why, problem)
         now = self._clock.now()
         with self._database.write() as tx:
             store.move(tx, turn.conversion, tries=1, tried_at=now, reason=reason)
@@ -316,7 +311,7 @@ class ConversionWork:
     def _still_works(self, turn: _Turn, row: Credential | None) -> Upstream | None:
         """Sign in with the secret of before. Returns why not."""
         if row is None:
-            return Retryable(
+            return NeedsAction(
                 "The secret of before is not in the journal any more.", code="connections.conversion_no_secret"
             )
         method = self._providers.method(turn.connection.app, turn.conversion.method_before)
@@ -342,11 +337,8 @@ class ConversionWork:
         except Upstream as error:
             given_up = now >= told.since + GIVE_UP
             changes = _ended(now) if given_up else {"tries": 0, "tried_at": now, "since": self._since(told, now)}
-            before = told.reason or {}
-            kept = {name: before[name] for name in ("asked", "because") if before.get(name)}
-            because = {} if kept else {"because": before.get("code")}
             with self._database.write() as tx:
-                store.move(tx, told, reason=_reason(error) | kept | because | {"left": told.name}, **changes)
+                store.move(tx, told, reason=not_removed(told, error), **changes)
             return
         with self._database.write() as tx:
             store.move(tx, told, tries=0 if there else told.tries + 1, tried_at=self._clock.now())
@@ -385,14 +377,5 @@ def _restored(rotation: Rotation, told: Conversion) -> Rotation:
     return replace(rotation, enabled=told.rotated_before)
 
 
-def _passes(error: Upstream) -> bool:
-    """Whether it says nothing about what was tried: no network, a throttle, a key that the provider has not fetched yet."""
-    return isinstance(error, Retryable) and not isinstance(error, NotYet)
-
-
 def _ended(now: datetime) -> dict[str, object]:
     return {"state": ConversionState.WITHDRAWN, "since": now, "ended_at": now, "wake_at": None}
-
-
-def _reason(error: KeyturnError) -> dict[str, object]:
-    return {"code": error.code, "message": error.message, "fix": error.fix}
