@@ -19,9 +19,10 @@ from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.lockout.domain import Attempts
-from keyturn.people import external_store, leaving, link_store, store
+from keyturn.people import external_store, leaving, link_store, list_store, store
 from keyturn.people.domain import PROVISIONING, ExternalIdentity, PasswordLink, Purpose, Session, User
 from keyturn.people.links import IssuedLink, PasswordLinks
+from keyturn.people.list_store import PeopleFilter
 from keyturn.people.passwords import check_password
 from keyturn.people.second_factor import SecondFactors
 from keyturn.people.sessions import living
@@ -65,6 +66,17 @@ class PersonState:
 
 
 @dataclass(frozen=True)
+class PeopleMatches:
+    """``people`` are those of one page, of ``total`` that match, of ``all`` that are there."""
+
+    people: Sequence[PersonState]
+    total: int
+    all: int
+    page: int
+    pages: int
+
+
+@dataclass(frozen=True)
 class Administration:
     database: Database
     clock: Clock
@@ -74,19 +86,28 @@ class Administration:
 
     # --- looking ------------------------------------------------------------------------------------------------------
 
-    def people(self, actor: Actor) -> Sequence[PersonState]:
-        """Return the users of the organization with their state, by e-mail address. Raises Forbidden."""
+    def people(self, actor: Actor, text: str, kind: str | None, page: int, size: int) -> PeopleMatches:
+        """Return a page of the users of the organization with their state, by e-mail address. Raises Forbidden.
+
+        All words of the text have to be in address or name; ``kind`` is one of :data:`list_store.KINDS`. A page past the end is
+        the last.
+        """
         now = self.clock.now()
         with self.database.read() as tx:
             require(tx, actor, Action.READ_USERS, Scope(actor.org_id))
-            holders = store.second_factor_holders(tx, actor.org_id)
-            links = link_store.open_of_organization(tx, actor.org_id)
-            outside = external_store.of_organization(tx, actor.org_id)
-            users = store.users_of(tx, actor.org_id)
-        return [
+            criteria = PeopleFilter(actor.org_id, now, tuple(text.split()), kind)
+            total, everybody = list_store.count(tx, criteria), store.count_users(tx, actor.org_id)
+            pages = max(1, -(-total // size))
+            number = min(page, pages)
+            users = list_store.page(tx, criteria, size, (number - 1) * size)
+            ids = [user.id for user in users]
+            holders = store.second_factor_holders_among(tx, ids)
+            links, outside = link_store.open_of_users(tx, ids), external_store.of_users(tx, ids)
+        people = [
             _state(user, links.get(user.id), outside.get(user.id, ()), now, has_second_factor=user.id in holders)
             for user in users
         ]
+        return PeopleMatches(people, total, everybody, number, pages)
 
     def person(self, actor: Actor, user_id: str) -> PersonState:
         """Return one user. Raises NotFound and Forbidden."""

@@ -1,6 +1,6 @@
 """SQL for the external identities of users: one user has at most one for each issuer, and each is one user's."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,9 +23,17 @@ def of_user(tx: Tx, user_id: str) -> list[ExternalIdentity]:
     return [_link(row) for row in tx.rows(query)]
 
 
+def of_users(tx: Tx, user_ids: Sequence[str]) -> dict[str, tuple[ExternalIdentity, ...]]:
+    """Return those of these users, by the user's id."""
+    return _by_user(tx, sa.select(links).where(links.c.user_id.in_(user_ids)))
+
+
 def of_organization(tx: Tx, org_id: str) -> dict[str, tuple[ExternalIdentity, ...]]:
     """Return those of all users of the organization, by the user's id."""
-    query = sa.select(links).join(users, users.c.id == links.c.user_id).where(users.c.org_id == org_id)
+    return _by_user(tx, sa.select(links).join(users, users.c.id == links.c.user_id).where(users.c.org_id == org_id))
+
+
+def _by_user(tx: Tx, query: sa.Select[Any]) -> dict[str, tuple[ExternalIdentity, ...]]:
     found: dict[str, tuple[ExternalIdentity, ...]] = {}
     for row in tx.rows(query.order_by(links.c.created_at, links.c.id)):
         found[row["user_id"]] = (*found.get(row["user_id"], ()), _link(row))

@@ -1,13 +1,12 @@
 """SQL for one-time links with which people set a password."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from keyturn.db.tables import password_links as links
-from keyturn.db.tables import users
 from keyturn.db.unit import Tx
 from keyturn.kit.actor import ActorKind
 from keyturn.people.domain import PasswordLink, Purpose
@@ -43,14 +42,9 @@ def open_of_user(tx: Tx, user_id: str) -> PasswordLink | None:
     return _link(row) if row else None
 
 
-def open_of_organization(tx: Tx, org_id: str) -> dict[str, PasswordLink]:
+def open_of_users(tx: Tx, user_ids: Sequence[str]) -> dict[str, PasswordLink]:
     """Return such links by the id of their user."""
-    query = (
-        sa.select(links)
-        .join(users, users.c.id == links.c.user_id)
-        .where(users.c.org_id == org_id, *_OPEN)
-        .order_by(links.c.created_at)
-    )
+    query = sa.select(links).where(links.c.user_id.in_(user_ids), *_OPEN).order_by(links.c.created_at)
     return {row["user_id"]: _link(row) for row in tx.rows(query)}
 
 

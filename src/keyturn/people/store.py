@@ -1,6 +1,6 @@
 """SQL for users, their sessions and their second factors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -54,7 +54,13 @@ def user(tx: Tx, org_id: str, user_id: str) -> User | None:
 
 def users_of(tx: Tx, org_id: str) -> list[User]:
     """Return the users, by e-mail address, those who are disabled as well."""
-    return [_user(row) for row in tx.rows(sa.select(users).where(users.c.org_id == org_id).order_by(users.c.email))]
+    return users_where(tx, users.c.org_id == org_id)
+
+
+def users_where(tx: Tx, *conditions: sa.ColumnElement[bool], limit: int | None = None, offset: int = 0) -> list[User]:
+    """Return the users for whom all this holds, by e-mail address; with a limit, some of them."""
+    query = sa.select(users).where(*conditions).order_by(users.c.email)
+    return [_user(row) for row in tx.rows(query if limit is None else query.limit(limit).offset(offset))]
 
 
 def addresses(tx: Tx, org_id: str, limit: int) -> list[tuple[str, str]]:
@@ -268,6 +274,11 @@ def use_code(tx: Tx, user_id: str, counter: int, recovery: tuple[str, ...]) -> N
 
 def remove_second_factor(tx: Tx, user_id: str) -> bool:
     return tx.run(sa.delete(second_factors).where(second_factors.c.user_id == user_id)) > 0
+
+
+def second_factor_holders_among(tx: Tx, user_ids: Sequence[str]) -> frozenset[str]:
+    among = (second_factors.c.user_id.in_(user_ids), second_factors.c.confirmed_at.is_not(None))
+    return frozenset(row["user_id"] for row in tx.rows(sa.select(second_factors.c.user_id).where(*among)))
 
 
 def second_factor_holders(tx: Tx, org_id: str) -> frozenset[str]:

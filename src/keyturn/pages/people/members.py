@@ -12,9 +12,9 @@ from keyturn.authz.domain import ORGANIZATION_ROLES, Action, permits
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.secret import Plaintext
 from keyturn.pages.list_address import ListAddress, Pager
+from keyturn.people.administration import PeopleMatches
 from keyturn.people.domain import NewUser, Purpose
 from keyturn.people.links import LIVES
-from keyturn.people.listing import PeopleMatches, matching
 from keyturn.projects.domain import GivenRole, ProjectRef
 from keyturn.projects.service import Projects
 from keyturn.provisioning.invitations import MOST_PROJECTS, Invitations, NewInvitation, SentLink
@@ -118,7 +118,7 @@ def router(access: Access, invitations: Invitations, projects: Projects) -> Page
 
     @get(HERE)
     def show_users(actor: Actor, query: MembersQuery, form_state: FormState) -> UsersPage:
-        found = matching(access.administration.people(actor), query.q, query.status, query.page, query.size)
+        found = access.administration.people(actor, query.q, query.status, query.page, query.size)
         address = ListAddress(HERE, query, MembersQuery())
         may = permits(ORGANIZATION_ROLES, actor.role, Action.MANAGE_USERS)
         some, _ = projects.page(actor, "", MOST_PROJECTS) if may else ((), 0)

@@ -1,0 +1,67 @@
+"""SQL of the list of an organization's users: those of a page, and how many match."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from keyturn.db.tables import password_links, second_factors, users
+from keyturn.db.unit import Tx
+from keyturn.kit.actor import Role
+from keyturn.people.domain import Purpose, User
+from keyturn.people.store import users_where
+
+
+@dataclass(frozen=True)
+class PeopleFilter:
+    """Which users are looked for. Each of the words is in the address or a name; ``kind`` is one of KINDS."""
+
+    org_id: str
+    now: datetime
+    words: tuple[str, ...] = ()
+    kind: str | None = None
+
+
+def page(tx: Tx, criteria: PeopleFilter, limit: int, offset: int) -> list[User]:
+    """Return some of those that match, by address."""
+    return users_where(tx, *_matching(criteria), limit=limit, offset=offset)
+
+
+def count(tx: Tx, criteria: PeopleFilter) -> int:
+    row = tx.one(sa.select(sa.func.count().label("n")).select_from(users).where(*_matching(criteria)))
+    return int(row["n"]) if row else 0
+
+
+_ENABLED = users.c.disabled_at.is_(None)
+_INVITED = users.c.id.in_(
+    sa.select(password_links.c.user_id).where(
+        password_links.c.purpose == Purpose.INVITATION.value,
+        password_links.c.used_at.is_(None),
+        password_links.c.revoked_at.is_(None),
+        password_links.c.user_id.is_not(None),
+    )
+)
+_HAS_SECOND_FACTOR = users.c.id.in_(
+    sa.select(second_factors.c.user_id).where(second_factors.c.confirmed_at.is_not(None))
+)
+KINDS: Mapping[str, Callable[[datetime], sa.ColumnElement[bool]]] = {
+    "admin": lambda _: users.c.role == Role.ADMIN.value,
+    "invited": lambda _: sa.and_(_ENABLED, _INVITED),
+    "locked": lambda now: sa.and_(_ENABLED, sa.not_(_INVITED), users.c.locked_until > now),
+    "disabled": lambda _: users.c.disabled_at.is_not(None),
+    "one-step": lambda _: sa.and_(_ENABLED, sa.not_(_INVITED), sa.not_(_HAS_SECOND_FACTOR)),
+}
+"""What a list can be limited to: the words for a person's state, and two more."""
+
+
+def _matching(criteria: PeopleFilter) -> list[sa.ColumnElement[bool]]:
+    conditions = [users.c.org_id == criteria.org_id, *(_contains(word) for word in criteria.words)]
+    return [*conditions, KINDS[criteria.kind](criteria.now)] if criteria.kind else conditions
+
+
+def _contains(word: str) -> sa.ColumnElement[bool]:
+    # SQLite knows capitals of ASCII alone: names have other letters, too.
+    written = {word} if word.isascii() else {word, word.lower(), word.upper(), word.title()}
+    columns = (users.c.email, users.c.first_name, users.c.last_name)
+    return sa.or_(*(column.icontains(each, autoescape=True) for column in columns for each in sorted(written)))
