@@ -1,4 +1,4 @@
-"""Rows for the measurement of pages: ten thousand secret rotations of one project, and as many audit events."""
+"""Rows for the measurement of pages: ten thousand secret rotations of one project, and as many of other things."""
 
 from datetime import timedelta
 from typing import Any
@@ -78,3 +78,40 @@ def add_events(core: Core, org_id: str, subjects: list[str], count: int) -> None
     ]  # fmt: skip
     with core.database.write() as tx:
         tx.connection.execute(sa.insert(tables.audit_events), rows)
+
+
+def add_alarms(core: Core, org_id: str, subjects: list[str]) -> None:
+    """Add an open alarm of each of these connections."""
+    now = core.clock.now()
+    rows = [
+        {
+            "id": core.ids.new(), "org_id": org_id, "kind": "connection-refused", "condition_key": f"connection-refused:{number}",
+            "severity": "warning" if number % 3 else "critical", "subject_kind": "app-connection", "subject_id": subject,
+            "subject": f"entra-{number}", "place": {"connectionId": subject}, "path": f"/app-connections/{subject}",
+            "cause": "Entra ID does not accept the client secret (AADSTS7000215).", "fix": "Enter a new client secret.",
+            "opened_at": now - timedelta(minutes=number), "reminded_at": now,
+        }
+        for number, subject in enumerate(subjects)
+    ]  # fmt: skip
+    with core.database.write() as tx:
+        tx.connection.execute(sa.insert(tables.alarms), rows)
+
+
+def add_people(core: Core, org_id: str, count: int) -> None:
+    """Add so many users, and as many machine identities."""
+    now = core.clock.now()
+    stamps = {"org_id": org_id, "created_at": now, "updated_at": now}
+    users = [
+        {
+            "id": core.ids.new(), "email": f"person-{number}@example.com", "first_name": "Person", "last_name": str(number),
+            "password_hash": "x", "role": "member", **stamps,
+        }
+        for number in range(count)
+    ]  # fmt: skip
+    robots = [
+        {"id": core.ids.new(), "name": f"robot-{number}", "role": "viewer", "metadata": [], **stamps}
+        for number in range(count)
+    ]
+    with core.database.write() as tx:
+        tx.connection.execute(sa.insert(tables.users), users)
+        tx.connection.execute(sa.insert(tables.identities), robots)

@@ -1,4 +1,4 @@
-"""How long the server takes for the overview and the lists when there are ten thousand of each, and how much it sends."""
+"""How long the server takes for pages when there are ten thousand of everything, and how much it sends."""
 
 import gzip
 import logging
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import structlog
 
 from benchmarks.measured import Measured, processor_milliseconds
-from benchmarks.page_rows import add_events, add_rotations
+from benchmarks.page_rows import add_alarms, add_events, add_people, add_rotations
 from keyturn.app.core import Core, open_core
 from keyturn.app.web import open_access, open_projects, web_application
 from keyturn.db.tables import app_connections
@@ -41,6 +41,19 @@ OF_ROTATIONS = {
     "rotations by end": "?sort=ends",
 }
 LOG = "/organization/audit-log"
+OF_OTHERS = {
+    "audit log": LOG,
+    "events of one": f"{LOG}?about=entra-77",
+    "alarms": "/alarms",
+    "last alarms": "/alarms?page=500",
+    "search of alarms": "/alarms?q=entra-77",
+    "members": "/organization/members",
+    "search of members": "/organization/members?q=person-77",
+    "identities": "/organization/identities",
+    "finding": "/find?q=entra-77",
+    "tenants": "/inventory",
+    "new connection": f"{PATH}/new/azure-client-secrets",
+}
 _EMAIL, _PASSWORD = "ada@example.com", Plaintext("vellum-orbit-pickle-97")
 
 
@@ -58,13 +71,20 @@ def measure(kind: str) -> Measured:
             actor = person_actor(made.user)
             project = add_rotations(core, open_projects(core), actor, ids[0], CONNECTIONS)
             add_events(core, made.organization.id, ids, CONNECTIONS)
+            add_alarms(core, made.organization.id, ids)
+            add_people(core, made.organization.id, CONNECTIONS)
             with core.database.write() as tx:
                 tx.connection.exec_driver_sql("ANALYZE")  # as the database does by itself, a minute later
             visits = VISITS | {
                 name: f"/projects/{project}/integrations/secret-rotations{query}"
                 for name, query in OF_ROTATIONS.items()
             }
-            visits |= {"audit log": LOG, "events of one": f"{LOG}?about=entra-77"}
+            visits |= OF_OTHERS | {
+                "connection": f"/app-connections/{ids[0]}",
+                "owner": f"/owners/app-connections/{ids[0]}",
+                "members of project": f"/projects/{project}/members",
+                "new rotation": f"/projects/{project}/integrations/secret-rotations/new",
+            }
             with Client(web_application(core, None)) as client:
                 client.cookies.set("keyturn_session", session.reveal())
                 found = {name: _visit(core, client, path) for name, path in visits.items()}
@@ -73,7 +93,8 @@ def measure(kind: str) -> Measured:
     times = ", ".join(f"{name} {took:.0f} ms" for name, (took, _) in found.items())
     largest = max(size for _, size in found.values())
     line = (
-        f"pages on {kind} with {CONNECTIONS} connections, rotations and events, processor time: {times} (limit {LIMIT} ms);"
+        f"pages on {kind} with {CONNECTIONS} each of connections, rotations, events, alarms, people and identities,"
+        f" processor time: {times} (limit {LIMIT} ms);"
         f" at most {largest / 1000:.0f} kB compressed (limit {MOST_SENT / 1000:.0f})"
     )
     return Measured(line, max(took for took, _ in found.values()) <= LIMIT and largest <= MOST_SENT)

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import structlog
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from keyturn.app.alarms import alarm_services
+from keyturn.connections.domain import NewConnection
+from keyturn.kit.secret import Plaintext
+from keyturn.providers.azure.methods.client_secret import ClientSecret
 from tests.browser.conftest import FLAGS, PROGRAM
 from tests.browser.estate import BrowserServer, first_start, open_estate, session_of, watch
-from tests.browser.tour import addresses, come_to_rest, furnish
+from tests.browser.tour import Furniture, addresses, come_to_rest, furnish
 
 SIZES = {"wide": (1440, 900), "narrow": (1024, 800), "phone": (390, 844)}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -42,9 +46,12 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
         (Path(place) / "estate").mkdir()
         with open_estate(Path(place) / "estate") as estate:
-            furniture = furnish(estate)
-            with watch(browser, estate, session_of(estate)) as watched:
+            with estate.later(hours=-1), watch(browser, estate, session_of(estate)) as watched:
+                furniture = furnish(estate)
                 come_to_rest(watched.page(), estate, furniture)
+            if options.docs:
+                with watch(browser, estate, session_of(estate)) as watched:
+                    trouble(watched.page(), estate, furniture)
             places = [(name, estate.url + path) for name, path in addresses(estate, furniture)]
             if options.docs:
                 renew(browser, estate, places)
@@ -54,6 +61,25 @@ def main() -> None:
                     outside = [("sign-in", f"{estate.url}/sign-in"), ("setup", f"{fresh}/setup")]
                     take(browser, estate, None, outside, folder)
         browser.close()
+
+
+def trouble(page: Page, estate: BrowserServer, furniture: Furniture) -> None:
+    """Let something need somebody: a secret that somebody removed in the portal, and one that ends within hours."""
+    admin, now = estate.emulator.admin, estate.core.clock.now().timestamp()
+    alarm_services(estate.core).channels.delete(estate.actor, furniture.channel_id)
+    for secret in admin.secrets(furniture.resting.client_id):
+        admin.remove_secret(furniture.resting.client_id, secret.key_id)
+    page.goto(estate.page_of(furniture.resting))
+    page.get_by_role("button", name="Test").click()
+    ending = estate.application("Customer portal", secrets_count=0)
+    made = admin.add_secret(ending.object_id, "by hand", end=now + 5 * 3600)
+    credentials = ClientSecret(estate.tenant_id, ending.app_id, Plaintext(made.value), made.key_id)
+    draft = NewConnection("customer-portal", credentials, None, furniture.project.id)
+    page.goto(estate.page_of(estate.rotations.create(estate.actor, draft, None)))
+    page.get_by_role("button", name="Test").click()
+    page.goto(f"{estate.url}/overview")
+    for group in ("Failing", "Ending"):
+        expect(page.get_by_role("heading", name=group)).to_be_visible()
 
 
 def take(browser: Browser, estate: BrowserServer, session: str | None, places: Places, folder: Path) -> None:
@@ -92,6 +118,7 @@ def _context(
     width, height = viewport
     size: Any = {"width": width, "height": height}
     context = browser.new_context(viewport=size, reduced_motion="reduce", timezone_id="Europe/Oslo")
+    context.add_cookies([{"name": "keyturn_zone", "value": "Europe%2FOslo", "url": estate.url}])
     if session:
         context.add_cookies([{"name": "keyturn_session", "value": session, "url": estate.url}])
     yield context

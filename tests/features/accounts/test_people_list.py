@@ -36,7 +36,13 @@ def ann(house: AccessFixture, database: Database, clock: MovableClock) -> Actor:
             "secure": {"first_name": "Käthe", "last_name": "100%"},
         }.items():
             tx.run(sa.update(users).where(users.c.id == ids[name]).values(values))
-        factor = {"user_id": ids["secure"], "secret": Sealed("sealed"), "last_counter": 0, "recovery": [], "created_at": now}
+        factor = {
+            "user_id": ids["secure"],
+            "secret": Sealed("sealed"),
+            "last_counter": 0,
+            "recovery": [],
+            "created_at": now,
+        }
         tx.run(sa.insert(second_factors).values(factor | {"confirmed_at": now}))
     return house.admin
 

@@ -1,7 +1,9 @@
 """The page of a connection names the secret rotations that go through it, to those who may see them, before it is deleted."""
 
+from datetime import timedelta
 from pathlib import Path
 
+from keyturn.audit.retention import remove_old_events
 from keyturn.kit.actor import Role
 from keyturn.rotations.overviews import NAMED
 from keyturn.secrets.mapped import SecretNames
@@ -40,6 +42,17 @@ def test_what_is_rotated_through_a_connection(tmp_path: Path) -> None:
             assert "Rotates 1 secret of applications" in page
             assert "1 you may not see" in " ".join(page.split())
             assert name not in page
+
+
+def test_pages_are_there_when_no_event_of_theirs_is_kept_any_more(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database:
+        scene = make_applications(database, signer_rotates=False)
+        view = scene.create()
+        later = scene.world.clock.now() + timedelta(days=8)
+        remove_old_events(database, 7, later, later, lambda: False)
+        with page_desk(scene, tmp_path) as web:
+            for path in (f"/app-connections/{scene.signer.id}", f"/secret-rotations/{view.secret_rotation.id}"):
+                assert "Nothing yet." in web.page(path)
 
 
 def test_of_many_that_go_through_a_connection_the_first_are_named(tmp_path: Path) -> None:

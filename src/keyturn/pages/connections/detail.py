@@ -182,5 +182,4 @@ def _events(
     """Return the newest audit events of the connection and of its rotation; None for who may not read them."""
     if "read-audit-logs" not in scope.can:
         return None
-    about = rotation_history.connection.id
-    return list(pages.trail.page(actor, limit=SHOWN_EVENTS, project_id=scope.project_id, about=about).events)
+    return list(pages.trail.of_thing(actor, rotation_history.connection.id, scope.project_id, SHOWN_EVENTS))

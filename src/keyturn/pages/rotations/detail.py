@@ -127,5 +127,4 @@ def _events(
     """Return the newest audit events of it and of the application's rotation; None for who may not read them."""
     if "read-audit-logs" not in project.can:
         return None
-    about = view.secret_rotation.id
-    return list(pages.trail.page(actor, limit=SHOWN_EVENTS, project_id=project.id, about=about).events)
+    return list(pages.trail.of_thing(actor, view.secret_rotation.id, project.id, SHOWN_EVENTS))
