@@ -42,7 +42,13 @@ class DeletionPage(Page):
     query: PlaceQuery
     preview: DeletionPreview
     form_state: FormState
-    tab: str = "deletion"
+
+    @property
+    def tab(self) -> str:
+        """Where one came from."""
+        if self.query.folder_id:
+            return "secrets"
+        return "environments" if self.query.environment_id else "settings"
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class DeletedPage(Page):
     project: ProjectHeader
     deletions: Sequence[Deletion]
     form_state: FormState
-    tab: str = "deleted"
+    tab: str = "environments"
 
 
 @dataclass(frozen=True)
