@@ -161,7 +161,7 @@ class ConnectionWatch:
     def look(self, now: float) -> int:
         """End what is to be ended; return how many that were."""
         busy, served = self._traffic.known()
-        here = self._present()
+        here = self._present(busy)
         quiet = {peer: max(self._since.get(peer, now), served.get(peer, 0.0)) for peer in here - busy}
         self._since = quiet
         self._traffic.forget({peer for peer, at in served.items() if peer not in here and at < now})
@@ -174,13 +174,19 @@ class ConnectionWatch:
             self._tell(Counter(ending.values()))
         return len(ending)
 
-    def _present(self) -> set[Peer]:
-        """Return the connections that there are. Of a socket that was seen by the last look nothing is asked again."""
+    def _present(self, busy: Set[Peer]) -> set[Peer]:
+        """Return the connections that there are. Of a socket that was seen by the last look nothing is asked again.
+
+        While a request of a connection is served, it is open: of the thousands that wait the system is asked nothing at all.
+        """
         before, self._seen = self._seen, {}
         for descriptor in _descriptors():
+            seen = before.get(descriptor)
+            if seen is not None and seen[1] in busy:
+                self._seen[descriptor] = seen
+                continue
             with suppress(OSError):
                 number = os.fstat(descriptor).st_ino
-                seen = before.get(descriptor)
                 if seen is None or seen[0] != number:
                     with _connection(descriptor, self._port) as found:
                         seen = number, found[0] if found else None
@@ -209,8 +215,8 @@ class ConnectionWatch:
         while not self._over.wait(pause):
             used = time.thread_time()
             self.look(time.monotonic())
-            # With very many connections a look takes a while: it may use a fiftieth of one processor.
-            pause = max(_EVERY, 50 * (time.thread_time() - used))
+            # With very many connections a look takes a while: it may use a hundredth of one processor.
+            pause = max(_EVERY, 100 * (time.thread_time() - used))
 
 
 def _shut(port: int, ending: Set[Peer]) -> None:
