@@ -1,4 +1,5 @@
-"""Run all measurements, or those named, e.g. ``python -m benchmarks start secrets``.
+"""Run all measurements, or those named, e.g. ``python -m benchmarks start secrets``, each part in a process of its own: threads
+and memory that one leaves behind would be counted to the next.
 
 Exit status 1 when one of them misses the limit that it names: the machine should have nothing else to do. To publish what was
 measured: ``cp build/bench.json benchmarks/results.json``, then ``make docs``.
@@ -7,9 +8,12 @@ measured: ``cp build/bench.json benchmarks/results.json``, then ``make docs``.
 import json
 import os
 import platform
+import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from benchmarks import (
@@ -35,37 +39,60 @@ from benchmarks.measured import Measured
 
 RESULTS = Path(__file__).parents[1] / "build" / "bench.json"
 KINDS = ("sqlite", "postgres")
-ALL: Mapping[str, Callable[[], Iterable[Measured]]] = {
-    "start": lambda: [start.measure()],
-    "finder": lambda: [finder.measure(kind) for kind in KINDS],
-    "scheduled": lambda: [scheduled_start.measure(kind) for kind in KINDS],
-    "pages": lambda: [pages.measure(kind) for kind in KINDS],
-    "paint": lambda: [paint.measure()],
-    "throughput": lambda: [throughput.measure(kind) for kind in KINDS],
-    "machines": lambda: [machine_sign_ins.measure(kind) for kind in KINDS],
-    "secrets": lambda: [line for kind in KINDS for line in secrets.measure(kind)],
-    "reads": reads.measure,
-    "inventory": inventory.measure,
-    "create": lambda: [create_rotation.measure(kind) for kind in KINDS],
-    "waiters": waiters.measure,
-    "change": change_to_use.measure,
-    "herd": herd.measure,
-    "offline": offline_start.measure,
-    "scrapes": lambda: [scrapes.measure(kind) for kind in KINDS],
-    "tokens": lambda: [emulator_tokens.measure()],
+Part = Callable[[], Measured | Iterable[Measured]]
+
+
+def _of_both(measure: Callable[[str], Measured | Iterable[Measured]]) -> list[Part]:
+    return [partial(measure, kind) for kind in KINDS]
+
+
+ALL: Mapping[str, Sequence[Part]] = {
+    "start": [start.measure],
+    "finder": _of_both(finder.measure),
+    "scheduled": _of_both(scheduled_start.measure),
+    "pages": _of_both(pages.measure),
+    "paint": [paint.measure],
+    "throughput": _of_both(throughput.measure),
+    "machines": _of_both(machine_sign_ins.measure),
+    "secrets": _of_both(secrets.measure),
+    "reads": [reads.measure],
+    "inventory": [inventory.measure],
+    "create": _of_both(create_rotation.measure),
+    "waiters": [waiters.measure],
+    "change": [change_to_use.measure],
+    "herd": [herd.measure],
+    "offline": [offline_start.measure],
+    "scrapes": _of_both(scrapes.measure),
+    "tokens": [emulator_tokens.measure],
 }
+_PART = "--part"
 
 
 def main(names: list[str]) -> int:
-    """Print each line as soon as it is measured, and leave all of them in ``build/bench.json``."""
+    """Print the lines of each part as soon as it is measured, and leave all of them in ``build/bench.json``."""
     missed, results = 0, dict[str, list[str]]()
     for name in names or ALL:
-        for measured in ALL[name]():
-            print(measured, flush=True)
-            missed += not measured.kept
-            results.setdefault(name, []).append(str(measured))
+        for number in range(len(ALL[name])):
+            for measured in _measured(name, number):
+                print(measured, flush=True)
+                missed += not measured.kept
+                results.setdefault(name, []).append(str(measured))
     write(results)
     return 1 if missed else 0
+
+
+def _measured(name: str, number: int) -> list[Measured]:
+    """Return the lines of one part. Raises CalledProcessError when it fails."""
+    with tempfile.NamedTemporaryFile() as file:
+        subprocess.run([sys.executable, "-m", "benchmarks", _PART, name, str(number), file.name], check=True)
+        return [Measured(*each) for each in json.loads(file.read())]
+
+
+def _measure(name: str, number: str, file: str) -> int:
+    """Measure one part in this process, and leave its lines in the file."""
+    found = ALL[name][int(number)]()
+    Path(file).write_text(json.dumps([found] if isinstance(found, Measured) else list(found)))
+    return 0
 
 
 def write(results: Mapping[str, list[str]], path: Path = RESULTS) -> None:
@@ -77,4 +104,4 @@ def write(results: Mapping[str, list[str]], path: Path = RESULTS) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(_measure(*sys.argv[2:]) if sys.argv[1:2] == [_PART] else main(sys.argv[1:]))
