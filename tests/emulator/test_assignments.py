@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from entra_emulator import ApplicationHandle, Response
-from tests.emulator.people import People, claims_of
+from tests.emulator.people import People, claims_of, code_of
 from tests.emulator.scene import EmulatorFixture
 
+NO_ROLE = "00000000-0000-0000-0000-000000000000"
 USER_READ = "https://graph.microsoft.com/User.Read"
 MANAGE = "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9"
 ROLE = {
@@ -170,3 +171,31 @@ def test_people_and_groups_are_given_roles_which_their_tokens_name(
     assert graph("GET", f"groups/{group}/appRoleAssignments").json()["value"] == []
     narrow = scene.application("narrow", permissions=("User.Read.All",))
     assert scene.graph(narrow, "GET", f"users/{people.uri}/appRoleAssignments").status == 403
+
+
+def test_an_application_that_wants_assignments_is_closed_to_all_others(
+    scene: EmulatorFixture, people: People, administrator: ApplicationHandle
+) -> None:
+    def graph(method: str, path: str, body: Any = None) -> Response:
+        return scene.graph(administrator, method, path, body)
+
+    api, caller = scene.application("api", identifier_uris=("api://things",)), scene.application("caller")
+    closed = {"appRoleAssignmentRequired": True}
+    assert graph("PATCH", f"servicePrincipals/{api.principal_id}", closed).status == 204
+    refused = scene.token(caller, scope="api://things/.default")
+    assert (refused.status, refused.json()["error"], code_of(refused)) == (400, "invalid_grant", 501051)
+    assert scene.token(caller).status == 200, "other resources are as open as before"
+    given = {"principalId": caller.principal_id, "resourceId": api.principal_id, "appRoleId": NO_ROLE}
+    assert graph("POST", f"servicePrincipals/{api.principal_id}/appRoleAssignedTo", given).status == 201
+    token = scene.token(caller, scope="api://things/.default")
+    assert token.status == 200
+    assert "roles" not in claims_of(token.json()["access_token"]), "access without a role is named in no token"
+
+    old = people.tokens(people.uri, scope=f"{USER_READ} offline_access")
+    assert graph("PATCH", f"servicePrincipals/{people.web.principal_id}", closed).status == 204
+    assert "AADSTS50105" in people.authorize(people.uri, scope=USER_READ)["error_description"]
+    assert code_of(people.refresh(old["refresh_token"])) == 50105
+    group = scene.emulator.admin.create_group(scene.tenant, "Team", members=(people.uri,))
+    body = {"principalId": group, "resourceId": people.web.principal_id, "appRoleId": NO_ROLE}
+    assert graph("POST", f"groups/{group}/appRoleAssignments", body).status == 201
+    assert people.refresh(old["refresh_token"]).status == 200

@@ -215,6 +215,11 @@ def test_the_metadata_service_tells_its_identities_apart(scene: EmulatorFixture)
     assert metadata(scene, headers={"Metadata": "no"}).json()["error"] == "bad_request_102"
     assert metadata(scene, headers={"X-Forwarded-For": "1.2.3.4"}).status == 400
     assert metadata(scene, resource="").status == 400
+    assert metadata(scene, client_id=one.client_id, object_id=two.principal_id).status == 400, (
+        "one of the two would be dropped"
+    )
+    for version, status in (("1999-01-01", 400), ("nonsense", 400), ("", 400), ("2021-12-13", 200)):
+        assert metadata(scene, api_version=version).status == status, version
     assert metadata(scene, resource="https://nowhere.example").json()["error"] == "invalid_resource"
 
 

@@ -76,6 +76,10 @@ def test_lists_beside_an_object_are_filtered_counted_and_paged(full: FullTenant)
     assert names == ["target", "Ada Admin"]
     expanded = rows(f"{app}?$select=id&$expand=owners($select=displayName,appId)")
     assert expanded["owners"] == [{"@odata.type": "#microsoft.graph.user", "displayName": "Ada Admin"}]
+    shown = rows("groups?$filter=displayName eq 'Team'&$select=displayName&$expand=members($select=displayName)")[
+        "value"
+    ]
+    assert sorted(item["displayName"] for item in shown[0]["members"]) == ["Ada Admin", "target"]
     every = {"ids": [full.app.object_id, full.app.principal_id, full.people.ada, full.keys["groups"]]}
     shown = full.ask("POST", "directoryObjects/getByIds", every).json()["value"]
     assert {name for item in shown for name in item} <= OBJECT_PROPERTIES | {"@odata.type"}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from entra_emulator.directory.directory import Application, Assignee, Group, Tenant, User
+from entra_emulator.directory.grants import Grant
 
 MOST_IN_A_TOKEN = 200
 _CLAIMS_OF_GROUPS = frozenset({"SecurityGroup", "All"})
@@ -28,24 +29,24 @@ def groups_of(tenant: Tenant, member: str) -> list[Group]:
     return list(found.values())
 
 
-def app_roles(tenant: Tenant, member: Assignee, replica: int, now: float, resource_app_id: str) -> list[str]:
-    """The app roles of that resource which a token names, as the replica knows them: one's own, and a user's by direct groups.
+def given_roles(tenant: Tenant, member: Assignee, replica: int, now: float, resource_app_id: str) -> list[Grant]:
+    """The app roles of that resource which somebody was given, as the replica knows them: their own, a user's by direct groups.
 
     Source: https://learn.microsoft.com/graph/api/resources/approleassignment.
     """
     groups = tenant.groups.values() if isinstance(member, User) else ()
-    grants = [
-        *member.grants,
-        *(grant for group in groups if member.object_id in group.members for grant in group.grants),
+    of_groups = (grant for group in groups if member.object_id in group.members for grant in group.grants)
+    return [
+        grant
+        for grant in (*member.grants, *of_groups)
+        if grant.resource_app_id == resource_app_id and grant.presence.visible("token", replica, now)
     ]
-    names = [
-        grant.role
-        for grant in grants
-        if grant.resource_app_id == resource_app_id
-        and grant.in_tokens
-        and grant.presence.visible("token", replica, now)
-    ]
-    return list(dict.fromkeys(names))
+
+
+def app_roles(tenant: Tenant, member: Assignee, replica: int, now: float, resource_app_id: str) -> list[str]:
+    """The names of these roles as tokens tell them."""
+    given = given_roles(tenant, member, replica, now, resource_app_id)
+    return list(dict.fromkeys(grant.role for grant in given if grant.in_tokens))
 
 
 def group_claims(tenant: Tenant, application: Application, user_id: str) -> dict[str, Any]:

@@ -17,12 +17,13 @@ from entra_emulator.graph.declared import GROUP, changed_properties
 from entra_emulator.graph.errors import bad_request, empty, not_found, plain, success
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.lookup import Key, referenced
-from entra_emulator.graph.odata import entity, eventual, listed, page, select
+from entra_emulator.graph.odata import eventual, expanded, listed, page, select
 from entra_emulator.graph.permissions import may_read_groups, may_write_groups, may_write_members
 from entra_emulator.graph.writes import note_change
 
 _CONTEXT = "groups"
-_MOST_BOUND = 20
+_MOST_BOUND = _MOST_EXPANDED = 20
+_EXPANDABLE = frozenset({"members", "owners"})
 _READ_ONLY = frozenset({"id", "createdDateTime", "deletedDateTime", "renewedDateTime", "mail"})
 _FIELDS: dict[str, Field[Group]] = {
     "id": lambda item: item.object_id,
@@ -39,7 +40,19 @@ _FIELDS: dict[str, Field[Group]] = {
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_groups(call)
     result = page(call, call.home().groups.values(), _FIELDS, lambda item: item.object_id)
-    return listed(call, result, [select(call, views.group(item)) for item in result.items], _CONTEXT)
+    return listed(call, result, [_shown(call, item) for item in result.items], _CONTEXT)
+
+
+def _shown(call: Call, item: Group) -> dict[str, Any]:
+    """The group with what $select and $expand of this call ask for; twenty of each kind at most, as Graph expands.
+
+    Source: https://learn.microsoft.com/graph/api/group-get ($expand) and .../known-issues (twenty).
+    """
+    body = select(call, views.group(item))
+    for name, names in expanded(call, _EXPANDABLE).items():
+        found = map(call.home().directory_object, item.members if name == "members" else item.owners)
+        body[name] = views.expanded_objects(call, [each for each in found if each is not None][:_MOST_EXPANDED], names)
+    return body
 
 
 def _count(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -52,7 +65,7 @@ def _count(call: Call, _keys: tuple[Key, ...]) -> Response:
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:
     may_read_groups(call)
-    return entity(call, views.group(find_group(call, keys[0])), _CONTEXT)
+    return success(call, _shown(call, find_group(call, keys[0])), f"{_CONTEXT}/$entity")
 
 
 def _create(call: Call, _keys: tuple[Key, ...]) -> Response:

@@ -25,6 +25,7 @@ from entra_emulator.sign_in.authorize_request import (
 from entra_emulator.sign_in.consents import Permissions, give, is_admin, may_consent, missing, needed_permissions
 from entra_emulator.sign_in.scopes import read_scopes
 from entra_emulator.sign_in.user_tokens import client_info, implicit_tokens
+from entra_emulator.tokens.assigned import check_user_assigned
 from entra_emulator.tokens.sts_errors import StsError, correlation_id, described, error_uri, headers, not_consented
 
 Person = tuple[Tenant, User]
@@ -64,6 +65,7 @@ def _as_person(call: Call, request: AuthorizeRequest, person: Person, session: S
         return pages.failure(call, StsError(50057, "The user account is disabled."))
     session = sign_in(call, user, session)
     scopes = read_scopes(call, request.application, request.get("scope"))
+    check_user_assigned(call, user, request.application.app_id)
     return with_cookie(_consented(call, request, user, scopes) or _issue(call, request, user, scopes, session), session)
 
 

@@ -22,6 +22,7 @@ from entra_emulator.sign_in.clients import authenticate, known_application, note
 from entra_emulator.sign_in.consents import missing as without_consent
 from entra_emulator.sign_in.scopes import read_scopes
 from entra_emulator.sign_in.user_tokens import Redeemed, issue
+from entra_emulator.tokens.assigned import check_user_assigned
 from entra_emulator.tokens.sts_errors import StsError, missing, not_consented
 
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
@@ -154,6 +155,7 @@ def _issue(
     scopes = _narrowed(call, application, authorization, form.get("scope", ""))
     if without_consent(call, application, user, scopes):
         raise not_consented(application)
+    check_user_assigned(call, user, application.app_id, scopes.first.app_id)
     note_credential(call, application, key_id, method)
     call.entry.user, call.entry.resource = user.object_id, scopes.first.app_id
     response = issue(call, Redeemed(authorization, user, application, scopes, key_id, method), form)

@@ -9,6 +9,7 @@ and reads of each (managed_identity.py). Which identity answers to what, and the
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any
 
 from entra_emulator.core.wire import Response, json_body
@@ -33,6 +34,8 @@ _IDS = {
     "mi_res_id": "resource_id",
 }
 """By which parameter an identity is asked for -> which of its ids that is."""
+_VERSION, _OLDEST = re.compile(r"\d{4}-\d\d-\d\d"), "2018-02-01"
+"""The oldest version that the documentation names; the refusal of others, and of two ids at once, is assumed."""
 _LIFETIME = 86_400
 _CHALLENGE_LIFE = 60.0  # seconds; assumed
 _MOST_CHALLENGES = 100
@@ -77,7 +80,9 @@ def _check_metadata(call: Call) -> None:
         raise _Refused(400, {"error": "bad_request_102", "error_description": "Required metadata header not specified"})
     if "x-forwarded-for" in call.headers:
         raise _invalid("Requests with the header X-Forwarded-For are refused.")
-    _parameter(call, "api-version")
+    version = _parameter(call, "api-version")
+    if not _VERSION.fullmatch(version) or version < _OLDEST:
+        raise _invalid(f"The api-version '{version[:50]}' is not supported.")
 
 
 def _check_app_service(call: Call) -> None:
@@ -156,6 +161,8 @@ def _chosen(call: Call) -> ManagedIdentity:
     """The identity that is asked for by one of its ids; else the machine's own, or the only one there is."""
     asked = call.parameters()
     machine = call.world.machine
+    if len(_IDS.keys() & asked.keys()) > 1:
+        raise _invalid("An identity is asked for by one of its ids only: client_id, object_id or msi_res_id.")
     for name, attribute in _IDS.items():
         if name in asked:
             value = as_guid(asked[name]) or asked[name]

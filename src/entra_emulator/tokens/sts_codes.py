@@ -13,6 +13,7 @@ _LIST = "https://learn.microsoft.com/entra/identity-platform/reference-error-cod
 _CAPTURED = (
     "https://github.com/calvinchengx/entra-emulator (e2e/differential/testdata/fixtures: a live tenant, August 2026)"
 )
+_NAIS = "https://doc.nais.io/security/auth/azure-ad/faq-troubleshooting/"
 _MSAL_JS = "https://github.com/AzureAD/microsoft-authentication-library-for-js/issues"
 _MSAL_NET = "https://github.com/AzureAD/microsoft-authentication-library-for-dotnet/issues"
 _WORKLOAD = "https://github.com/Azure/azure-workload-identity/issues"
@@ -40,6 +41,7 @@ CODES: dict[int, StsCode] = {
     50058: StsCode("login_required", 400, _LIST),  # the error for prompt=none: the page v2-oauth2-auth-code-flow
     50059: StsCode("invalid_request", 400, _LIST, "error"),
     50076: StsCode("invalid_grant", 400, _LIST, "error"),
+    50105: StsCode("invalid_grant", 400, _NAIS),
     50126: StsCode("invalid_grant", 400, _LIST, "error"),  # no user has a password here
     50147: StsCode("invalid_request", 400, _LIST, "error"),
     50166: StsCode("invalid_request", 400, f"{_WORKLOAD}/642"),
@@ -74,6 +76,7 @@ CODES: dict[int, StsCode] = {
         "invalid_request", 400, "https://github.com/microsoftgraph/msgraph-sdk-python-core/issues/50", "error"
     ),
     500341: StsCode("invalid_grant", 400, ASSUMED, "all"),
+    501051: StsCode("invalid_grant", 400, _NAIS),
     501481: StsCode("invalid_grant", 400, _LIST),
     501491: StsCode("invalid_request", 400, _LIST, "error"),
     501661: StsCode("invalid_request", 400, "https://github.com/Azure/login/issues/283", "error"),

@@ -18,6 +18,7 @@ from entra_emulator.directory.membership import app_roles
 from entra_emulator.directory.replicas import draw
 from entra_emulator.directory.roles import TEMPLATES, roles_of
 from entra_emulator.directory.world import Call
+from entra_emulator.tokens.assigned import check_application_assigned
 from entra_emulator.tokens.sts_errors import StsError, headers, unknown_resource
 
 GRAPH_NAMES = (
@@ -67,6 +68,7 @@ def mint(
 ) -> str:
     """A signed token for this service principal with these further claims. Raises StsError for an unknown resource."""
     resource_app_id, version = find_resource(call, audience)
+    check_application_assigned(call, principal, audience, resource_app_id)
     claims = _claims(call, principal, version, method, lifetime)
     claims["aud"] = audience if version == "1.0" else resource_app_id
     claims |= more
