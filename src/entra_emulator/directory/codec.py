@@ -44,7 +44,7 @@ def encode(value: Any) -> Any:
 def decode(kind: type[T], value: Any) -> T:
     """The value of this type. Raises Unreadable for anything else; members with a default may be missing."""
     try:
-        return typing.cast("T", _object(kind)(value))
+        return typing.cast("T", _reader(kind)(value))
     except Unreadable:
         raise
     except (TypeError, ValueError, KeyError, AttributeError) as error:
