@@ -43,8 +43,9 @@ def encode(value: Any) -> Any:
 
 def decode(kind: type[T], value: Any) -> T:
     """The value of this type. Raises Unreadable for anything else; members with a default may be missing."""
+    hint: Any = kind
     try:
-        return typing.cast("T", _reader(kind)(value))
+        return typing.cast("T", _reader(hint)(value))
     except Unreadable:
         raise
     except (TypeError, ValueError, KeyError, AttributeError) as error:
