@@ -28,6 +28,7 @@ from tests.features.alarms.office import Office
 
 RECORD = b"\x16\x03\x03\x40\x00"
 """The beginning of a record of TLS, of which 16 KiB are to come."""
+WRONG = ("a@b.test\nBcc: eve@evil.test", "a@b.test, c@d.test", "a@b.test\x00", "j\xfcrgen@b.test", "a@", "@b")
 LOCAL = [ip_network("127.0.0.0/8")]
 
 
@@ -120,6 +121,8 @@ def test_what_is_wrong_with_a_mail_server_is_said(post: Post) -> None:
         ({"to": ["nobody"]}, "one to a line"),
         ({"host": "h", "from": ""}, "keyturn@example.com"),
         ({"security": "rot13"}, "Choose one of starttls, tls, none"),
+        *(({"from": sender}, "keyturn@example.com") for sender in WRONG),
+        *(({"to": [receiver]}, "one to a line") for receiver in WRONG),
     ):
         with pytest.raises(Refused) as refusal:
             office.channels.create(office.boss, ChannelDraft("other", "email", config))
@@ -156,6 +159,36 @@ def test_a_password_goes_to_no_other_server_than_it_was_entered_for(post: Post, 
     ((receivers, mail),) = box.mails.values()
     assert receivers == ["y@acme.test"]
     assert str(mail["Message-ID"]).endswith("@acme.test>")
+
+
+def test_names_and_causes_of_any_kind_stay_within_the_text(post: Post, box: MailBox) -> None:
+    office = post.office
+    office.channels.create(office.boss, ChannelDraft("mail", "email", {}))
+    key = office.happens("prod\r\nBcc: eve@evil.test\r\n\r\n<b>Hi</b> \u8b66\u2028\x85")
+    office.conditions[key] = replace(
+        office.conditions[key], cause="password=hunter2hunter2 <script>\n.\nQUIT\n", fix="\u00fc"
+    )
+    office.work(rounds=3)
+    ((receivers, mail),) = box.mails.values()
+    assert receivers == ["boss@acme.test"]
+    assert (mail["Bcc"], mail.get_content_type(), mail["Content-Transfer-Encoding"] in {"8bit"}) == (
+        None,
+        "text/plain",
+        False,
+    )
+    assert mail["Subject"].startswith("[Keyturn] prod Bcc: eve@evil.test <b>Hi</b>")
+    assert "hunter2" not in mail.get_content()
+    assert "<script> . QUIT\nWhat to do: \u00fc" in mail.get_content().replace("\r\n", "\n")
+
+
+def test_an_owner_whom_no_mail_can_be_sent_to_is_named(post: Post) -> None:
+    office = post.office
+    channel = office.channels.create(office.boss, ChannelDraft("mail", "email", {}))
+    office.happens("prod")
+    office.owned_by("prod", office.boss, "j\xfcrgen@acme.test")
+    office.work(rounds=3)
+    (delivery,) = office.channels.messages(office.boss, channel.id)
+    assert "'j\xfcrgen@acme.test' is no address that a mail can be sent to" in delivery.attempts[0].outcome
 
 
 def test_each_address_of_a_mail_server_is_tried(post: Post) -> None:

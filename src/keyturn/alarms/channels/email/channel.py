@@ -59,10 +59,10 @@ class Email:
         if not host and self.server is None:
             fix = "Name a mail server here, or ask the operator of this server for KEYTURN_SMTP_HOST."
             raise refused(NOT_SET, "host", fix)
-        if (host or sender) and address_in(sender) is None:
+        if (host or sender) and not _can_be_written(sender):
             raise refused("The sender is no e-mail address.", "from", "Write one, such as keyturn@example.com.")
         receivers = [str(each).strip() for each in config.get(TO) or [] if str(each).strip()]
-        if any(address_in(each) != each for each in receivers):
+        if any(address_in(each) != each or not _can_be_written(each) for each in receivers):
             raise refused("One of the receivers is no e-mail address.", TO, "Write one to a line.")
         port = int(config.get("port") or _PORTS[security])
         own = {"host": host, "port": port, "security": security, "username": str(config.get("username") or "")}
@@ -74,6 +74,9 @@ class Email:
             raise Undelivered("There is nobody to send it to: the organization has no administrator with an address.")
         try:
             message = mail(notification, str(config.get("from") or server.sender))
+        except ValueError:
+            raise Undelivered(f"'{notification.receiver}' is no address that a mail can be sent to.") from None
+        try:
             return self._deliver(server, message, own=bool(config.get("host")))
         except (smtplib.SMTPException, OSError, ValueError) as error:
             raise Undelivered(_told(error, server)) from None
@@ -178,6 +181,17 @@ class _Smtp(smtplib.SMTP):
         super().close()
         if self._line is not None:
             self._line.close()
+
+
+def _can_be_written(address: str) -> bool:
+    """Say whether a mail can be written from it: one address, with a name or without, of signs that a header may have."""
+    header = EmailMessage()
+    try:
+        header["From"] = address
+        Address(addr_spec=address_in(address) or "")
+    except (ValueError, IndexError):
+        return False
+    return len(header["From"].addresses) == 1
 
 
 def mail(notification: Notification, sender: str) -> EmailMessage:
