@@ -171,11 +171,8 @@ def test_names_and_causes_of_any_kind_stay_within_the_text(post: Post, box: Mail
     office.work(rounds=3)
     ((receivers, mail),) = box.mails.values()
     assert receivers == ["boss@acme.test"]
-    assert (mail["Bcc"], mail.get_content_type(), mail["Content-Transfer-Encoding"] in {"8bit"}) == (
-        None,
-        "text/plain",
-        False,
-    )
+    assert (mail["Bcc"], mail.get_content_type()) == (None, "text/plain")
+    assert mail["Content-Transfer-Encoding"] != "8bit"
     assert mail["Subject"].startswith("[Keyturn] prod Bcc: eve@evil.test <b>Hi</b>")
     assert "hunter2" not in mail.get_content()
     assert "<script> . QUIT\nWhat to do: \u00fc" in mail.get_content().replace("\r\n", "\n")
