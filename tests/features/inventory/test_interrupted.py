@@ -123,3 +123,35 @@ def test_clocks_that_jump_stop_nothing(scene: Tenant) -> None:
         view = scene.read()
         assert view.inventory.phase is Phase.REST
         assert name in {row.entry.name for row in scene.rows()}, jump
+
+
+def test_lists_are_read_anew_where_nobody_tells_any_more_what_changed(scene: Tenant) -> None:
+    """Graph answers 410 for a token that is too old."""
+    world = scene.world
+    scene.read()
+    world.emulator.admin.configure(world.tenant_id, delta_lifetime=60.0)
+    scene.application("New", secrets=1)
+
+    def lists() -> int:
+        return sum("$top=999" in each and "/applications?" in each for each in scene.line.graph())
+
+    before = lists()
+    scene.pass_time(1.2)
+    view = scene.read()
+    assert (lists(), view.inventory.trouble) == (before + 1, None)
+    assert "New" in {row.entry.name for row in scene.rows()}
+
+
+def test_owners_of_what_ends_late_are_read_again_once_a_week(scene: Tenant) -> None:
+    """They show in no list of changes."""
+    world = scene.world
+    scene.read()
+    (row,) = scene.rows(words=("shop",))
+    owner = {"@odata.id": f"https://graph.microsoft.com/v1.0/directoryObjects/{world.application.principal_id}"}
+    scene.administer("POST", f"applications/{row.entry.object_id}/owners/$ref", owner)
+    for days, expected in ((1.1, []), (7, [world.application.principal_id])):
+        world.clock.advance(days * DAY)
+        scene.restart()
+        scene.read()
+        (row,) = scene.rows(words=("shop",))
+        assert [each.id for each in row.owners] == expected, days

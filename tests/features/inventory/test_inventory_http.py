@@ -17,6 +17,7 @@ from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.errors import TokenRefused
 from keyturn.kit.actor import Actor, Role
+from keyturn.kit.secret import Plaintext
 from keyturn.pages import TEMPLATES, inventory
 from keyturn.pages.project_header import ProjectHeaders
 from keyturn.projects.service import Projects
@@ -225,3 +226,39 @@ def test_each_filter_finds_the_same_on_the_page_over_the_api_and_in_the_file(des
         in_file = {row["keyName"].removeprefix("'") for row in rows}
         assert (on_page, {each["name"] for each in listed}, in_file) == (wanted, wanted, wanted), name
     desk.ask("GET", f"{ALL}/{shown['id']}/credentials.csv?audience=Nobody", expect=400)
+
+
+def test_a_line_says_which_policy_applies_and_how_the_application_signs_in(desk: Desk) -> None:
+    world, admin = desk.scene.world, desk.scene.world.emulator.admin
+    reader = world.applications[desk.scene.reader.client_id]
+    admin.grant(reader.principal_id, "Policy.Read.All", "AuditLog.Read.All")
+    short = {"restrictionType": "passwordLifetime", "maxLifetime": "P90D"}
+    admin.set_policy(world.tenant_id, passwordCredentials=[short])
+    shop = desk.scene.application("Shop", secrets=2)
+    used, unused = shop.secrets
+    assert world.signs_in(Plaintext(used.value), shop)
+    world.clock.advance(30 * 3600)
+    desk.scene.switch_on()
+    desk.scene.read()
+    (shown,) = desk.ask("GET", ALL)["inventories"]
+    found = desk.ask("GET", f"{ALL}/{shown['id']}/credentials?search=shop&policy=limited")["credentials"]
+    lines = {each["keyId"]: each for each in found}
+    name = "Default app management tenant policy"
+    assert lines[unused.key_id]["policy"] == {
+        "state": "limited",
+        "name": name,
+        "isAssigned": False,
+        "longestSeconds": 90 * 86_400,
+        "exempts": False,
+        "notKnown": None,
+    }
+    last = lines[unused.key_id]["applicationLastSuccess"]
+    assert (last["keyId"], last["kind"], lines[unused.key_id]["lastSuccess"]["at"]) == (
+        used.key_id,
+        "client-secret",
+        None,
+    )
+    assert lines[used.key_id]["lastSuccess"]["at"] == last["at"]
+    text = " ".join(desk.page(f"/inventory/{shown['id']}?q=shop").split())
+    assert text.count(f"Policy {name}: a new client secret lives 90 days at most") == 2
+    assert text.count("by client secret") == 1
