@@ -125,13 +125,21 @@ def test_a_write_that_was_refused_is_never_unanswered(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 407])
-def test_the_page_of_a_proxy_is_no_answer_of_microsoft(status: int) -> None:
-    page = HttpResponse(status, {"content-type": "text/html; charset=utf-8"}, b"<html>blocked by policy</html>")
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text/html; charset=utf-8", b"<html>blocked by policy</html>"),
+        ("text/plain", b"Forbidden"),
+        ("application/json", b""),
+    ],
+)
+def test_what_a_proxy_says_is_no_answer_of_microsoft(status: int, kind: str, body: bytes) -> None:
+    page = HttpResponse(status, {"content-type": kind}, body)
     answers = {ErrorSource.SIGN_IN: token_answer(page, NOW), ErrorSource.GRAPH: graph_answer(page, NOW)}
     for source, answer in answers.items():
         error = refusal(source, answer, SUBJECT, [])
         assert (type(error), error.code) == (Retryable, "azure.unreadable_answer")
-        assert f"web page, such as a proxy that blocks it (status {status})." in error.message
+        assert f"something else answered, such as a proxy that blocks it (status {status})." in error.message
     # Some filter what comes back: the change may have been made.
     assert isinstance(refusal(ErrorSource.GRAPH, answers[ErrorSource.GRAPH], SUBJECT, [], writing=True), Unanswered)
 
@@ -166,6 +174,7 @@ def test_an_unknown_refusal_quotes_microsoft_without_the_secret() -> None:
     answer = Answer(400, ("123456",), "AADSTS123456: your secret abc8Q~xyz is funny", None, None)
     error = refusal(ErrorSource.SIGN_IN, answer, SUBJECT, [Plaintext("abc8Q~xyz")])
     assert "your secret *** is funny" in error.message
+    assert str(error.fix).endswith("Codes are explained at https://login.test/error?code=123456")
     assert "abc8Q~xyz" not in error.diagnostics()
 
 

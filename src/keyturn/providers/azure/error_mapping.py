@@ -75,8 +75,8 @@ def refusal(
     """
     row = row_for(source, answer, by_identity=subject.told is not None)
     cause, fix = _texts(row, source, answer, subject, hide)
-    # A proxy that filters answers puts its page in place of one, after the change was made.
-    uncertain = answer.status < 400 or answer.status in {408, 409} or answer.status >= 500 or answer.is_web_page
+    # A proxy that filters answers puts its own in place of one, after the change was made.
+    uncertain = answer.status < 400 or answer.status in {408, 409} or answer.status >= 500 or answer.is_foreign
     if writing and uncertain:
         cause = f"{cause} {_MAYBE_DONE}"
         return Unanswered(cause, code=row.code, fix=fix, request_id=answer.request_id, retry_after=answer.retry_after)
@@ -123,6 +123,15 @@ def unreadable(source: ErrorSource, request_id: str | None, *, writing: bool = F
     return Retryable(cause, code=UNREADABLE.code, fix=UNREADABLE.fix, request_id=request_id)
 
 
+def _error_page(answer: Answer, subject: ErrorContext) -> str:
+    """Return where Microsoft explains the number of an answer.
+
+    https://learn.microsoft.com/entra/identity-platform/reference-error-codes#lookup-current-error-code-information
+    """
+    number = next((code for code in answer.codes if code.isdigit()), None)
+    return f"{subject.authority}/error?code={number}" if number else f"{subject.authority}/error"
+
+
 def _texts(
     row: ErrorRow, source: ErrorSource, answer: Answer, subject: ErrorContext, hide: Iterable[Plaintext]
 ) -> tuple[str, str]:
@@ -133,6 +142,7 @@ def _texts(
         **subject.names,
         "policy": policy[1] if policy else "of the tenant",
         "words": quote_words(answer.text, hide) or f"status {answer.status}",
+        "error_page": _error_page(answer, subject),
     }
     label = quote_words(answer.codes[0], hide) if answer.codes else str(answer.status)
     label_text = f"AADSTS{label}" if label.isdigit() and answer.codes else label

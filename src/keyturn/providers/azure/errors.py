@@ -324,9 +324,9 @@ UNREADABLE = ErrorRow(
     "{source} gave an answer that makes no sense.",
     _CHECK_ROUTE,
 )
-_WEB_PAGE = replace(
+_FOREIGN = replace(
     UNREADABLE,
-    cause="In place of {source} something else answered with a web page, such as a proxy that blocks it (status {status}).",
+    cause="In place of {source} something else answered, such as a proxy that blocks it (status {status}).",
 )
 _FAILED = ErrorRow(_G, None, None, ErrorKind.AGAIN, *_UNAVAILABLE)
 _SIGN_IN_REFUSED = ErrorRow(
@@ -336,7 +336,7 @@ _SIGN_IN_REFUSED = ErrorRow(
     ErrorKind.ACTION,
     "azure.sign_in_refused",
     "Entra ID refused the sign-in of application {app_id}: {words}",
-    "Portal: Entra ID > Sign-in logs > Service principal sign-ins shows the reason.",
+    "Portal: Entra ID > Sign-in logs > Service principal sign-ins shows the reason. Codes are explained at {error_page}",
 )
 _CONSENT_REFUSED = ErrorRow(
     ErrorSource.CONSENT,
@@ -345,7 +345,7 @@ _CONSENT_REFUSED = ErrorRow(
     ErrorKind.ACTION,
     "azure.sign_in_refused",
     "Entra ID refused the sign-in for application {app_id}: {words}",
-    "Portal: Entra ID > Sign-in logs > User sign-ins shows the reason.",
+    "Portal: Entra ID > Sign-in logs > User sign-ins shows the reason. Codes are explained at {error_page}",
 )
 _PEOPLE_REFUSED = replace(_CONSENT_REFUSED, source=ErrorSource.PEOPLE, code="sso.refused")
 _REFUSED = {
@@ -369,10 +369,10 @@ def row_for(source: ErrorSource, answer: Answer, *, by_identity: bool = False) -
 
     ``by_identity``: what was presented is a token of another issuer, for which some codes mean something else.
 
-    What a web page of something between has for a status says nothing about permissions or what there is at Microsoft.
+    What an answer of something between has for a status says nothing about permissions or what there is at Microsoft.
     """
-    if answer.is_web_page and 400 <= answer.status < 500 and answer.status != 429:
-        return _WEB_PAGE
+    if answer.is_foreign and 400 <= answer.status < 500 and answer.status not in {408, 429}:
+        return _FOREIGN
     rows = (*IDENTITY_TABLE, *TABLE) if by_identity else TABLE
     for code in (*answer.codes, None):
         for row in rows:

@@ -34,8 +34,10 @@ class Answer:
     text: str = field(repr=False)
     request_id: str | None
     retry_after: timedelta | None
-    is_web_page: bool = False
-    """Neither the token endpoint nor Graph answers with one: something between wrote it, such as a proxy that blocks."""
+    is_foreign: bool = False
+    """It is no JSON object, as a refusal of the token endpoint or of Graph is: something between wrote it, such as a proxy that
+    blocks. Throttling of the token endpoint alone is plain text.
+    """
 
 
 def token_answer(response: HttpResponse, now: datetime) -> Answer:
@@ -50,7 +52,7 @@ def token_answer(response: HttpResponse, now: datetime) -> Answer:
     request_id = _string(body.get("trace_id")) or response.headers.get("x-ms-request-id")
     plain = _TRACE.sub("", text)
     wait = retry_after(response.headers, now)
-    return Answer(response.status, _own_codes(codes), plain, safe_id(request_id), wait, _is_web_page(response))
+    return Answer(response.status, _own_codes(codes), plain, safe_id(request_id), wait, _is_foreign(response))
 
 
 def refused_callback(said: Mapping[str, str]) -> Answer:
@@ -75,7 +77,7 @@ def graph_answer(response: HttpResponse, now: datetime) -> Answer:
         _string(error.get("message")),
         safe_id(request_id),
         retry_after(response.headers, now),
-        _is_web_page(response),
+        _is_foreign(response),
     )
 
 
@@ -111,10 +113,8 @@ def quote_words(text: str, hide: Iterable[Plaintext]) -> str:
     return _UNPRINTABLE.sub(" ", _JWT.sub("***", text)).strip()[:_QUOTED]
 
 
-def _is_web_page(response: HttpResponse) -> bool:
-    return (
-        response.headers.get("content-type", "").lower().startswith("text/html") and json_object(response.body) is None
-    )
+def _is_foreign(response: HttpResponse) -> bool:
+    return json_object(response.body) is None
 
 
 def _own_codes(codes: list[str]) -> tuple[str, ...]:

@@ -117,7 +117,7 @@ class GraphUseReports:
                 f"Tenant {caller.subject.tenant_id} has no licence for sign-in logs ({NO_LICENCE}).",
                 "Sign-in logs by API need Microsoft Entra ID P1 or P2 in the tenant. A day after it was bought they begin.",
             )
-        if response.status in {401, 403} and not answer.is_web_page:
+        if response.status in {401, 403} and not answer.is_foreign:
             return _not_permitted(caller)
         if response.status == 429:
             return ReportTrouble(
@@ -126,7 +126,7 @@ class GraphUseReports:
                 "Nothing: it is asked again. Reports answer five requests in ten seconds, whoever asks.",
                 answer.retry_after,
             )
-        if response.status in {400, 404, 501} and not answer.is_web_page:
+        if response.status in {400, 404, 501} and not answer.is_foreign:
             return ReportTrouble(
                 Unobservable.BETA_OFF,
                 "Microsoft Graph has no report here that names credentials: it is part of its beta version "
