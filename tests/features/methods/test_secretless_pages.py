@@ -62,6 +62,8 @@ def test_one_whose_identity_is_lost_takes_a_secret_again_with_all_that_is_rotate
         scene.work(timedelta(hours=3))
         assert (scene.state, world.keys()) == ("done", {})
         assert "enter <a" in browser.page(f"{path}/credentials")
+        listed = f"az ad app federated-credential list --id {world.application.app_id}"
+        assert listed in browser.page(path), "who deletes the connection is told what stays"
         scene.cluster.broken = True
         made = world.emulator.admin.add_secret(world.application.object_id, "by hand")
         form = {"tenantId": world.tenant_id, "clientId": world.application.app_id, "method": "client-secret"}
