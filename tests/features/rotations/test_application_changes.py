@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from entra_emulator import Effect, Fault
 from keyturn.credentials.domain import State
 from keyturn.errors import KeyturnError, NotFound, Refused, RunFailed
 from keyturn.kit.secret import Plaintext
@@ -227,7 +228,8 @@ def test_scheduled_runs_are_held_back_by_the_hour_and_when_new_secrets_do_not_si
     assert [generation(one), generation(other)] == [2, 2]
 
     scene.run_until(due + timedelta(days=DAYS) - timedelta(hours=1))
-    world.emulator.admin.set_disabled(bad.object_id, disabled=True)
+    refused = (Effect(401, "7000215"),)
+    world.emulator.faults.add(Fault("token", refused, when="before", times=None, caller=bad.app_id))
     for _ in range(3):
         awaited = scene.use_cases.rotate(scene.actor, other.secret_rotation.id)
         scene.run_for(timedelta(seconds=30))
