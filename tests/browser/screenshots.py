@@ -107,7 +107,7 @@ def renew(browser: Browser, estate: BrowserServer, places: Places) -> None:
         for name, scheme in SHOWN.items():
             page.emulate_media(color_scheme=scheme)
             page.goto(urls[name])
-            page.screenshot(path=DOCS / f"{name.split()[-1]}.jpg", type="jpeg", quality=82)
+            page.screenshot(path=DOCS / f"{name.split()[-1]}.jpg", type="jpeg", quality=75)
     print(f"{len(SHOWN)} pictures in {DOCS}")
 
 

@@ -122,6 +122,28 @@ def test_the_options_of_a_row(page: Page, estate: BrowserServer, project: Projec
     expect(page.get_by_text("Its secrets may be added and removed.")).to_be_visible()
 
 
+def test_names_without_a_space_stay_within_their_lists(page: Page, estate: BrowserServer) -> None:
+    project = estate.project("N" * 64)
+    connection = estate.connect("n" * 64, estate.application("W" * 120), project)
+    estate.connect("usual", estate.application("Usual"), project)
+    places = (
+        estate.list_path(project),
+        f"{estate.url}/organization/app-connections?scope=all",
+        f"{estate.url}/projects/{project.id}/integrations/secret-rotations/new",
+        f"{estate.url}/projects/{project.id}/integrations/secret-rotations/new?connection={connection.id}",
+        estate.page_of(connection),
+    )
+    for width in (1440, 1024, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        for place in places:
+            page.goto(place)
+            over = page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
+            wide = page.locator(".table-box, .choice").evaluate_all(
+                "boxes => boxes.some(box => box.scrollWidth > box.clientWidth + 1)"
+            )
+            assert (over <= 0, wide) == (True, False), f"{place} at {width}"
+
+
 # --- rotating ---------------------------------------------------------------------------------------------------------
 
 
