@@ -50,6 +50,7 @@ OF_OTHERS = {
     "members": "/organization/members",
     "search of members": "/organization/members?q=person-77",
     "identities": "/organization/identities",
+    "sign-in through Entra": "/organization/entra",
     "finding": "/find?q=entra-77",
     "tenants": "/inventory",
     "new connection": f"{PATH}/new/azure-client-secrets",

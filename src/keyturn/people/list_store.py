@@ -6,7 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from keyturn.db.tables import password_links, second_factors, users
+from keyturn.db.tables import password_links, people_external_identities, second_factors, users
 from keyturn.db.unit import Tx
 from keyturn.kit.actor import Role
 from keyturn.people.domain import Purpose, User
@@ -33,7 +33,21 @@ def count(tx: Tx, criteria: PeopleFilter) -> int:
     return int(row["n"]) if row else 0
 
 
+def break_glass(tx: Tx, org_id: str) -> list[User]:
+    """Return the administrators who can sign in with a password, by address."""
+    return users_where(tx, users.c.org_id == org_id, _BREAK_GLASS)
+
+
+def known_to(tx: Tx, org_id: str, issuer: str, limit: int) -> tuple[list[User], int]:
+    """Return the first others, by address, who are somebody to the issuer, and how many there are."""
+    known = sa.select(people_external_identities.c.user_id).where(people_external_identities.c.issuer == issuer)
+    conditions = (users.c.org_id == org_id, sa.not_(_BREAK_GLASS), users.c.id.in_(known))
+    row = tx.one(sa.select(sa.func.count().label("n")).select_from(users).where(*conditions))
+    return users_where(tx, *conditions, limit=limit), int(row["n"]) if row else 0
+
+
 _ENABLED = users.c.disabled_at.is_(None)
+_BREAK_GLASS = sa.and_(_ENABLED, users.c.role == Role.ADMIN.value, users.c.password_hash != "")
 _INVITED = users.c.id.in_(
     sa.select(password_links.c.user_id).where(
         password_links.c.purpose == Purpose.INVITATION.value,

@@ -15,7 +15,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor, Role
 from keyturn.organizations import store as organization_store
-from keyturn.people import external_store, leaving
+from keyturn.people import external_store, leaving, list_store
 from keyturn.people import store as people_store
 from keyturn.people.domain import ExternalIdentity, User
 from keyturn.ports.clock import Clock, Ids
@@ -104,19 +104,30 @@ class GroupRoles:
             _note(tx, actor, events.GROUP_ROLE_REMOVED, row, self._clock.now())
         return row
 
-    def users(self, actor: Actor) -> Sequence[LinkedUser]:
-        """Return the users of the organization, by address, and who signs in as them."""
+    def users(self, actor: Actor, most: int) -> tuple[Sequence[LinkedUser], int]:
+        """Return who can sign in while Entra ID vouches for nobody, then the first whom it vouches for, each by address.
+
+        And how many more there are of these.
+        """
         with self._database.read() as tx:
             require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
-            links = external_store.of_organization(tx, actor.org_id)
-            holders = people_store.second_factor_holders(tx, actor.org_id)
-            users = people_store.users_of(tx, actor.org_id)
+            first = list_store.break_glass(tx, actor.org_id)
+            others, total = list_store.known_to(tx, actor.org_id, self._tenant_id or "", max(0, most - len(first)))
+            ids = [user.id for user in (*first, *others)]
+            links = external_store.of_users(tx, ids)
+            holders = people_store.second_factor_holders_among(tx, ids)
         found = []
-        for user in users:
+        for user in (*first, *others):
             own = next((each for each in links.get(user.id, ()) if each.issuer == self._tenant_id), None)
             subject, since = (own.subject, own.created_at) if own else (None, None)
             found.append(LinkedUser(user, subject, since, user.id in holders))
-        return found
+        return found, total - len(others)
+
+    def user_id(self, actor: Actor, email: str) -> str | None:
+        """Return the id of the user with this address; None: there is none."""
+        with self._database.read() as tx:
+            require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
+            return people_store.id_of_address(tx, actor.org_id, email.lower())
 
     def link(self, actor: Actor, user_id: str, object_id: str) -> User:
         """Let the person with this object id sign in as the user. Repeatable; another link of the user's ends.

@@ -86,12 +86,9 @@ def router(
 
     @get(HERE)
     def show_entra(actor: Actor, form_state: FormState) -> EntraPage:
-        rows, everybody = group_roles.list(actor), group_roles.users(actor)
-        users = [each for each in everybody if each.break_glass]
-        users += [each for each in everybody if each.object_id and not each.break_glass]
+        rows, (shown, more) = group_roles.list(actor), group_roles.users(actor, _MOST_USERS)
         some, _ = projects.page(actor, "", _MOST_PROJECTS)
         places = [("", "Organization"), *((project.id, project.name) for project in some)]
-        shown, more = users[:_MOST_USERS], max(0, len(users) - _MOST_USERS)
         used = certificate()
         return EntraPage(settings, redirect_uri, used, administrators_only, rows, shown, places, form_state, more)
 
@@ -123,12 +120,12 @@ def router(
 
 def _user_id(group_roles: GroupRoles, actor: Actor, email: str) -> str:
     """Return the id of the user with this address. Raises NotFound."""
-    match = next((each.user for each in group_roles.users(actor) if each.user.email == email.lower()), None)
-    if match is None:
+    user_id = group_roles.user_id(actor, email)
+    if user_id is None:
         raise NotFound(
             f"There is no user '{email}'.",
             code="access.user_not_found",
             field="email",
             fix="GET /api/v1/users lists them, as the page Members does.",
         )
-    return match.id
+    return user_id
