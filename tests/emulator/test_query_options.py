@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -10,8 +11,8 @@ from entra_emulator import SigningKey
 from entra_emulator.graph.service import routes
 from entra_emulator.graph.views import OBJECT_PROPERTIES
 from tests.emulator.certificates import Certificate
-from tests.emulator.full_tenant import FullTenant
-from tests.emulator.scene import EmulatorFixture
+from tests.emulator.full_tenant import READER_ROLE, FullTenant
+from tests.emulator.scene import GRAPH, EmulatorFixture
 
 WRONG = {
     "filter": ("nonsense eq 'x'", "displayName eq", "x" * 9_000),
@@ -83,3 +84,70 @@ def test_lists_beside_an_object_are_filtered_counted_and_paged(full: FullTenant)
     every = {"ids": [full.app.object_id, full.app.principal_id, full.people.ada, full.keys["groups"]]}
     shown = full.ask("POST", "directoryObjects/getByIds", every).json()["value"]
     assert {name for item in shown for name in item} <= OBJECT_PROPERTIES | {"@odata.type"}
+
+
+def test_searches_are_joined_by_and_and_or_and_nothing_else(full: FullTenant) -> None:
+    def found(search: str) -> Any:
+        answer = full.ask("GET", f"applications?$search={quote(search)}", headers={"ConsistencyLevel": "eventual"})
+        return sorted(item["displayName"] for item in answer.json()["value"]) if answer.status == 200 else answer.status
+
+    assert found('"displayName:DIRECT" OR "displayName:arge"') == ["director", "target"]
+    assert found('"displayName:t" AND "displayName:get"') == ["target"]
+    assert found('"displayName:get" AND "displayName:direct" OR "displayName:we"') == ["web"]
+    both = ('"displayName:t" "displayName:get"', '"displayName:t" NOT "displayName:get"')
+    for wrong in (*both, "displayName:t", '"t"', "", '"displayName:'):
+        assert found(wrong) == 400, wrong
+
+
+def test_what_a_request_cannot_hold_is_refused_beside_what_it_can(full: FullTenant) -> None:
+    reference = {"@odata.id": f"{GRAPH}/directoryObjects/{full.director.principal_id}"}
+    for path in (
+        f"groups/{full.outer}/members",
+        f"groups/{full.outer}/owners",
+        f"applications/{full.app.object_id}/owners",
+    ):
+        assert full.ask("POST", f"{path}/$ref", reference | {"nonsense": 1}).status == 400, path
+    step = {"id": "1", "method": "GET", "url": "/organization"}
+    for batch in ({"requests": [step | {"atomicityGroup": "g"}]}, {"requests": [step], "nonsense": 1}):
+        assert full.ask("POST", "$batch", batch).status == 400, batch
+    assert full.ask("PATCH", f"groups/{full.outer}", {"isAssignableToRole": False}).status == 400
+    assert full.ask("PATCH", f"groups/{full.outer}", {"isAssignableToRole": True, "theme": "Red"}).status == 204
+    made = full.ask("POST", "applications", {"displayName": "x", "uniqueName": "one"})
+    assert made.status == 201
+    assert full.ask("POST", "applications", {"displayName": "y", "uniqueName": "one"}).status == 400
+    for change in ("two", None):
+        assert full.ask("PATCH", "applications(uniqueName='one')", {"uniqueName": change}).status == 400
+    assert full.ask("PATCH", "applications(uniqueName='one')", {"uniqueName": "one"}).status == 204
+
+
+def test_values_of_any_kind_are_refused_where_a_word_is_expected(full: FullTenant) -> None:
+    app, junk = f"applications/{full.app.object_id}", ([], {}, [[]], {"a": []}, 7, True)
+    fic = {"name": "ci-9", "issuer": "https://ci.example", "subject": "u", "audiences": ["a"]}
+    for value in junk:
+        for member in ("type", "usage", "keyId", "displayName", "key"):
+            body = {"keyCredentials": [{"key": full.certificate, member: value}]}
+            assert full.ask("PATCH", app, body).status == 400, (member, value)
+        for member in ("id", "name", "issuer", "subject", "description", "claimsMatchingExpression"):
+            answer = full.ask("POST", f"{app}/federatedIdentityCredentials", fic | {member: value})
+            assert answer.status == 400, (member, value)
+        for member in ("principalId", "resourceId", "appRoleId"):
+            body = full.assignment(full.director.principal_id) | {member: value}
+            assert full.ask("POST", f"users/{full.people.uri}/appRoleAssignments", body).status == 400, (member, value)
+        for member in ("principalId", "roleDefinitionId", "directoryScopeId", "appScopeId"):
+            body = {
+                "principalId": full.people.uri,
+                "roleDefinitionId": READER_ROLE,
+                "directoryScopeId": "/",
+                member: value,
+            }
+            assert full.ask("POST", "roleManagement/directory/roleAssignments", body).status == 400, (member, value)
+        for member in ("consentType", "clientId", "principalId", "resourceId", "scope"):
+            body = {
+                "clientId": full.app.principal_id,
+                "consentType": "AllPrincipals",
+                "resourceId": full.app.principal_id,
+            }
+            assert full.ask("POST", "oauth2PermissionGrants", body | {member: value}).status == 400, (member, value)
+        assert full.ask("POST", "directoryRoles", {"roleTemplateId": value}).status == 400
+        assert full.ask("POST", "directoryObjects/getByIds", {"ids": value or 7}).status == 400
+        assert full.ask("POST", f"users/{full.people.uri}/checkMemberObjects", {"ids": value or 7}).status == 400

@@ -178,6 +178,8 @@ def _change(call: Call, application: Application, body: dict[str, Any]) -> None:
         rule = APPLICATION.get(name)
         if rule is not None:
             properties[name] = merged(rule, application.properties.get(name), read(rule, name, value))
+            if name == "uniqueName":
+                _check_unique_name(call, application, properties[name])
         else:
             changes |= _declared(call, application, body, name)
     check_limits(
@@ -197,6 +199,20 @@ def _change(call: Call, application: Application, body: dict[str, Any]) -> None:
     _hand_on(call, application, properties)
     if new_keys is not None:
         replace_keys(call, application, new_keys)
+
+
+def _check_unique_name(call: Call, application: Application, name: str | None) -> None:
+    """An alternate key, which is given once: https://learn.microsoft.com/graph/api/resources/application."""
+    before = application.properties.get("uniqueName")
+    if before is not None and name != before:
+        raise bad_request("Property 'uniqueName' is immutable and cannot be changed.")
+    other = application_by_key(call, ("uniquename", name)) if name else None
+    if other is not None and other is not application:
+        raise GraphError(
+            400,
+            "Request_MultipleObjectsWithSameKeyValue",
+            "Another object with the same value for property uniqueName already exists.",
+        )
 
 
 def _hand_on(call: Call, application: Application, properties: dict[str, Any]) -> None:

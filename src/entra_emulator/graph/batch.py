@@ -20,6 +20,7 @@ from entra_emulator.graph.bodies import json_object
 from entra_emulator.graph.errors import GraphError, answer, success
 
 _MOST = 20
+_OF_BATCH, _OF_STEP = frozenset({"requests"}), frozenset({"id", "method", "url", "headers", "body", "dependsOn"})
 _METHODS = frozenset({"GET", "POST", "PATCH", "PUT", "DELETE"})
 _OWN_HEADERS = frozenset({"content-length", "transfer-encoding", "connection", "accept-encoding", "content-encoding"})
 _KEPT_HEADERS = frozenset({"authorization", "user-agent", "x-keyturn-instance", "host"})
@@ -42,6 +43,7 @@ def handle(call: Call, answer_one: Callable[[Call], Response]) -> Response:
 
 
 def _read(body: dict[str, Any]) -> list[dict[str, Any]]:
+    _only(body, _OF_BATCH, "The batch request")
     items = body.get("requests")
     if not isinstance(items, list) or not items:
         raise _malformed("The batch request must have a non-empty collection 'requests'.")
@@ -59,6 +61,7 @@ def _check(item: Any, names: list[str]) -> None:
     if not isinstance(item, dict) or not isinstance(item.get("id"), str) or not item["id"]:
         raise _malformed("Each batch request step needs an 'id' that is text.")
     name = item["id"][:100]
+    _only(item, _OF_STEP, f"Batch request step '{name}'")
     if item["id"] in names:
         raise _malformed(f"Batch request step '{name}' appears more than once.")
     if not isinstance(item.get("method"), str) or item["method"].upper() not in _METHODS:
@@ -73,6 +76,12 @@ def _check(item: Any, names: list[str]) -> None:
     needs = item.get("dependsOn") or []
     if not isinstance(needs, list) or not all(isinstance(need, str) and need in names for need in needs):
         raise _malformed(f"Batch request step '{name}' depends on a step that does not come before it.")
+
+
+def _only(value: dict[str, Any], names: frozenset[str], what: str) -> None:
+    unknown = next((name for name in value if name not in names), None)
+    if unknown is not None:
+        raise _malformed(f"{what} has a property '{unknown[:100]}', which does not exist.")
 
 
 def _check_order(items: list[dict[str, Any]]) -> None:

@@ -14,9 +14,9 @@ from entra_emulator.directory.directory import Assignee, Group
 from entra_emulator.directory.roles import TEMPLATES, DirectoryRole, active_roles
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
-from entra_emulator.graph.bodies import json_object, needed_guid, needed_text, only_members
+from entra_emulator.graph.bodies import json_object, needed_guid, only_members
 from entra_emulator.graph.errors import bad_request, empty, not_found, success
-from entra_emulator.graph.lookup import Key, referenced
+from entra_emulator.graph.lookup import Key, reference_in, referenced
 from entra_emulator.graph.odata import collection, entity
 from entra_emulator.graph.permissions import may_give_roles, may_read_roles
 from entra_emulator.graph.writes import note_change
@@ -60,7 +60,7 @@ def _members(call: Call, keys: tuple[Key, ...]) -> Response:
 def _add(call: Call, keys: tuple[Key, ...]) -> Response:
     may_give_roles(call)
     role = _one(call, keys[0])
-    give_role(call, role.name, referenced(call, needed_text(json_object(call), "@odata.id"), "members").object_id)
+    give_role(call, role.name, referenced(call, reference_in(call), "members").object_id)
     return empty(call)
 
 

@@ -137,7 +137,7 @@ def _check_members(body: dict[str, Any]) -> None:
 
 
 def _check_id(body: dict[str, Any], own: str | None) -> None:
-    if body.get("id") not in {None, own}:
+    if body.get("id") not in (None, own):
         raise bad_request("Property 'id' is read-only and cannot be set.")
 
 

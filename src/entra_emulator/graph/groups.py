@@ -16,7 +16,7 @@ from entra_emulator.graph.bodies import json_object, needed_text, wrong_type
 from entra_emulator.graph.declared import GROUP, changed_properties
 from entra_emulator.graph.errors import bad_request, empty, not_found, plain, success
 from entra_emulator.graph.filters import Field
-from entra_emulator.graph.lookup import Key, referenced
+from entra_emulator.graph.lookup import Key, reference_in, referenced
 from entra_emulator.graph.odata import eventual, expanded, listed, page, select
 from entra_emulator.graph.permissions import may_read_groups, may_write_groups, may_write_members
 from entra_emulator.graph.writes import note_change
@@ -95,6 +95,8 @@ def _update(call: Call, keys: tuple[Key, ...]) -> Response:
     group = find_group(call, keys[0])
     members = _bound(call, body, "members")
     _check_new(group.members, members, "members")
+    if body.get("isAssignableToRole", was_assignable := group.properties.get("isAssignableToRole")) != was_assignable:
+        raise bad_request("Property 'isAssignableToRole' is immutable and cannot be changed.")
     _change(group, body)
     group.members += members
     note_change(call, group.object_id, group.display_name, "Group")
@@ -201,7 +203,7 @@ def _add_owner(call: Call, keys: tuple[Key, ...]) -> Response:
 
 def _add(call: Call, key: Key, name: str) -> Response:
     group = find_group(call, key)
-    object_id = referenced(call, needed_text(json_object(call), "@odata.id"), name).object_id
+    object_id = referenced(call, reference_in(call), name).object_id
     present = group.members if name == "members" else group.owners
     _check_new(present, [object_id], name)
     present.append(object_id)

@@ -12,8 +12,7 @@ from entra_emulator.graph.bodies import only_members, text_or_none, time_or, wro
 from entra_emulator.graph.errors import GraphError, bad_request
 from entra_emulator.graph.restrictions import check_certificate, check_size
 
-_TYPES = frozenset({"AsymmetricX509Cert", None})
-_USAGES = frozenset({"Verify", None})
+_TYPES, _USAGES = ("AsymmetricX509Cert", None), ("Verify", None)
 _MEMBERS = frozenset({
     "customKeyIdentifier", "displayName", "endDateTime", "hasExtendedValue", "key", "keyId", "startDateTime", "type", "usage",
 })  # fmt: skip

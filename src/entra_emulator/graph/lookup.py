@@ -12,6 +12,7 @@ from entra_emulator.directory.directory import (
     as_guid,
 )
 from entra_emulator.directory.world import Call
+from entra_emulator.graph.bodies import json_object, needed_text
 from entra_emulator.graph.errors import bad_request, denied, not_found
 from entra_emulator.graph.permissions import may_touch, may_try
 
@@ -45,6 +46,15 @@ _TARGETS: dict[str, tuple[type, ...]] = {
     "members": (User, Group, ServicePrincipal),
     "owners": (User, ServicePrincipal),
 }
+
+
+def reference_in(call: Call) -> str:
+    """What the body of a request to `$ref` names. Raises GraphError 400 for anything beside it."""
+    body = json_object(call)
+    unknown = next((name for name in body if name != "@odata.id"), None)
+    if unknown is not None:
+        raise bad_request(f"The property '{unknown[:100]}' does not exist on a reference.")
+    return needed_text(body, "@odata.id")
 
 
 def referenced(call: Call, reference: str, relation: str) -> DirectoryObject:

@@ -28,6 +28,7 @@ _OPTIONS = frozenset(
 )
 _OF_PAGES = frozenset({"$filter", "$top", "$count", "$orderby", "$search", "$skiptoken"})
 _EXPANDED = re.compile(r"\s*(\w+)(?:\(([^()]*)\))?\s*(?:,|$)")
+_SEARCHED = re.compile(r'"(\w+):([^"]+)"')
 _NAVIGATION = frozenset({"owners", "federatedIdentityCredentials", "members", "appRoleAssignments"})
 _FIRST = -FIRST_MOMENT  # so that moments sort as texts do
 _NEEDS_HEADER = (
@@ -241,11 +242,21 @@ def _filtering(
 def _search(call: Call, text: str, fields: Mapping[str, Field[T]]) -> Predicate[T]:
     if not eventual(call):
         raise unsupported_query(_NEEDS_HEADER)
-    name, _, phrase = text.strip().strip('"').partition(":")
-    field = fields.get(name)
-    if field is None or not phrase:
+    alternatives = [
+        [_found(term, fields) for term in re.split(r"\s+AND\s+", part.strip())]
+        for part in re.split(r"\s+OR\s+", text.strip())
+    ]
+    return lambda item: any(all(test(item) for test in tests) for tests in alternatives)
+
+
+def _found(term: str, fields: Mapping[str, Field[T]]) -> Predicate[T]:
+    """One `"displayName:some text"` of a search. Source: https://learn.microsoft.com/graph/search-query-parameter."""
+    match = _SEARCHED.fullmatch(term)
+    field = fields.get(match[1]) if match else None
+    if match is None or field is None:
         raise bad_request("Syntax error: character in $search is not supported.")
-    return lambda item: any(phrase.lower() in value for value in texts_in(field(item)))
+    phrase, searched = match[2].lower(), field
+    return lambda item: any(phrase in value for value in texts_in(searched(item)))
 
 
 def _order(

@@ -6,9 +6,8 @@ from entra_emulator.core.wire import Response
 from entra_emulator.directory.directory import Holder
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
-from entra_emulator.graph.bodies import json_object, needed_text
 from entra_emulator.graph.errors import bad_request, empty, not_found, plain
-from entra_emulator.graph.lookup import Key, referenced, the_application, the_principal
+from entra_emulator.graph.lookup import Key, reference_in, referenced, the_application, the_principal
 from entra_emulator.graph.odata import eventual
 from entra_emulator.graph.permissions import may_manage_owners
 from entra_emulator.graph.writes import check_quiet, committed
@@ -35,7 +34,7 @@ def _add(call: Call, keys: tuple[Key, ...]) -> Response:
     may_manage_owners(call)
     application = the_application(call, keys[0], write=True)
     check_quiet(call, application)
-    _append(call, application, needed_text(json_object(call), "@odata.id"))
+    _append(call, application, reference_in(call))
     return empty(call)
 
 
@@ -43,7 +42,7 @@ def _add_to_principal(call: Call, keys: tuple[Key, ...]) -> Response:
     may_manage_owners(call)
     principal = the_principal(call, keys[0], write=True)
     check_quiet(call, principal)
-    _append(call, principal, needed_text(json_object(call), "@odata.id"))
+    _append(call, principal, reference_in(call))
     return empty(call)
 
 

@@ -15,7 +15,7 @@ from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, needed_text, only_members, text_or_none, wrong_type
 from entra_emulator.graph.errors import bad_request, empty, not_found, success
-from entra_emulator.graph.lookup import Key, the_application, the_principal
+from entra_emulator.graph.lookup import Key, reference_in, the_application, the_principal
 from entra_emulator.graph.odata import collection, entity
 from entra_emulator.graph.permissions import may_read_policies, may_write_policies
 from entra_emulator.graph.policy_types import read_restrictions
@@ -112,7 +112,7 @@ def _assign_to_principal(call: Call, keys: tuple[Key, ...]) -> Response:
 
 
 def _assign(call: Call, holder: Holder) -> Response:
-    reference = needed_text(json_object(call), "@odata.id")
+    reference = reference_in(call)
     policy = _one(call, as_guid(reference.rstrip("/").rpartition("/")[2]) or reference)
     if any(policy_id in call.home().policies for policy_id in holder.policy_ids):
         raise bad_request("An app management policy is already assigned to this object.")

@@ -73,7 +73,7 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
         needed_text(body, name, 256)
     if not isinstance(body.get("accountEnabled"), bool):
         raise bad_request("A value is required for property 'accountEnabled' of resource 'User'.")
-    if not isinstance(body.get("passwordProfile"), dict):
+    if not isinstance(profile := body.get("passwordProfile"), dict) or not profile.get("password"):
         raise bad_request("A value is required for property 'passwordProfile' of resource 'User'.")
     user = User(new_guid(call.world.rng), "", "", created_at=call.local_now)
     _change(call, user, body)

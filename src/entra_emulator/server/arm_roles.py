@@ -91,7 +91,7 @@ def _put_assignment(call: Call, scope: str, name: str) -> Answer:
     role = _known_role(call, str(body.get("roleDefinitionId", "")).rstrip("/").rpartition("/")[2])
     principal, kind = as_guid(body.get("principalId")), body.get("principalType")
     assignment_id = as_guid(name)
-    if principal is None or assignment_id is None or (kind is not None and kind not in _TYPES):
+    if principal is None or assignment_id is None or (kind is not None and str(kind) not in _TYPES):
         raise ArmError(
             400, "BadRequest", "A role assignment has a GUID as its name, a principalId, and a known principalType."
         )
