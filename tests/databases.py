@@ -23,7 +23,7 @@ from sqlalchemy.schema import CreateTable
 from sqlalchemy.util import LRUCache
 
 from keyturn.audit import chain_store
-from keyturn.audit.chain import WITHOUT_ORGANIZATION, Chain, sealed
+from keyturn.audit.chain import WITHOUT_ORGANIZATION, Chain, seal_chain
 from keyturn.audit.linking import Linker
 from keyturn.crypto.audit_keys import ChainKey
 from keyturn.db import migrate, triggers
@@ -88,7 +88,7 @@ class FixedKeyLinker(Linker):
 
     def __call__(self, tx: Tx) -> None:
         if not self._begun and not chain_store.chains(tx, [WITHOUT_ORGANIZATION]):
-            tx.add_new(audit_chains, **asdict(sealed(self.key, Chain(WITHOUT_ORGANIZATION))))
+            tx.add_new(audit_chains, **asdict(seal_chain(self.key, Chain(WITHOUT_ORGANIZATION))))
         self._begun = True
         super().__call__(tx)
 

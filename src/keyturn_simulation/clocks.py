@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from keyturn.kit.moments import moved
+from keyturn.kit.moments import shift
 from keyturn.ports.clock import Clock
 
 
@@ -15,4 +15,4 @@ class NodeClock:
     off: timedelta = timedelta(0)
 
     def now(self) -> datetime:
-        return moved(self.true.now(), self.off)
+        return shift(self.true.now(), self.off)

@@ -264,7 +264,7 @@ class World:
     def stored_credentials(self, connection: Connection) -> Credentials | None:
         """Return what is sealed in the connection; None for a connection by OAuth."""
         method = self.services.providers.method_of(connection)
-        return sealed.opened(self.database, self.sealer, method, connection)
+        return sealed.open_credentials(self.database, self.sealer, method, connection)
 
     def secret_of(self, connection: Connection) -> Plaintext:
         """Return the client secret that is sealed in the connection."""

@@ -51,7 +51,7 @@ def _current(place: Installation, connection: Connection) -> str:
 def _credentials(place: Installation, connection: Connection) -> ClientSecret:
     stored = place.connections.get(place.actor, connection.id)
     method = ClientSecretMethod(place.provider)
-    credentials = sealed.opened(place.core.database, place.core.sealer, method, stored)
+    credentials = sealed.open_credentials(place.core.database, place.core.sealer, method, stored)
     assert isinstance(credentials, ClientSecret)
     return credentials
 

@@ -127,12 +127,12 @@ def asks_fast_replicas_only(plant: pytest.MonkeyPatch) -> None:
 
 
 def swallows_what_a_look_found(plant: pytest.MonkeyPatch) -> None:
-    plant.setattr(health, "refused", lambda *_args: None)
+    plant.setattr(health, "note_refused", lambda *_args: None)
 
 
 def takes_trouble_for_a_refusal(plant: pytest.MonkeyPatch) -> None:
-    plant.setattr(health, "accepted", lambda *_args, **_more: None)
-    plant.setattr(health, "note_trouble", health.refused)
+    plant.setattr(health, "note_accepted", lambda *_args, **_more: None)
+    plant.setattr(health, "note_trouble", health.note_refused)
 
 
 def asks_while_its_clock_is_wrong(plant: pytest.MonkeyPatch) -> None:

@@ -136,7 +136,7 @@ class Channels:
         with self._database.write() as tx:
             channel = _found(tx, actor, channel_id, lock=True)
             _require_project(tx, actor, draft.project_id)
-            same_name = store.named(tx, actor.org_id, draft.name)
+            same_name = store.channel_of_name(tx, actor.org_id, draft.name)
             if same_name is not None and same_name.id != channel_id:
                 raise _name_taken(draft.name)
             secret = self._sealer.seal(draft.secret, store.place(channel_id)) if draft.secret else channel.secret

@@ -47,7 +47,7 @@ def get(tx: Tx, channel_id: str, *, lock: bool = False) -> Channel | None:
     return _channel(row) if row else None
 
 
-def named(tx: Tx, org_id: str, name: str) -> Channel | None:
+def channel_of_name(tx: Tx, org_id: str, name: str) -> Channel | None:
     row = tx.one(sa.select(channels).where(channels.c.org_id == org_id, channels.c.name == name))
     return _channel(row) if row else None
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, Severity, days_before_end
 from keyturn.alarms.domain import Alarm, Audience, Event, Notice, Rules, Silence, SilenceKind
-from keyturn.kit.moments import moved, not_after
+from keyturn.kit.moments import not_after, shift
 from keyturn.ownership.domain import NOBODY, Owner
 
 AT_ONCE = frozenset(
@@ -52,7 +52,7 @@ def step_of(ends_at: datetime | None, now: datetime, rules: Rules) -> int | None
     """Return the fewest days before the end that have been reached, of those of the rules; 0 at the end."""
     if ends_at is None or days_before_end(ends_at, now) == 0:
         return None if ends_at is None else 0
-    return min((days for days in rules.days if ends_at <= moved(now, timedelta(days=days))), default=None)
+    return min((days for days in rules.days if ends_at <= shift(now, timedelta(days=days))), default=None)
 
 
 def urgent(kind: str, severity: Severity, ends_at: datetime | None, now: datetime) -> bool:
@@ -60,7 +60,7 @@ def urgent(kind: str, severity: Severity, ends_at: datetime | None, now: datetim
     if kind in DAILY:
         return False
     if ends_at is not None:
-        return ends_at <= moved(now, DAILY_IS_TOO_LATE)
+        return ends_at <= shift(now, DAILY_IS_TOO_LATE)
     return severity is Severity.CRITICAL or kind in AT_ONCE
 
 
@@ -146,14 +146,14 @@ def _event(alarm: Alarm, before: Alarm, now: datetime, rules: Rules) -> Event | 
         return Event.NEARER
     if alarm.ends_at is None and alarm.severity is Severity.CRITICAL and before.severity is not Severity.CRITICAL:
         return Event.WORSE
-    again = moved(alarm.reminded_at, timedelta(days=rules.reminder_days)) <= now
+    again = shift(alarm.reminded_at, timedelta(days=rules.reminder_days)) <= now
     woken = before.silence is not None and silence is None
     return Event.REMINDER if silence is None and (again or woken) else None
 
 
 def _unanswered(alarm: Alarm, now: datetime, rules: Rules) -> bool:
     """Say whether its owner was told long ago, nobody has reacted, and administrators were not told yet."""
-    waited = moved(alarm.opened_at, timedelta(days=rules.reaction_days)) <= now
+    waited = shift(alarm.opened_at, timedelta(days=rules.reaction_days)) <= now
     return waited and alarm.owner_id is not None and alarm.escalated_at is None and alarm.silence is None
 
 

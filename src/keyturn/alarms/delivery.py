@@ -11,7 +11,7 @@ from keyturn.alarms.channels.kind import ChannelKind, Undelivered
 from keyturn.alarms.domain import Attempt, Channel, Message
 from keyturn.alarms.notification import Notification, notification
 from keyturn.db.unit import Database, Tx
-from keyturn.engine.payload import described, whereabouts
+from keyturn.engine.payload import describe_error, whereabouts
 from keyturn.engine.sources import BUSY, Source
 from keyturn.errors import KeyturnError
 from keyturn.kit.redact import redact_text
@@ -60,7 +60,9 @@ class Sender:
             return Attempt(self.clock.now(), False, redact_text(error.message)[:_LONGEST])
         except Exception as error:  # noqa: BLE001 - of a channel, not of the others: it is told on its page
             where = whereabouts(error)
-            _log.error("alarms.channel_broken", channel_id=channel.id, kind=channel.kind, **described(error), at=where)
+            _log.error(
+                "alarms.channel_broken", channel_id=channel.id, kind=channel.kind, **describe_error(error), at=where
+            )
             return Attempt(self.clock.now(), False, f"It failed in a way that nobody foresaw: {type(error).__name__}.")
         return Attempt(self.clock.now(), True, outcome[:_LONGEST])
 

@@ -13,7 +13,7 @@ from keyturn.alarms.queue import Queue
 from keyturn.db.unit import Database, Tx
 from keyturn.engine.sources import Source
 from keyturn.kit.clock_difference import is_right, provider_time
-from keyturn.kit.moments import moved
+from keyturn.kit.moments import shift
 from keyturn.ownership import store as owners
 from keyturn.ownership.domain import NOBODY, Owner
 from keyturn.ports.clock import Clock, Ids
@@ -78,8 +78,8 @@ class Evaluation:
                 continue
             opened += alarm is None
             _tell(tx, queue, decision.alarm, decision.notices, owner, now)
-        message_store.remove_ended(tx, org_id, moved(now, -KEPT))
-        store.remove_resolved(tx, org_id, moved(now, -KEPT))
+        message_store.remove_ended(tx, org_id, shift(now, -KEPT))
+        store.remove_resolved(tx, org_id, shift(now, -KEPT))
         return opened
 
     def _queue(self, tx: Tx, org_id: str) -> Queue:

@@ -53,7 +53,7 @@ class Leavers:
         """Return the user, and what they answer for. Raises NotFound and Forbidden."""
         with self._database.read() as tx:
             require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
-            user = leaving.found(tx, actor, user_id)
+            user = leaving.find_user(tx, actor, user_id)
             signed_in = leaver_store.signed_in_by(tx, actor.org_id, user_id)
             return Leaving(user, _owned(tx, actor.org_id, user_id), list(_connections(tx, signed_in)))
 
@@ -76,7 +76,7 @@ class Leavers:
     def delete(self, actor: Actor, user_id: str, new_owner_id: str | None = None) -> Leaving:
         """Remove the user with tokens and memberships, and hand over as :meth:`disable`. Raises as that."""
         with self._database.write() as tx:
-            user = leaving.managed(tx, actor, user_id)
+            user = leaving.managed_user(tx, actor, user_id)
             left = self._left(tx, actor, user, new_owner_id)
             leaving.delete(tx, actor, user_id, self._clock.now())
         return left

@@ -63,5 +63,5 @@ def _found(tx: Tx, actor: Actor, kind: Owned, owned_id: str, action: Action) -> 
     if kind is Owned.CONNECTION:
         connection = connection_for(tx, actor, owned_id, action)
         return _Thing(connection.name, connection.project_id)
-    each = secret_access.found(tx, actor, action, owned_id).secret_rotation
+    each = secret_access.get_view(tx, actor, action, owned_id).secret_rotation
     return _Thing(each.name, each.project_id)

@@ -108,7 +108,7 @@ def _named(stop: Stop) -> str:
 
 def digest_at(channel: Channel, now: datetime) -> tuple[str, datetime]:
     """Return the day of the next daily message, on the clocks of the channel's place, and when that is sent."""
-    zone = zones.shown(channel.time_zone)
+    zone = zones.display_zone(channel.time_zone)
     here = in_zone(now, zone)
     sent = here.replace(hour=channel.digest_hour, minute=0, second=0, microsecond=0)
     if utc_of(sent) <= now:

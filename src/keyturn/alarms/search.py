@@ -67,7 +67,7 @@ AnyPlaced = TypeVar("AnyPlaced", bound=Placed)
 def page(tx: Tx, actor: Actor, query: AlarmQuery) -> AlarmMatches:
     """Return one page of what the actor may see; a page beyond the last one is the last one. Raises NotFound for a project."""
     if query.project_id:
-        authorize.granted(tx, actor, Scope(actor.org_id, query.project_id))
+        authorize.grants_of(tx, actor, Scope(actor.org_id, query.project_id))
     base = replace(_sight(tx, actor), resolved=query.resolved, project_id=query.project_id)
     criteria = replace(base, words=tuple(query.text.split()), status=query.status)
     ids = _seen_ids(tx, actor, criteria)
@@ -89,14 +89,14 @@ def count_open(tx: Tx, actor: Actor) -> int:
     return _count(tx, actor, replace(_sight(tx, actor), status="open"))
 
 
-def seen(tx: Tx, actor: Actor, alarms: Sequence[AnyPlaced]) -> list[AnyPlaced]:
+def visible_alarms(tx: Tx, actor: Actor, alarms: Sequence[AnyPlaced]) -> list[AnyPlaced]:
     """Return those of the alarms whose subject the actor may see: a statement for each kind of subject, at most."""
     ids: set[str] = set()
     for action in {_reading(alarm) for alarm in alarms}:
         of_projects = [alarm for alarm in alarms if _reading(alarm) is action and alarm.place.project_id]
         may = authorize.allowed_of(tx, actor, action, [alarm.place for alarm in of_projects])
         ids |= {alarm.id for alarm, permitted in zip(of_projects, may, strict=True) if permitted}
-        if authorize.allowed(tx, actor, action, Scope(actor.org_id)):
+        if authorize.is_allowed(tx, actor, action, Scope(actor.org_id)):
             ids |= {alarm.id for alarm in alarms if _reading(alarm) is action and not alarm.place.project_id}
     return [alarm for alarm in alarms if alarm.id in ids or alarm.owner_id == actor.id]
 
@@ -114,7 +114,7 @@ def _seen_ids(tx: Tx, actor: Actor, criteria: AlarmFilter) -> Sequence[str] | No
     """Return the ids of those that match and the actor may see, in order; None: they may see all that match."""
     if actor.role is Role.ADMIN:
         return None
-    return [alarm.id for alarm in seen(tx, actor, store.places(tx, criteria))]
+    return [alarm.id for alarm in visible_alarms(tx, actor, store.places(tx, criteria))]
 
 
 def _reading(alarm: Placed) -> Action:

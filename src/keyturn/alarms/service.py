@@ -8,7 +8,7 @@ from keyturn.alarms import channel_store, message_store, search, store
 from keyturn.alarms.conditions.domain import DAYS_BEFORE_END
 from keyturn.alarms.domain import Alarm, Rules, Silence, SilenceKind
 from keyturn.alarms.message_store import Delivery
-from keyturn.alarms.search import AlarmMatches, AlarmQuery, kind_of, seen
+from keyturn.alarms.search import AlarmMatches, AlarmQuery, kind_of, visible_alarms
 from keyturn.audit import alarm_events as events
 from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.audit.record import record
@@ -155,7 +155,7 @@ class Alarms:
 
 def _found(tx: Tx, actor: Actor, alarm_id: str, *, lock: bool = False) -> Alarm:
     alarm = store.get(tx, actor.org_id, alarm_id, lock=lock)
-    if alarm is None or not seen(tx, actor, [alarm]):
+    if alarm is None or not visible_alarms(tx, actor, [alarm]):
         raise NotFound(
             f"There is no alarm '{alarm_id}'.",
             code="alarms.not_found",
@@ -167,7 +167,7 @@ def _found(tx: Tx, actor: Actor, alarm_id: str, *, lock: bool = False) -> Alarm:
 def _may_silence(tx: Tx, actor: Actor, alarm: Alarm) -> bool:
     """Say whether the actor may silence an alarm that they see."""
     action = _EDIT.get(kind_of(alarm), Action.MANAGE_USERS)
-    return (actor.id is not None and alarm.owner_id == actor.id) or authorize.allowed(tx, actor, action, alarm.place)
+    return (actor.id is not None and alarm.owner_id == actor.id) or authorize.is_allowed(tx, actor, action, alarm.place)
 
 
 def _changeable(tx: Tx, actor: Actor, alarm_id: str) -> Alarm:

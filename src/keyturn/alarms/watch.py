@@ -12,7 +12,7 @@ import structlog
 
 from keyturn.db.unit import Database
 from keyturn.engine.loop import Loop
-from keyturn.engine.payload import described, whereabouts
+from keyturn.engine.payload import describe_error, whereabouts
 from keyturn.engine.sources import Source
 from keyturn.ports.clock import Clock
 from keyturn.ports.work import Work
@@ -81,7 +81,7 @@ class AlarmWatch:
         try:
             source.do(work.id)
         except Exception as error:  # noqa: BLE001 - its claim runs out, and it is done again
-            _log.error("work on alarms failed", kind=work.kind, **described(error), at=whereabouts(error))
+            _log.error("work on alarms failed", kind=work.kind, **describe_error(error), at=whereabouts(error))
         finally:
             with self._lock:
                 self._busy.discard(work.partition)

@@ -119,7 +119,7 @@ def record_restored(database: Database, contents: Contents, now: datetime) -> No
 
 
 @contextmanager
-def noted(database: Database, folder: Path, hours: int, clock: Clock) -> Iterator[None]:
+def note_attempt(database: Database, folder: Path, hours: int, clock: Clock) -> Iterator[None]:
     """Write down in the database what is in a folder of backups after an attempt to make one, and why the attempt failed.
 
     Whoever tells of backups that are too old may be another process. ``hours`` is how often there should be one.
@@ -161,7 +161,7 @@ class ScheduledBackups:
         folder = self._settings.backup.folder
         if folder is None:
             return
-        with noted(self._database, folder, self._settings.backup.hours, self._clock):
+        with note_attempt(self._database, folder, self._settings.backup.hours, self._clock):
             self._make_due(folder)
 
     def _make_due(self, folder: Path) -> None:

@@ -24,7 +24,7 @@ from keyturn.crypto.store import load
 from keyturn.delivery.webhooks import Webhooks
 from keyturn.inventory.service import Inventories
 from keyturn.kit.actor import Actor
-from keyturn.kit.clock_difference import WARNS, compared
+from keyturn.kit.clock_difference import WARNS, summarize_comparison
 from keyturn.kit.secret import Plaintext
 from keyturn.pages import approvals as approval_pages
 from keyturn.pages import audit as audit_pages
@@ -266,7 +266,7 @@ def server_facts(core: Core, actor: Actor) -> ServerFacts:
         newest_data_key_at=max((row.created_at for row in keys), default=None),
         cloud=settings.cloud if settings.cloud_override is None else f"{settings.cloud}, at custom addresses",
         rotating=status(core).worker,
-        clock=compared(core.providers.clock_ahead()),
+        clock=summarize_comparison(core.providers.clock_ahead()),
         clock_right=abs(core.providers.clock_ahead() or timedelta()) <= WARNS,
         sign_in_tries_per_minute=settings.login_rate_per_minute,
     )

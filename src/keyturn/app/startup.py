@@ -155,7 +155,7 @@ def open_to_others(settings: Settings) -> list[modes.Shared]:
     if not settings.embedded:
         return []
     path = Path(parse_url(settings.database_url).database or "")
-    return modes.shared(path.parent, (path.name, f"{path.name}-wal", f"{path.name}-shm"))
+    return modes.shared_files(path.parent, (path.name, f"{path.name}-wal", f"{path.name}-shm"))
 
 
 def copy_before_migration(database: Database, clock: Clock, notice: Notice) -> None:

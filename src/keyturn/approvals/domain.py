@@ -162,7 +162,7 @@ class ApprovalNeeded(KeyturnError):
 
     def __init__(self, change: ProposedChange) -> None:
         super().__init__(
-            f"{told(change.kind, change.subject_name)} needs the approval of another person. Nothing was done.",
+            f"{describe_change(change.kind, change.subject_name)} needs the approval of another person. Nothing was done.",
             code="approvals.needed",
             fix="Send approvalReason with why it is to be done: it becomes a request, which another person with the same "
             "permission approves under Approvals.",
@@ -189,7 +189,7 @@ _IN_SHORT = {
 }
 
 
-def told(kind: ChangeKind, name: str) -> str:
+def describe_change(kind: ChangeKind, name: str) -> str:
     """Say what a change does, as the beginning of a sentence."""
     return {
         ChangeKind.CONNECTION_LEAKED: f"Replacing what leaked of the connection '{name}'",

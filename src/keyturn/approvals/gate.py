@@ -14,7 +14,7 @@ from keyturn.approvals.domain import (
     Consent,
     ProposedChange,
     RequestState,
-    told,
+    describe_change,
 )
 from keyturn.audit import approval_events as events
 from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
@@ -27,7 +27,7 @@ from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.ports.clock import Ids
 
 
-def needed(tx: Tx, org_id: str, project_id: str | None) -> bool:
+def needs_second_person(tx: Tx, org_id: str, project_id: str | None) -> bool:
     """Say whether a second person is needed in the project, or in the organization itself."""
     return any(settings.required for settings in store.settings_of(tx, org_id, project_id))
 
@@ -97,12 +97,12 @@ def _settle(tx: Tx, actor: Actor, change: ProposedChange, request_id: str, now: 
         )
     if change.seen != request.seen:
         raise Refused(
-            f"{told(request.kind, request.subject_name)} is not what was asked for any more: it has changed since.",
+            f"{describe_change(request.kind, request.subject_name)} is not what was asked for any more: it has changed since.",
             code="approvals.changed_meanwhile",
             fix="Look at it as it is now, reject this request, and ask anew if it is still wanted.",
         )
     asker = authorize.actor_now(tx, request.asked_by_kind, request.asked_by_id, now)
-    if asker is None or not authorize.allowed(tx, asker, request.action, request.scope):
+    if asker is None or not authorize.is_allowed(tx, asker, request.action, request.scope):
         raise Refused(
             f"{request.asked_by_name}, who asked for it, may not do it any more.",
             code="approvals.asker_may_not",

@@ -198,7 +198,7 @@ def _seen(tx: Tx, actor: Actor, requests: Sequence[ApprovalRequest]) -> Sequence
     grants: dict[str | None, Grants] = {}
     for project_id in {request.project_id for request in requests}:
         try:
-            grants[project_id] = authorize.granted(tx, actor, Scope(actor.org_id, project_id))
+            grants[project_id] = authorize.grants_of(tx, actor, Scope(actor.org_id, project_id))
         except NotFound:  # the project was deleted since
             continue
     return [

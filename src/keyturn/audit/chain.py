@@ -57,14 +57,14 @@ def holds(key: ChainKey, chain: Chain) -> bool:
     return hmac.compare_digest(chain.seal.encode(), _seal(key, chain).encode())
 
 
-def sealed(key: ChainKey, chain: Chain) -> Chain:
+def seal_chain(key: ChainKey, chain: Chain) -> Chain:
     """Return the chain with its seal."""
     return replace(chain, seal=_seal(key, chain))
 
 
-def resealed(key: ChainKey, before: Chain, after: Chain) -> Chain:
+def reseal_chain(key: ChainKey, before: Chain, after: Chain) -> Chain:
     """Return what follows from a chain with a seal, unless the seal before did not hold: that is never made good."""
-    return sealed(key, after) if holds(key, before) else replace(after, seal=UNSEALED)
+    return seal_chain(key, after) if holds(key, before) else replace(after, seal=UNSEALED)
 
 
 def _seal(key: ChainKey, chain: Chain) -> str:

@@ -34,7 +34,7 @@ def chains(tx: Tx, ids: Collection[str] | None = None) -> list[Chain]:
     return [_chain(row) for row in (tx.rows(_CHAINS) if ids is None else tx.rows(_OF_IDS, ids=list(ids)))]
 
 
-def locked(tx: Tx, ids: Collection[str]) -> list[Chain]:
+def lock_chains(tx: Tx, ids: Collection[str]) -> list[Chain]:
     """Return these chains in the order of their ids; nobody else moves one of them until the transaction ends."""
     return [_chain(row) for row in tx.rows(_OF_IDS.with_for_update(), ids=sorted(ids))]
 
@@ -51,7 +51,7 @@ def add_links(tx: Tx, links: Sequence[Mapping[str, object]]) -> None:
     tx.run_all(sa.insert(audit_links), links)
 
 
-def begun(tx: Tx, chain: str | None = None) -> set[str]:
+def begun_chain_ids(tx: Tx, chain: str | None = None) -> set[str]:
     """Return the ids of the chains that began as events of the server tell: of all, or of this one only."""
     column = audit_events.c
     query = sa.select(column.subject_id).where(column.org_id.is_(None), column.event == CHAIN_BEGUN.name)
@@ -59,7 +59,7 @@ def begun(tx: Tx, chain: str | None = None) -> set[str]:
     return {row["subject_id"] for row in rows}
 
 
-def linked(tx: Tx, chain: str) -> Iterator[Any]:
+def chain_links(tx: Tx, chain: str) -> Iterator[Any]:
     """Yield the chain with each of its links, and the columns of the event: of one moment, however long it takes.
 
     Each row is the five columns of the chain, position, event id and hash of the link, and :data:`CONTENT`. Where there is no
@@ -98,7 +98,7 @@ def linked_among(tx: Tx, event_ids: Collection[int]) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in tx.tuples(query)]
 
 
-def unlinked(tx: Tx, most: int, above: int = 0) -> list[tuple[Any, ...]]:
+def unlinked_events(tx: Tx, most: int, above: int = 0) -> list[tuple[Any, ...]]:
     """Return the first of the events, of any organization and none, that have no link: their :data:`CONTENT`."""
     query = sa.select(*CONTENT).where(_WITHOUT_LINK, audit_events.c.id > above).order_by(audit_events.c.id).limit(most)
     return [tuple(row) for row in tx.tuples(query)]

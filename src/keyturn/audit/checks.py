@@ -9,7 +9,7 @@ from keyturn.audit.domain import Filter, StoredEvent, StreamState, Subject, Subj
 from keyturn.audit.linking import key_of
 from keyturn.audit.record import record
 from keyturn.audit.verification import Verified, verify
-from keyturn.authz.authorize import Scope, allowed, require
+from keyturn.authz.authorize import Scope, is_allowed, require
 from keyturn.authz.domain import Action
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused, busy
@@ -66,7 +66,7 @@ class ChainChecks:
     def last(self, actor: Actor) -> StoredEvent | None:
         """Return the event of the last verification; None when there was none, or the actor may not read it."""
         with self._database.read() as tx:
-            if not allowed(tx, actor, Action.READ_AUDIT_LOGS, Scope(actor.org_id)):
+            if not is_allowed(tx, actor, Action.READ_AUDIT_LOGS, Scope(actor.org_id)):
                 return None
             conditions = Filter(actor.org_id, event=chain_events.EVENTS_VERIFIED.name)
             return next(iter(service.newest(tx, conditions, 1)), None)

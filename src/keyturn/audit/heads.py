@@ -34,7 +34,7 @@ def adopt(database: Database, reason: str, now: datetime) -> Counter[str]:
     return counts
 
 
-def exported(
+def export_events(
     database: Database, org_ids: Sequence[str], search: AuditSearch
 ) -> Iterator[tuple[Sequence[StoredEvent], Mapping[str, str]]]:
     """Yield the matching events of these organizations, newest first, in parts, with the names of what they are about."""

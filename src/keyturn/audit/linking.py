@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from keyturn.audit import chain_events, chain_store
-from keyturn.audit.chain import UNSEALED, WITHOUT_ORGANIZATION, Chain, link_hash, resealed, sealed
+from keyturn.audit.chain import UNSEALED, WITHOUT_ORGANIZATION, Chain, link_hash, reseal_chain, seal_chain
 from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.audit.record import record
 from keyturn.crypto.audit_keys import ChainKey, chain_key, make_chain_key, receipt_key
@@ -43,7 +43,7 @@ class Linker:
         if not by_chain.keys() <= self._known:
             self._begin_new(tx, by_chain.keys())
             by_chain = by_organization(tx.events)
-        chains = chain_store.locked(tx, by_chain)
+        chains = chain_store.lock_chains(tx, by_chain)
         for chain in chains:
             append(tx, self.key, chain, by_chain[chain.id])
         if len(self._known) + len(chains) > _MOST_KNOWN:
@@ -55,7 +55,7 @@ class Linker:
         there = {chain.id for chain in chain_store.chains(tx, list(ids))}
         if there.issuperset(ids):
             return
-        if not chain_store.locked(tx, [WITHOUT_ORGANIZATION]):
+        if not chain_store.lock_chains(tx, [WITHOUT_ORGANIZATION]):
             # It is made together with the key: somebody has deleted it. What follows is kept, and never holds.
             chain_store.add_chain(tx, Chain(WITHOUT_ORGANIZATION))
         there = {chain.id for chain in chain_store.chains(tx, [*ids, WITHOUT_ORGANIZATION])}
@@ -73,9 +73,9 @@ def by_organization(events: Events) -> dict[str, list[tuple[Any, ...]]]:
 
 def begin(tx: Tx, key: ChainKey, chain_id: str, now: datetime) -> None:
     """Begin the chain of an organization, and tell it in that of the server. One that began before, and is gone, never holds."""
-    again = chain_id in chain_store.begun(tx, chain_id)
+    again = chain_id in chain_store.begun_chain_ids(tx, chain_id)
     new = Chain(chain_id)
-    chain_store.add_chain(tx, new if again else sealed(key, new))
+    chain_store.add_chain(tx, new if again else seal_chain(key, new))
     record(tx, _SERVER, chain_events.CHAIN_BEGUN, Subject(SubjectKind.ORGANIZATION, chain_id), now)
 
 
@@ -86,7 +86,7 @@ def append(tx: Tx, key: ChainKey, chain: Chain, events: Events) -> Chain:
         last = link_hash(key, chain.id, position, last, event)
         links.append({"event_id": event[chain_store.ID], "chain": chain.id, "position": position, "hash": last})
     chain_store.add_links(tx, links)
-    moved = resealed(key, chain, Chain(chain.id, chain.start_position, chain.start_hash, position, last, UNSEALED))
+    moved = reseal_chain(key, chain, Chain(chain.id, chain.start_position, chain.start_hash, position, last, UNSEALED))
     chain_store.move(tx, moved)
     return moved
 
@@ -115,12 +115,14 @@ def key_of(database: Database) -> ChainKey:
 
 
 def _first_links(tx: Tx, sealer: Sealer, now: datetime) -> ChainKey:
-    if chain_store.chains(tx) or chain_store.begun(tx):  # or history could be written anew, with the server's own key
+    if chain_store.chains(tx) or chain_store.begun_chain_ids(
+        tx
+    ):  # or history could be written anew, with the server's own key
         raise key_is_gone()
     if tx.postgres:
         without_limits(tx.connection)
     key = make_chain_key(tx, sealer, now)
-    chain_store.add_chain(tx, sealed(key, Chain(WITHOUT_ORGANIZATION)))
+    chain_store.add_chain(tx, seal_chain(key, Chain(WITHOUT_ORGANIZATION)))
     link_the_rest(tx, key, now)
     return key
 
@@ -130,15 +132,15 @@ def link_the_rest(tx: Tx, key: ChainKey, now: datetime) -> Counter[str]:
 
     That of an older version of the server, which knows no chains, has none; nor has one that was added to the database by hand.
     """
-    chains = {chain.id: chain for chain in chain_store.locked(tx, [chain.id for chain in chain_store.chains(tx)])}
+    chains = {chain.id: chain for chain in chain_store.lock_chains(tx, [chain.id for chain in chain_store.chains(tx)])}
     counts: Counter[str] = Counter()
     last = 0
-    while batch := chain_store.unlinked(tx, AT_ONCE, above=last):
+    while batch := chain_store.unlinked_events(tx, AT_ONCE, above=last):
         last = batch[-1][chain_store.ID]
         for chain_id, events in by_organization(batch).items():
             if chain_id not in chains:
                 begin(tx, key, chain_id, now)
-                chains.update((chain.id, chain) for chain in chain_store.locked(tx, [chain_id]))
+                chains.update((chain.id, chain) for chain in chain_store.lock_chains(tx, [chain_id]))
             chains[chain_id] = append(tx, key, chains[chain_id], events)
             counts[chain_id] += len(events)
     tx.events.clear()  # those that tell of new chains were among the rest

@@ -8,7 +8,7 @@ from keyturn.db.unit import Tx
 from keyturn.kit.actor import Actor
 
 
-def recorded(tx: Tx, once: str) -> bool:
+def is_recorded(tx: Tx, once: str) -> bool:
     """Say whether there is an event with this key."""
     return store.has_key(tx, once)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from keyturn.audit import chain_store, events, store
-from keyturn.audit.chain import UNSEALED, link_hash, resealed
+from keyturn.audit.chain import UNSEALED, link_hash, reseal_chain
 from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.audit.linking import key_of
 from keyturn.audit.record import record
@@ -55,14 +55,14 @@ def _remove_some(tx: Tx, key: ChainKey, until: datetime, now: datetime) -> bool:
     chain_id = chain_store.removable(tx, floor, until, now)
     if chain_id is None:
         return False
-    (chain,) = chain_store.locked(tx, [chain_id])
+    (chain,) = chain_store.lock_chains(tx, [chain_id])
     old = chain_store.first_links(tx, chain_id, floor, until, now, AT_ONCE)
     genuine, last = True, chain.start_hash
     for position, _, link, *content in old:
         genuine = genuine and link == link_hash(key, chain.id, position, last, content)
         last = link
     start = replace(chain, start_position=old[-1][0], start_hash=last)
-    chain_store.move(tx, resealed(key, chain, start) if genuine else replace(start, seal=UNSEALED))
+    chain_store.move(tx, reseal_chain(key, chain, start) if genuine else replace(start, seal=UNSEALED))
     chain_store.remove(tx, [event_id for _, event_id, *_ in old])
     return True
 

@@ -9,7 +9,7 @@ from typing import TypedDict, Unpack
 from keyturn.audit import chain_store, known, store
 from keyturn.audit.chain import Anchor, Chain
 from keyturn.audit.domain import Filter, StoredEvent, SubjectKind
-from keyturn.authz.authorize import Grants, Scope, allowed, granted, require_in
+from keyturn.authz.authorize import Grants, Scope, grants_of, is_allowed, require_in
 from keyturn.authz.domain import Action
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
@@ -89,7 +89,7 @@ class AuditTrail:
             search = _within(tx, actor, search)
             project_id = search.get("project_id")
             scope = Scope(actor.org_id, project_id)
-            grants = granted(tx, actor, scope)
+            grants = grants_of(tx, actor, scope)
             require_in(grants, actor, Action.READ_AUDIT_LOGS, scope)
             criteria = replace(criteria_of(tx, actor.org_id, search), before=before)
             if project_id is None or all(grants.everywhere(action) for action in _ABOUT):
@@ -146,10 +146,10 @@ def _within(tx: Tx, actor: Actor, search: AuditSearch) -> AuditSearch:
     slug = search.get("project_slug")
     if search.get("project_id") or not slug:
         return search
-    if granted(tx, actor, Scope(actor.org_id)).allow(Action.READ_AUDIT_LOGS, Scope(actor.org_id)):
+    if grants_of(tx, actor, Scope(actor.org_id)).allow(Action.READ_AUDIT_LOGS, Scope(actor.org_id)):
         return search
     project_id = store.project_with(tx, actor.org_id, slug)
-    if project_id is None or not allowed(tx, actor, Action.READ_AUDIT_LOGS, Scope(actor.org_id, project_id)):
+    if project_id is None or not is_allowed(tx, actor, Action.READ_AUDIT_LOGS, Scope(actor.org_id, project_id)):
         return search
     return {**search, "project_id": project_id}
 
@@ -215,7 +215,7 @@ class Proven:
     left_out: int
 
 
-def proven(tx: Tx, conditions: Filter, wanted: Callable[[StoredEvent], bool], limit: int) -> Proven:
+def events_with_links(tx: Tx, conditions: Filter, wanted: Callable[[StoredEvent], bool], limit: int) -> Proven:
     """Return the matching events that are wanted, newest first, with their links, for a use case that has checked what the actor
     may see: so many at most, of however many match.
 

@@ -51,7 +51,7 @@ def verify_all(database: Database, key: ChainKey, anchors: Sequence[Anchor] = ()
     """Yield what is found of each chain, one after another. Changes nothing; few rows are in memory at a time."""
     with database.read() as tx:
         there = {chain.id for chain in chain_store.chains(tx)}
-        named = there | chain_store.begun(tx) | set(chain_store.stray_chains(tx, MOST_FAULTS))
+        named = there | chain_store.begun_chain_ids(tx) | set(chain_store.stray_chains(tx, MOST_FAULTS))
         named |= {anchor.chain for anchor in anchors} | {WITHOUT_ORGANIZATION}
     for chain in sorted(named):
         yield verify(database, key, chain, [anchor for anchor in anchors if anchor.chain == chain])
@@ -62,7 +62,7 @@ def verify(database: Database, key: ChainKey, chain: str, anchors: Sequence[Anch
     found = Verified(chain)
     with database.read() as tx:
         reading = _Reading(key, found, anchors)
-        for row in chain_store.linked(tx, chain):
+        for row in chain_store.chain_links(tx, chain):
             reading.add(row)
         reading.end()
         _find_unlinked(tx, found)

@@ -33,9 +33,9 @@ __all__ = [
     "Scope",
     "Visibility",
     "actor_now",
-    "allowed",
     "grantable",
-    "granted",
+    "grants_of",
+    "is_allowed",
     "projects_of",
     "projects_with",
     "require",
@@ -82,7 +82,7 @@ def actor_now(tx: Tx, kind: ActorKind, actor_id: str, now: datetime) -> Actor | 
     return Actor(kind, actor_id, row["name"], row["org_id"], Role(row["role"]), at=now) if row else None
 
 
-def granted(tx: Tx, actor: Actor, scope: Scope) -> Grants:
+def grants_of(tx: Tx, actor: Actor, scope: Scope) -> Grants:
     """Return all that the actor may do in the project of the scope, or without one in the organization.
 
     Raises NotFound for another organization or an unknown project. Whoever asks about many things asks for this once.
@@ -145,7 +145,7 @@ def require(tx: Tx, actor: Actor, action: Action, scope: Scope) -> None:
     Raises NotFound for another organization or an unknown project, Forbidden when the permission is missing: it names
     the permission and who can grant it.
     """
-    require_in(granted(tx, actor, scope), actor, action, scope)
+    require_in(grants_of(tx, actor, scope), actor, action, scope)
 
 
 def require_in(grants: Grants, actor: Actor, action: Action, scope: Scope) -> None:
@@ -154,10 +154,10 @@ def require_in(grants: Grants, actor: Actor, action: Action, scope: Scope) -> No
         raise _refusal(actor, action, scope)
 
 
-def allowed(tx: Tx, actor: Actor, action: Action, scope: Scope) -> bool:
+def is_allowed(tx: Tx, actor: Actor, action: Action, scope: Scope) -> bool:
     """Say whether :func:`require` would return: for buttons and optional parts of an answer."""
     try:
-        return granted(tx, actor, scope).allow(action, scope)
+        return grants_of(tx, actor, scope).allow(action, scope)
     except NotFound:
         return False
 
@@ -186,7 +186,7 @@ def visible(tx: Tx, actor: Actor) -> Visibility:
 def visible_in(tx: Tx, actor: Actor, project_id: str, action: Action = Action.READ_CONNECTIONS) -> Visibility:
     """Return on which connections of one project the actor may do this. Raises as :func:`require` where it is none."""
     scope = Scope(actor.org_id, project_id)
-    grants = granted(tx, actor, scope)
+    grants = grants_of(tx, actor, scope)
     if grants.everywhere(action):
         return Visibility(actor.org_id, organization=False, projects=frozenset({project_id}))
     if not grants.anywhere(action):

@@ -148,7 +148,7 @@ def decrypt(file: BinaryIO, keys: Sequence[PrivateKey]) -> Iterator[bytes]:
         except (InvalidTag, ValueError):
             raise _why(cipher, number, sealed, following) from None
         if not chunk and number:
-            raise changed()
+            raise changed_file()
         yield chunk
         if not following:
             return
@@ -160,9 +160,9 @@ def _why(cipher: ChaCha20Poly1305, number: int, sealed: bytes, following: bytes)
         try:
             cipher.decrypt(_chunk_nonce(number, last=False), sealed, None)
         except (InvalidTag, ValueError):
-            return cut_short() if len(sealed) < CHUNK + TAG else changed()
+            return cut_short() if len(sealed) < CHUNK + TAG else changed_file()
         return cut_short()
-    return changed()
+    return changed_file()
 
 
 def _open_header(file: BinaryIO, keys: Sequence[PrivateKey]) -> bytes:
@@ -183,7 +183,7 @@ def _open_header(file: BinaryIO, keys: Sequence[PrivateKey]) -> bytes:
             if file_key is None:
                 raise _other_key(keys)
             if not hmac.compare_digest(_to_text(_mac(file_key, head + b"---")), text[4:]):
-                raise changed()
+                raise changed_file()
             return file_key
         if text.startswith(b"->"):
             parts = text.split(b" ")
@@ -215,7 +215,7 @@ def cut_short() -> Refused:
     )
 
 
-def changed() -> Refused:
+def changed_file() -> Refused:
     return Refused(
         "This backup was damaged or changed: a part of it is not what was written.",
         code="backup.damaged",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from keyturn.kit.moments import moved
+from keyturn.kit.moments import shift
 
 _FORGOTTEN_AFTER = timedelta(days=14)
 
@@ -28,7 +28,7 @@ class BackupFolder:
 
         That is later than a backup that a command makes rarely is overdue: such a folder is looked into once each time.
         """
-        return moved(self.looked_at, max(_FORGOTTEN_AFTER, 4 * timedelta(hours=self.hours))) < now
+        return shift(self.looked_at, max(_FORGOTTEN_AFTER, 4 * timedelta(hours=self.hours))) < now
 
 
 def in_use(folders: Sequence[BackupFolder], now: datetime) -> list[BackupFolder]:
@@ -39,7 +39,7 @@ def in_use(folders: Sequence[BackupFolder], now: datetime) -> list[BackupFolder]
     newest = max((each.made_at for each in folders if each.made_at), default=None)
 
     def is_replaced(each: BackupFolder) -> bool:
-        idle = moved(each.looked_at, timedelta(hours=each.hours)) < now
+        idle = shift(each.looked_at, timedelta(hours=each.hours)) < now
         return idle and newest is not None and newest > (each.made_at or each.since)
 
     return [each for each in folders if not each.is_forgotten(now) and not is_replaced(each)]

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 from keyturn import __version__
-from keyturn.backup.age import Encrypting, PrivateKey, PublicKey, changed, cut_short, decrypt, foreign
+from keyturn.backup.age import Encrypting, PrivateKey, PublicKey, changed_file, cut_short, decrypt, foreign
 from keyturn.db.transfer import Row, TableRows
 from keyturn.errors import Misconfigured, Refused
 from keyturn.kit.clock import iso
@@ -129,7 +129,7 @@ class Reader:
         while isinstance(content, dict) and "table" in content:
             name, columns = content.get("table"), content.get("columns")
             if not isinstance(name, str) or not isinstance(columns, list) or name in self.counts:
-                raise changed()
+                raise changed_file()
             self.counts[name] = 0
             self._following: Any = None
             yield TableRows(name, tuple(map(str, columns)), self._rows(name, len(columns)))
@@ -139,7 +139,7 @@ class Reader:
     def _rows(self, name: str, columns: int) -> Iterator[Row]:
         while isinstance(content := self._next(), list):
             if len(content) != columns:
-                raise changed()
+                raise changed_file()
             self.counts[name] += 1
             yield content
         self._following = content
@@ -147,12 +147,12 @@ class Reader:
     def _end(self, content: object) -> None:
         last = content.get("end") if isinstance(content, dict) else None
         if not isinstance(last, dict):
-            raise changed()
+            raise changed_file()
         if last.get("sha256") != self.sha256 or last.get("rows") != sum(self.counts.values()):
-            raise changed()
+            raise changed_file()
         self.seal = str(last.get("seal"))
         if next(self._lines, None) is not None:
-            raise changed()
+            raise changed_file()
 
     def _next(self) -> Any:
         """Return the next line; :attr:`sha256` is then the digest of those before it."""
@@ -164,7 +164,7 @@ class Reader:
         try:
             return json.loads(line)
         except (ValueError, RecursionError):
-            raise foreign() if not self.counts else changed() from None
+            raise foreign() if not self.counts else changed_file() from None
 
 
 def _header(content: object) -> Header:
@@ -186,7 +186,7 @@ def _header(content: object) -> Header:
             tuple(map(str, content["rootKeys"])),
         )
     except (KeyError, TypeError, ValueError):
-        raise changed() from None
+        raise changed_file() from None
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -203,11 +203,11 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
             begun.append(rest)
             size += len(rest)
             if size > _LONGEST_LINE:
-                raise changed()
+                raise changed_file()
         if gzip.unused_data:
-            raise changed()
+            raise changed_file()
     if size or not gzip.eof:
-        raise changed()
+        raise changed_file()
 
 
 def _unpacked(gzip: Any, packed: bytes) -> bytes:

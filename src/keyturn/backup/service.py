@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import sqlalchemy as sa
 
-from keyturn.backup.age import PrivateKey, PublicKey, changed
+from keyturn.backup.age import PrivateKey, PublicKey, changed_file
 from keyturn.backup.file import Header, Reader, Writer, header
 from keyturn.crypto import store as key_store
 from keyturn.crypto.envelope import DataKey, digest_key_id_of
@@ -156,12 +156,12 @@ def verify(
         for row in rows:
             if table.name in wrapped:
                 if not all(isinstance(row.get(column), str) for column in _OF_KEYS[table.name]):
-                    raise changed()
+                    raise changed_file()
                 wrapped[table.name].append(row)
     if {row["root_key_id"] for row in wrapped[_DATA_KEYS] if row.get("retired_at") is None} != {
         *reader.header.root_keys
     }:
-        raise changed()  # by these ids people tell whose it is
+        raise changed_file()  # by these ids people tell whose it is
     root_key, data_keys = _opened(wrapped[_DATA_KEYS], wrapped[_ROOT_KEYS], source)
     genuine = None
     if root_key in {RootKeyAtHand.OPENS, RootKeyAtHand.VAULT}:
@@ -233,7 +233,7 @@ def restore(
         reader = Reader(file, keys)
         loader.load(_known(reader, loader))
         if reader.sha256 != contents.sha256:
-            raise changed()
+            raise changed_file()
 
     driver: Any = database.engine.dialect.loaded_dbapi
     try:
@@ -246,7 +246,7 @@ def restore(
 def _known(reader: Reader, loader: Loader) -> Any:
     for table in reader.tables():
         if not loader.knows(table.name, table.columns):
-            raise changed()
+            raise changed_file()
         yield table
 
 

@@ -11,7 +11,7 @@ import typer
 from keyturn.app.startup import open_keyring, prepare_database
 from keyturn.cli import people
 from keyturn.cli.confirm import AsJson, Confirmation, Done, DryRun, Foreseen, Yes
-from keyturn.cli.context import command_context, opened, tell
+from keyturn.cli.context import command_context, open_for_command, tell
 from keyturn.cli.people import Email, OpenAccess
 from keyturn.errors import Refused
 from keyturn.kit.actor import platform
@@ -158,7 +158,7 @@ def _open_access(ctx: typer.Context, *, keys: bool = False) -> Iterator["Access"
 
     around = command_context(ctx)
     settings = around.settings()
-    with opened(settings) as database:
+    with open_for_command(settings) as database:
         prepare_database(settings, database, around.clock, tell)
         keyring = open_keyring(settings, database, around.clock, tell)
         yield Access(database, around.clock, SystemIds(), digests=KeyringDigests(keyring) if keys else None)
@@ -170,7 +170,7 @@ def _open_leavers(ctx: typer.Context) -> Iterator["Leavers"]:
 
     around = command_context(ctx)
     settings = around.settings()
-    with opened(settings) as database:
+    with open_for_command(settings) as database:
         open_keyring(settings, database, around.clock, tell)
         yield Leavers(database, around.clock)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from keyturn.cli.context import command_context, opened, tell
+from keyturn.cli.context import command_context, open_for_command, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,14 +22,14 @@ app = typer.Typer(
 @app.command(name="list")
 def list_requests(ctx: typer.Context) -> None:
     """List the requests that wait, of all organizations. Changes nothing."""
-    from keyturn.approvals.domain import told  # noqa: PLC0415 - the help is shown without it
+    from keyturn.approvals.domain import describe_change  # noqa: PLC0415 - the help is shown without it
     from keyturn.approvals.operator import waiting  # noqa: PLC0415
     from keyturn.approvals.outcome import outcome_of  # noqa: PLC0415
 
     now = command_context(ctx).clock.now()
     found = [request for database, each in _organizations(ctx) for request in waiting(database, each.id, now)]
     for request in found:
-        print(f"{request.id} {told(request.kind, request.subject_name)}")
+        print(f"{request.id} {describe_change(request.kind, request.subject_name)}")
         for sentence in outcome_of(request):
             print(f"  {sentence}")
         print(f"  asked by {request.asked_by_name}, until {request.expires_at:%Y-%m-%d %H:%M} UTC: {request.reason}")
@@ -56,7 +56,7 @@ def _organizations(ctx: typer.Context) -> Iterator[tuple[Database, Organization]
     from keyturn.app.startup import require_current  # noqa: PLC0415
     from keyturn.organizations import store as organizations  # noqa: PLC0415
 
-    with opened(command_context(ctx).settings()) as database:
+    with open_for_command(command_context(ctx).settings()) as database:
         require_current(database)
         with database.read() as tx:
             found = organizations.organizations_of_server(tx)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keyturn.cli.context import command_context, opened, tell
+from keyturn.cli.context import command_context, open_for_command, tell
 from keyturn.kit.counting import counted
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def export(
     """Write audit events to standard output, newest first. Changes nothing."""
     from keyturn.app.startup import require_current  # noqa: PLC0415 - the help is shown without it
     from keyturn.audit.export import as_csv, as_json_lines  # noqa: PLC0415
-    from keyturn.audit.heads import exported  # noqa: PLC0415
+    from keyturn.audit.heads import export_events  # noqa: PLC0415
     from keyturn.audit.known import EVENT_NAMES, event_unknown  # noqa: PLC0415
     from keyturn.audit.service import AuditSearch, require_known_anywhere  # noqa: PLC0415
     from keyturn.organizations import store as organizations  # noqa: PLC0415
@@ -129,7 +129,7 @@ def export(
         since=_in_utc(since),
         until=_in_utc(until),
     )
-    with opened(command_context(ctx).settings()) as database:
+    with open_for_command(command_context(ctx).settings()) as database:
         require_current(database)
         with database.read() as tx:
             known = organizations.organizations_of_server(tx)
@@ -141,7 +141,7 @@ def export(
         if header:
             sys.stdout.write(as_csv([], {}))
         written = False
-        for events, names in exported(database, ids, search):
+        for events, names in export_events(database, ids, search):
             written = True
             sys.stdout.writelines([as_csv(events, names, header=False)] if header else as_json_lines(events, names))
         if not written:
@@ -158,7 +158,7 @@ def _opened(ctx: typer.Context) -> Iterator[Database]:
 
     around = command_context(ctx)
     settings = around.settings()
-    with opened(settings) as database:
+    with open_for_command(settings) as database:
         require_current(database)
         open_keyring(settings, database, around.clock, tell)
         yield database

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keyturn.cli.context import command_context, opened, tell
+from keyturn.cli.context import command_context, open_for_command, tell
 from keyturn.kit.counting import counted
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def create(
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
     """Write a backup of the whole database, encrypted, while servers run."""
-    from keyturn.app.backups import noted, public_keys  # noqa: PLC0415
+    from keyturn.app.backups import note_attempt, public_keys  # noqa: PLC0415
     from keyturn.app.startup import open_keyring, require_current  # noqa: PLC0415
     from keyturn.backup import folder, service  # noqa: PLC0415
     from keyturn.errors import Misconfigured  # noqa: PLC0415
@@ -80,10 +80,10 @@ def create(
         raise Misconfigured(
             "Nothing says where the backup goes.", code="backup.no_place", fix="Name a file, or set KEYTURN_BACKUP_DIR."
         )
-    with opened(settings) as database:
+    with open_for_command(settings) as database:
         require_current(database)
         path = file or (into or Path()) / folder.name_of(around.clock.now())
-        with noted(database, into, settings.backup.hours, around.clock) if into else nullcontext():
+        with note_attempt(database, into, settings.backup.hours, around.clock) if into else nullcontext():
             keyring = open_keyring(settings, database, around.clock, tell)
             folder.make(path.parent)
             made = service.create(database, keyring, around.clock, keys, path)
@@ -137,7 +137,7 @@ def restore(
 
     around = command_context(ctx)
     settings, now = around.settings(), around.clock.now()
-    with open_backup(file) as stream, opened(settings) as database:
+    with open_backup(file) as stream, open_for_command(settings) as database:
         _require_meant(database, replace)
         contents = service.restore(
             database,

@@ -28,7 +28,7 @@ from keyturn.crypto.root import HOW_TO_KEEP_PRIVATE, KeyFile, warning_of
 from keyturn.crypto.root_choice import RootPlaces
 from keyturn.db import migrate
 from keyturn.db.sqlite import LEAST_VERSION
-from keyturn.db.trouble import at_start, damaged
+from keyturn.db.trouble import at_start, damaged_file
 from keyturn.db.unit import PATIENCE, Database
 from keyturn.errors import KeyturnError, Misconfigured, RefusalReason
 from keyturn.kit.clock import iso
@@ -232,7 +232,7 @@ def _pages(db: Database) -> CheckupFinding:
         lines = [str(line) for line in connection.exec_driver_sql("PRAGMA quick_check(3)").scalars()]
     if lines == ["ok"]:
         return ok("database file", "Its pages are sound.")
-    trouble = damaged(Path(db.engine.url.database or ""))
+    trouble = damaged_file(Path(db.engine.url.database or ""))
     return CheckupFinding(
         "fail", "database file", f"{trouble.message} SQLite says: {lines[0].splitlines()[-1]}.", trouble.fix
     )

@@ -98,7 +98,7 @@ def _print(foreseen: Foreseen, *, dry_run: bool, answer: Mapping[str, Any] | Non
     print(json.dumps(facts, indent=2))
 
 
-def asked(answer: Mapping[str, Any]) -> str:
+def request_sentence(answer: Mapping[str, Any]) -> str:
     """Return the sentence for what became a request to another person instead; empty for what was done."""
     request = answer.get("approvalRequest")
     return (

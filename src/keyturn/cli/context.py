@@ -72,7 +72,7 @@ def loading() -> Iterator[None]:
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Database]:
+def open_for_command(settings: Settings) -> Iterator[Database]:
     """Open the database for one command. Raises Misconfigured when it does not answer."""
     from keyturn.app import startup  # noqa: PLC0415 - commands without a database start without it
 

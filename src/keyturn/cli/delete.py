@@ -7,7 +7,7 @@ import typer
 
 from keyturn.cli import named, previews, secrets
 from keyturn.cli.client_options import Environment, Method, Project, Url, client_of
-from keyturn.cli.confirm import AsJson, Confirmation, Done, DryRun, Foreseen, Reason, Yes, asked
+from keyturn.cli.confirm import AsJson, Confirmation, Done, DryRun, Foreseen, Reason, Yes, request_sentence
 from keyturn.client.opening import Client
 from keyturn.errors import Refused
 from keyturn.kit.sentences import upper_first
@@ -129,7 +129,7 @@ def rotation(
 
     def delete() -> Done:
         answer = client.server.ask("DELETE", one.path, how | _reason(reason))
-        return Done(asked(answer) or f"Deleted {one.words}.", answer)
+        return Done(request_sentence(answer) or f"Deleted {one.words}.", answer)
 
     wanted.carry_out(Foreseen(f"Delete {one.words}", previews.of_rotation(facts), facts), delete)
 
@@ -160,7 +160,7 @@ def connection(
 
     def delete() -> Done:
         answer = client.server.ask("DELETE", one.path, how | _reason(reason))
-        return Done(asked(answer) or f"Deleted {one.words}.", answer)
+        return Done(request_sentence(answer) or f"Deleted {one.words}.", answer)
 
     foreseen = Foreseen(f"Delete {one.words}", previews.of_connection(facts), facts, previews.rotated_through(facts))
     wanted.carry_out(foreseen, delete)

@@ -16,10 +16,10 @@ def encryption(db: Database) -> CheckupFinding:
         driver: Any = connection.connection.dbapi_connection
         asked = driver.info.get_parameters()
         host, encrypted = driver.info.host or "", bool(driver.pgconn.ssl_in_use)
-    return judged(host, asked.get("sslmode", ""), encrypted=encrypted)
+    return judge_connection(host, asked.get("sslmode", ""), encrypted=encrypted)
 
 
-def judged(host: str, sslmode: str, *, encrypted: bool) -> CheckupFinding:
+def judge_connection(host: str, sslmode: str, *, encrypted: bool) -> CheckupFinding:
     """Judge a connection to this host, a folder for a socket on this machine. ``sslmode`` is what the settings ask for. Pure."""
     if _is_here(host):
         return ok(_SUBJECT, "PostgreSQL is on this machine.")

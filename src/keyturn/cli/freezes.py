@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keyturn.cli.context import command_context, opened, tell
+from keyturn.cli.context import command_context, open_for_command, tell
 from keyturn.errors import Invalid, NotFound, Refused
 from keyturn.kit.actor import platform
 
@@ -50,8 +50,8 @@ def freezes(
     with _server(ctx) as server:
         found = [(each, window) for each in server.organizations for window in server.windows(each)]
     if as_json:
-        shown = [{"organization": each.name} | _json(window, server.now) for each, window in found]
-        print(json.dumps(shown, indent=2))
+        present_window = [{"organization": each.name} | _json(window, server.now) for each, window in found]
+        print(json.dumps(present_window, indent=2))
         return
     for each, window in found:
         _print(each, window, server.now)
@@ -116,8 +116,8 @@ def change(
         where, before = server.window(freeze_id)
         given = {"name": name, "from": first, "to": last, "reason": reason, "timeZone": time_zone, "yearly": yearly}
         body = _read(_as_given(before) | {key: value for key, value in given.items() if value is not None})
-        changed = server.freezes.update(platform(where.id), before.id, body.command(), dry_run=dry_run)
-    _tell_change(server, where, changed, dry_run=dry_run, as_json=as_json)
+        present_answer = server.freezes.update(platform(where.id), before.id, body.command(), dry_run=dry_run)
+    _tell_change(server, where, present_answer, dry_run=dry_run, as_json=as_json)
 
 
 @app.command()
@@ -145,7 +145,7 @@ class _Server:
         from keyturn.rotations.store import freezes as store  # noqa: PLC0415
 
         with self.database.read() as tx:
-            return store.listed(tx, organization.id)
+            return store.list_windows(tx, organization.id)
 
     def window(self, window_id: str) -> tuple[Organization, FreezeWindow]:
         """Return a window with its organization. Raises NotFound."""
@@ -192,7 +192,7 @@ def _server(ctx: typer.Context, *, writes: bool = False) -> Iterator[_Server]:
 
     around = command_context(ctx)
     settings = around.settings()
-    with opened(settings) as database:
+    with open_for_command(settings) as database:
         require_current(database)
         if writes:  # events are linked with a key
             open_keyring(settings, database, around.clock, tell)
@@ -240,10 +240,10 @@ def _as_given(window: FreezeWindow) -> dict[str, object]:
 
 
 def _json(window: FreezeWindow, now: datetime) -> dict[str, object]:
-    from keyturn.api.freezes.schemas import shown  # noqa: PLC0415
+    from keyturn.api.freezes.schemas import present_window  # noqa: PLC0415
     from keyturn.web.schema.wire import encode  # noqa: PLC0415
 
-    told: dict[str, object] = json.loads(encode(shown(window, now)))
+    told: dict[str, object] = json.loads(encode(present_window(window, now)))
     return told
 
 
@@ -271,13 +271,13 @@ def _tell_change(
     as_json: bool,
     deleted: bool = False,
 ) -> None:
-    from keyturn.api.freezes.schemas import changed  # noqa: PLC0415
+    from keyturn.api.freezes.schemas import present_answer  # noqa: PLC0415
     from keyturn.web.schema.wire import encode  # noqa: PLC0415
 
     if dry_run:
         tell("Nothing was written: this is what would be.")
     if as_json:
-        print(json.dumps(json.loads(encode(changed(change, server.now))), indent=2))
+        print(json.dumps(json.loads(encode(present_answer(change, server.now))), indent=2))
         return
     if deleted:
         print(f"{change.window.name} {'would be' if dry_run else 'is'} deleted.")

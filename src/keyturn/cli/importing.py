@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keyturn.cli.context import CommandContext, command_context, opened, tell
+from keyturn.cli.context import CommandContext, command_context, open_for_command, tell
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Plaintext
 
@@ -85,7 +85,7 @@ def infisical(
     options = ImportOptions(_slugs(project or []), dry_run, overwrite)
     settings = around.settings()
     with (
-        opened(settings) as database,
+        open_for_command(settings) as database,
         _prepared(around, settings, database, person, address, identity, ca_file, options) as run,
     ):
         try:

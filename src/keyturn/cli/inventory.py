@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keyturn.cli.context import command_context, opened, tell
+from keyturn.cli.context import command_context, open_for_command, tell
 from keyturn.kit.counting import counted
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def inventory(
     around = command_context(ctx)
     now = around.clock.now()
     found, tenants = False, []
-    with opened(around.settings()) as database:
+    with open_for_command(around.settings()) as database:
         require_current(database)
         if form is Form.CSV:
             _write_csv_header()
@@ -79,9 +79,9 @@ def inventory(
 def _wanted(finding: str, within: int | None, now: datetime) -> Callable[[Row], bool]:
     from datetime import timedelta  # noqa: PLC0415
 
-    from keyturn.kit.moments import moved  # noqa: PLC0415
+    from keyturn.kit.moments import shift  # noqa: PLC0415
 
-    until = None if within is None else moved(now, timedelta(days=within))
+    until = None if within is None else shift(now, timedelta(days=within))
 
     def wanted(row: Row) -> bool:
         ends = row.entry.ends_at

@@ -11,7 +11,7 @@ from keyturn.audit import server_events
 from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.audit.linking import open_chains
 from keyturn.audit.record import record
-from keyturn.cli.context import command_context, opened, tell
+from keyturn.cli.context import command_context, open_for_command, tell
 from keyturn.crypto import rewrap, root, store
 from keyturn.crypto.keyring import REFRESH, Keyring, KeyringSealer
 from keyturn.crypto.root import GivenRoot, KeyFile, RootKeySource
@@ -42,7 +42,7 @@ def status(
     """Show which keys the database uses. Only ids are shown, never a key."""
     around = command_context(ctx)
     settings = around.settings()
-    with opened(settings) as database:
+    with open_for_command(settings) as database:
         require_current(database)
         rows = _rows(database)
         source = root_key_source(settings, tell, database, around.clock)
@@ -89,7 +89,7 @@ def rotate(
     """
     around = command_context(ctx)
     settings = around.settings()
-    with opened(settings) as database:
+    with open_for_command(settings) as database:
         require_current(database)
         if not _rows(database):
             raise Refused(

@@ -6,7 +6,7 @@ import typer
 
 from keyturn.cli import named, previews
 from keyturn.cli.client_options import Method, Project, Url, client_of
-from keyturn.cli.confirm import AsJson, Confirmation, Done, DryRun, Foreseen, Reason, Yes, asked
+from keyturn.cli.confirm import AsJson, Confirmation, Done, DryRun, Foreseen, Reason, Yes, request_sentence
 from keyturn.cli.delete import OfProject
 from keyturn.client.server import Server
 
@@ -69,6 +69,9 @@ def _replace(server: Server, wanted: Confirmation, one: named.Named, order: str,
     def replace() -> Done:
         said = {"reason": "leaked"} | {name: why for name, why in reasons.items() if why}
         answer = server.ask("POST", f"{one.path}/{order}", body=said)
-        return Done(asked(answer) or f"The rotation of {one.words} has begun; its page shows when it is done.", answer)
+        return Done(
+            request_sentence(answer) or f"The rotation of {one.words} has begun; its page shows when it is done.",
+            answer,
+        )
 
     wanted.carry_out(Foreseen(f"Replace what leaked of {one.words}", previews.of_leak(facts), facts), replace)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from keyturn.app.startup import copy_before_migration
-from keyturn.cli.context import command_context, opened, tell
+from keyturn.cli.context import command_context, open_for_command, tell
 from keyturn.db import migrate as migrations
 
 app = typer.Typer(rich_markup_mode=None)
@@ -18,7 +18,7 @@ def migrate(
 ) -> None:
     around = command_context(ctx)
     settings = around.settings()
-    with opened(settings) as database:
+    with open_for_command(settings) as database:
         state = migrations.check(database)
         if check:
             print(f"The database is {state} (version {migrations.current(database) or 'none'}).")

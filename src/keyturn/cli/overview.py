@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keyturn.cli.context import command_context, opened, tell
+from keyturn.cli.context import command_context, open_for_command, tell
 from keyturn.kit.counting import counted
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def overview(
 
     around = command_context(ctx)
     settings = around.settings()
-    with opened(settings) as database:
+    with open_for_command(settings) as database:
         require_current(database)
         found = conditions_of(settings, database, around.clock).of_server()
     if not found:
@@ -48,10 +48,10 @@ def overview(
 
 
 def _as_json(organization: str, attention: Attention) -> dict[str, object]:
-    from keyturn.api.overview.views import shown  # noqa: PLC0415 - only this way of printing needs it
+    from keyturn.api.overview.views import present_overview  # noqa: PLC0415 - only this way of printing needs it
     from keyturn.web.schema.wire import encode  # noqa: PLC0415
 
-    overview: dict[str, object] = json.loads(encode(shown(attention, len(attention.conditions))))
+    overview: dict[str, object] = json.loads(encode(present_overview(attention, len(attention.conditions))))
     return {"organization": organization, **overview}
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
-from keyturn.cli.context import command_context, opened, tell
+from keyturn.cli.context import command_context, open_for_command, tell
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor, Role, platform
 
@@ -88,7 +88,7 @@ def _provisioning(app: typer.Typer, open_access: OpenAccess) -> None:
 
         around = command_context(ctx)
         settings = around.settings()
-        with open_access(ctx) as access, opened(settings) as database:
+        with open_access(ctx) as access, open_for_command(settings) as database:
             open_keyring(settings, database, around.clock, tell)
             operator = platform(access.only_organization().id)
             tokens = ScimTokens(database, around.clock, SystemIds(), secrets.token_bytes)
@@ -128,7 +128,7 @@ def _open_invitations(ctx: typer.Context, access: "Access") -> Iterator["tuple[I
 
     around = command_context(ctx)
     settings = around.settings()
-    with opened(settings) as database:
+    with open_for_command(settings) as database:
         open_keyring(settings, database, around.clock, tell)
         projects, people = Projects(database, around.clock, SystemIds()), access.administration
         site = settings.site_url or f"http://{settings.host}:{settings.port}"

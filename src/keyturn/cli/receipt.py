@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keyturn.cli.context import command_context, opened, tell
+from keyturn.cli.context import command_context, open_for_command, tell
 
 if TYPE_CHECKING:
     from keyturn.db.unit import Database
@@ -37,7 +37,7 @@ def verify(
     ],
 ) -> None:
     """Verify a receipt, offline, and say what it is about. Exit status 1 when a byte of it is not what the server signed."""
-    from keyturn.client.receipts import verified  # noqa: PLC0415 - the help is shown without it
+    from keyturn.client.receipts import verify_receipt  # noqa: PLC0415 - the help is shown without it
     from keyturn.errors import Refused  # noqa: PLC0415
 
     try:
@@ -48,7 +48,7 @@ def verify(
             code="receipt.file_unreadable",
             fix="Give the path of a receipt.",
         ) from None
-    signer, said = verified(content, key)
+    signer, said = verify_receipt(content, key)
     rotation, run = said["rotation"], said["run"]
     print(f"Verified: the receipt of run {run['id']}, made {said['issuedAt']}, signed with {signer.label}.")
     print(f"  {rotation['name']}, application {rotation['applicationName']} ({rotation['appId']})")
@@ -96,7 +96,7 @@ def _with_keys(ctx: typer.Context) -> Iterator[tuple[Database, Sealer, Clock]]:
 
     around = command_context(ctx)
     settings = around.settings()
-    with opened(settings) as database:
+    with open_for_command(settings) as database:
         require_current(database)
         sealer = KeyringSealer(open_keyring(settings, database, around.clock, tell))
         open_chains(database, sealer, around.clock)

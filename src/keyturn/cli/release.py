@@ -7,7 +7,7 @@ import typer
 
 from keyturn.cli import named, previews
 from keyturn.cli.client_options import Method, Project, Url, client_of
-from keyturn.cli.confirm import AsJson, Confirmation, Done, DryRun, Foreseen, Reason, Yes, asked
+from keyturn.cli.confirm import AsJson, Confirmation, Done, DryRun, Foreseen, Reason, Yes, request_sentence
 from keyturn.errors import KeyturnError, NotFound, Refused
 from keyturn.kit.sentences import upper_first
 
@@ -46,7 +46,7 @@ def release(
     def remove() -> Done:
         body = {"keyId": key_id, "confirmed": in_use} | ({"approvalReason": reason} if reason else {})
         answer = client.server.ask("POST", f"{one.path}/release", body=body)
-        return Done(asked(answer) or "The secret is being removed from Entra ID.", answer)
+        return Done(request_sentence(answer) or "The secret is being removed from Entra ID.", answer)
 
     foreseen = Foreseen(
         f"Remove the secret {key_id} of {one.words}", previews.of_release(facts), facts, _refused(facts, in_use=in_use)

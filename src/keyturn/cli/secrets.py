@@ -11,7 +11,7 @@ from keyturn.cli.client_options import Environment, Imports, Method, Project, Re
 from keyturn.cli.confirm import AsJson, Confirmation, Done, DryRun, Foreseen, Yes
 from keyturn.cli.context import tell
 from keyturn.client.domain import Source
-from keyturn.client.formats import FORMATS, written
+from keyturn.client.formats import FORMATS, format_values
 from keyturn.client.opening import Client
 from keyturn.client.reader import Reader
 from keyturn.errors import Misconfigured, NotFound, Refused
@@ -146,7 +146,7 @@ def export(
         )
     client = client_of(ctx, url, method, project, env, path)
     secret_set = _reader(client, client.source(recursive=recursive, imports=imports)).read().secret_set
-    sys.stdout.write(written(secret_set.values, format_name).reveal())
+    sys.stdout.write(format_values(secret_set.values, format_name).reveal())
 
 
 def _reader(client: Client, source: Source) -> Reader:

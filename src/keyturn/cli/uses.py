@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from keyturn.cli.context import command_context, opened, tell
+from keyturn.cli.context import command_context, open_for_command, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ def uses(
 
     around = command_context(ctx)
     settings = around.settings()
-    with opened(settings) as database:
+    with open_for_command(settings) as database:
         require_current(database)
         with database.read() as tx:
             found = replaced_secrets(tx, around.clock.now())
@@ -47,7 +47,7 @@ def uses(
 
 
 def _as_json(each: ReplacedSecret) -> dict[str, Any]:
-    from keyturn.api.rotations.evidence_views import evidence, reported  # noqa: PLC0415 - only this way of printing needs it
+    from keyturn.api.rotations.evidence_views import evidence, present_reported_use  # noqa: PLC0415 - only this way of printing needs it
     from keyturn.kit.clock import iso_or_none  # noqa: PLC0415
     from keyturn.web.schema.wire import encode  # noqa: PLC0415
 
@@ -59,7 +59,7 @@ def _as_json(each: ReplacedSecret) -> dict[str, Any]:
         "state": each.credential.state.value,
         "removedAt": iso_or_none(each.goes_at),
         "evidence": json.loads(encode(evidence(each.verdict))),
-        "reported": json.loads(encode(reported(each.observed, each.why_silent))),
+        "reported": json.loads(encode(present_reported_use(each.observed, each.why_silent))),
     }
 
 

@@ -67,7 +67,7 @@ FORMATS: Mapping[str, Callable[[Mapping[str, str]], str]] = {
 }
 
 
-def written(values: Mapping[str, Plaintext], format_name: str) -> Plaintext:
+def format_values(values: Mapping[str, Plaintext], format_name: str) -> Plaintext:
     """Return the text of a format, names in order. Raises Refused for a name or a value that it cannot hold."""
     return Plaintext(FORMATS[format_name]({name: values[name].reveal() for name in sorted(values)}))
 

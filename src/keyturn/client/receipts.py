@@ -10,7 +10,7 @@ from keyturn.errors import Refused
 from keyturn.kit.signed_note import NoteKey, SignedNote
 
 
-def verified(content: bytes, key_text: str) -> tuple[NoteKey, dict[str, Any]]:
+def verify_receipt(content: bytes, key_text: str) -> tuple[NoteKey, dict[str, Any]]:
     """Return what a receipt says, and which of the keys has signed it; ``key_text`` is one or more, with white space between.
 
     Raises Refused for one that is not, to the last byte, what the owner of one of the keys signed.

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 
 from keyturn.client.agent_config import FilePlan
-from keyturn.client.formats import written
+from keyturn.client.formats import format_values
 from keyturn.errors import Refused
 from keyturn.kit.secret import Plaintext
 
@@ -26,7 +26,7 @@ _MEMORY = 1024 * 1024 * 1024
 def content_of(plan: FilePlan, values: Mapping[str, Plaintext]) -> bytes:
     """Return the content of the file. Raises Refused when it cannot be made of these secrets."""
     if plan.format:
-        return written(values, plan.format).reveal().encode()
+        return format_values(values, plan.format).reveal().encode()
     if plan.secret:
         if plan.secret not in values:
             raise _refused(plan, f"there is no secret '{plan.secret}'")

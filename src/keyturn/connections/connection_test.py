@@ -172,11 +172,11 @@ class ConnectionTestRun:
         connection, stored = self._connection, self._stored
         if failure is None or self.may_fail(failure):
             own = self._ends_at if not rotation_store.has_rotation(tx, connection.id) else None
-            health.accepted(
+            health.note_accepted(
                 tx, connection, now, health.next_look(now, self._ids.jitter()), own, may_change=self._may_change
             )
         elif stored.clock_is_right() and health.is_refusal(failure, settled=stored.settled(connection)):
-            health.refused(tx, connection, failure, now)
+            health.note_refused(tx, connection, failure, now)
         else:
             health.note_trouble(tx, connection, failure, now)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from keyturn.errors import NeedsAction
 from keyturn.kit.counting import counted
-from keyturn.kit.moments import moved
+from keyturn.kit.moments import shift
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
 from keyturn.ownership.domain import WHO_MAKES_IT, OwnerChoice
 from keyturn.ports.provider import Tenant
@@ -118,7 +118,7 @@ class Connection:
 
     def warning(self, now: datetime) -> str | None:
         """Say in good time that the credentials will end by themselves."""
-        if self.ends_at is None or now < moved(self.ends_at, -WARN_BEFORE_END):
+        if self.ends_at is None or now < shift(self.ends_at, -WARN_BEFORE_END):
             return None
         if now >= self.ends_at:
             return f"The certificate expired on {self.ends_at:%Y-%m-%d}. Upload a new one, and enter it here."

@@ -79,7 +79,7 @@ def complete(database: Database, sealer: Sealer, providers: Providers, now: date
         if mark:
             journal.mark(tx, row.id, mark)
 
-    count = _mark_all(database, store.unmarked, mark_connection, partial(report, "app_connections"))
+    count = _mark_all(database, store.unmarked_connections, mark_connection, partial(report, "app_connections"))
     return count + _mark_all(database, journal.unmarked, mark_credential, partial(report, "credentials"))
 
 
@@ -105,6 +105,6 @@ def _mark_all(
         last = rows[-1].id
 
 
-def marked(connection: Connection) -> str | None:
+def known_fingerprint(connection: Connection) -> str | None:
     """Return the fingerprint of what the connection holds now, if it is known."""
     return connection.fingerprint if connection.fingerprint_version == connection.secret_version else None

@@ -59,7 +59,7 @@ def healthy_columns(now: datetime) -> dict[str, Any]:
     return {"checked_at": now, "check_result": {"ok": True}, "refused_at": None, "refusal": None}
 
 
-def accepted(
+def note_accepted(
     tx: Tx,
     earlier: Connection,
     now: datetime,
@@ -92,7 +92,7 @@ def record_recovery(tx: Tx, before: Connection, now: datetime) -> None:
     record_connection_event(tx, platform(before.org_id), events.CONNECTION_RECOVERED, before, now, **facts)
 
 
-def refused(tx: Tx, earlier: Connection, error: KeyturnError, now: datetime) -> None:
+def note_refused(tx: Tx, earlier: Connection, error: KeyturnError, now: datetime) -> None:
     """The provider refuses what was seen: a state, and an event when it begins and whenever the reason becomes another."""
     connection = _same(tx, earlier)
     if connection is None:

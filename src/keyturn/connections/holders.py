@@ -14,7 +14,7 @@ from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action
 from keyturn.connections import rotation_store, store
 from keyturn.connections.domain import Connection
-from keyturn.connections.fingerprints import marked
+from keyturn.connections.fingerprints import known_fingerprint
 from keyturn.connections.store import Holder
 from keyturn.credentials import rotation_store as journal
 from keyturn.db.unit import Tx
@@ -78,7 +78,7 @@ def of(tx: Tx, fingerprint: str | None, *, beside: str | None = None) -> list[Ho
 def lock_holder(tx: Tx, holder: Holder) -> Connection | None:
     """Keep everybody from changing or deleting the connection until the transaction ends; None if it holds it no more."""
     connection = store.get(tx, holder.id, lock=True)
-    return connection if connection is not None and marked(connection) == holder.fingerprint else None
+    return connection if connection is not None and known_fingerprint(connection) == holder.fingerprint else None
 
 
 def stays(tx: Tx, holder: Holder) -> bool:
@@ -96,7 +96,7 @@ def sharing(tx: Tx, actor: Actor, connections: Sequence[Connection]) -> dict[str
 
     A few statements, however many connections they are. The caller was allowed to read the connections.
     """
-    fingerprints = {connection.id: mark for connection in connections if (mark := marked(connection))}
+    fingerprints = {connection.id: mark for connection in connections if (mark := known_fingerprint(connection))}
     groups: dict[str, list[Holder]] = {}
     for holder in store.holders_of_any(tx, sorted(set(fingerprints.values()))):
         groups.setdefault(holder.fingerprint, []).append(holder)
@@ -130,7 +130,7 @@ def require_movable(tx: Tx, actor: Actor, others: Sequence[Holder], what: str) -
     if hidden:
         raise _out_of_sight(what, len(hidden))
     unchangeable = [
-        holder for holder in others if not authorize.allowed(tx, actor, Action.EDIT_CONNECTIONS, scope_of(holder))
+        holder for holder in others if not authorize.is_allowed(tx, actor, Action.EDIT_CONNECTIONS, scope_of(holder))
     ]
     if unchangeable:
         raise Refused(
@@ -165,7 +165,7 @@ def admit(tx: Tx, actor: Actor, fingerprint: str, connection_id: str | None, wha
     owner = next((holder for holder in others if holder.id == owner_id), None)
     if owner is None or not sight.covers(scope_of(owner)):
         raise _out_of_sight(what, max(1, sum(1 for holder in others if not sight.covers(scope_of(holder)))))
-    if not authorize.allowed(tx, actor, Action.EDIT_CONNECTIONS, scope_of(owner)):
+    if not authorize.is_allowed(tx, actor, Action.EDIT_CONNECTIONS, scope_of(owner)):
         raise Refused(
             f"{what} is rotated by the connection '{owner.name}', which {actor.name} may not change: a connection that signs in "
             "with it would get each new one.",

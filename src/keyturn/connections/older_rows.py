@@ -30,7 +30,7 @@ def renew_all(database: Database, sealer: Sealer, providers: Providers, report: 
             return count
         with database.write() as tx:
             # So that no rotation publishes meanwhile what is just pointed to.
-            holders.lock(tx, *(fingerprints.marked(row) for row in rows))
+            holders.lock(tx, *(fingerprints.known_fingerprint(row) for row in rows))
             for row in rows:
                 try:
                     count += _renew(tx, sealer, providers, row.id)
@@ -43,5 +43,5 @@ def _renew(tx: Tx, sealer: Sealer, providers: Providers, connection_id: str) -> 
     connection = store.get(tx, connection_id, lock=True)
     if connection is None or connection.salt is not None:
         return False
-    sealed.renew(tx, sealer, providers.method_of(connection), connection, fingerprints.marked(connection))
+    sealed.renew(tx, sealer, providers.method_of(connection), connection, fingerprints.known_fingerprint(connection))
     return True

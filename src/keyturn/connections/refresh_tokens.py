@@ -81,7 +81,7 @@ class Grants:
             row = store.refresh_token(tx, connection.id)
             if row:
                 store.change_refresh_token(tx, row, refresh_due_at=None)
-            health.refused(tx, current, error, now)
+            health.note_refused(tx, current, error, now)
             if not current.needs_reconnect:
                 by, event = platform(current.org_id), events.CONNECTION_NEEDS_RECONNECT
                 facts = {"method": current.method, "code": error.code, "message": error.message}

@@ -25,7 +25,9 @@ from keyturn.ports.sign_in import Credentials, SignInMethod
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def opened(database: Database, sealer: Sealer, method: SignInMethod, connection: Connection) -> Credentials | None:
+def open_credentials(
+    database: Database, sealer: Sealer, method: SignInMethod, connection: Connection
+) -> Credentials | None:
     """Return what the connection signs in with; None for a grant. Outside transactions. Raises as :func:`opened_in`."""
     with database.read() as tx:
         return opened_in(tx, sealer, method, connection)

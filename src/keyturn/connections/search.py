@@ -121,7 +121,7 @@ class ConnectionSearch:
 
 def _actions(tx: Tx, actor: Actor, project_id: str | None) -> frozenset[str]:
     try:
-        grants = authorize.granted(tx, actor, Scope(actor.org_id, project_id))
+        grants = authorize.grants_of(tx, actor, Scope(actor.org_id, project_id))
     except NotFound:
         return frozenset()
     return frozenset(action.value for action in ABOUT_CONNECTIONS if grants.anywhere(action))

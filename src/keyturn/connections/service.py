@@ -84,7 +84,7 @@ class Connections:
 
 
 def _available(tx: Tx, actor: Actor, project_id: str | None) -> Visibility:
-    organization = authorize.allowed(tx, actor, Action.CONNECT_CONNECTIONS, Scope(actor.org_id))
+    organization = authorize.is_allowed(tx, actor, Action.CONNECT_CONNECTIONS, Scope(actor.org_id))
     if project_id is None:
         return Visibility(actor.org_id, organization, frozenset())
     return replace(authorize.visible_in(tx, actor, project_id, Action.CONNECT_CONNECTIONS), organization=organization)

@@ -27,7 +27,7 @@ from keyturn.db.tables import app_connections as table
 from keyturn.db.tables import oauth_flows, oauth_tokens
 from keyturn.db.tables.views import owners, projects
 from keyturn.db.unit import Tx
-from keyturn.kit.moments import moved
+from keyturn.kit.moments import shift
 from keyturn.kit.secret import SealContext, Sealed
 
 CONNECTIONS = table
@@ -152,7 +152,7 @@ _ENDING = timedelta(days=30)
 
 
 def _of_status(criteria: ConnectionFilter) -> sa.ColumnElement[bool]:
-    soon = moved(criteria.now, _ENDING) if criteria.now else None
+    soon = shift(criteria.now, _ENDING) if criteria.now else None
     match criteria.status:
         case "failed":
             not_ok = sa.cast(table.c.check_result, sa.Text).like('%"ok": false%')
@@ -319,7 +319,7 @@ def holders_of_any(tx: Tx, fingerprints: Sequence[str]) -> list[Holder]:
 _UNMARKED = sa.select(table).where(table.c.fingerprint_version != table.c.secret_version).order_by(table.c.id)
 
 
-def unmarked(tx: Tx, after: str, limit: int) -> list[Connection]:
+def unmarked_connections(tx: Tx, after: str, limit: int) -> list[Connection]:
     """Return connections whose fingerprint is missing or of an earlier credential, in the order of their ids."""
     return [read(row) for row in tx.rows(_UNMARKED.where(table.c.id > after).limit(limit))]
 

@@ -11,7 +11,7 @@ from keyturn.connections import store
 from keyturn.connections.domain import Connection
 from keyturn.connections.health import is_settled
 from keyturn.connections.refresh_tokens import Grants
-from keyturn.connections.sealed import opened
+from keyturn.connections.sealed import open_credentials
 from keyturn.db.unit import Database
 from keyturn.errors import NeedsAction, NotYet, Retryable, Upstream
 from keyturn.kit.clock_difference import is_right, provider_time
@@ -80,7 +80,7 @@ class Stored:
 
     def credentials(self, connection: Connection) -> Credentials | None:
         """Return what the connection signs in with; None for what a person granted. Raises as ``sealed.opened`` does."""
-        return opened(self._database, self._sealer, self._providers.method_of(connection), connection)
+        return open_credentials(self._database, self._sealer, self._providers.method_of(connection), connection)
 
     def settled(self, connection: Connection) -> bool:
         now = provider_time(self._clock.now(), self._providers.clock_ahead())

@@ -208,7 +208,7 @@ class ConnectionWriter:
         require_may_set_up(tx, actor, method)
         claims.require_sign_in(tx, connection.cloud if connection else self.cloud, stored.client_id)
         mark = fingerprints.of(tx, self.sealer, now, method, connection.cloud if connection else self.cloud, stored)
-        if mark is None or (connection is not None and mark == fingerprints.marked(connection)):
+        if mark is None or (connection is not None and mark == fingerprints.known_fingerprint(connection)):
             return mark
         holders.lock(tx, mark)
         what = holders.credential_name(method)
@@ -293,7 +293,7 @@ def point_to(
     fingerprint. Returns whether it was done.
     """
     connection = store.get(tx, connection_id, lock=True)
-    if connection is None or (holding is not None and fingerprints.marked(connection) != holding):
+    if connection is None or (holding is not None and fingerprints.known_fingerprint(connection) != holding):
         return False
     before, version = sealed.content_of(sealer, connection), connection.secret_version + 1
     credentials = method.of_value(connection.tenant_id, connection.client_id, value)

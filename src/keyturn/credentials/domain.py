@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from keyturn.kit.clock_difference import WRONG
-from keyturn.kit.moments import bounded, moved
+from keyturn.kit.moments import bound_delay, shift
 from keyturn.kit.secret import SealContext, Sealed
 
 MARKER_PREFIX = "keyturn"
@@ -145,7 +145,7 @@ def settled_at(published: datetime, settle: timedelta, now: datetime) -> datetim
 
     ``now`` is by the provider's clock: only so does a wrong one of ours not decide.
     """
-    return bounded(moved(published, settle), now, settle + WRONG)
+    return bound_delay(shift(published, settle), now, settle + WRONG)
 
 
 def marker(rotation_name: str, generation: int, nonce: str) -> str:

@@ -255,7 +255,7 @@ def _about_file(trouble: Trouble, path: Path) -> Misconfigured:
     return Misconfigured(f"{trouble.message} It is {path}.", code=trouble.code, fix=trouble.fix)
 
 
-def damaged(path: Path) -> Trouble:
+def damaged_file(path: Path) -> Trouble:
     """Return what is said of a file whose pages do not fit together."""
     return Trouble(_DAMAGED.code, f"{_DAMAGED.message} It is {path}.", _DAMAGED.fix)
 

@@ -54,7 +54,7 @@ def is_below(path: str, folder: str) -> bool:
     return folder in {"/", path} or path.startswith(f"{folder}/")
 
 
-def shown(
+def visible_change(
     change: Change, grants: Grants, org_id: str, project_id: str, owner_id: str | None, interests: Iterable[Interest]
 ) -> Change | None:
     """Return the change as far as somebody with these rights may know of it; None when they may know nothing.

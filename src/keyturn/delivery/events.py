@@ -8,14 +8,14 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from keyturn.authz.authorize import Scope, granted, require_in
+from keyturn.authz.authorize import Scope, grants_of, require_in
 from keyturn.authz.domain import Action
 from keyturn.changes import store as feed
 from keyturn.changes.domain import Change
 from keyturn.db.unit import Database
 from keyturn.delivery.claims import Claim
 from keyturn.delivery.concerns import Concern
-from keyturn.delivery.event_views import Interest, shown
+from keyturn.delivery.event_views import Interest, visible_change
 from keyturn.delivery.watch import ChangeWatch, Numbered, Waiter
 from keyturn.errors import KeyturnError
 from keyturn.kit.actor import Actor
@@ -81,7 +81,7 @@ class EventStreams:
         self._watch.require_room()
         claim = self._watch.claims.of(token, ip, actor, address)
         with self._database.read() as tx:
-            granted(
+            grants_of(
                 tx, claim.standing.actor, Scope(actor.org_id, claim.project_id)
             )  # a project that is not there is NotFound
             floor = feed.floor(tx, claim.project_id) if last_event_id else 0
@@ -155,7 +155,7 @@ class EventStreams:
     def _shown(self, subscription: Subscription, change: Change) -> Change | None:
         actor, grants = subscription.claim.standing.actor, subscription.claim.standing.grants
         project_id = subscription.claim.project_id
-        return shown(change, grants, actor.org_id, project_id, owner_of(actor), subscription.interests)
+        return visible_change(change, grants, actor.org_id, project_id, owner_of(actor), subscription.interests)
 
     def _read(self, project_id: str, position: int) -> tuple[Sequence[Numbered], int]:
         with self._database.read() as tx:

@@ -28,7 +28,7 @@ from keyturn.secrets.domain import owner_of
 from keyturn.secrets.read_audit import ValuesRead
 from keyturn.secrets.selection import permission_view
 from keyturn.tokens import store as tokens
-from keyturn.tokens.addresses import trusted
+from keyturn.tokens.addresses import is_trusted
 from keyturn.tokens.service import USE_NOTED_EVERY
 
 CONFIRMED_FOR = 1.0
@@ -167,7 +167,7 @@ class HotReads(Generic[Told]):
             now >= session.noted_until
             or (session.expires_at is not None and now >= session.expires_at)
             or (found.until is not None and now >= found.until)
-            or (session.trusted_ips is not None and not trusted(session.trusted_ips, ip))
+            or (session.trusted_ips is not None and not is_trusted(session.trusted_ips, ip))
         ):
             return None
         answered = self._answered.get((target, found.view))

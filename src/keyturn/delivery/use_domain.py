@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from keyturn.delivery.domain import OTHERS
 from keyturn.kit.clock_difference import WRONG
-from keyturn.kit.moments import LAST, moved
+from keyturn.kit.moments import LAST, shift
 
 MOST_INSTANCES = 1000
 """Of one identity that are told apart, for each credential."""
@@ -134,7 +134,7 @@ def _judge_by_reads(own: Use, others: list[Use], newer: Collection[str], now: da
     if later:
         first = min(use.first_at for use in later)
         # It has the newer one. Until it comes again nobody knows whether it uses it.
-        if refresh and now < (until := moved(first, refresh)) and until - now <= refresh + WRONG:
+        if refresh and now < (until := shift(first, refresh)) and until - now <= refresh + WRONG:
             return Holder(own, Standing.HOLDS, until)
         return _switched(own, later)
     if _counts(own.last_at, refresh, now):
@@ -169,4 +169,4 @@ def _end(at: datetime, refresh: timedelta | None, now: datetime) -> datetime | N
 
 
 def _last_end(at: datetime, refresh: timedelta | None) -> datetime:
-    return LAST if refresh is None else moved(at, 2 * refresh + NOTED_EVERY)
+    return LAST if refresh is None else shift(at, 2 * refresh + NOTED_EVERY)

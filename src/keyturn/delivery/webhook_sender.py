@@ -18,7 +18,7 @@ from keyturn.authz.domain import Action
 from keyturn.changes import store as feed
 from keyturn.db.unit import Database, Tx
 from keyturn.delivery import webhook_store as store
-from keyturn.delivery.event_views import Interest, shown
+from keyturn.delivery.event_views import Interest, visible_change
 from keyturn.delivery.webhook_rules import (
     GONE,
     LONGEST_REASON,
@@ -102,7 +102,9 @@ class WebhookSender:
                 return store.advance(tx, webhook.id, webhook.position, floor)
             changes = feed.since(tx, webhook.project_id, webhook.position, _CHANGES_AT_ONCE)
             for number, change in changes:
-                told = shown(change, owner.grants, owner.actor.org_id, webhook.project_id, owner_of(owner.actor), _ALL)
+                told = visible_change(
+                    change, owner.grants, owner.actor.org_id, webhook.project_id, owner_of(owner.actor), _ALL
+                )
                 if told is not None and webhook.wants(told):
                     body = body_of(told.kind.value, webhook.project_id, now, number, told)
                     self._add(tx, webhook, number, told.kind.value, body, now)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from keyturn.audit import webhook_events as events
 from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
 from keyturn.audit.record import record
-from keyturn.authz.authorize import Scope, granted, require
+from keyturn.authz.authorize import Scope, grants_of, require
 from keyturn.authz.domain import Action
 from keyturn.authz.globs import require_glob
 from keyturn.changes import store as feed
@@ -198,7 +198,9 @@ class Webhooks:
         with self._database.read() as tx:
             webhook = _found(tx, actor, webhook_id)
             scope = Scope(actor.org_id, webhook.project_id)
-            may_know = actor.id == webhook.acts_for_id or granted(tx, actor, scope).everywhere(Action.DESCRIBE_SECRETS)
+            may_know = actor.id == webhook.acts_for_id or grants_of(tx, actor, scope).everywhere(
+                Action.DESCRIBE_SECRETS
+            )
             found = store.journal(tx, webhook_id, limit, offset)
         return [Told(each, each.body if may_know else None, attempts) for each, attempts in found]
 

@@ -23,7 +23,7 @@ from sqlalchemy.engine import URL
 from keyturn.db.engine import ask_idle_connections
 from keyturn.db.postgres import open_pool
 from keyturn.db.sqlite import BUSY_SECONDS, add_functions
-from keyturn.engine.payload import SealedJson, WorkFailed, described, scrubbed, whereabouts
+from keyturn.engine.payload import SealedJson, WorkFailed, describe_error, scrub_error, whereabouts
 from keyturn.ports.clock import Clock
 from keyturn.ports.work import Work
 
@@ -177,8 +177,10 @@ class DbosEngine:
         try:
             do(work)
         except Exception as problem:  # noqa: BLE001 - whatever it is, its words must not reach DBOS
-            failure = scrubbed(problem)
-            _log.error("work failed", kind=work.kind, work_id=work.id, **described(problem), at=whereabouts(problem))
+            failure = scrub_error(problem)
+            _log.error(
+                "work failed", kind=work.kind, work_id=work.id, **describe_error(problem), at=whereabouts(problem)
+            )
         if failure is not None:
             raise failure  # outside the handler, so that the original is not attached as its context
 
@@ -187,7 +189,7 @@ class DbosEngine:
             if not future.cancelled() and future.exception() is None and self._database is not None:
                 _delete([row_id])
         except Exception as problem:  # noqa: BLE001 - the next submission or tidy() removes it
-            _log.warning("a finished row stays for now", work=row_id, **described(problem))
+            _log.warning("a finished row stays for now", work=row_id, **describe_error(problem))
         finally:
             self._settled(row_id)
 

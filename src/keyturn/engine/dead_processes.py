@@ -16,7 +16,7 @@ from keyturn.engine import process_identity, store
 from keyturn.engine.loop import Loop
 from keyturn.engine.sources import Wake
 from keyturn.engine.store import Lease, Process
-from keyturn.kit.moments import CLOCKS_APART, bounded, not_after
+from keyturn.kit.moments import CLOCKS_APART, bound_delay, not_after
 from keyturn.ports.clock import Clock
 from keyturn.settings.model import Pace
 
@@ -92,7 +92,7 @@ class Heartbeat:
         for process in dead:
             self._bury(process)
         now = self._clock.now()
-        if now >= bounded(self._housekeeping_at, now, HOUSEKEEPING):
+        if now >= bound_delay(self._housekeeping_at, now, HOUSEKEEPING):
             self._housekeeping_at = self._clock.now() + HOUSEKEEPING
             self._keep_house()
         return [process.id for process in dead]

@@ -9,7 +9,7 @@ import structlog
 from keyturn.db.trouble import trouble_of
 from keyturn.db.unit import Database
 from keyturn.engine.loop import Loop
-from keyturn.engine.payload import described, whereabouts
+from keyturn.engine.payload import describe_error, whereabouts
 from keyturn.engine.sources import Source, Sources
 from keyturn.ports.clock import Clock
 from keyturn.ports.work import Engine, Work
@@ -104,7 +104,7 @@ class Finder:
         """Log what a source raised. Raises it again when the database is in trouble: then it is so for all of them."""
         if trouble_of(error):
             raise error
-        _log.error("looking for due work failed", kind=source.kind, **described(error), at=whereabouts(error))
+        _log.error("looking for due work failed", kind=source.kind, **describe_error(error), at=whereabouts(error))
 
     def pause(self) -> timedelta:
         """Return how long the next look can wait: until the next piece comes due that is known, and not longer than usual."""

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import structlog
 
-from keyturn.engine.payload import described, whereabouts
+from keyturn.engine.payload import describe_error, whereabouts
 
 _log = structlog.get_logger("keyturn.engine")
 
@@ -46,5 +46,5 @@ class Loop:
         try:
             return self._work()
         except Exception as error:  # noqa: BLE001 - the database may be away; the next round tries again
-            _log.error(f"{self._thread.name} failed", **described(error), at=whereabouts(error))
+            _log.error(f"{self._thread.name} failed", **describe_error(error), at=whereabouts(error))
             return self._after_error

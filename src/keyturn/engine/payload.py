@@ -23,7 +23,7 @@ class WorkFailed(Exception):
         self.code = code
 
 
-def scrubbed(error: BaseException) -> WorkFailed:
+def scrub_error(error: BaseException) -> WorkFailed:
     """Return what may be stored and logged about the error."""
     if isinstance(error, WorkFailed):
         return error
@@ -31,9 +31,9 @@ def scrubbed(error: BaseException) -> WorkFailed:
     return WorkFailed(type(error).__name__, code)
 
 
-def described(error: BaseException) -> dict[str, str | None]:
+def describe_error(error: BaseException) -> dict[str, str | None]:
     """Return what may be logged about the error: of trouble with the database also what it is, in words."""
-    trouble, failure = trouble_of(error), scrubbed(error)
+    trouble, failure = trouble_of(error), scrub_error(error)
     if trouble is None:
         return {"error": failure.kind, "code": failure.code}
     return {"error": failure.kind, "code": trouble.code, "reason": trouble.message, "fix": trouble.fix}
@@ -55,7 +55,7 @@ class SealedJson:
     def encode(self, value: object) -> str:
         """Return the sealed form of plain data or of an error."""
         if isinstance(value, BaseException):
-            failure = scrubbed(value)
+            failure = scrub_error(value)
             content: dict[str, object] = {"error": [failure.kind, failure.code]}
         else:
             content = {"value": value}

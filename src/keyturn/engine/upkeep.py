@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from keyturn.db.unit import Tx
 from keyturn.engine.sources import BUSY, Source
-from keyturn.kit.moments import bounded
+from keyturn.kit.moments import bound_delay
 from keyturn.ports.work import Work
 
 
@@ -59,5 +59,5 @@ class Upkeep(Source):
 
     def _due(self, now: datetime) -> list[str]:
         """Return the tasks that are due, the longest due first; what is left of one comes last."""
-        due = [name for name, at in self._due_at.items() if now >= bounded(at, now, self._every)]
+        due = [name for name, at in self._due_at.items() if now >= bound_delay(at, now, self._every)]
         return sorted(due, key=self._due_at.__getitem__) + sorted(self._left.difference(due))

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from keyturn.identities.bindings import AzureBinding, TokenRefusal
 from keyturn.identities.issuer_keys import IssuerKeys
-from keyturn.identities.signed_tokens import Key, proven, read, read_keys
+from keyturn.identities.signed_tokens import Key, read, read_keys, verify_token
 from keyturn.identities.token_auth import TokenAuth
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import HttpResponse, TransportFailed
@@ -36,7 +36,7 @@ class AzureProof:
             raise TokenRefusal("issuer")
         place = f"entra {binding.tenant_id}"
         key = self._keys.find(place, unproven, lambda: self._fetch(binding.tenant_id))
-        return binding.require(proven(unproven, key, now))
+        return binding.require(verify_token(unproven, key, now))
 
     def _fetch(self, tenant_id: str) -> Sequence[Key]:
         try:

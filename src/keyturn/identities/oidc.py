@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from keyturn.identities.bindings import OidcBinding, TokenRefusal
 from keyturn.identities.issuer_keys import IssuerKeys
-from keyturn.identities.signed_tokens import Key, proven, read, read_document, read_keys
+from keyturn.identities.signed_tokens import Key, read, read_document, read_keys, verify_token
 from keyturn.identities.token_auth import TokenAuth
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import HttpRequest, NamedHostTransport, TransportFailed
@@ -32,7 +32,7 @@ class OidcProof:
             raise TokenRefusal("issuer")
         trust = hashlib.sha256(binding.ca.encode()).hexdigest()
         key = self._keys.find(f"{binding.document_url} {trust}", unproven, lambda: self._fetch(binding))
-        return binding.require(proven(unproven, key, now))
+        return binding.require(verify_token(unproven, key, now))
 
     def _fetch(self, binding: OidcBinding) -> Sequence[Key]:
         place = read_document(self._get(binding.document_url, binding.ca)).get("jwks_uri")

@@ -19,10 +19,10 @@ from keyturn.identities.domain import IdentityClientSecret, UniversalAuth
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.lockout.domain import Attempts
-from keyturn.lockout.failures import failed, invalid_credentials, locked
+from keyturn.lockout.failures import add_failure, invalid_credentials, lock_refusal
 from keyturn.ports.clock import Clock
 from keyturn.tokens import opaque
-from keyturn.tokens.addresses import network_of, trusted
+from keyturn.tokens.addresses import is_trusted, network_of
 from keyturn.tokens.domain import IssuedToken, Origin
 from keyturn.tokens.service import AccessTokens, not_trusted
 
@@ -82,11 +82,11 @@ class MachineSignIn:
         barred = settings.lockout.enabled and attempts.locked(now)
         # A caller with the secret is not locked out by guesses from other addresses.
         if barred and (secret is None or network in auth.failed_from):
-            return locked(attempts, now)
-        at_home = trusted(settings.client_secret_trusted_ips, origin.ip)
+            return lock_refusal(attempts, now)
+        at_home = is_trusted(settings.client_secret_trusted_ips, origin.ip)
         if secret is None:
             if at_home:  # other callers must not be able to lock an identity out
-                after = failed(tx, owner, attempts, settings.lockout, now)
+                after = add_failure(tx, owner, attempts, settings.lockout, now)
                 before = auth.failed_from if attempts.failures and after.failures != 1 else ()
                 failed_from = tuple(dict.fromkeys((*before, network)))
                 store.set_universal_attempts(tx, auth.id, after, failed_from)

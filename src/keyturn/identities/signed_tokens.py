@@ -74,7 +74,7 @@ def key_for(token: UnprovenToken, keys: Sequence[Key]) -> Key | None:
     return candidates[0] if len(candidates) == 1 else None
 
 
-def proven(token: UnprovenToken, key: Key, now: datetime) -> Mapping[str, Any]:
+def verify_token(token: UnprovenToken, key: Key, now: datetime) -> Mapping[str, Any]:
     """Return what the token says, once its signature and its times are right. Raises TokenRefusal."""
     _check_signature(token, key)
     _check_times(token.claims, now)

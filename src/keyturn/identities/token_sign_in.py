@@ -19,7 +19,7 @@ from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.lockout.failures import invalid_credentials
 from keyturn.ports.clock import Clock
-from keyturn.tokens.addresses import trusted
+from keyturn.tokens.addresses import is_trusted
 from keyturn.tokens.domain import IssuedToken, Origin
 from keyturn.tokens.service import AccessTokens, not_trusted
 
@@ -64,7 +64,7 @@ class TokenSignIn:
             current = token_store.token_auth(tx, auth.identity_id, auth.method, hold=True)
             if current is None or (current.id, current.binding) != (auth.id, auth.binding):
                 raise invalid_credentials()  # it was changed while the token was proven
-            if not trusted(current.trusted_ips, origin.ip):
+            if not is_trusted(current.trusted_ips, origin.ip):
                 raise not_trusted(origin.ip)
             now, owner = self._clock.now(), self._owner(tx, auth, origin)
             facts = {"method": auth.method, "tokenSubject": shown_text(subject), "ip": origin.ip}

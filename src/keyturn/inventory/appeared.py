@@ -29,7 +29,7 @@ ABOUT_THEN = timedelta(minutes=10)
 
 def note(tx: Tx, inventory: Inventory, new: Sequence[NewKey], now: datetime) -> bool:
     """Note which of these new credentials nobody of this server made, on applications that it rotates; say whether any."""
-    rotated = store.rotated(tx, inventory, sorted({each.app_id for each in new}))
+    rotated = store.rotated_applications(tx, inventory, sorted({each.app_id for each in new}))
     by_object: dict[str, list[NewKey]] = {}
     for each in new:
         if each.app_id in rotated:
@@ -62,7 +62,7 @@ class Trace:
     unknown: str | None = None
 
 
-def traced(untraced: Untraced, changes: Sequence[DirectoryChange] | None, *, is_last: bool) -> Trace | None:
+def trace_change(untraced: Untraced, changes: Sequence[DirectoryChange] | None, *, is_last: bool) -> Trace | None:
     """Return who made it by what the audit log says; None to ask again later, unless this was the last time. Pure."""
     if changes is None:
         return Trace(
@@ -79,7 +79,7 @@ def traced(untraced: Untraced, changes: Sequence[DirectoryChange] | None, *, is_
 def tell(tx: Tx, inventory: Inventory, untraced: Untraced, trace: Trace, now: datetime) -> None:
     """Write down who made it. Safe to repeat: there is one event of each credential."""
     store.mark_traced(tx, untraced.entry_id, now)
-    rotation = store.rotated(tx, inventory, [untraced.app_id]).get(untraced.app_id)
+    rotation = store.rotated_applications(tx, inventory, [untraced.app_id]).get(untraced.app_id)
     if rotation is None:
         return
     change = trace.change

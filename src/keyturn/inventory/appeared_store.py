@@ -40,7 +40,7 @@ class Untraced:
 _FIELDS = tuple(field.name for field in fields(Untraced) if field.name != "entry_id")
 
 
-def rotated(tx: Tx, inventory: Inventory, app_ids: Sequence[str]) -> dict[str, RotatedApplication]:
+def rotated_applications(tx: Tx, inventory: Inventory, app_ids: Sequence[str]) -> dict[str, RotatedApplication]:
     """Return the rotations of these applications, by client id."""
     app_id = sa.func.lower(rotations.c.app_id)
     query = sa.select(rotations.c.id, rotations.c.project_id, app_id.label("app")).where(
@@ -57,7 +57,7 @@ def mark(tx: Tx, inventory_id: str, object_id: str, key_ids: Sequence[str], now:
     tx.run(sa.update(_E).where(*of_these, _E.c.appeared_at.is_(None)).values(appeared_at=now))
 
 
-def untraced(tx: Tx, inventory_id: str, limit: int) -> list[Untraced]:
+def untraced_credentials(tx: Tx, inventory_id: str, limit: int) -> list[Untraced]:
     """Return what appeared and is still to be traced, the first one first."""
     query = sa.select(_E).where(
         _E.c.inventory_id == inventory_id, _E.c.appeared_at.is_not(None), _E.c.traced_at.is_(None)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from keyturn.inventory.policies import AppliedPolicy, PolicyState
-from keyturn.kit.moments import moved
+from keyturn.kit.moments import shift
 from keyturn.ports.inventory import KeyKind, ListedObject, ListedOwner, ObjectKind
 
 LIVES_TOO_LONG = timedelta(days=366)
@@ -249,7 +249,7 @@ class InventoryFilter:
     policy: PolicyState | None = None
 
     def until(self, now: datetime) -> datetime | None:
-        return None if self.within_days is None else moved(now, timedelta(days=self.within_days))
+        return None if self.within_days is None else shift(now, timedelta(days=self.within_days))
 
 
 NO_KEY = "none"

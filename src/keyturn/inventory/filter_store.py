@@ -13,8 +13,8 @@ from keyturn.db.tables import inventory_entries, inventory_objects, inventory_us
 from keyturn.db.tables.views import rotations
 from keyturn.inventory.domain import NO_KEY, Finding, InventoryFilter, Origin, Owners
 from keyturn.inventory.plan import Inventory
-from keyturn.inventory.policies import PolicyState, applied
-from keyturn.kit.moments import FIRST, LAST, moved
+from keyturn.inventory.policies import PolicyState, apply_policy
+from keyturn.kit.moments import FIRST, LAST, shift
 from keyturn.ports.inventory import KeyKind, ListedPolicy, ObjectKind, PolicyScope
 from keyturn.rotations.store import evidence
 
@@ -87,7 +87,7 @@ def _of_columns(criteria: InventoryFilter) -> Iterator[Condition]:
 def _of_moment(criteria: InventoryFilter, now: datetime) -> Iterator[Condition]:
     """Yield what is asked of start and end."""
     if criteria.older_than_days is not None:
-        yield _E.c.starts_at < moved(now, -timedelta(days=criteria.older_than_days))
+        yield _E.c.starts_at < shift(now, -timedelta(days=criteria.older_than_days))
     if criteria.expired is not None:
         yield _E.c.order_at <= now if criteria.expired else _E.c.order_at > now
     until = criteria.until(now)
@@ -103,7 +103,7 @@ def _of_uses(inventory: Inventory, criteria: InventoryFilter, now: datetime) -> 
     if criteria.last_success is not None:
         yield is_known if criteria.last_success else sa.or_(_E.c.key_id.is_(None), ~is_known)
     if criteria.quiet_for_days is not None:
-        yield from (is_known, ~_used_since(inventory, moved(now, -timedelta(days=criteria.quiet_for_days))))
+        yield from (is_known, ~_used_since(inventory, shift(now, -timedelta(days=criteria.quiet_for_days))))
 
 
 def _used_since(inventory: Inventory, moment: datetime) -> Condition:
@@ -202,8 +202,8 @@ def _made(policy: ListedPolicy, kind: KeyKind, state: PolicyState) -> Iterator[C
     spans = [
         sa.and_(_O.c.made_at >= first, *([_O.c.made_at < last] if last else ()))
         for first, last in pairwise([*edges, None])
-        if first is not None and applied(policy, kind, first).state is state
+        if first is not None and apply_policy(policy, kind, first).state is state
     ]
-    if applied(policy, kind, None).state is state:
+    if apply_policy(policy, kind, None).state is state:
         spans.append(_O.c.made_at.is_(None))
     yield sa.or_(sa.false(), *spans)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from keyturn.errors import KeyturnError, Retryable
-from keyturn.kit.moments import bounded
+from keyturn.kit.moments import bound_delay
 from keyturn.ports.inventory import Listing
 
 PAGE_SIZE = 999
@@ -118,7 +118,7 @@ class ReaderChoice:
     refused_at: datetime | None = None
 
 
-def chosen(readers: Sequence[ReaderChoice], current: str | None) -> ReaderChoice | None:
+def choose_reader(readers: Sequence[ReaderChoice], current: str | None) -> ReaderChoice | None:
     """Return which connection reads the tenant: one that is not refused, that sees all of it, the one that has read it so
     far, the one that was switched on first. None: it is switched on for none.
     """
@@ -142,21 +142,21 @@ def after_list(phase: Phase) -> Phase:
 
 def full_is_due(inventory: Inventory, now: datetime) -> bool:
     """Say whether everything is to be read anew."""
-    return inventory.full_at is None or now >= bounded(inventory.full_at + FULL_EVERY, now, FULL_EVERY)
+    return inventory.full_at is None or now >= bound_delay(inventory.full_at + FULL_EVERY, now, FULL_EVERY)
 
 
 def lists_are_due(inventory: Inventory, now: datetime) -> bool:
     """Say whether lists are to be read: daily, and when nobody would tell what changed, as there is no token or it is too old."""
     if full_is_due(inventory, now) or inventory.tokens_at is None or inventory.began_at is None:
         return True
-    if now >= bounded(inventory.began_at + LISTS_EVERY, now, LISTS_EVERY):
+    if now >= bound_delay(inventory.began_at + LISTS_EVERY, now, LISTS_EVERY):
         return True
     return not (inventory.tokens_at <= now < inventory.tokens_at + TOKENS_LIVE)
 
 
 def uses_are_due(inventory: Inventory, now: datetime) -> bool:
     """Say whether it is to be read when credentials last signed in: daily, as the report itself lags by a day."""
-    return inventory.uses_at is None or now >= bounded(inventory.uses_at + USES_EVERY, now, USES_EVERY)
+    return inventory.uses_at is None or now >= bound_delay(inventory.uses_at + USES_EVERY, now, USES_EVERY)
 
 
 def retry_after(error: KeyturnError, failures: int) -> timedelta:

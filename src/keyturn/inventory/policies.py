@@ -42,7 +42,7 @@ def policy_in_force(policies: Sequence[ListedPolicy], kind: ObjectKind, policy_i
     return next(assigned, None) or next((each for each in policies if each.scope is scope), None)
 
 
-def applied(policy: ListedPolicy, key_kind: KeyKind | None, made_at: datetime | None) -> AppliedPolicy:
+def apply_policy(policy: ListedPolicy, key_kind: KeyKind | None, made_at: datetime | None) -> AppliedPolicy:
     """Return what a policy says of a new credential of the kind; without a kind, of a secret.
 
     Of an object that is not known when it was made, all is said that may hold.

@@ -9,7 +9,7 @@ from keyturn.inventory.domain import REPORT, Entry, LastUse, NotObservable, Obse
 from keyturn.inventory.filter_store import Selection
 from keyturn.inventory.list_store import HolderFacts, StoredEntry
 from keyturn.inventory.plan import Inventory
-from keyturn.inventory.policies import AppliedPolicy, PolicyState, applied, policy_in_force
+from keyturn.inventory.policies import AppliedPolicy, PolicyState, apply_policy, policy_in_force
 from keyturn.ports.inventory import KeyKind
 from keyturn.rotations.store import evidence
 from keyturn.rotations.store.evidence import ReportedUse
@@ -54,7 +54,7 @@ def _policy(selection: Selection, entry: Entry, of: HolderFacts) -> AppliedPolic
     policy = policy_in_force(selection.policies, entry.object_kind, of.policy_id)
     if policy is None:
         return AppliedPolicy(PolicyState.UNRESTRICTED)
-    return applied(policy, entry.key_kind, of.made_at)
+    return apply_policy(policy, entry.key_kind, of.made_at)
 
 
 def _last_use(inventory: Inventory, entry: Entry, used_at: datetime | None, reported: ReportedUse | None) -> LastUse:

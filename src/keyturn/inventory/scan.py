@@ -21,7 +21,7 @@ from keyturn.inventory.plan import Inventory, Phase
 from keyturn.inventory.reading_tokens import ReadingTokens
 from keyturn.inventory.scan_store import Holder, Keeper, NewKey, forget_old_uses, keep_uses, waiting
 from keyturn.kit.clock import iso
-from keyturn.kit.moments import moved
+from keyturn.kit.moments import shift
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.inventory import DirectoryReader, ListedObject, Listing, ObjectKind, ObjectPage
 from keyturn.ports.provider import AccessToken
@@ -110,7 +110,7 @@ class Scans:
             identity = inventory_id(*tenant)
             inventory = store.get(tx, identity)
             choices = [each.choice for each in store.switches_of_tenant(tx, *tenant)]
-            best = plan.chosen(choices, inventory.connection_id if inventory else None)
+            best = plan.choose_reader(choices, inventory.connection_id if inventory else None)
             if best is None or best.connection_id != connection_id:
                 store.change_switch(tx, connection_id, next_at=now + plan.LOOK_EVERY)
                 return None
@@ -271,7 +271,7 @@ class Scans:
     def _rest(self, reading: _Reading, **changes: object) -> timedelta:
         with self._keeping(reading) as tx:
             self._read_well(tx, reading, phase=Phase.REST.value, cursor=None, **changes)
-            untraced = appeared_store.untraced(tx, reading.inventory.id, 1)
+            untraced = appeared_store.untraced_credentials(tx, reading.inventory.id, 1)
         return plan.TRACE_AFTER if untraced else plan.LOOK_EVERY
 
     def _uses(self, reading: _Reading) -> timedelta:
@@ -293,7 +293,7 @@ class Scans:
             return self._rest(reading, uses_at=now, uses_trouble=told)
         with self._keeping(reading) as tx:
             keep_uses(tx, inventory.id, page.used)
-            forget_old_uses(tx, inventory.id, moved(now, -plan.USES_KEPT))
+            forget_old_uses(tx, inventory.id, shift(now, -plan.USES_KEPT))
             self._read_well(tx, reading, cursor=page.cursor)
         return plan.DETAILS_EVERY if page.cursor else self._rest(reading, uses_at=now, uses_trouble=None)
 
@@ -363,14 +363,14 @@ class Scans:
     def _trace(self, reading: _Reading) -> None:
         inventory, now = reading.inventory, self.clock.now()
         with self.database.read() as tx:
-            untraced = appeared_store.untraced(tx, inventory.id, plan.PAGES_AT_ONCE)
+            untraced = appeared_store.untraced_credentials(tx, inventory.id, plan.PAGES_AT_ONCE)
         for each in untraced:
-            since = moved(each.starts_at or each.appeared_at, -appeared.ABOUT_THEN)
+            since = shift(each.starts_at or each.appeared_at, -appeared.ABOUT_THEN)
             changes = reading.directory.changed_by(
                 reading.connection.tenant, reading.token, each.object_id, max(since, now - plan.FULL_EVERY)
             )
             is_last = now - each.appeared_at >= plan.TRACED_AT_LATEST
-            trace = appeared.traced(each, changes, is_last=is_last)
+            trace = appeared.trace_change(each, changes, is_last=is_last)
             if trace is not None:
                 with self._keeping(reading) as tx:
                     appeared.tell(tx, inventory, each, trace, now)

@@ -13,7 +13,7 @@ from keyturn.db.unit import Tx
 from keyturn.inventory.count_store import forget_counts
 from keyturn.inventory.domain import first_end, is_long_lived, life, owner_state, slots_left
 from keyturn.kit.batches import batches
-from keyturn.kit.moments import LAST, moved
+from keyturn.kit.moments import LAST, shift
 from keyturn.ports.clock import Ids
 from keyturn.ports.inventory import KeyKind, ListedKey, ListedObject, ListedOwner, ObjectKind, UsedKey
 
@@ -317,8 +317,8 @@ class Keeper:
         query = sa.update(_OBJECTS).where(
             _OBJECTS.c.inventory_id == self.inventory_id,
             _OBJECTS.c.stale.is_(False),
-            _OBJECTS.c.first_end <= moved(self.now, within),
-            _OBJECTS.c.detailed_at <= moved(self.now, -older_than),
+            _OBJECTS.c.first_end <= shift(self.now, within),
+            _OBJECTS.c.detailed_at <= shift(self.now, -older_than),
         )
         return tx.run(query.values(stale=True)) > 0
 

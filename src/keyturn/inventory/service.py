@@ -268,7 +268,7 @@ def _allowed(tx: Tx, actor: Actor, action: Action, scopes: Sequence[Scope]) -> l
     """Say for each place whether the actor may do this: one statement, as connections of the organization need none."""
     of_projects = [scope for scope in scopes if scope.project_id]
     answers = iter(authorize.allowed_of(tx, actor, action, of_projects))
-    return [next(answers) if scope.project_id else authorize.allowed(tx, actor, action, scope) for scope in scopes]
+    return [next(answers) if scope.project_id else authorize.is_allowed(tx, actor, action, scope) for scope in scopes]
 
 
 def _scope(actor: Actor, connection: ReadingConnection) -> Scope:

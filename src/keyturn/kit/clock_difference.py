@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from keyturn.kit.moments import moved
+from keyturn.kit.moments import shift
 
 WARNS = timedelta(minutes=2)
 WRONG = timedelta(minutes=5)
@@ -32,7 +32,7 @@ def is_right(ahead: timedelta | None) -> bool:
 
 def provider_time(now: datetime, ahead: timedelta | None) -> datetime:
     """Return what time it is by the provider's clock: the one by which moments of different servers can be compared."""
-    return now if ahead is None else moved(now, -ahead)
+    return now if ahead is None else shift(now, -ahead)
 
 
 def read_date(text: str | None) -> datetime | None:
@@ -44,18 +44,18 @@ def read_date(text: str | None) -> datetime | None:
         return None
 
 
-def told(ahead: timedelta) -> str:
+def describe_difference(ahead: timedelta) -> str:
     """Say which way the clock is wrong, and by how much."""
     seconds = abs(ahead).total_seconds()
     size, unit = next((one for one in _UNITS if seconds >= 2 * one[0]), _UNITS[-1])
     return f"{seconds / size:.0f} {unit} {'ahead of' if ahead > timedelta() else 'behind'} that of the provider"
 
 
-def compared(ahead: timedelta | None) -> str:
+def summarize_comparison(ahead: timedelta | None) -> str:
     """Say in a few words what the comparison has shown."""
     if ahead is None:
         return "Not compared yet: the provider has not answered this process"
-    return told(ahead) if abs(ahead) > WARNS else "As that of the provider"
+    return describe_difference(ahead) if abs(ahead) > WARNS else "As that of the provider"
 
 
 _UNITS = ((86_400 * 365, "years"), (86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds"))

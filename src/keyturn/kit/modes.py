@@ -42,7 +42,7 @@ class Shared:
     fix: str
 
 
-def shared(folder: Path, names: Iterable[str]) -> list[Shared]:
+def shared_files(folder: Path, names: Iterable[str]) -> list[Shared]:
     """Return what of the folder, and of these files in it, others may use. What is not there is passed over."""
     looks = {path: _look(path) for path in (folder, *(folder / name for name in names))}
     above = looks[folder]

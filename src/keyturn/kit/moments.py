@@ -12,7 +12,7 @@ CLOCKS_APART = timedelta(seconds=10)
 """By less the clocks of servers always differ. What was written further ahead of our clock was written by a wrong one."""
 
 
-def bounded(moment: datetime, now: datetime, spacing: timedelta) -> datetime:
+def bound_delay(moment: datetime, now: datetime, spacing: timedelta) -> datetime:
     """Return when something is due that was put off, for at most ``spacing``, until ``moment``.
 
     A moment that lies further ahead than its own spacing was written by a clock that was ahead of ours: it counts as now.
@@ -26,7 +26,7 @@ def not_after(moment: datetime, now: datetime) -> datetime:
     return min(moment, now)
 
 
-def moved(moment: datetime, by: timedelta) -> datetime:
+def shift(moment: datetime, by: timedelta) -> datetime:
     """Return the moment moved, at most to the end of the calendar."""
     try:
         return moment + by

@@ -11,7 +11,7 @@ class Panicked(Exception):
 
 
 @contextmanager
-def contained() -> Iterator[None]:
+def contain_panics() -> Iterator[None]:
     """Raise Panicked for a panic inside; everything else passes, the end of the process too."""
     try:
         yield

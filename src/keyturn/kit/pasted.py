@@ -37,7 +37,7 @@ _LINE_END = re.compile(r"\r\n?|[\x85\u2028\u2029]")
 _QUOTED_MAIL = re.compile(r"^[ \t]*[>|][>| \t]*", re.MULTILINE)
 
 
-def trimmed(text: str) -> str:
+def trim_blanks(text: str) -> str:
     """Return the text without white space, and marks that nobody sees, around it."""
     return text.strip(SPACES + MARKS)
 
@@ -47,7 +47,7 @@ def identifier(text: str) -> str:
 
     Undressed: unseen marks, quotes, braces, ``urn:uuid:``, a label in front, other kinds of hyphens, missing hyphens.
     """
-    short = trimmed(text)
+    short = trim_blanks(text)
     if len(short) > _LONGEST_ID:
         return short
     plain = unicodedata.normalize("NFKC", short).translate(_NOT_SEEN).translate(_HYPHENS)
@@ -62,7 +62,7 @@ def secret(text: str) -> str:
     Quotes and a label (``AZURE_CLIENT_SECRET="..."``) are taken away only from what has the form of a secret made by Entra ID,
     since others may begin with one.
     """
-    plain = trimmed(text)
+    plain = trim_blanks(text)
     match = _ENTRA_SECRET.fullmatch(plain) if len(plain) <= _LONGEST_ID else None
     return match[1] if match else plain
 

@@ -7,7 +7,7 @@ the field is for, though it may be misspelt. What does not is neither shown nor 
 import re
 from collections.abc import Mapping
 
-from keyturn.kit.pasted import WRAPPING, identifier, trimmed
+from keyturn.kit.pasted import WRAPPING, identifier, trim_blanks
 from keyturn.kit.redact import looks_secret, redact_text
 
 NEVER = frozenset({"code", "state"})
@@ -51,7 +51,7 @@ def may_repeat(field: str, text: str) -> bool:
     """Say whether this text, given in the field of that name, may be shown again. Pure."""
     if looks_secret(field) or field in NEVER:
         return False
-    plain = trimmed(text)
+    plain = trim_blanks(text)
     if not plain:
         return True
     if "-----BEGIN" in plain:

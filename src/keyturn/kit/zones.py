@@ -49,7 +49,7 @@ def exists(name: str) -> bool:
         return False
 
 
-def shown(name: str) -> ZoneInfo:
+def display_zone(name: str) -> ZoneInfo:
     """Return the zone to show moments in: UTC where the zone cannot be loaded."""
     try:
         return load(name)

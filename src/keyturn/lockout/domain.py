@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from keyturn.kit.moments import bounded
+from keyturn.kit.moments import bound_delay
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Attempts:
         until = self.locked_until
         if until is None or self.last_failure_at is None:
             return until is not None and now < until
-        return now < bounded(until, now, until - self.last_failure_at)
+        return now < bound_delay(until, now, until - self.last_failure_at)
 
 
 def after_failure(attempts: Attempts, policy: LockoutPolicy, now: datetime) -> Attempts:

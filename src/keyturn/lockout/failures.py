@@ -12,7 +12,7 @@ from keyturn.kit.counting import counted
 from keyturn.lockout.domain import Attempts, LockoutPolicy, after_failure
 
 
-def failed(tx: Tx, owner: Actor, attempts: Attempts, policy: LockoutPolicy, now: datetime) -> Attempts:
+def add_failure(tx: Tx, owner: Actor, attempts: Attempts, policy: LockoutPolicy, now: datetime) -> Attempts:
     """Return the attempts after one more failure, and write it to the audit trail."""
     after = after_failure(attempts, policy, now)
     if policy.enabled and after.locked(now):
@@ -36,7 +36,7 @@ def wrong_code() -> Unauthenticated:
     )
 
 
-def locked(attempts: Attempts, now: datetime) -> Unauthenticated:
+def lock_refusal(attempts: Attempts, now: datetime) -> Unauthenticated:
     seconds = int((attempts.locked_until - now).total_seconds()) + 1 if attempts.locked_until else 0
     return Unauthenticated(
         f"Too many failed sign-ins: signing in is locked for {counted(seconds, 'more second')}.",

@@ -14,7 +14,7 @@ from keyturn.approvals.domain import (
     ChangeKind,
     RequestState,
     all_changes,
-    told,
+    describe_change,
 )
 from keyturn.approvals.outcome import outcome_of
 from keyturn.approvals.service import Approvals
@@ -123,7 +123,7 @@ def router(approvals: Approvals, changes: ApprovedChanges, heads: ProjectHeaders
 def _requests(approvals: Approvals, changes: ApprovedChanges, clock: Clock) -> list[PageRoute]:
     def line(actor: Actor, request: ApprovalRequest) -> RequestLine:
         text, tone, symbol = _STATES[request.state_at(clock.now())]
-        summary = told(request.kind, request.subject_name)
+        summary = describe_change(request.kind, request.subject_name)
         return RequestLine(request, summary, text, tone, symbol, request.asked_by(actor))
 
     @get(LIST)

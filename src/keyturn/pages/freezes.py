@@ -19,7 +19,7 @@ from keyturn.pages.rotations.forms import values_of
 from keyturn.ports.clock import Clock
 from keyturn.rotations.freezes.domain import Freeze, FreezeWindow, next_freeze
 from keyturn.rotations.freezes.service import FreezeChange, Freezes, MovedRun
-from keyturn.web.html.forms import refused
+from keyturn.web.html.forms import form_after_refusal
 from keyturn.web.pages import BrowserContext, FormState, Page, PageRoute, Pages, Redirect, get, group, post
 from keyturn.web.schema.validate import Trimmed, parse
 from keyturn.web.schema.wire import ApiModel
@@ -177,7 +177,7 @@ def _tried(
         else:
             change = freezes.create(actor, new, dry_run=True)
     except (Invalid, Refused) as error:
-        state = refused(form, {name: [text] for name, text in values.items()}, error)
+        state = form_after_refusal(form, {name: [text] for name, text in values.items()}, error)
         return replace(state, message=None, fix=None), FreezeTrial(None, "" if state.errors else error.message)
     return FormState(form, values), FreezeTrial(change.moved)
 

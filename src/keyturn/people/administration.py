@@ -113,7 +113,7 @@ class Administration:
         """Return one user. Raises NotFound and Forbidden."""
         with self.database.read() as tx:
             require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
-            user = leaving.found(tx, actor, user_id)
+            user = leaving.find_user(tx, actor, user_id)
             has_one, link = self.factors.needed(tx, user), link_store.open_of_user(tx, user.id)
             outside = external_store.of_user(tx, user.id)
         return _state(user, link, outside, self.clock.now(), has_second_factor=has_one)
@@ -122,7 +122,7 @@ class Administration:
         """Return the living sessions of a user, the last used first. Raises NotFound and Forbidden."""
         with self.database.read() as tx:
             require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
-            user = leaving.found(tx, actor, user_id)
+            user = leaving.find_user(tx, actor, user_id)
             return living(store.sessions_of_user(tx, user.id), self.clock.now())
 
     # --- helping ------------------------------------------------------------------------------------------------------
@@ -130,10 +130,10 @@ class Administration:
     def unlock(self, actor: Actor, user_id: str) -> User:
         """End the sign-in lock of a user. Safe to repeat."""
         with self.database.write() as tx:
-            user = leaving.managed(tx, actor, user_id)
+            user = leaving.managed_user(tx, actor, user_id)
             store.set_user_attempts(tx, user.id, Attempts())
             record(tx, actor, events.USER_UNLOCKED, leaving.subject(user), self.clock.now())
-            return leaving.found(tx, actor, user_id)
+            return leaving.find_user(tx, actor, user_id)
 
     def make_password_link(self, actor: Actor, user_id: str) -> tuple[User, IssuedLink]:
         """Make a one-time link with which the user sets a new password. The old one works until then.
@@ -163,7 +163,7 @@ class Administration:
         """
         with self.database.read() as tx:  # refuse before the slow hash
             require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
-            user = leaving.found(tx, actor, user_id)
+            user = leaving.find_user(tx, actor, user_id)
         check_password(password, user.email, user.first_name, user.last_name)
         hashed = self.hasher.hash(password)
         with self.database.write() as tx:
@@ -176,7 +176,7 @@ class Administration:
             token_store.revoke_tokens_of_user(tx, user.id, now)
             store.end_sessions_of_user(tx, user.id)
             record(tx, actor, people_events.TEMPORARY_PASSWORD_SET, leaving.subject(user), now, email=user.email)
-            return leaving.found(tx, actor, user_id)
+            return leaving.find_user(tx, actor, user_id)
 
     def remove_second_factor(self, actor: Actor, user_id: str) -> User:
         """Take a user's second factor away: their phone is lost. Their sessions and access tokens end. Safe to repeat.
@@ -191,7 +191,7 @@ class Administration:
     def end_session(self, actor: Actor, user_id: str, session_id: str) -> User:
         """End one session of a user. Raises NotFound for one that they do not have."""
         with self.database.write() as tx:
-            user = leaving.managed(tx, actor, user_id)
+            user = leaving.managed_user(tx, actor, user_id)
             if store.session_of_user(tx, user.id, session_id) is None:
                 raise NotFound(
                     "There is no such session of this user.",
@@ -205,7 +205,7 @@ class Administration:
     def end_sessions(self, actor: Actor, user_id: str) -> User:
         """End all sessions and all access tokens of a user. Safe to repeat."""
         with self.database.write() as tx:
-            user = leaving.managed(tx, actor, user_id)
+            user = leaving.managed_user(tx, actor, user_id)
             ended = store.end_sessions_of_user(tx, user.id)
             token_store.revoke_tokens_of_user(tx, user.id, self.clock.now())
             self._record_ended(tx, actor, user, ended=ended, tokens=True)
@@ -217,7 +217,7 @@ class Administration:
 
     @staticmethod
     def _other(tx: Tx, actor: Actor, user_id: str) -> User:
-        user = leaving.managed(tx, actor, user_id)
+        user = leaving.managed_user(tx, actor, user_id)
         if user.id == actor.id:
             raise Refused(
                 "This is your own account.",

@@ -26,7 +26,7 @@ def disable(tx: Tx, actor: Actor, user_id: str, now: datetime) -> User:
 
     Raises NotFound, Forbidden for a role above the caller's, Refused for the last admin who can sign in.
     """
-    user = managed(tx, actor, user_id)
+    user = managed_user(tx, actor, user_id)
     if user.disabled_at is not None:
         return user
     keep_an_admin(tx, user)
@@ -35,12 +35,12 @@ def disable(tx: Tx, actor: Actor, user_id: str, now: datetime) -> User:
     store.end_sessions_of_user(tx, user.id)
     token_store.revoke_tokens_of_user(tx, user.id, now)
     record(tx, actor, events.USER_DISABLED, subject(user), now, email=user.email)
-    return found(tx, actor, user_id)
+    return find_user(tx, actor, user_id)
 
 
 def enable(tx: Tx, actor: Actor, user_id: str, now: datetime) -> User:
     """Let the user sign in again, and return them. Safe to repeat. Raises NotFound, and Forbidden as :func:`disable`."""
-    user = managed(tx, actor, user_id)
+    user = managed_user(tx, actor, user_id)
     if user.disabled_at is None:
         return user
     _end_links(tx, user, now)  # of somebody whom a version disabled that left them
@@ -48,12 +48,12 @@ def enable(tx: Tx, actor: Actor, user_id: str, now: datetime) -> User:
     store.end_sessions_of_user(tx, user.id)
     token_store.revoke_tokens_of_user(tx, user.id, now)
     record(tx, actor, events.USER_ENABLED, subject(user), now, email=user.email)
-    return found(tx, actor, user_id)
+    return find_user(tx, actor, user_id)
 
 
 def delete(tx: Tx, actor: Actor, user_id: str, now: datetime) -> User:
     """Remove the user with tokens and memberships. Raises as :func:`disable`."""
-    user = managed(tx, actor, user_id)
+    user = managed_user(tx, actor, user_id)
     keep_an_admin(tx, user)
     _end_links(tx, user, now)
     store.remove_user(tx, user.id)
@@ -66,12 +66,12 @@ def _end_links(tx: Tx, user: User, now: datetime) -> None:
     link_store.expire_of_user(tx, user.id, now)
 
 
-def managed(tx: Tx, actor: Actor, user_id: str) -> User:
+def managed_user(tx: Tx, actor: Actor, user_id: str) -> User:
     """Return a user whom the caller may manage, locked against others who do. Raises NotFound and Forbidden."""
     require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
     # Two admins that remove each other at the same time must not both succeed.
     organization_store.organization(tx, actor.org_id, lock=True)
-    user = found(tx, actor, user_id)
+    user = find_user(tx, actor, user_id)
     require_at_most(actor.role, user.role)
     return user
 
@@ -86,7 +86,7 @@ def keep_an_admin(tx: Tx, user: User) -> None:
         )
 
 
-def found(tx: Tx, actor: Actor, user_id: str) -> User:
+def find_user(tx: Tx, actor: Actor, user_id: str) -> User:
     """Return a user of the caller's organization. Raises NotFound."""
     user = store.user(tx, actor.org_id, user_id)
     if user is None:

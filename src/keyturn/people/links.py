@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from keyturn.audit import people_events as events
 from keyturn.audit.record import record
-from keyturn.authz.authorize import Scope, actor_now, allowed
+from keyturn.authz.authorize import Scope, actor_now, is_allowed
 from keyturn.authz.domain import Action, at_most
 from keyturn.crypto.hashing import Hasher
 from keyturn.db.unit import Database, Tx
@@ -129,7 +129,7 @@ def _maker_may(tx: Tx, link: PasswordLink, user: User, now: datetime) -> bool:
     return (
         maker is not None
         and at_most(maker.role, user.role)
-        and allowed(tx, maker, Action.MANAGE_USERS, Scope(user.org_id))
+        and is_allowed(tx, maker, Action.MANAGE_USERS, Scope(user.org_id))
     )
 
 

@@ -14,7 +14,7 @@ from keyturn.errors import KeyturnError, NotFound, Unauthenticated
 from keyturn.kit.actor import Actor, ActorKind
 from keyturn.kit.secret import Plaintext
 from keyturn.lockout.domain import PEOPLE, Attempts
-from keyturn.lockout.failures import failed, invalid_credentials, locked, wrong_code
+from keyturn.lockout.failures import add_failure, invalid_credentials, lock_refusal, wrong_code
 from keyturn.people import store
 from keyturn.people.domain import User
 from keyturn.ports.clock import Clock
@@ -61,7 +61,7 @@ class Proofs:
     def _refusal(self, tx: Tx, actor: Actor, user: User, code: Plaintext | None, *, right: bool) -> KeyturnError | None:
         now = self.clock.now()
         if user.attempts.locked(now):
-            return locked(user.attempts, now)
+            return lock_refusal(user.attempts, now)
         if right and (code is None or self.factors.accepts(tx, user, code, actor)):
             if user.attempts != Attempts():
                 store.set_user_attempts(tx, user.id, Attempts())
@@ -69,7 +69,7 @@ class Proofs:
                 store.forget_guesses(tx, actor.via)
                 token_store.forget_guesses(tx, actor.via)
             return None
-        store.set_user_attempts(tx, user.id, failed(tx, actor, user.attempts, PEOPLE, now))
+        store.set_user_attempts(tx, user.id, add_failure(tx, actor, user.attempts, PEOPLE, now))
         if actor.via and _guesses(tx, actor.via) >= MOST_GUESSES:
             store.end_session(tx, actor.via)
             token_store.revoke_token(tx, actor.via, now)

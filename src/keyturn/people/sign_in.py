@@ -16,7 +16,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, Refused, Unauthenticated
 from keyturn.kit.secret import Plaintext
 from keyturn.lockout.domain import PEOPLE, Attempts
-from keyturn.lockout.failures import failed, invalid_credentials, locked, wrong_code
+from keyturn.lockout.failures import add_failure, invalid_credentials, lock_refusal, wrong_code
 from keyturn.people import leaving, store
 from keyturn.people.domain import User, person_actor
 from keyturn.people.password_policy import PasswordPolicy
@@ -147,12 +147,12 @@ class SignIn:
         now = self._clock.now()
         owner = replace(person_actor(user), request_id=origin.request_id)
         if user.attempts.locked(now):
-            return locked(user.attempts, now)
+            return lock_refusal(user.attempts, now)
         accepted = right and (
             not self._factors.needed(tx, user) or self._factors.accepts(tx, user, code or Plaintext(""), owner)
         )
         if not accepted:
-            store.set_user_attempts(tx, user.id, failed(tx, owner, user.attempts, PEOPLE, now))
+            store.set_user_attempts(tx, user.id, add_failure(tx, owner, user.attempts, PEOPLE, now))
             return wrong_code() if right else invalid_credentials()
         if user.attempts != Attempts():
             store.set_user_attempts(tx, user.id, Attempts())

@@ -142,7 +142,7 @@ class Users:
     def me(self, actor: Actor) -> User:
         """Return the caller. Raises NotFound when the caller is no person."""
         with self._database.read() as tx:
-            return leaving.found(tx, actor, actor.id if actor.kind is ActorKind.USER and actor.id else "me")
+            return leaving.find_user(tx, actor, actor.id if actor.kind is ActorKind.USER and actor.id else "me")
 
     def change_role(self, actor: Actor, user_id: str, role: Role) -> User:
         """Give another role; the user signs in anew.
@@ -150,7 +150,7 @@ class Users:
         Raises Refused for the last admin, Forbidden for a role above the caller's.
         """
         with self._database.write() as tx:
-            user = leaving.managed(tx, actor, user_id)
+            user = leaving.managed_user(tx, actor, user_id)
             require_at_most(actor.role, role)
             if role is not Role.ADMIN:
                 leaving.keep_an_admin(tx, user)
@@ -158,7 +158,7 @@ class Users:
             store.end_sessions_of_user(tx, user.id)  # whoever gains or loses something signs in anew
             facts = {"before": user.role.value, "role": role.value}
             record(tx, actor, events.USER_ROLE_CHANGED, leaving.subject(user), self._clock.now(), **facts)
-            return leaving.found(tx, actor, user_id)
+            return leaving.find_user(tx, actor, user_id)
 
     def change_password(self, actor: Actor, old: Plaintext, new: Plaintext) -> None:
         """Change the caller's own password; all the caller's tokens and sessions end, also the one in use.

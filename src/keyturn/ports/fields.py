@@ -41,7 +41,7 @@ class Field:
     """What a form lets people type."""
     multiline: bool = False
     asked: AskedWhere = AskedWhere.CREDENTIALS
-    plain: Callable[[str], str] = pasted.trimmed
+    plain: Callable[[str], str] = pasted.trim_blanks
     fault: Callable[[str], str | None] | None = None
     validation: str | None = None
     description: str | None = None

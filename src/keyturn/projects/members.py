@@ -12,7 +12,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.identities import store as identity_store
 from keyturn.kit.actor import Actor, ActorKind
-from keyturn.kit.moments import moved
+from keyturn.kit.moments import shift
 from keyturn.people import store as people_store
 from keyturn.ports.clock import Clock, Ids
 from keyturn.projects import member_store as store
@@ -198,7 +198,7 @@ class Members:
         starts_at = ends_at = None
         if given.temporary_range is not None:
             starts_at = given.starts_at or self._clock.now()
-            ends_at = moved(starts_at, period(given.temporary_range))
+            ends_at = shift(starts_at, period(given.temporary_range))
         require_given(grantable(tx, actor, project_id, ends_at), role)
         role_id = None if role.built_in else role.id
         return MemberRole(self._ids.new(), role.slug, role.name, role_id, given.temporary_range, starts_at, ends_at)

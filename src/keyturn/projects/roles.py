@@ -8,7 +8,7 @@ from typing import Any
 from keyturn.audit import project_events as events
 from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
 from keyturn.audit.record import record
-from keyturn.authz.authorize import Scope, allowed, grantable, require
+from keyturn.authz.authorize import Scope, grantable, is_allowed, require
 from keyturn.authz.domain import PROJECT_ROLES, Action
 from keyturn.authz.permissions import Grants, Rules, of_role
 from keyturn.db.unit import Database, Tx
@@ -133,7 +133,8 @@ class Roles:
             if names:
                 scope = Scope(actor.org_id, project_id)
                 seen = all(
-                    allowed(tx, actor, action, scope) for action in (Action.READ_MEMBERS, Action.READ_IDENTITY_MEMBERS)
+                    is_allowed(tx, actor, action, scope)
+                    for action in (Action.READ_MEMBERS, Action.READ_IDENTITY_MEMBERS)
                 )
                 raise _in_use(role, names, named=seen)
             store.remove(tx, role.id, now)

@@ -8,7 +8,7 @@ import sqlalchemy.exc
 from keyturn.audit import project_events as events
 from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
 from keyturn.audit.record import record
-from keyturn.authz.authorize import Grants, Scope, granted, no_project, projects_with, require, require_in
+from keyturn.authz.authorize import Grants, Scope, grants_of, no_project, projects_with, require, require_in
 from keyturn.authz.domain import Action
 from keyturn.changes import store as feed
 from keyturn.changes.domain import Change, ChangeKind
@@ -120,7 +120,7 @@ class Projects:
         """Return what the caller may do in the project, and by which roles. Raises NotFound or Forbidden."""
         scope = Scope(actor.org_id, project_id)
         with self._database.read() as tx:
-            grants = granted(tx, actor, scope)
+            grants = grants_of(tx, actor, scope)
             require_in(grants, actor, Action.READ_PROJECT, scope)
             if actor.role is Role.ADMIN or actor.id is None:
                 return grants, [BUILT_IN[Role.ADMIN][0]]
@@ -257,7 +257,7 @@ class Projects:
             project = self._editable(tx, actor, action, project_id, change.slug, besides=environment_id)
             before = _in(project, environment_id=environment_id)
             name, slug = change.name or before.name, change.slug or before.slug
-            if not granted(tx, actor, Scope(actor.org_id, project_id)).same_in(before.slug, slug):
+            if not grants_of(tx, actor, Scope(actor.org_id, project_id)).same_in(before.slug, slug):
                 raise named_in_roles(before.slug, slug)
             store.save_environment(tx, before.id, name, slug, self._clock.now())
             order = [environment.id for environment in project.environments]

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from keyturn.kit.clock_difference import WARNS, WRONG, difference, told
+from keyturn.kit.clock_difference import WARNS, WRONG, describe_difference, difference
 from keyturn.ports.clock import Clock
 from keyturn.ports.http import HttpRequest, HttpResponse, Transport
 
@@ -57,4 +57,6 @@ class DatedTransport:
         if level == "right":
             _log.info("clock.right_again")
         else:
-            _log.warning("clock.differs", level=level, seconds=round(ahead.total_seconds()), message=told(ahead))
+            _log.warning(
+                "clock.differs", level=level, seconds=round(ahead.total_seconds()), message=describe_difference(ahead)
+            )

@@ -112,7 +112,7 @@ class Invitations:
 
     @staticmethod
     def _invited(tx: Tx, actor: Actor, user_id: str) -> User:
-        user = leaving.managed(tx, actor, user_id)
+        user = leaving.managed_user(tx, actor, user_id)
         link = link_store.open_of_user(tx, user.id)
         if link is None or link.purpose is not Purpose.INVITATION:
             raise Refused(

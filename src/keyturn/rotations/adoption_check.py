@@ -82,7 +82,7 @@ class AdoptionCheck:
 
     def _stored(self, connection: Connection) -> Credentials:
         method = self._providers.method_of(connection)
-        credentials = sealed.opened(self._database, self._sealer, method, connection)
+        credentials = sealed.open_credentials(self._database, self._sealer, method, connection)
         return credentials or self._refuse_method(method)
 
     def _refuse_method(self, method: SignInMethod) -> NoReturn:

@@ -126,7 +126,7 @@ class ApprovedChanges:
         if request.state is not RequestState.PENDING or request.kind is ChangeKind.LOOSEN:
             return ChangePreview()
         with self.database.read() as tx:
-            if not authorize.allowed(tx, actor, request.action, request.scope):
+            if not authorize.is_allowed(tx, actor, request.action, request.scope):
                 return ChangePreview()
             return self._preview(tx, request)
 
@@ -144,11 +144,11 @@ class ApprovedChanges:
             connection = connection_store.get(tx, request.subject_id)
             if connection is None:
                 return rotation, False, _GONE
-            mark = fingerprints.marked(connection)
+            mark = fingerprints.known_fingerprint(connection)
             goes_on = bool(holders.of(tx, mark, beside=request.subject_id)) if mark else False
             if request.kind is ChangeKind.CREDENTIALS:
                 return rotation, goes_on, proposals.seen_credentials(connection, rotation)
-            return rotation, goes_on, proposals.seen(rotation)
+            return rotation, goes_on, proposals.state_seen(rotation)
         view = rotation_store.view(tx, request.subject_id)
         if view is None:
             return None, False, _GONE
@@ -156,4 +156,4 @@ class ApprovedChanges:
         goes_on = len(rotation_store.of_rotation(tx, rotation.id)) > 1
         if request.kind in {ChangeKind.HAND_OVER, ChangeKind.RELEASE}:
             return rotation, goes_on, rotation.id
-        return rotation, goes_on, proposals.seen(rotation)
+        return rotation, goes_on, proposals.state_seen(rotation)

@@ -14,12 +14,12 @@ from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor
-from keyturn.kit.moments import moved
+from keyturn.kit.moments import shift
 from keyturn.ports.clock import Clock
 from keyturn.rotations import access, proposals
 from keyturn.rotations.domain import Rotation
 from keyturn.rotations.secret_rotations import access as secret_access
-from keyturn.rotations.secret_rotations.consumers import ConsumedSecret, consumed
+from keyturn.rotations.secret_rotations.consumers import ConsumedSecret, consumed_secrets
 from keyturn.rotations.secret_rotations.domain import RotatedThrough, SecretRotationView, SharedWith
 from keyturn.rotations.secret_rotations.kept_value import KeptValue, kept_value
 from keyturn.rotations.store import secret_rotations as store
@@ -83,7 +83,7 @@ class ChangePreviews:
         self, actor: Actor, secret_rotation_id: str, *, delete_secrets: bool, revoke: bool
     ) -> RotationPreview:
         with self._database.read() as tx:
-            view = secret_access.found(tx, actor, Action.DELETE_ROTATIONS, secret_rotation_id)
+            view = secret_access.get_view(tx, actor, Action.DELETE_ROTATIONS, secret_rotation_id)
             change = proposals.deletion_of_rotation(view, delete_secrets=delete_secrets, revoke=revoke)
             preview = self._of_rotation(tx, actor, view, change)
             kept = None if delete_secrets else kept_value(tx, view, self._clock.now(), revoke=revoke)
@@ -91,7 +91,7 @@ class ChangePreviews:
 
     def leak_of_rotation(self, actor: Actor, secret_rotation_id: str) -> RotationPreview:
         with self._database.read() as tx:
-            view = secret_access.found(tx, actor, Action.ROTATE_SECRETS, secret_rotation_id)
+            view = secret_access.get_view(tx, actor, Action.ROTATE_SECRETS, secret_rotation_id)
             return self._of_rotation(tx, actor, view, proposals.leak_of_rotation(view))
 
     def _of_connection(
@@ -107,7 +107,7 @@ class ChangePreviews:
             fates(tx, rotation, change.kind, change.parameters, now, goes_on=others > 0) if rotation else (),
             RotatedThrough(seen, len(refs) - len(seen)),
             others,
-            gate.needed(tx, actor.org_id, connection.project_id),
+            gate.needs_second_person(tx, actor.org_id, connection.project_id),
         )
 
     def _of_rotation(self, tx: Tx, actor: Actor, view: SecretRotationView, change: ProposedChange) -> RotationPreview:
@@ -116,9 +116,9 @@ class ChangePreviews:
         return RotationPreview(
             view,
             fates(tx, view.rotation, change.kind, change.parameters, now, goes_on=bool(refs)),
-            consumed(tx, actor, view, now),
+            consumed_secrets(tx, actor, view, now),
             SharedWith(seen, len(refs) - len(seen)),
-            gate.needed(tx, actor.org_id, view.secret_rotation.project_id),
+            gate.needs_second_person(tx, actor.org_id, view.secret_rotation.project_id),
         )
 
 
@@ -146,7 +146,7 @@ def _removed_at(
         case ChangeKind.CONNECTION_LEAKED | ChangeKind.ROTATION_LEAKED:
             return waits_for if row.used_elsewhere else now
         case ChangeKind.SECRETLESS:
-            return waits_for or moved(now, timedelta(hours=parameters["watchHours"]))
+            return waits_for or shift(now, timedelta(hours=parameters["watchHours"]))
         case ChangeKind.RELEASE:
             return max(now, row.grace_ends_at or now) if row.key_id == parameters["keyId"] else waits_for
         case ChangeKind.CREDENTIALS:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from keyturn.errors import Retryable, Upstream
-from keyturn.kit.clock_difference import is_right, provider_time, told
+from keyturn.kit.clock_difference import describe_difference, is_right, provider_time
 from keyturn.providers.registry import Providers
 
 CLOCK_WRONG = "rotation.clock_wrong"
@@ -14,7 +14,7 @@ NOTHING_NEW = "no new credential is asked for"
 NOTHING_ENDS = "no credential that was replaced is removed, as its time may not have come"
 
 
-def corrected(now: datetime, ahead: timedelta | None) -> datetime:
+def correct_time(now: datetime, ahead: timedelta | None) -> datetime:
     """Return what time it is: by Entra's clock where ours is known to be wrong."""
     return now if is_right(ahead) else provider_time(now, ahead)
 
@@ -38,7 +38,7 @@ def require_right(ahead: timedelta | None, so: str) -> None:
     if ahead is None or is_right(ahead):
         return
     raise Retryable(
-        f"The clock of this server is {told(ahead)}, so {so}.",
+        f"The clock of this server is {describe_difference(ahead)}, so {so}.",
         code=CLOCK_WRONG,
         fix="Set the clock of the machine, e.g. with chrony or systemd-timesyncd (timedatectl set-ntp true), and check it with: "
         "keyturn doctor. The rotation goes on by itself then.",

@@ -30,7 +30,7 @@ def refuse_project(tx: Tx, actor: Actor, project_id: str) -> None:
             code="projects.secret_rotations",
             fix=_FIX,
         )
-    if count_connections(tx, actor.org_id, project_id) and gate.needed(tx, actor.org_id, project_id):
+    if count_connections(tx, actor.org_id, project_id) and gate.needs_second_person(tx, actor.org_id, project_id):
         raise needs_approval("connections")
     rotating = policies.rotating_in(tx, project_id)
     if rotating:

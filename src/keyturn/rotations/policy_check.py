@@ -17,7 +17,7 @@ def shortest_life(schedule: Schedule) -> timedelta:
     return life(schedule, 1)
 
 
-def refused(report: PolicyReport, schedule: Schedule) -> bool:
+def refuses_all(report: PolicyReport, schedule: Schedule) -> bool:
     """Whether every new credential would be refused, also one that lives no longer than the schedule needs."""
     too_short = report.longest is not None and report.longest < shortest_life(schedule)
     return report.verdict is PolicyVerdict.REFUSED or (report.verdict is PolicyVerdict.SHORTER and too_short)
@@ -25,6 +25,6 @@ def refused(report: PolicyReport, schedule: Schedule) -> bool:
 
 def require_allowed(report: PolicyReport | None, schedule: Schedule) -> None:
     """Raise NeedsAction where the first write would surely be refused."""
-    if report is not None and refused(report, schedule):
+    if report is not None and refuses_all(report, schedule):
         fix = " ".join(text for text in (report.fix, report.instead) if text)
         raise NeedsAction(report.message, code=report.code, fix=fix)

@@ -63,7 +63,7 @@ def new_credentials(
 
 def seen_credentials(connection: Connection, rotation: Rotation | None) -> str:
     """Return what changes with each credential that the connection gets: in whatever way, it is another one then."""
-    return f"{seen(rotation)} {connection.secret_version}"
+    return f"{state_seen(rotation)} {connection.secret_version}"
 
 
 def leak_of_rotation(view: SecretRotationView) -> ProposedChange:
@@ -108,15 +108,15 @@ def _of_connection(
     kind: ChangeKind, action: Action, connection: Connection, rotation: Rotation | None, **parameters: object
 ) -> ProposedChange:
     scope = Scope(connection.org_id, connection.project_id, connection_id=connection.id)
-    return ProposedChange(kind, connection.id, connection.name, action, scope, parameters, seen(rotation))
+    return ProposedChange(kind, connection.id, connection.name, action, scope, parameters, state_seen(rotation))
 
 
 def _of_rotation(kind: ChangeKind, action: Action, view: SecretRotationView, **parameters: bool) -> ProposedChange:
     each = view.secret_rotation
     scope = scope_of(each.org_id, view.place, each.connection_id)
-    return ProposedChange(kind, each.id, each.name, action, scope, parameters, seen(view.rotation))
+    return ProposedChange(kind, each.id, each.name, action, scope, parameters, state_seen(view.rotation))
 
 
-def seen(rotation: Rotation | None) -> str:
+def state_seen(rotation: Rotation | None) -> str:
     """Return what changes with each secret that is published: what was replaced meanwhile is not what was asked about."""
     return f"{rotation.id} {rotation.generation}" if rotation else "no rotation"

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keyturn.credentials.domain import Credential, State
-from keyturn.kit.moments import moved
+from keyturn.kit.moments import shift
 from keyturn.rotations import waits
 from keyturn.rotations.domain import Run, Snapshot, StepName
 from keyturn.rotations.timings import ProtocolTimings, proof_plan
@@ -124,7 +124,7 @@ def _next_proof(candidate: Credential, timings: ProtocolTimings, now: datetime) 
 def _stale(seen_at: datetime | None, timings: ProtocolTimings, now: datetime) -> bool:
     """Whether what was seen or proven is too long ago to act on, or nobody knows how long: a process may have slept since."""
     valid = timings.inspection_valid
-    return seen_at is None or not moved(seen_at, -valid) <= now <= moved(seen_at, valid)
+    return seen_at is None or not shift(seen_at, -valid) <= now <= shift(seen_at, valid)
 
 
 def _removals(snapshot: Snapshot, timings: ProtocolTimings, now: datetime) -> Iterator[_Due]:

@@ -115,7 +115,7 @@ def _content(tx: Tx, chain: ChainKey, run: Run, rotation: Rotation, now: datetim
         return event.id != record.id and (event.data.get("runId") == run.id or event.data.get("keyId") in key_ids)
 
     conditions = Filter(rotation.org_id, subject_id=record.subject_id, since=begun)
-    proven = trail.proven(tx, conditions, concerned, _MOST_EVENTS)
+    proven = trail.events_with_links(tx, conditions, concerned, _MOST_EVENTS)
     _require_unchanged(tx, chain, [event.id for event in proven.events])
     return {
         "receipt": "keyturn rotation run, version 2",

@@ -6,17 +6,17 @@ from datetime import datetime, timedelta
 
 from keyturn.credentials.domain import Credential
 from keyturn.kit import zones
-from keyturn.kit.moments import in_zone, moved
+from keyturn.kit.moments import in_zone, shift
 from keyturn.rotations import waits
 from keyturn.rotations.domain import Reason, Rotation
 from keyturn.rotations.freezes.domain import (
     FreezeWindow,
     FreezeWindows,
     PermittedSlot,
+    first_permitted_slot,
     freeze_at,
     last_permitted,
     obstacle_at,
-    permitted,
 )
 from keyturn.rotations.schedule import EVERY_DAY, Anchor, Schedule, last_slot, next_slot, upcoming
 
@@ -36,7 +36,7 @@ def life(schedule: Schedule, intervals: int) -> timedelta:
 
 def guard(starts_at: datetime, ends_at: datetime) -> datetime:
     """The moment by which a secret must be replaced whatever the schedule says: its end less a day or a tenth of its life."""
-    return moved(ends_at, -max(timedelta(days=1), (ends_at - starts_at) / 10))
+    return shift(ends_at, -max(timedelta(days=1), (ends_at - starts_at) / 10))
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def next_run(
     day: before a freeze rather than in it. Where there is none the freeze gives way: no secret ends because of one.
     """
     slot = next_slot(schedule, anchor)
-    planned = permitted(schedule, windows, slot)
+    planned = first_permitted_slot(schedule, windows, slot)
     if current and current.begins_at and current.ends_at:
         limit = guard(current.begins_at, current.ends_at)
         if limit < planned.at:
@@ -95,7 +95,7 @@ def planned_run(
     """When the next run starts that is planned now: as :func:`next_run` says or, where that moment has gone by and nothing is
     rotated now, when something is.
     """
-    due = next_run(schedule, waits.known(anchor, now), current, windows)
+    due = next_run(schedule, waits.known_anchor(anchor, now), current, windows)
     vanished = current is not None and current.removed_at is not None
     later = put_off(schedule, windows, now, current) if due.at <= now and not vanished else None
     return replace(due, at=later.at) if later else due
@@ -108,7 +108,7 @@ def _before(schedule: Schedule, windows: Sequence[FreezeWindow], limit: datetime
     if obstacle_at(schedule, windows, at) is None:
         return at
     # Not within a day of the last run: what is new then lives no longer than what it replaces.
-    return last_permitted(schedule, windows, at, moved(begins_at, timedelta(days=1))) or at
+    return last_permitted(schedule, windows, at, shift(begins_at, timedelta(days=1))) or at
 
 
 def put_off(
@@ -119,7 +119,7 @@ def put_off(
     It never waits for longer than the current secret can be replaced in time; where that is planned within a freeze, not for
     longer than until then.
     """
-    later = permitted(schedule, windows, now)
+    later = first_permitted_slot(schedule, windows, now)
     if later.moved_from is None:
         return None
     until = later.at
@@ -146,7 +146,7 @@ def coming_runs(
         return ()
     anchor, note = Anchor(first, scheduled=False), ""
     if rotation.anchor:
-        slot = next_slot(rotation.schedule, waits.known(rotation.anchor, now))
+        slot = next_slot(rotation.schedule, waits.known_anchor(rotation.anchor, now))
         if not rotation.paused_until:
             note = _note(rotation.schedule, windows, slot, first, ends_at)
         if slot <= first:
@@ -157,7 +157,7 @@ def coming_runs(
 
 def _note(schedule: Schedule, windows: FreezeWindows, slot: datetime, at: datetime, ends_at: datetime | None) -> str:
     """Say why a run starts at this moment, and not in its slot."""
-    planned = permitted(schedule, windows, slot)
+    planned = first_permitted_slot(schedule, windows, slot)
     if at == planned.at:
         return _moved(planned, schedule)
     obstacle = obstacle_at(schedule, windows, at)
@@ -178,7 +178,7 @@ def _missed(schedule: Schedule, windows: FreezeWindows, slot: datetime, at: date
 
 def run_of_slot(schedule: Schedule, slot: datetime, windows: FreezeWindows) -> ComingRun:
     """Return when the run of a slot starts."""
-    moved_slot = permitted(schedule, windows, slot)
+    moved_slot = first_permitted_slot(schedule, windows, slot)
     return ComingRun(moved_slot.at, _moved(moved_slot, schedule))
 
 
@@ -207,5 +207,5 @@ def _moved(slot: PermittedSlot, schedule: Schedule) -> str:
 
 
 def _day(at: datetime, schedule: Schedule, *, weekday: bool = False) -> str:
-    local = in_zone(at, zones.shown(schedule.time_zone))
+    local = in_zone(at, zones.display_zone(schedule.time_zone))
     return f"{local:%a} {local.day} {local:%b}" if weekday else f"{local.day} {local:%b}"

@@ -10,7 +10,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from keyturn.kit import zones
-from keyturn.kit.moments import moved
+from keyturn.kit.moments import shift
 
 MIN_INTERVAL_DAYS = 1
 MAX_INTERVAL_DAYS = 365
@@ -78,7 +78,7 @@ def local_instant(year_month_day: datetime, schedule: Schedule) -> datetime:
 
     On the clocks of UTC where this process does not know the zone. Raises OverflowError at the ends of the calendar.
     """
-    zone = zones.shown(schedule.time_zone)
+    zone = zones.display_zone(schedule.time_zone)
     wall = year_month_day.replace(
         hour=schedule.hour, minute=schedule.minute, second=0, microsecond=0, tzinfo=zone, fold=0
     )
@@ -115,11 +115,11 @@ def next_slot(schedule: Schedule, anchor: Anchor) -> datetime:
     try:
         return _next_slot(schedule, anchor)
     except (OverflowError, ValueError):
-        return moved(anchor.at, timedelta(days=min(schedule.interval_days, MAX_INTERVAL_DAYS)))
+        return shift(anchor.at, timedelta(days=min(schedule.interval_days, MAX_INTERVAL_DAYS)))
 
 
 def _next_slot(schedule: Schedule, anchor: Anchor) -> datetime:
-    zone = zones.shown(schedule.time_zone)
+    zone = zones.display_zone(schedule.time_zone)
     local = anchor.at.astimezone(zone)
     day = local.replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0) + timedelta(days=schedule.interval_days)
     slot = local_instant(day, schedule)
@@ -132,7 +132,7 @@ def _next_slot(schedule: Schedule, anchor: Anchor) -> datetime:
 def last_slot(schedule: Schedule, limit: datetime) -> datetime:
     """Return the last moment at the wall time that is not after the limit; the limit itself at the ends of the calendar."""
     try:
-        local = limit.astimezone(zones.shown(schedule.time_zone))
+        local = limit.astimezone(zones.display_zone(schedule.time_zone))
         day = local.replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)
         slot = local_instant(day, schedule)
         return slot if slot <= limit else local_instant(day - timedelta(days=1), schedule)
@@ -143,7 +143,7 @@ def last_slot(schedule: Schedule, limit: datetime) -> datetime:
 def first_slot(schedule: Schedule, since: datetime) -> datetime:
     """Return the first moment at the wall time that is not before ``since``; ``since`` itself at the ends of the calendar."""
     try:
-        local = since.astimezone(zones.shown(schedule.time_zone))
+        local = since.astimezone(zones.display_zone(schedule.time_zone))
         day = local.replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)
         slot = local_instant(day, schedule)
         return slot if slot >= since else local_instant(day + timedelta(days=1), schedule)

@@ -7,7 +7,7 @@ from typing import Protocol
 from keyturn.credentials.domain import Credential
 from keyturn.delivery.use_domain import held_until, holders
 from keyturn.kit.clock_difference import WRONG
-from keyturn.kit.moments import CLOCKS_APART, bounded, moved
+from keyturn.kit.moments import CLOCKS_APART, bound_delay, shift
 from keyturn.rotations.domain import Snapshot
 from keyturn.rotations.evidence.domain import NOTHING_KNOWN, Verdict, judge
 from keyturn.rotations.freezes.domain import LONGEST_MOVE, FreezeWindows, freeze_at
@@ -43,7 +43,7 @@ class Planned(Protocol):
 
 def again(done_at: datetime | None, spacing: timedelta, now: datetime) -> datetime:
     """When something that was last done then may be done again."""
-    return now if done_at is None else bounded(moved(done_at, spacing), now, spacing)
+    return now if done_at is None else bound_delay(shift(done_at, spacing), now, spacing)
 
 
 def put_off(
@@ -52,19 +52,19 @@ def put_off(
     """When something may be done that was put off, at ``set_at``, until then; at once if there is reason to since."""
     if until is None or (set_at and again_since and set_at < again_since <= now):
         return now
-    return bounded(until, now, until - set_at if set_at else LONGEST_RETRY)
+    return bound_delay(until, now, until - set_at if set_at else LONGEST_RETRY)
 
 
-def promised(until: datetime, given_at: datetime | None, now: datetime) -> datetime:
+def promise_end(until: datetime, given_at: datetime | None, now: datetime) -> datetime:
     """When it is time to see whether the promise to readers of a secret that was replaced is over.
 
     At once if nothing was promised, or longer than ever is; and if it was given in the future: then the clock of whoever gave
     it was wrong, or ours is.
     """
     if given_at is None:
-        return bounded(until, now, LONGEST_PROMISE)
+        return bound_delay(until, now, LONGEST_PROMISE)
     length = until - given_at
-    return bounded(until, now, min(length + WRONG, LONGEST_PROMISE)) if length > timedelta() else now
+    return bound_delay(until, now, min(length + WRONG, LONGEST_PROMISE)) if length > timedelta() else now
 
 
 def kept_until(until: datetime, given_at: datetime | None, now: datetime) -> datetime:
@@ -73,7 +73,7 @@ def kept_until(until: datetime, given_at: datetime | None, now: datetime) -> dat
     What was promised in its future was promised by a wrong clock: it is kept for its own length, from now on.
     """
     if given_at is None or until - given_at > LONGEST_PROMISE:
-        return promised(until, given_at, now)
+        return promise_end(until, given_at, now)
     return until if given_at - now <= WRONG else now + (until - given_at)
 
 
@@ -81,13 +81,13 @@ def over(
     row: Credential,
     snapshot: Snapshot,
     now: datetime,
-    bound: Callable[[datetime, datetime | None, datetime], datetime] = promised,
+    bound: Callable[[datetime, datetime | None, datetime], datetime] = promise_end,
 ) -> datetime:
     """Return when a secret that was replaced goes: when its promise is over, or, where it waits for that, nobody holds it.
 
     One that goes only once it is not used any more goes after its grace, when that is shown, or at its end.
 
-    ``bound`` says when a stored moment has come: :func:`promised`, or :func:`kept_until` by a clock that is right.
+    ``bound`` says when a stored moment has come: :func:`promise_end`, or :func:`kept_until` by a clock that is right.
     """
     end = bound(row.revoke_after or now, row.retired_at, now)
     if row.wait_ends_at is None or end <= now:
@@ -127,7 +127,7 @@ def retirement(row: Credential, snapshot: Snapshot, now: datetime) -> datetime:
     """
     at = max(over(row, snapshot, now), retry_at(row, snapshot, now))
     if row.retired_by and row.retired_at and not snapshot.rotation.retired:
-        at = max(at, bounded(moved(row.retired_at, COPIES), now, COPIES + CLOCKS_APART))
+        at = max(at, bound_delay(shift(row.retired_at, COPIES), now, COPIES + CLOCKS_APART))
     if snapshot.run or snapshot.rotation.retired or not row.promised:
         return at
     return unfrozen(snapshot.windows, at, now)
@@ -145,13 +145,13 @@ def unfrozen(windows: FreezeWindows, at: datetime, now: datetime) -> datetime:
 
 
 def swept(sweep_at: datetime, now: datetime) -> datetime:
-    return bounded(sweep_at, now, SWEEP_AT_MOST)
+    return bound_delay(sweep_at, now, SWEEP_AT_MOST)
 
 
 def slot(planned: Planned, now: datetime) -> datetime | None:
     """When the schedule or the guard asks for the next run."""
     at = planned.next_run_at
-    return None if at is None else bounded(at, now, _furthest(planned))
+    return None if at is None else bound_delay(at, now, _furthest(planned))
 
 
 def due(planned: Planned, now: datetime, works_since: datetime | None = None) -> datetime | None:
@@ -163,7 +163,7 @@ def due(planned: Planned, now: datetime, works_since: datetime | None = None) ->
         return None
     if planned.paused_until:
         # A pause is written together with updated_at.
-        return bounded(put_off(planned.due_at, planned.updated_at, now, works_since), now, LONGEST_RETRY)
+        return bound_delay(put_off(planned.due_at, planned.updated_at, now, works_since), now, LONGEST_RETRY)
     return slot(planned, now)
 
 
@@ -178,9 +178,9 @@ def doubt(planned: Planned, now: datetime) -> str | None:
     )
 
 
-def known(anchor: Anchor, now: datetime) -> Anchor:
+def known_anchor(anchor: Anchor, now: datetime) -> Anchor:
     """Return what the next run is counted from: now, if it was noted by a clock that was far ahead."""
-    return anchor if bounded(anchor.at, now, timedelta(days=1)) == anchor.at else Anchor(now, scheduled=False)
+    return anchor if bound_delay(anchor.at, now, timedelta(days=1)) == anchor.at else Anchor(now, scheduled=False)
 
 
 def _furthest(planned: Planned) -> timedelta:

@@ -3,7 +3,7 @@
 from collections.abc import Sized
 from dataclasses import replace
 
-from keyturn.authz.authorize import Grants, Scope, allowed, granted, no_project, require, require_in
+from keyturn.authz.authorize import Grants, Scope, grants_of, is_allowed, no_project, require, require_in
 from keyturn.authz.domain import Action
 from keyturn.db.unit import Tx
 from keyturn.errors import NotFound, Refused
@@ -59,7 +59,7 @@ def require_there(tx: Tx, actor: Actor, action: Action, place: Place) -> None:
 
 def may_see_rotation(tx: Tx, actor: Actor, place: Place, connection_id: str) -> bool:
     """Say whether the actor may know of a secret rotation at the place, through this connection."""
-    return allowed(tx, actor, Action.READ_ROTATIONS, replace(scope_of(actor, place), connection_id=connection_id))
+    return is_allowed(tx, actor, Action.READ_ROTATIONS, replace(scope_of(actor, place), connection_id=connection_id))
 
 
 def scope_of(actor: Actor, place: Place) -> Scope:
@@ -76,7 +76,7 @@ def environment(tx: Tx, actor: Actor, project_id: str, environment_id: str) -> E
 
 
 def may_read_values(tx: Tx, actor: Actor, place: Place) -> bool:
-    return allowed(tx, actor, Action.READ_SECRET_VALUES, scope_of(actor, place))
+    return is_allowed(tx, actor, Action.READ_SECRET_VALUES, scope_of(actor, place))
 
 
 def folder_at(tx: Tx, place: Place) -> Folder | None:
@@ -93,7 +93,7 @@ def look(tx: Tx, place: Place, name: str, owner_id: str | None) -> StoredSecret 
     return secrets.one(tx, folder.id, name, owner_id) if folder else None
 
 
-def found(tx: Tx, place: Place, name: str, owner_id: str | None) -> StoredSecret:
+def find_secret(tx: Tx, place: Place, name: str, owner_id: str | None) -> StoredSecret:
     """Return the secret of this name at the place. Raises NotFound."""
     secret = look(tx, place, name, owner_id)
     if secret is None:
@@ -139,7 +139,7 @@ def _asked(tx: Tx, actor: Actor, address: Address) -> tuple[Place, Grants, Scope
         )
     place = Place(project_id_of(tx, actor, address), "", address.environment, "", clean_path(address.path or ROOT))
     scope = scope_of(actor, place)
-    return place, granted(tx, actor, scope), scope
+    return place, grants_of(tx, actor, scope), scope
 
 
 def _there(tx: Tx, actor: Actor, place: Place) -> Place:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
-from keyturn.authz.authorize import Grants, Scope, granted
+from keyturn.authz.authorize import Grants, Scope, grants_of
 from keyturn.authz.domain import Action
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
@@ -71,7 +71,7 @@ class Comparisons:
         with self._database.read() as tx:
             here = access.locate(tx, actor, Action.READ_SECRET_VALUES, left)
             there = access.locate(tx, actor, Action.READ_SECRET_VALUES, right)
-            grants = granted(tx, actor, Scope(actor.org_id, here.project_id))
+            grants = grants_of(tx, actor, Scope(actor.org_id, here.project_id))
             readable = partial(_readable, actor, grants, (here, there))
             ours, theirs = self._names(tx, here, readable), self._names(tx, there, readable)
             both = [(ours[key], theirs[key]) for key in ours.keys() & theirs.keys()]

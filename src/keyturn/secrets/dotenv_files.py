@@ -90,7 +90,7 @@ class DotenvFiles:
             reads = access.may_read_values(tx, actor, place)
             entries: list[PlannedEntry] = []
             for part in batches(file.entries, AT_ONCE):
-                rows = secrets.named(tx, folder.id, [entry.name for entry in part]) if folder else []
+                rows = secrets.secrets_of_names(tx, folder.id, [entry.name for entry in part]) if folder else []
                 by_name = {row.name: row for row in rows}
                 entries += [self._planned(place, entry, by_name.get(entry.name), reads=reads) for entry in part]
         rotated = [entry for entry in entries if entry.status is EntryStatus.ROTATED]

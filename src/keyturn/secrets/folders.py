@@ -7,7 +7,7 @@ from datetime import datetime
 from keyturn.audit import events
 from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
 from keyturn.audit.record import record
-from keyturn.authz.authorize import Grants, Scope, granted, require_in
+from keyturn.authz.authorize import Grants, Scope, grants_of, require_in
 from keyturn.authz.domain import Action
 from keyturn.changes import store as feed
 from keyturn.changes.domain import Change, ChangeKind
@@ -159,7 +159,7 @@ class Folders:
         lock_project(tx, project_id)
         placed = self.deletable_by_id(tx, actor, project_id, folder_id)
         folder, place, now = placed.folder, placed.place, self._clock.now()
-        require_no_mapped(tx, granted(tx, actor, Scope(actor.org_id, place.project_id)), actor, place)
+        require_no_mapped(tx, grants_of(tx, actor, Scope(actor.org_id, place.project_id)), actor, place)
         kept = deletions.keep(
             tx,
             self._ids,
@@ -186,7 +186,7 @@ class Folders:
         if folder.path == ROOT:
             raise _of_root()
         within = store.in_and_below(tx, place.environment_id, folder.path)
-        grants = granted(tx, actor, Scope(actor.org_id, place.project_id))
+        grants = grants_of(tx, actor, Scope(actor.org_id, place.project_id))
         for path in (parent_of(folder.path), *(each.path for each in within)):
             require_in(grants, actor, Action.DELETE_FOLDERS, access.scope_of(actor, replace(place, path=path)))
         return placed
@@ -228,7 +228,7 @@ class Folders:
         return folder
 
     def _move(self, tx: Tx, actor: Actor, place: Place, folder: Folder, path: str, now: datetime) -> None:
-        grants = granted(tx, actor, Scope(actor.org_id, place.project_id))
+        grants = grants_of(tx, actor, Scope(actor.org_id, place.project_id))
         within = store.in_and_below(tx, folder.environment_id, folder.path)
         for each in within:
             after = replace(place, path=path + each.path.removeprefix(folder.path))

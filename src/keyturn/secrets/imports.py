@@ -7,7 +7,7 @@ from datetime import datetime
 from keyturn.audit import events
 from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
 from keyturn.audit.record import record
-from keyturn.authz.authorize import Scope, granted
+from keyturn.authz.authorize import Scope, grants_of
 from keyturn.authz.domain import Action
 from keyturn.changes import store as feed
 from keyturn.changes.domain import Change, ChangeKind
@@ -65,7 +65,7 @@ class Imports:
             rows = store.of_folder(tx, folder.id) if folder else []
             every = [_placed(tx, actor, row, place) for row in rows]
             # What is imported from where the reader may not look is not told.
-            grants = granted(tx, actor, Scope(actor.org_id, place.project_id))
+            grants = grants_of(tx, actor, Scope(actor.org_id, place.project_id))
             return [
                 each for each in every if grants.allow(Action.DESCRIBE_SECRETS, access.scope_of(actor, each.source))
             ]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from keyturn.authz.authorize import Grants, Scope, granted
+from keyturn.authz.authorize import Grants, Scope, grants_of
 from keyturn.authz.domain import Action
 from keyturn.db.unit import Tx
 from keyturn.errors import Refused
@@ -14,7 +14,7 @@ from keyturn.ports.sealing import Sealer
 from keyturn.projects import store as projects
 from keyturn.projects.domain import Environment
 from keyturn.secrets.domain import Folder, Place, Secret, StoredSecret
-from keyturn.secrets.references import Target, Values, closes_circle, closure, expanded, targets_of
+from keyturn.secrets.references import Target, Values, closes_circle, closure, expand_references, targets_of
 from keyturn.secrets.sealed import value_of, value_opener
 from keyturn.secrets.store import folders, imports, secrets
 from keyturn.secrets.vanished import require_there
@@ -44,7 +44,7 @@ class Links:
 
     @cached_property
     def _grants(self) -> Grants:
-        return granted(self._tx, self._actor, Scope(self._actor.org_id, self._project_id))
+        return grants_of(self._tx, self._actor, Scope(self._actor.org_id, self._project_id))
 
     # --- references ---------------------------------------------------------------------------------------------------
 
@@ -53,7 +53,7 @@ class Links:
         start = {_home(secret): secret.value.reveal() for secret in listed_secrets if secret.value is not None}
         if not any(targets_of(text, home) for home, text in start.items()):
             return listed_secrets
-        values = expanded(closure(start, self._load))
+        values = expand_references(closure(start, self._load))
         return [
             secret if secret.value is None else replace(secret, value=Plaintext(values[_home(secret)]))
             for secret in listed_secrets
@@ -90,7 +90,7 @@ class Links:
                 ahead += targets_of(texts[target], target)
 
         def opened() -> Plaintext:
-            return Plaintext(expanded({target: value().reveal() for target, value in openers.items()})[home])
+            return Plaintext(expand_references({target: value().reveal() for target, value in openers.items()})[home])
 
         return opened, size
 
@@ -111,7 +111,7 @@ class Links:
             if not self._grants.allow(Action.READ_SECRET_VALUES, scope):
                 continue
             folder = folders.at(self._tx, ids.get(environment, ""), path)
-            rows = secrets.named(self._tx, folder.id, wanted) if folder else ()
+            rows = secrets.secrets_of_names(self._tx, folder.id, wanted) if folder else ()
             require_there(self._tx, rows)
             for row in rows:
                 value = value_of(self._sealer, self._project_id, row)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from keyturn.authz.authorize import Grants, Scope, granted, require_in
+from keyturn.authz.authorize import Grants, Scope, grants_of, require_in
 from keyturn.authz.domain import Action
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
@@ -113,7 +113,7 @@ class SecretListing:
         if not places:
             return []
         with self._database.read() as tx:
-            grants = granted(tx, actor, Scope(actor.org_id, places[0].project_id))
+            grants = grants_of(tx, actor, Scope(actor.org_id, places[0].project_id))
             keys = {
                 (place.environment_id, place.path)
                 for place in places
@@ -130,7 +130,7 @@ class SecretListing:
                 f"{MOST_REVEALED} values are shown at once.", code="secrets.too_many_revealed", fix="Ask for fewer."
             )
         with self._database.write() as tx:
-            grants = granted(tx, actor, Scope(actor.org_id, project_id))
+            grants = grants_of(tx, actor, Scope(actor.org_id, project_id))
             pairs = [pair for pair in listing.with_values(tx, actor.org_id, wanted) if pair[1].project_id == project_id]
             for _, place in pairs:
                 require_in(grants, actor, Action.READ_SECRET_VALUES, access.scope_of(actor, place))
@@ -154,7 +154,7 @@ class SecretListing:
         with self._database.read() as tx:
             row, place = access.found_by_id(tx, actor, Action.DESCRIBE_SECRETS, secret_id)
             [secret] = self._shown(tx, [(place, row)])
-            grants = granted(tx, actor, Scope(actor.org_id, place.project_id))
+            grants = grants_of(tx, actor, Scope(actor.org_id, place.project_id))
             return ShownSecret(secret, _can(actor, grants, place))
 
     def _revealed(self, tx: Tx, actor: Actor, place: Place, row: StoredSecret) -> Secret:

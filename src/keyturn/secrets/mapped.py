@@ -37,7 +37,7 @@ class MappedSecret:
 UNSEEN = "a secret rotation that you may not see"
 
 
-def reserved(mapped: MappedSecret, *, seen: bool) -> Refused:
+def reserved_refusal(mapped: MappedSecret, *, seen: bool) -> Refused:
     """Return the refusal of a secret whose name belongs to a secret rotation, which is named where it may be ``seen``."""
     rotation = f"the secret rotation '{mapped.rotation_name}' in this folder" if seen else UNSEEN
     return Refused(

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from keyturn.audit import events
 from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
-from keyturn.audit.record import record, recorded
+from keyturn.audit.record import is_recorded, record
 from keyturn.authz.domain import Action
 from keyturn.changes import store as feed
 from keyturn.changes.domain import ChangeKind
@@ -120,7 +120,7 @@ class Past:
         }
         subject = Subject(SubjectKind.FOLDER, found.folder_id, place.project_id)
         with self._database.read() as tx:
-            if recorded(tx, key):
+            if is_recorded(tx, key):
                 return
         with self._database.write() as tx:
             record(tx, actor, events.SECRETS_READ, subject, now, key, **facts)

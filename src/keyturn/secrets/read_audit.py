@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Protocol
 
 from keyturn.audit.domain import AuditEvent, Subject
-from keyturn.audit.record import record, recorded
+from keyturn.audit.record import is_recorded, record
 from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock
@@ -77,7 +77,7 @@ class DirectReadAudit:
     def handed_out(self, actor: Actor, consumer: Consumer, read: ValuesRead) -> None:
         now = self._clock.now()
         with self._database.read() as tx:
-            if recorded(tx, read.once(actor, now)):
+            if is_recorded(tx, read.once(actor, now)):
                 return
         with self._database.write() as tx:
             read.note(tx, actor, now)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from keyturn.audit import events
 from keyturn.audit.domain import Subject, SubjectKind
-from keyturn.authz.authorize import Grants, Scope, granted
+from keyturn.authz.authorize import Grants, Scope, grants_of
 from keyturn.authz.domain import Action
 from keyturn.changes import store as feed
 from keyturn.credentials import store as journal
@@ -172,7 +172,7 @@ class SecretReader:
         """Look for a secret by its name, with the current version or the one asked for. Raises NotFound."""
         with self._database.read() as tx:
             place = access.locate(tx, actor, Action.DESCRIBE_SECRETS, address)
-            grants = granted(tx, actor, Scope(actor.org_id, place.project_id))
+            grants = grants_of(tx, actor, Scope(actor.org_id, place.project_id))
             row = access.look(tx, place, name, owner_for(actor, kind))
             if row is None and reading.imports and kind is SecretType.SHARED:
                 place, row = _imported(tx, actor, grants, self._links(tx, actor, place), place, name)
@@ -186,7 +186,7 @@ class SecretReader:
         """Look for a secret by its id. Raises NotFound."""
         with self._database.read() as tx:
             row, place = access.found_by_id(tx, actor, Action.DESCRIBE_SECRETS, secret_id)
-            grants = granted(tx, actor, Scope(actor.org_id, place.project_id))
+            grants = grants_of(tx, actor, Scope(actor.org_id, place.project_id))
             return self._found(tx, actor, grants, place, row, Reading(view))
 
     def find_before(self, actor: Actor, found: Found) -> Found | None:
@@ -199,7 +199,7 @@ class SecretReader:
             number = secrets.version_before(tx, row.id, row.credential_id) if row.credential_id else None
             if number is None:
                 return None
-            grants = granted(tx, actor, Scope(actor.org_id, found.place.project_id))
+            grants = grants_of(tx, actor, Scope(actor.org_id, found.place.project_id))
             before = access.at_version(tx, row, number)
             if before.credential_id and journal.vanished_among(tx, [before.credential_id]):
                 return None

@@ -71,7 +71,7 @@ def closure(start: Values, load: Load) -> Values:
     return texts
 
 
-def expanded(values: Values) -> Values:
+def expand_references(values: Values) -> Values:
     """Return the values with every reference replaced by the value it leads to.
 
     A reference stays as it is written when it leads to nothing, or into a circle: whatever is asked first, each value comes

@@ -8,7 +8,7 @@ from keyturn.audit import events, project_events
 from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.audit.record import record
 from keyturn.audit.retention import ALONE, AT_ONCE
-from keyturn.authz.authorize import Grants, Scope, granted, require, require_in
+from keyturn.authz.authorize import Grants, Scope, grants_of, require, require_in
 from keyturn.authz.domain import Action
 from keyturn.changes import store as feed
 from keyturn.changes.domain import Change, ChangeKind
@@ -50,7 +50,7 @@ class Restoring:
             since = self._clock.now() - KEPT
             if project_id is None:
                 return [each for each in deletions.of_organization(tx, actor.org_id, since) if _own(actor, each)]
-            grants = granted(tx, actor, Scope(actor.org_id, project_id))
+            grants = grants_of(tx, actor, Scope(actor.org_id, project_id))
             return [each for each in deletions.of_project(tx, project_id, since) if _restores(grants, actor, each)]
 
     def restore(self, actor: Actor, deletion_id: str, name: str | None = None) -> Deletion:
@@ -104,7 +104,7 @@ class Restoring:
         return deletion
 
     def _environment(self, tx: Tx, actor: Actor, deletion: Deletion, project: Project, slug: str | None) -> Deletion:
-        grants = granted(tx, actor, Scope(actor.org_id, project.id))
+        grants = grants_of(tx, actor, Scope(actor.org_id, project.id))
         require_in(grants, actor, Action.CREATE_ENVIRONMENTS, Scope(actor.org_id, project.id))
         before, now = deletion.environment or "", self._clock.now()
         after = slug or before
@@ -139,7 +139,7 @@ class Restoring:
         before, now = deletion.path or "", self._clock.now()
         path = below(parent_of(before), name or deletion.name)
         place = Place(project.id, environment.id, environment.slug, environment.name, path)
-        grants = granted(tx, actor, Scope(actor.org_id, project.id))
+        grants = grants_of(tx, actor, Scope(actor.org_id, project.id))
         if folder_store.at(tx, environment.id, path):
             raise folder_taken(path)
         above = self._folders.ensure_all(tx, actor, replace(place, path=parent_of(path)))

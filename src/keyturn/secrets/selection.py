@@ -184,7 +184,7 @@ class _Making:
         self._digest.update(("\n".join(map(str, parts)) + "\n").encode())
 
     def selection(self, place: Place) -> Selection:
-        self._note(*asked(self._reading), place.project_id, self.owner, permission_view(self._grants))
+        self._note(*query_facts(self._reading), place.project_id, self.owner, permission_view(self._grants))
         return Selection(
             self._reading,
             place,
@@ -212,12 +212,12 @@ def fingerprint_of(
     """Return the same text as long as the answer with this one secret is the same, references aside."""
     parts: list[object] = [place.project_id, place.environment, place.path, row.version_id, row.name, view]
     parts.append([row.updated_at.isoformat(), row.secret_rotation_id])
-    parts += [*asked(reading), owner_of(actor) if row.owner_id else None, permission_view(grants)]
+    parts += [*query_facts(reading), owner_of(actor) if row.owner_id else None, permission_view(grants)]
     parts += [(tag.id, tag.slug, tag.name, tag.color) for tag in of_this]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def asked(reading: Reading) -> Sequence[object]:
+def query_facts(reading: Reading) -> Sequence[object]:
     """Return all that a query says about how it wants to read."""
     flags = (reading.view, reading.expand, reading.imports, reading.recursive, reading.overrides)
     return (flags, sorted(reading.tag_slugs), reading.metadata)

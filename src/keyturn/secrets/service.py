@@ -110,7 +110,7 @@ class Secrets:
             for name, change in changes.items():
                 with _noted(refusals, name):
                     require_size(change.value or Plaintext(""))
-                    before = access.found(tx, place, name, owner_for(actor, change.type))
+                    before = access.find_secret(tx, place, name, owner_for(actor, change.type))
                     self._publish(tx, actor, place, before, change)
         return refusals
 
@@ -190,7 +190,7 @@ class Secrets:
             lock_project(tx, place.project_id)
             folder = self._with_room(tx, actor, place, sum(not number for number in versions.values()))
             for names in batches(list(values), AT_ONCE):
-                rows = {row.name: row for row in store.named(tx, folder.id, names)}
+                rows = {row.name: row for row in store.secrets_of_names(tx, folder.id, names)}
                 if any((rows[name].version if name in rows else 0) != versions.get(name) for name in names):
                     raise changed_meanwhile()
                 if len(rows) < len(names):
@@ -216,7 +216,7 @@ class Secrets:
         return None
 
     def _remove(self, tx: Tx, actor: Actor, place: Place, name: str, kind: SecretType) -> Secret:
-        secret = access.found(tx, place, name, owner_for(actor, kind))
+        secret = access.find_secret(tx, place, name, owner_for(actor, kind))
         require_by_hand(tx, actor, place, secret)
         deleted = self._opened(tx, actor, place, secret)
         note_read(tx, actor, deleted, self._clock.now())

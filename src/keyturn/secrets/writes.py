@@ -21,7 +21,7 @@ from keyturn.ports.clock import Ids
 from keyturn.ports.sealing import Sealer
 from keyturn.secrets import access
 from keyturn.secrets.domain import Maker, Place, StoredSecret, facts_of, name_taken, require_name
-from keyturn.secrets.mapped import CLIENT_ID, CLIENT_SECRET, MappedSecret, SecretNames, read_only, reserved
+from keyturn.secrets.mapped import CLIENT_ID, CLIENT_SECRET, MappedSecret, SecretNames, read_only, reserved_refusal
 from keyturn.secrets.sealed import details_of, seal_details, seal_value, value_of
 from keyturn.secrets.store import mapped as mapped_store
 from keyturn.secrets.store import secrets as store
@@ -63,9 +63,9 @@ def record_change(
 
 def require_unreserved(tx: Tx, actor: Actor, place: Place, folder_id: str, name: str) -> None:
     """Raise Refused when the name, in the folder at the place, belongs to a secret rotation."""
-    mapped = mapped_store.named(tx, folder_id, name)
+    mapped = mapped_store.mapped_of_name(tx, folder_id, name)
     if mapped:
-        raise reserved(mapped, seen=access.may_see_rotation(tx, actor, place, mapped.connection_id))
+        raise reserved_refusal(mapped, seen=access.may_see_rotation(tx, actor, place, mapped.connection_id))
 
 
 def require_by_hand(tx: Tx, actor: Actor, place: Place, secret: StoredSecret) -> None:

@@ -83,7 +83,7 @@ class Callback:
         return cls(state.reveal(), code or None, issuer or "", words)
 
 
-def unpacked(text: str) -> Flow | None:
+def unpack_flow(text: str) -> Flow | None:
     """Read what :meth:`Flow.packed` wrote; None for anything else."""
     try:
         told = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))

@@ -136,7 +136,7 @@ class GroupRoles:
         """
         now, object_id = self._clock.now(), object_id.lower()
         with self._database.write() as tx:
-            user, tenant_id = leaving.managed(tx, actor, user_id), self._tenant()
+            user, tenant_id = leaving.managed_user(tx, actor, user_id), self._tenant()
             holder = external_store.user_id_of(tx, tenant_id, object_id)
             if holder == user.id:
                 return user
@@ -157,7 +157,7 @@ class GroupRoles:
         """
         now = self._clock.now()
         with self._database.write() as tx:
-            user, tenant_id = leaving.managed(tx, actor, user_id), self._tenant()
+            user, tenant_id = leaving.managed_user(tx, actor, user_id), self._tenant()
             links = [each for each in external_store.of_user(tx, user.id) if each.issuer == tenant_id]
             if links and external_store.unlink(tx, user.id, tenant_id):
                 rights.end_access(tx, user, now)

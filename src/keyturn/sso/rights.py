@@ -44,7 +44,7 @@ def change_role(tx: Tx, user: User, role: Role, now: datetime) -> User:
     people_store.end_sessions_of_user(tx, user.id)
     facts = {"before": user.role.value, "role": role.value}
     record(tx, platform(user.org_id), events.USER_ROLE_CHANGED, leaving.subject(user), now, **facts)
-    return leaving.found(tx, platform(user.org_id), user.id)
+    return leaving.find_user(tx, platform(user.org_id), user.id)
 
 
 def follow_groups(tx: Tx, ids: Ids, user: User, wanted: Mapping[str, frozenset[RoleRef]], now: datetime) -> None:

@@ -19,7 +19,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import Forbidden, KeyturnError, NeedsAction, Refused, Unauthenticated
 from keyturn.identities.bindings import TokenRefusal
 from keyturn.identities.issuer_keys import IssuerKeys
-from keyturn.identities.signed_tokens import Key, proven, read, read_keys
+from keyturn.identities.signed_tokens import Key, read, read_keys, verify_token
 from keyturn.kit.actor import Actor, Role, platform
 from keyturn.kit.secret import Plaintext, SealContext
 from keyturn.lockout.domain import Attempts
@@ -37,7 +37,7 @@ from keyturn.settings.model import USUAL_QUOTAS, Quotas
 from keyturn.sso import rights, store
 from keyturn.sso.claims import Expected, Person, person_of
 from keyturn.sso.domain import Entitlement, entitlement
-from keyturn.sso.flow import LIFE, Callback, Flow, require_current, require_own, unpacked
+from keyturn.sso.flow import LIFE, Callback, Flow, require_current, require_own, unpack_flow
 from keyturn.tokens.opaque import RandomBytes
 
 _PLACE = SealContext("sign_ins", "browser", "flow")
@@ -131,7 +131,7 @@ class EntraSignIn:
             genuine = self._digests.matches(digest, Plaintext(body), _PLACE)
         except KeyturnError:  # of a key that is gone, or nothing of ours
             return None
-        return unpacked(body) if genuine else None
+        return unpack_flow(body) if genuine else None
 
     def _redeem(self, flow: Flow, callback: Callback) -> Redeemed:
         if callback.said.get("error"):
@@ -159,7 +159,7 @@ class EntraSignIn:
         if unproven.issuer not in expected.issuers:  # before anybody is asked for keys
             raise TokenRefusal("issuer")
         key = self._keys.find(f"entra {expected.tenant_id}", unproven, self._fetch)
-        return proven(unproven, key, self._clock.now())
+        return verify_token(unproven, key, self._clock.now())
 
     def _fetch(self) -> Sequence[Key]:
         try:

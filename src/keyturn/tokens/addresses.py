@@ -57,7 +57,7 @@ def network_of(address: str) -> str:
     return str(parsed.ipv4_mapped or ipaddress.IPv6Network((parsed, 64), strict=False))
 
 
-def trusted(entries: Sequence[str], address: str) -> bool:
+def is_trusted(entries: Sequence[str], address: str) -> bool:
     """Say whether the caller's address is in one of the entries.
 
     A caller whose address is unknown (a local socket) is trusted only where everybody is.

@@ -16,7 +16,7 @@ from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock, Ids
 from keyturn.tokens import opaque, store
-from keyturn.tokens.addresses import trusted
+from keyturn.tokens.addresses import is_trusted
 from keyturn.tokens.clearings import Clearings
 from keyturn.tokens.domain import IssuedToken, Origin, StoredToken, TokenRules, first_lifetime, renewed_lifetime
 from keyturn.tokens.opaque import RandomBytes
@@ -164,7 +164,7 @@ def _living(stored_token: StoredToken | None, now: datetime) -> StoredToken:
 
 
 def _check_address(stored_token: StoredToken, ip: str) -> None:
-    if stored_token.trusted_ips is not None and not trusted(stored_token.trusted_ips, ip):
+    if stored_token.trusted_ips is not None and not is_trusted(stored_token.trusted_ips, ip):
         raise not_trusted(ip)
 
 

@@ -17,7 +17,7 @@ from keyturn.web.compression import compress
 from keyturn.web.cookies import KEPT, TOAST, Cookie, SessionCookie
 from keyturn.web.edge import Edge, Endpoint
 from keyturn.web.html.browser import BrowserContext, signed_in_by_cookie
-from keyturn.web.html.forms import EMPTY, FormState, read_form, refused
+from keyturn.web.html.forms import EMPTY, FormState, form_after_refusal, read_form
 from keyturn.web.html.keeping import Keeper
 from keyturn.web.html.render import Page
 from keyturn.web.html.site import Site
@@ -178,7 +178,7 @@ def perform(route: PageRoute, request: Request, site: Site) -> Response:
         again = (
             arguments
             | route.form_page.signature.arguments(request)
-            | {"form_state": refused(request.path, fields, error)}
+            | {"form_state": form_after_refusal(request.path, fields, error)}
         )
         outcome = _call(route.form_page, again)
         # The form may be out of date, e.g. a second tab of a sign-in that is over: then its page leads to where one is.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from keyturn.authz.authorize import Scope, allowed, require, visible
+from keyturn.authz.authorize import Scope, is_allowed, require, visible
 from keyturn.authz.domain import ORGANIZATION_ACTIONS, PROJECT_ACTIONS, PROJECT_ROLES, Action
 from keyturn.db.unit import Database
 from keyturn.errors import Forbidden, NotFound
@@ -34,8 +34,8 @@ def test_others_act_in_a_project_by_membership(
     actor = make(database, org, own)
     join(database, actor, payments, role)
     with database.read() as tx:
-        assert {a for a in Action if allowed(tx, actor, a, Scope(org, payments))} == PROJECT_ROLES[role]
-        assert not any(allowed(tx, actor, a, Scope(org, other)) for a in Action)
+        assert {a for a in Action if is_allowed(tx, actor, a, Scope(org, payments))} == PROJECT_ROLES[role]
+        assert not any(is_allowed(tx, actor, a, Scope(org, other)) for a in Action)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_without_a_project_members_use_and_viewers_read(database: Database, role
     org = organization(database)
     actor = machine(database, org, role)
     with database.read() as tx:
-        may = {a.value for a in Action if a.subject == "app-connections" and allowed(tx, actor, a, Scope(org))}
+        may = {a.value for a in Action if a.subject == "app-connections" and is_allowed(tx, actor, a, Scope(org))}
     assert may == expected
 
 
@@ -80,7 +80,7 @@ def test_things_of_another_organization_do_not_exist(database: Database, role: R
         for scope in (Scope(foreign), Scope(foreign, theirs), Scope(org, theirs), Scope(org, "no-such-project")):
             with pytest.raises(NotFound):
                 require(tx, actor, Action.READ_CONNECTIONS, scope)
-            assert not allowed(tx, actor, Action.READ_CONNECTIONS, scope)
+            assert not is_allowed(tx, actor, Action.READ_CONNECTIONS, scope)
         assert theirs not in (visible(tx, actor).projects or ())
 
 

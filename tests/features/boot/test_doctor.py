@@ -18,7 +18,7 @@ from keyturn.audit.record import record
 from keyturn.audit.streams import DueStreams
 from keyturn.cli.checkup import CheckupFinding, examine, skew
 from keyturn.cli.context import CommandContext
-from keyturn.cli.encryption_checkup import judged
+from keyturn.cli.encryption_checkup import judge_connection
 from keyturn.crypto.root import generate
 from keyturn.db import migrate
 from keyturn.errors import Misconfigured
@@ -113,7 +113,7 @@ def test_a_receiver_that_somebody_wants_to_keep_quiet_in_the_database_is_a_failu
 def test_a_connection_to_postgresql_that_others_could_read_is_told_of(
     host: str, sslmode: str, encrypted: bool, level: str, said: str
 ) -> None:
-    found = judged(host, sslmode, encrypted=encrypted)
+    found = judge_connection(host, sslmode, encrypted=encrypted)
     assert (found.level, said in found.message) == (level, True)
     assert ("DB_ROOT_CERT" in found.fix) is (level == "warn")
 

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from keyturn.client.formats import FORMATS, written
+from keyturn.client.formats import FORMATS, format_values
 from keyturn.errors import Refused
 from keyturn.kit.secret import Plaintext
 
@@ -17,7 +17,7 @@ VALUES = st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characte
 
 
 def in_format(values: dict[str, str], name: str) -> str:
-    return written({key: Plaintext(value) for key, value in values.items()}, name).reveal()
+    return format_values({key: Plaintext(value) for key, value in values.items()}, name).reveal()
 
 
 @settings(max_examples=40)

@@ -10,7 +10,7 @@ from keyturn.authz.permissions import Grants
 from keyturn.authz.vocabulary import rules_of
 from keyturn.changes.domain import Change, ChangeKind
 from keyturn.db.tables import changes, project_member_roles
-from keyturn.delivery.event_views import Interest, shown
+from keyturn.delivery.event_views import Interest, visible_change
 from keyturn.kit.secret import Plaintext
 from keyturn.secrets.domain import Address, NewSecret, SecretType
 from keyturn.secrets.folders import FolderChange
@@ -65,7 +65,7 @@ def moved(before: str, after: str) -> Change:
 def test_one_is_told_what_one_may_know_and_no_more(
     change: Change, interests: tuple[Interest, ...], told: str | None
 ) -> None:
-    seen = shown(change, of_billing(), "org", "project", "me", interests)
+    seen = visible_change(change, of_billing(), "org", "project", "me", interests)
     if seen is None:
         assert told is None
         return

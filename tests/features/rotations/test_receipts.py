@@ -12,7 +12,7 @@ import pytest
 from keyturn.audit.events import RUN_REQUESTED
 from keyturn.audit.verification import Verified
 from keyturn.cli.main import main
-from keyturn.client.receipts import verified
+from keyturn.client.receipts import verify_receipt
 from keyturn.crypto import store
 from keyturn.crypto.envelope import to_text
 from keyturn.errors import Refused
@@ -36,7 +36,7 @@ def scene(tmp_path: Path) -> Iterator[Applications]:
 
 def refusal(content: bytes, key: str) -> str:
     with pytest.raises(Refused) as caught:
-        verified(content, key)
+        verify_receipt(content, key)
     assert caught.value.fix
     return caught.value.code
 
@@ -55,7 +55,7 @@ def test_the_receipt_of_a_run_is_verified_offline_to_the_last_byte(
         web.done("/organization/audit-log/verify")
         assert re.search(r"by \w+: \d+ events, none changed, added or removed\.", web.page("/organization/audit-log"))
     content = text.encode()
-    signer, said = verified(content, key)
+    signer, said = verify_receipt(content, key)
     assert said["signedWith"] == signer.label
     assert key.startswith(f"{signer.label}+")
     assert (said["run"]["id"], said["run"]["state"], said["run"]["requestedBy"]) == (run, "succeeded", "Ada")
@@ -110,7 +110,7 @@ def test_receipts_of_a_key_that_was_replaced_are_verified_by_it_alone(
     assert [each["until"] for each in keys] == [None, keys[0]["since"], keys[1]["since"]]
     assert last == str(after)
     published = "\n".join(each["key"] for each in keys)
-    assert (str(verified(old, published)[0]), str(verified(new, published)[0])) == (first, last)
+    assert (str(verify_receipt(old, published)[0]), str(verify_receipt(new, published)[0])) == (first, last)
     assert refusal(old, last) == refusal(new, first) == "receipt.key_foreign"
     assert refusal(old, f"{first} nonsense") == "receipt.key_invalid"
     with world.database.read() as tx:
@@ -126,7 +126,7 @@ def test_receipts_of_a_key_that_was_replaced_are_verified_by_it_alone(
     file = tmp_path / "receipt.txt"
     file.write_bytes(old)
     assert main(["receipt", "verify", str(file), "--key", published], {}) == 0
-    assert f"signed with {verified(old, first)[0].label}." in capsys.readouterr().out
+    assert f"signed with {verify_receipt(old, first)[0].label}." in capsys.readouterr().out
 
 
 def test_there_is_no_receipt_of_a_run_whose_audit_events_were_changed(scene: Applications, tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_the_receipt_of_an_old_run_has_its_events_however_many_came_later_and_sa
     receipts = Receipts(world.database, world.sealer, world.clock)
 
     def told() -> tuple[list[str], int]:
-        said = verified(receipts.of_run(world.actor, run), receipts.public_key())[1]
+        said = verify_receipt(receipts.of_run(world.actor, run), receipts.public_key())[1]
         return [event["id"] for event in said["events"]], said["olderEventsLeftOut"]
 
     first, left_out = told()
@@ -215,7 +215,7 @@ def test_no_receipt_states_what_was_written_into_the_tables_afterwards_and_verif
         key = web.json("GET", "/api/v1/receipt-key")["key"]
 
         def said() -> dict[str, object]:
-            return verified(web.file(f"/rotation-runs/{run}/receipt").encode(), key)[1]
+            return verify_receipt(web.file(f"/rotation-runs/{run}/receipt").encode(), key)[1]
 
         def found() -> str:
             web.done("/organization/audit-log/verify")

@@ -11,7 +11,7 @@ from keyturn.crypto.hashing import Hasher
 from keyturn.errors import Refused
 from keyturn.kit.secret import Plaintext
 from keyturn.people.passwords import check_password
-from keyturn.tokens.addresses import EVERYWHERE, take_apart, trusted
+from keyturn.tokens.addresses import EVERYWHERE, is_trusted, take_apart
 from keyturn.tokens.opaque import new_client_secret, new_token, well_formed
 
 # --- tokens -----------------------------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ def test_without_a_usable_hash_nothing_is_proven(stored: str | None) -> None:
 def test_an_address_is_trusted_when_an_entry_covers_it(
     entries: tuple[str, ...], address: str, *, expected: bool
 ) -> None:
-    assert trusted(entries, address) is expected
+    assert is_trusted(entries, address) is expected
 
 
 def test_an_entry_is_shown_as_it_was_written() -> None:

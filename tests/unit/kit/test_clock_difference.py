@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyturn.kit.clock import MovableClock
-from keyturn.kit.clock_difference import difference, read_date, told
+from keyturn.kit.clock_difference import describe_difference, difference, read_date
 from keyturn.ports.http import HttpRequest, HttpResponse
 from keyturn.providers.dated import DatedTransport
 
@@ -48,7 +48,7 @@ def test_a_date_that_makes_no_sense_says_nothing(date: str | None) -> None:
     ],
 )
 def test_what_is_told(ahead: timedelta, words: str) -> None:
-    assert told(ahead) == f"{words} that of the provider"
+    assert describe_difference(ahead) == f"{words} that of the provider"
 
 
 class There:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyturn.kit.clock import iso
-from keyturn.kit.moments import FIRST, LAST, bounded, in_zone, moved, not_after, utc_of
+from keyturn.kit.moments import FIRST, LAST, bound_delay, in_zone, not_after, shift, utc_of
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 offsets = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -19,7 +19,7 @@ zones = st.sampled_from(["UTC", "Asia/Tokyo", "Pacific/Kiritimati", "America/Los
 def test_no_moment_is_beyond_the_calendar(moment: datetime, zone: ZoneInfo, by: timedelta) -> None:
     assert FIRST <= utc_of(moment) <= LAST
     assert in_zone(moment, zone).tzinfo is not None
-    assert FIRST <= utc_of(moved(moment, by)) <= LAST
+    assert FIRST <= utc_of(shift(moment, by)) <= LAST
     assert iso(moment).endswith("Z")
 
 
@@ -27,7 +27,7 @@ def test_no_moment_is_beyond_the_calendar(moment: datetime, zone: ZoneInfo, by: 
 def test_a_stored_moment_makes_nobody_wait_for_longer_than_it_was_meant_to(
     moment: datetime, spacing: timedelta
 ) -> None:
-    due = bounded(moment, NOW, spacing)
+    due = bound_delay(moment, NOW, spacing)
     assert due <= NOW + spacing
     assert due == moment or moment > NOW + spacing
 

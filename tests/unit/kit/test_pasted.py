@@ -16,10 +16,10 @@ WRAPPED = st.text(st.sampled_from(pasted.WRAPPING + pasted.MARKS), max_size=4)
 
 @given(AROUND, st.text(st.characters(codec="utf-8"), max_size=60), AROUND)
 def test_trimming_takes_from_the_ends_only(before: str, text: str, after: str) -> None:
-    result = pasted.trimmed(before + text + after)
+    result = pasted.trim_blanks(before + text + after)
     assert result in text
-    assert pasted.trimmed(result) == result
-    assert set(text) - set(result) <= set(pasted.SPACES + pasted.MARKS) or result == pasted.trimmed(text)
+    assert pasted.trim_blanks(result) == result
+    assert set(text) - set(result) <= set(pasted.SPACES + pasted.MARKS) or result == pasted.trim_blanks(text)
 
 
 @given(WRAPPED, st.uuids(), WRAPPED, st.sampled_from(pasted.DASHES), st.booleans())
@@ -73,7 +73,7 @@ def test_what_is_no_id_does_not_become_one(text: str) -> None:
 @given(st.text(max_size=200))
 @settings(max_examples=300)
 def test_making_plain_twice_changes_nothing_more(text: str) -> None:
-    for make in (pasted.trimmed, pasted.identifier, pasted.secret):
+    for make in (pasted.trim_blanks, pasted.identifier, pasted.secret):
         assert make(make(text)) == make(text)
 
 

@@ -72,4 +72,4 @@ def test_any_text_is_a_zone_or_is_refused_in_words(text: str) -> None:
     try:
         zones.load(text)
     except zones.UnknownZone:
-        assert zones.shown(text).key == "UTC"
+        assert zones.display_zone(text).key == "UTC"

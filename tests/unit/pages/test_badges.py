@@ -9,7 +9,7 @@ from keyturn.errors import RefusalReason
 from keyturn.kit.secret import Sealed
 from keyturn.pages.connections.badges import badges, credential_refused, refusal_title, sign_in_refused
 from keyturn.pages.connections.runs import run_line
-from keyturn.pages.connections.timeline import Secret, draw, refused
+from keyturn.pages.connections.timeline import Secret, draw, refuse_current
 from keyturn.rotations.domain import Reason, Run, RunState
 from keyturn.rotations.store.runs import StepRecord
 
@@ -49,7 +49,7 @@ def test_what_entra_refuses_is_not_said_to_sign_in() -> None:
     current = Secret("Generation 1", "key", "abc", "Current", "current", NOW, NOW + year, None, 1)
     zone = ZoneInfo("UTC")
     assert draw([current], NOW, zone).summary.startswith("1 secret signs in now.")
-    assert draw(refused([current]), NOW, zone).summary == "0 secrets sign in now."
+    assert draw(refuse_current([current]), NOW, zone).summary == "0 secrets sign in now."
 
 
 def test_a_proof_that_waits_for_replicas_is_no_failure() -> None:

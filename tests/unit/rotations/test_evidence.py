@@ -14,7 +14,7 @@ from keyturn.rotations import waits
 from keyturn.rotations.domain import Snapshot
 from keyturn.rotations.evidence import documents
 from keyturn.rotations.evidence.domain import Coverage, Evidence, ObservedUse, Pace, VerdictKind, judge
-from keyturn.rotations.evidence.merge import Ask, merged, next_ask
+from keyturn.rotations.evidence.merge import Ask, merge_reports, next_ask
 from keyturn.rotations.evidence.timetable import ask_again_at
 from keyturn.rotations.overlap import grace_until, longest, promised_until, require_overlap
 from tests.unit.rotations.model import NOW, ROTATION
@@ -116,7 +116,7 @@ def read(
     known: Evidence, *found: SignIn, complete: bool = True, ask: Ask | None = None, at: datetime = NOW
 ) -> Evidence:
     report = SignInReport(tuple(found), complete, 1)
-    return merged(known, ROWS, ask or next_ask(known.coverage, at), report, None, None, REFUSED, at)
+    return merge_reports(known, ROWS, ask or next_ask(known.coverage, at), report, None, None, REFUSED, at)
 
 
 def test_doubled_late_and_unordered_sign_ins_change_nothing_that_is_known() -> None:
@@ -169,7 +169,7 @@ def test_who_is_refused_after_a_removal_is_named() -> None:
         sign_in(4 * HOUR, error=7000222),  # before the removal
         sign_in(HOUR, NEW, "10.0.0.7", 7000215),
     )
-    after = merged(known, gone, Ask(NOW - DAY), SignInReport(refusals, True, 1), None, None, REFUSED, NOW)
+    after = merge_reports(known, gone, Ask(NOW - DAY), SignInReport(refusals, True, 1), None, None, REFUSED, NOW)
     (victim,) = after.of(OLD).refused
     assert (victim.address, victim.certain, victim.first_at) == ("10.0.0.1", True, NOW - 2 * HOUR)
     assert not after.of(NEW).refused
@@ -177,7 +177,7 @@ def test_who_is_refused_after_a_removal_is_named() -> None:
 
 def test_what_is_known_survives_being_stored_and_nonsense_is_nothing() -> None:
     activity = ActivityReport({"key-old": NOW - HOUR}, 1)
-    known = merged(
+    known = merge_reports(
         read(Evidence(), sign_in(4 * DAY)), ROWS, Ask(NOW), SignInReport((), True, 1), None, activity, REFUSED, NOW
     )
     assert documents.use(OLD, documents.of_use(known.of(OLD))) == known.of(OLD)

@@ -15,10 +15,10 @@ from keyturn.rotations.domain import Reason, Rotation
 from keyturn.rotations.freezes.domain import (
     LONGEST_MOVE,
     FreezeWindow,
+    first_permitted_slot,
     freeze_at,
     next_freeze,
     obstacle_at,
-    permitted,
 )
 from keyturn.rotations.run_schedule import coming_runs, guard, next_run, put_off
 from keyturn.rotations.schedule import EVERY_DAY, Anchor, Schedule, last_slot, next_slot
@@ -104,7 +104,7 @@ def test_a_run_moves_to_the_first_permitted_slot(
     schedule: Schedule, found: tuple[FreezeWindow, ...], moment: datetime
 ) -> None:
     slot = next_slot(schedule, Anchor(moment, scheduled=True))
-    moved = permitted(schedule, found, slot)
+    moved = first_permitted_slot(schedule, found, slot)
     assert slot <= moved.at
     if moved.moved_from:
         assert (moved.moved_from, bool(moved.why)) == (slot, True)
@@ -141,10 +141,10 @@ def test_no_secret_ends_because_of_a_freeze(
 def test_a_run_on_a_friday_moves_to_saturday_or_to_the_next_day_that_is_chosen() -> None:
     friday = at("2026-11-27T02:15")
     schedule = Schedule(30, 2, 15, OSLO, NOT_ON_FRIDAY)
-    moved = permitted(schedule, (), friday)
+    moved = first_permitted_slot(schedule, (), friday)
     assert (moved.at, moved.why) == (at("2026-11-28T02:15"), "no rotations on Friday")
     working = Schedule(30, 2, 15, OSLO, frozenset({1, 2, 3}))
-    assert permitted(working, (), friday).at == at("2026-12-01T02:15"), "only Tuesday to Thursday"
+    assert first_permitted_slot(working, (), friday).at == at("2026-12-01T02:15"), "only Tuesday to Thursday"
 
 
 def test_a_month_over_the_year_end_comes_after_it_and_says_why() -> None:
@@ -157,7 +157,7 @@ def test_a_month_over_the_year_end_comes_after_it_and_says_why() -> None:
 
 
 def shown(schedule: Schedule, due: datetime, last: datetime) -> Rotation:
-    moved = permitted(schedule, (YEAR_END,), due)
+    moved = first_permitted_slot(schedule, (YEAR_END,), due)
     return replace(shown_at(schedule, moved.at, last), moved_days=(moved.at - due).days + 1)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from keyturn.errors import Refused
 from keyturn.secrets import references
-from keyturn.secrets.references import Target, Values, closes_circle, closure, expanded, targets_of
+from keyturn.secrets.references import Target, Values, closes_circle, closure, expand_references, targets_of
 
 NAMES = ("A", "B", "C", "D", "E")
 pieces = st.one_of(
@@ -61,7 +61,7 @@ def plainly(home: Target, project: Values) -> str | None:
 
 @given(projects)
 def test_each_value_without_a_circle_is_what_plain_replacement_gives(project: Values) -> None:
-    values = expanded(project)
+    values = expand_references(project)
     assert values.keys() == project.keys()
     for home in project:
         expected = plainly(home, project)
@@ -71,9 +71,9 @@ def test_each_value_without_a_circle_is_what_plain_replacement_gives(project: Va
 
 @given(projects, st.data())
 def test_a_value_is_the_same_whatever_is_asked_with_it(project: Values, data: st.DataObject) -> None:
-    whole = expanded(project)
+    whole = expand_references(project)
     subset = data.draw(st.sets(st.sampled_from(sorted(project)))) if project else set()
-    part = expanded(closure({home: project[home] for home in subset}, loader(project)))
+    part = expand_references(closure({home: project[home] for home in subset}, loader(project)))
     assert {home: part[home] for home in subset} == {home: whole[home] for home in subset}
 
 
@@ -94,7 +94,7 @@ def test_a_circle_is_found_just_where_a_value_leads_back_to_itself(project: Valu
 @given(st.text(max_size=300), homes)
 @settings(max_examples=300)
 def test_text_without_references_is_left_alone(text: str, home: Target) -> None:
-    assert expanded({home: text})[home] == text or targets_of(text, home)
+    assert expand_references({home: text})[home] == text or targets_of(text, home)
 
 
 def test_a_reference_names_a_place() -> None:
@@ -109,7 +109,7 @@ def test_a_reference_names_a_place() -> None:
 def test_doubling_takes_bounded_memory_and_time() -> None:
     project = {at("L0"): "x" * 100} | {at(f"L{n}"): f"${{L{n - 1}}}" * 10 for n in range(1, 60)}
     began = time.monotonic()
-    values = expanded(project)
+    values = expand_references(project)
     assert time.monotonic() - began < 5
     assert max(map(len, values.values())) <= references.LONGEST
     assert sum(map(len, values.values())) < references.MOST_CHARACTERS + 60 * references.LONGEST
@@ -118,14 +118,14 @@ def test_doubling_takes_bounded_memory_and_time() -> None:
 def test_too_much_altogether_is_refused() -> None:
     project = {at("BIG"): "x" * 900_000} | {at(f"U{n}"): "${BIG}" for n in range(100)}
     with pytest.raises(Refused) as caught:
-        expanded(project)
+        expand_references(project)
     assert caught.value.code == "secrets.references_too_large"
     assert "xxx" not in caught.value.diagnostics()
 
 
 def test_large_values_without_references_are_no_trouble() -> None:
     project = {at(f"U{n}"): "x" * 900_000 for n in range(100)}
-    assert expanded(project) == project
+    assert expand_references(project) == project
 
 
 def test_too_many_targets_are_refused() -> None:
@@ -145,7 +145,7 @@ def test_each_level_is_one_look_and_depth_is_bounded() -> None:
 
     texts = closure({at("L0"): project[at("L0")]}, load)
     assert looks == [1] * references.MOST_LEVELS
-    assert expanded(texts)[at("L0")] == f"${{L{references.MOST_LEVELS + 1}}}"
+    assert expand_references(texts)[at("L0")] == f"${{L{references.MOST_LEVELS + 1}}}"
 
 
 @pytest.mark.parametrize(
@@ -153,11 +153,11 @@ def test_each_level_is_one_look_and_depth_is_bounded() -> None:
 )
 def test_hostile_text_takes_no_time(text: str) -> None:
     began = time.monotonic()
-    expanded(closure({at("X"): text}, lambda _targets: {}))
+    expand_references(closure({at("X"): text}, lambda _targets: {}))
     assert time.monotonic() - began < 5
 
 
 def test_a_long_chain_needs_no_stack() -> None:
     project = {at(f"L{n}"): f"${{L{n - 1}}}" if n else "end" for n in range(5000)}
-    assert set(expanded(project).values()) == {"end"}
+    assert set(expand_references(project).values()) == {"end"}
     assert not closes_circle(at("L4999"), project)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, ConditionSubject, Severity
-from keyturn.approvals.domain import ApprovalRequest, ChangeKind, RequestState, told
+from keyturn.approvals.domain import ApprovalRequest, ChangeKind, RequestState, describe_change
 from keyturn.audit.domain import SubjectKind
 
 TOLD_FOR = timedelta(days=3)
@@ -12,7 +12,7 @@ TOLD_FOR = timedelta(days=3)
 
 def of_request(request: ApprovalRequest) -> Condition:
     """Return that a request waits, or that an administrator did not wait for one."""
-    what = told(request.kind, request.subject_name)
+    what = describe_change(request.kind, request.subject_name)
     if request.state is RequestState.BYPASSED:
         kind, severity = ConditionKind.APPROVAL_BYPASSED, Severity.WARNING
         cause = f"{what} was done at once by {request.asked_by_name}, without a second person: {request.reason}"

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, ConditionSubject, Severity
 from keyturn.audit.domain import SubjectKind
 from keyturn.authz.permissions import Scope
-from keyturn.kit.moments import moved
+from keyturn.kit.moments import shift
 
 FAILS_FOR = timedelta(minutes=10)
 """What works again at the next try or two needs nobody."""
@@ -27,7 +27,7 @@ class ChannelState:
 
 def of_channels(org_id: str, channels: Sequence[ChannelState], now: datetime) -> Iterator[Condition]:
     """Yield which channels fail, and that nobody is told: there is no channel, or none of them works."""
-    failing = [each for each in channels if each.failing_since and moved(each.failing_since, FAILS_FOR) <= now]
+    failing = [each for each in channels if each.failing_since and shift(each.failing_since, FAILS_FOR) <= now]
     for channel in failing:
         yield Condition(
             ConditionKind.CHANNEL_FAILING,

@@ -7,7 +7,7 @@ from typing import Any
 
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, Severity
 from keyturn.alarms.conditions.rules import About
-from keyturn.kit.moments import moved
+from keyturn.kit.moments import shift
 
 TOLD_FOR = timedelta(days=7)
 """After that nobody waits any more for what was to be."""
@@ -15,7 +15,7 @@ TOLD_FOR = timedelta(days=7)
 
 def told_since(now: datetime) -> datetime:
     """Return since when one that went back is told of."""
-    return moved(now, -TOLD_FOR)
+    return shift(now, -TOLD_FOR)
 
 
 def of_return(about: About, reason: Mapping[str, Any], since: datetime) -> Iterator[Condition]:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, ConditionSubject, Severity
 from keyturn.authz.permissions import Scope
 from keyturn.credentials.domain import Credential, State, is_marker
-from keyturn.kit.moments import moved
+from keyturn.kit.moments import shift
 from keyturn.rotations.evidence.domain import ObservedUse
 from keyturn.rotations.freezes.domain import FreezeWindows
 from keyturn.rotations.waits import unfrozen
@@ -45,7 +45,7 @@ class ForeignCredential:
 
 def of_refused(row: Credential, where: CredentialPlace, use: ObservedUse, now: datetime) -> Iterator[Condition]:
     """Yield that somebody signs in with a credential since it was removed, and is refused."""
-    recent = [user for user in use.refused if user.last_at > moved(now, -REFUSED_FOR)]
+    recent = [user for user in use.refused if user.last_at > shift(now, -REFUSED_FOR)]
     if not recent:
         return
     last = max(recent, key=lambda user: user.last_at)
@@ -98,7 +98,7 @@ def of_removal(
     elif row.being_removed or (row.state is State.RETIRING and row.promised):
         promised = row.revoke_after if row.promised else None
         due = unfrozen(held, promised, promised) if promised else row.retired_at
-        if due and moved(due, REMOVED_IN_TIME) < now:
+        if due and shift(due, REMOVED_IN_TIME) < now:
             yield _condition(
                 ConditionKind.REMOVAL_LATE,
                 Severity.WARNING,
@@ -124,7 +124,7 @@ def of_foreign(seen: ForeignCredential, where: CredentialPlace, now: datetime) -
             "Rotate now; where that is refused, enter a new credential.",
             seen.gone_at,
         )
-    elif not seen.is_current and seen.gone_at is None and now < moved(seen.first_seen_at, NEWS_FOR):
+    elif not seen.is_current and seen.gone_at is None and now < shift(seen.first_seen_at, NEWS_FOR):
         yield _condition(
             ConditionKind.CREDENTIAL_APPEARED,
             Severity.WARNING,

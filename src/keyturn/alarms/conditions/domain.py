@@ -10,7 +10,7 @@ from enum import StrEnum
 from keyturn.audit.domain import SubjectKind
 from keyturn.authz.permissions import Scope
 from keyturn.kit.counting import counted
-from keyturn.kit.moments import LAST, moved
+from keyturn.kit.moments import LAST, shift
 
 DAYS_BEFORE_END = (60, 30, 14, 7, 3, 1)
 """With so many days to go somebody is told of an end; once more when it has come."""
@@ -116,14 +116,14 @@ def days_before_end(ends_at: datetime, now: datetime) -> int | None:
     """Return the last of :data:`DAYS_BEFORE_END` that has been reached; 0 once the end has come, None before the first."""
     if ends_at <= now:
         return 0
-    return min((days for days in DAYS_BEFORE_END if ends_at <= moved(now, timedelta(days=days))), default=None)
+    return min((days for days in DAYS_BEFORE_END if ends_at <= shift(now, timedelta(days=days))), default=None)
 
 
 def severity_of_end(ends_at: datetime, now: datetime) -> Severity:
     """Say how urgent an end is."""
-    if ends_at <= moved(now, URGENT_BEFORE_END):
+    if ends_at <= shift(now, URGENT_BEFORE_END):
         return Severity.CRITICAL
-    return Severity.WARNING if ends_at <= moved(now, WARNS_BEFORE_END) else Severity.NOTICE
+    return Severity.WARNING if ends_at <= shift(now, WARNS_BEFORE_END) else Severity.NOTICE
 
 
 def told_end(ends_at: datetime, now: datetime) -> str:

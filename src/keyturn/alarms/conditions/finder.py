@@ -25,7 +25,7 @@ from keyturn.db.unit import Tx
 from keyturn.errors import NeedsAction
 from keyturn.inventory import list_store
 from keyturn.inventory import store as inventories
-from keyturn.kit.moments import moved
+from keyturn.kit.moments import shift
 from keyturn.ownership import store as ownership
 from keyturn.ports.people_sign_in import SignInCertificate
 from keyturn.providers.registry import Providers
@@ -77,8 +77,8 @@ class ConditionFinder:
     def _tenants(self, tx: Tx, org_id: str, now: datetime) -> Iterator[Condition]:
         """Yield the conditions of inventories: a statement, and one for each tenant of which somebody is to be warned."""
         for each, connection in inventories.read_through(tx, org_id):
-            until = moved(now, timedelta(days=DAYS_BEFORE_END[0]))
-            since = moved(now, -inventory_rules.ENDED_FOR)
+            until = shift(now, timedelta(days=DAYS_BEFORE_END[0]))
+            since = shift(now, -inventory_rules.ENDED_FOR)
             ending = list_store.ending(tx, each, since, until) if each.warns else None
             state = inventory_rules.InventoryState(each, connection.name, connection.project_id, ending)
             yield from inventory_rules.of_inventory(state, now)
@@ -115,10 +115,10 @@ class ConditionFinder:
             yield from conversion_rules.of_return(about, conversion.reason or {}, conversion.since)
 
     def _credentials(self, tx: Tx, org_id: str, now: datetime) -> Iterator[Condition]:
-        windows = freezes.listed(tx, org_id)
+        windows = freezes.list_windows(tx, org_id)
         for row, where, refusal in store.removals(tx, org_id, now):
             yield from credential_rules.of_removal(row, where, refusal, now, windows)
-        for row, where, use in store.refused(tx, org_id, now):
+        for row, where, use in store.refused_uses(tx, org_id, now):
             yield from credential_rules.of_refused(row, where, use, now)
         for seen, where in store.foreign(tx, org_id, now):
             yield from credential_rules.of_foreign(seen, where, now)

@@ -17,7 +17,7 @@ from keyturn.audit.domain import SubjectKind
 from keyturn.authz.permissions import Scope
 from keyturn.connections.domain import Connection
 from keyturn.kit.counting import counted
-from keyturn.kit.moments import moved
+from keyturn.kit.moments import shift
 from keyturn.kit.sentences import upper_first
 from keyturn.rotations.domain import Reason, RotationState, RunState
 from keyturn.rotations.secret_rotations.domain import SecretRotationView
@@ -95,7 +95,7 @@ def of_connection(state: ConnectionState, now: datetime) -> Iterator[Condition]:
     elif (ends_at := connection.credential_ends_at) and days_before_end(ends_at, now) is not None:
         yield _ends(about, ends_at, now, "Make a new one, and enter it here; or set up rotation.")
     if state.refreshed_at and not connection.refused_at and not connection.needs_reconnect:
-        ends_at = moved(state.refreshed_at, GRANT_LIFE)
+        ends_at = shift(state.refreshed_at, GRANT_LIFE)
         if days_before_end(ends_at, now) is not None:
             cause = f"What was granted to '{connection.name}' at the sign-in was not used since "
             yield about.condition(
@@ -157,7 +157,7 @@ def _signs_in(about: About, connection: Connection, now: datetime) -> Iterator[C
         yield about.condition(
             ConditionKind.CONNECTION_UNCHECKED, Severity.NOTICE, cause, fix, since=connection.checked_at
         )
-    elif moved(connection.checked_at or connection.created_at, UNCHECKED_AFTER) < now:
+    elif shift(connection.checked_at or connection.created_at, UNCHECKED_AFTER) < now:
         last = f"since {connection.checked_at:%Y-%m-%d}" if connection.checked_at else "since it was made"
         yield about.condition(
             ConditionKind.CONNECTION_UNCHECKED,
@@ -225,8 +225,8 @@ def _when(about: About, state: RotationState, now: datetime) -> Iterator[Conditi
         return
     began = current.published_at if current else rotation.created_at
     days = timedelta(days=rotation.schedule.interval_days + rotation.moved_days)
-    oldest = moved(began, days + SLACK) if began else None
-    if moved(due, OVERDUE_AFTER) < now or (oldest and oldest < now):
+    oldest = shift(began, days + SLACK) if began else None
+    if shift(due, OVERDUE_AFTER) < now or (oldest and oldest < now):
         age = f", its {about.noun} is {counted((now - began).days, 'day')} old" if began else ""
         yield about.condition(
             ConditionKind.ROTATION_OVERDUE,
@@ -237,7 +237,7 @@ def _when(about: About, state: RotationState, now: datetime) -> Iterator[Conditi
             "Rotate now, and see whether a worker lives with: keyturn doctor",
             since=min(due, oldest or due),
         )
-    elif due <= moved(now, DUE_WITHIN):
+    elif due <= shift(now, DUE_WITHIN):
         yield about.condition(
             ConditionKind.ROTATION_DUE,
             Severity.NOTICE,
@@ -260,7 +260,7 @@ def _current_ends(about: About, state: RotationState, now: datetime, *, runs_by_
             "Resume the rotation, or rotate now.",
             ends_at=ends_at,
         )
-    elif not runs_by_itself or due is None or moved(due, DONE_IN_TIME) > ends_at or moved(now, DONE_IN_TIME) > ends_at:
+    elif not runs_by_itself or due is None or shift(due, DONE_IN_TIME) > ends_at or shift(now, DONE_IN_TIME) > ends_at:
         yield _ends(about, ends_at, now, "Repair what keeps it from rotating, then rotate now.", _key(state))
 
 

@@ -17,7 +17,7 @@ from keyturn.audit.domain import StreamState, SubjectKind
 from keyturn.authz.permissions import Scope
 from keyturn.backup.domain import BackupFolder
 from keyturn.kit.counting import counted
-from keyturn.kit.moments import moved
+from keyturn.kit.moments import shift
 from keyturn.lockout.domain import Attempts
 from keyturn.ports.people_sign_in import SignInCertificate
 from keyturn.provisioning.scim.domain import ScimToken
@@ -157,7 +157,7 @@ def of_leaver(lost: LostOwner) -> Condition:
 def of_server(org_id: str, server: ServerState, now: datetime) -> Iterator[Condition]:
     """Yield what is wrong with the server itself."""
     seen = server.worker_seen_at
-    if seen is None or moved(seen, NO_WORKER_AFTER) < now:
+    if seen is None or shift(seen, NO_WORKER_AFTER) < now:
         last = f"since {seen:%Y-%m-%d %H:%M:%S} UTC" if seen else "since this server was set up"
         yield _of_server(
             org_id,
@@ -167,19 +167,19 @@ def of_server(org_id: str, server: ServerState, now: datetime) -> Iterator[Condi
             seen,
         )
     made = server.data_key_at
-    if made and moved(made, server.data_key_life + DATA_KEY_LATE) < now:
+    if made and shift(made, server.data_key_life + DATA_KEY_LATE) < now:
         yield _of_server(
             org_id,
             ConditionKind.DATA_KEY_OVERDUE,
             f"The newest data key was made on {made:%Y-%m-%d}: there should be another after "
             f"{counted(server.data_key_life.days, 'day')}.",
             "See in the log of the worker why it was not; make one with: keyturn keys rotate",
-            moved(made, server.data_key_life),
+            shift(made, server.data_key_life),
         )
     for folder in server.backups:
         yield from _of_backups(org_id, folder, now)
     for stream in server.streams:
-        if stream.failing_since and moved(stream.failing_since, STREAM_FAILS_FOR) <= now:
+        if stream.failing_since and shift(stream.failing_since, STREAM_FAILS_FOR) <= now:
             yield _of_server(
                 org_id,
                 ConditionKind.AUDIT_STREAM_FAILING,
@@ -195,7 +195,7 @@ def of_server(org_id: str, server: ServerState, now: datetime) -> Iterator[Condi
 def _of_backups(org_id: str, folder: BackupFolder, now: datetime) -> Iterator[Condition]:
     """Yield that backups are too old: by twice the time in which there should be one."""
     newest = folder.made_at or folder.since
-    if moved(newest, 2 * timedelta(hours=folder.hours)) >= now:
+    if shift(newest, 2 * timedelta(hours=folder.hours)) >= now:
         return
     if folder.made_at:
         what = f"The newest backup in {folder.folder} is of {newest:%Y-%m-%d %H:%M} UTC"
@@ -209,7 +209,7 @@ def _of_backups(org_id: str, folder: BackupFolder, now: datetime) -> Iterator[Co
         "See in the log of servers and workers a line with backup.upkeep_failed, or what the job printed that makes them, and "
         "whether it runs; "
         "make one now with: keyturn backup create",
-        moved(newest, timedelta(hours=folder.hours)),
+        shift(newest, timedelta(hours=folder.hours)),
         of=folder.folder,
     )
 

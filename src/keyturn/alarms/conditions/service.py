@@ -59,7 +59,7 @@ class Conditions:
                 authorize.require(tx, actor, Action.READ_PROJECT, Scope(actor.org_id, project_id))
                 found = self._finder.of_project(tx, actor.org_id, project_id, now)
                 sight = _connections_of(tx, actor, project_id)
-            return _attention(tx, seen(tx, actor, found), sight)
+            return _attention(tx, visible_conditions(tx, actor, found), sight)
 
     def of_server(self) -> list[tuple[Organization, Attention]]:
         """Return what needs somebody in each organization, for the operator of the server."""
@@ -85,13 +85,13 @@ def _connections_of(tx: Tx, actor: Actor, project_id: str) -> authorize.Visibili
         return authorize.Visibility(actor.org_id, organization=False, projects=frozenset())
 
 
-def seen(tx: Tx, actor: Actor, conditions: Sequence[Condition]) -> list[Condition]:
+def visible_conditions(tx: Tx, actor: Actor, conditions: Sequence[Condition]) -> list[Condition]:
     """Return those whose subject the actor may see: two statements at most."""
     rotations = [one for one in conditions if one.subject.kind is SubjectKind.SECRET_ROTATION]
     allowed = authorize.allowed_of(tx, actor, Action.READ_ROTATIONS, [one.place for one in rotations])
     visible_rotations = {one.key for one, may_see in zip(rotations, allowed, strict=True) if may_see}
     sight = authorize.visible(tx, actor)
-    organization = authorize.granted(tx, actor, Scope(actor.org_id))
+    organization = authorize.grants_of(tx, actor, Scope(actor.org_id))
     reads_identities = organization.allow(Action.READ_IDENTITIES, Scope(actor.org_id))
 
     def may_see(one: Condition) -> bool:

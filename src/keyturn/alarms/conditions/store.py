@@ -46,7 +46,7 @@ from keyturn.db.tables.views import (
     universal_auths,
 )
 from keyturn.db.unit import Tx
-from keyturn.kit.moments import FIRST, moved
+from keyturn.kit.moments import FIRST, shift
 from keyturn.lockout.domain import Attempts
 from keyturn.rotations.evidence import documents
 from keyturn.rotations.evidence.domain import ObservedUse
@@ -105,7 +105,7 @@ def _rotations(*, postgres: bool) -> sa.CompoundSelect[Any]:
 
 def rotations_to_judge(tx: Tx, org_id: str, now: datetime) -> tuple[list[str], list[str]]:
     """Return whose rotations may need somebody: ids of connections, and ids of rotations of other applications."""
-    moments = {"soon": moved(now, _FIRST_TOLD), "due_by": moved(now, DUE_WITHIN), "now": now}
+    moments = {"soon": shift(now, _FIRST_TOLD), "due_by": shift(now, DUE_WITHIN), "now": now}
     rows = tx.rows(_rotations(postgres=tx.postgres), org=org_id, **moments)
     own = [str(row["connection_id"]) for row in rows if row["kind"] == "connection" and row["connection_id"]]
     return own, [str(row["id"]) for row in rows if row["kind"] != "connection"]
@@ -137,11 +137,11 @@ _CONNECTIONS = sa.union(
 def connections_to_judge(tx: Tx, org_id: str, now: datetime) -> list[str]:
     """Return the ids of connections that may need somebody, whatever their rotation."""
     moments = {
-        "soon": moved(now, _FIRST_TOLD),
-        "tried_before": moved(now, -UNCHECKED_AFTER),
-        "again_by": moved(now, _TRIED_AGAIN),
-        "used_by": moved(now, _TRIED_AGAIN),
-        "used_before": moved(now, -_GRANTS_AFTER),
+        "soon": shift(now, _FIRST_TOLD),
+        "tried_before": shift(now, -UNCHECKED_AFTER),
+        "again_by": shift(now, _TRIED_AGAIN),
+        "used_by": shift(now, _TRIED_AGAIN),
+        "used_before": shift(now, -_GRANTS_AFTER),
     }
     return [str(row["id"]) for row in tx.rows(_CONNECTIONS, org=org_id, **moments)]
 
@@ -239,7 +239,7 @@ _REMOVALS = (
 
 def removals(tx: Tx, org_id: str, now: datetime) -> Iterator[tuple[Credential, CredentialPlace, str]]:
     """Yield credentials that were replaced and may be waited for too long, with why a removal was refused last."""
-    for row in tx.rows(_REMOVALS, org=org_id, late=moved(now, -REMOVED_IN_TIME)):
+    for row in tx.rows(_REMOVALS, org=org_id, late=shift(now, -REMOVED_IN_TIME)):
         yield journal.joined(row), _place(row), str(row["refusal"] or "")
 
 
@@ -256,9 +256,9 @@ _REFUSED = (
 )
 
 
-def refused(tx: Tx, org_id: str, now: datetime) -> Iterator[tuple[Credential, CredentialPlace, ObservedUse]]:
+def refused_uses(tx: Tx, org_id: str, now: datetime) -> Iterator[tuple[Credential, CredentialPlace, ObservedUse]]:
     """Yield credentials that are gone and that somebody was refused with since, with who that was."""
-    for row in tx.rows(_REFUSED, org=org_id, since=moved(now, -REFUSED_FOR)):
+    for row in tx.rows(_REFUSED, org=org_id, since=shift(now, -REFUSED_FOR)):
         credential = journal.joined(row)
         yield credential, _place(row), documents.use(credential.id, row["use_observed"])
 
@@ -311,8 +311,8 @@ _CONFIRMED_AFTER = timedelta(minutes=2)
 
 def foreign(tx: Tx, org_id: str, now: datetime) -> Iterator[tuple[ForeignCredential, CredentialPlace]]:
     """Yield credentials that others added to applications which rotate, and current ones that others removed."""
-    appeared = tx.rows(_APPEARED, org=org_id, since=moved(now, -NEWS_FOR))
-    vanished = tx.rows(_VANISHED, org=org_id, confirmed_by=moved(now, -_CONFIRMED_AFTER))
+    appeared = tx.rows(_APPEARED, org=org_id, since=shift(now, -NEWS_FOR))
+    vanished = tx.rows(_VANISHED, org=org_id, confirmed_by=shift(now, -_CONFIRMED_AFTER))
     for rows, is_current in ((appeared, False), (vanished, True)):
         for row in rows:
             seen, _ = unread.values(row, _SEEN, "seen_")
@@ -359,7 +359,7 @@ def locked_identities(tx: Tx, org_id: str, now: datetime) -> Iterator[IdentitySt
 def ending_client_secrets(tx: Tx, org_id: str) -> Iterator[tuple[IdentityState, EndingClientSecret]]:
     """Yield all client secrets of machine identities that end by themselves."""
     for row in tx.rows(_ENDING, org=org_id):
-        ends_at = moved(row["secret_created_at"], timedelta(seconds=row["secret_ttl"]))
+        ends_at = shift(row["secret_created_at"], timedelta(seconds=row["secret_ttl"]))
         yield _identity(row, org_id), EndingClientSecret(row["secret_id"], row["secret_description"], ends_at)
 
 

@@ -24,14 +24,16 @@ def _requests(approvals: Approvals, changes: ApprovedChanges, clock: Clock) -> l
     def list_approval_requests(actor: Actor, query: schemas.ListApprovals) -> schemas.ApprovalRequestList:
         """List the requests that wait for another person: those of the caller, and those of what the caller may do, too."""
         found = approvals.list(actor, pending=query.state == "pending")
-        return schemas.ApprovalRequestList([schemas.shown(request, clock.now()) for request in found])
+        return schemas.ApprovalRequestList([schemas.present_request(request, clock.now()) for request in found])
 
     @get(ONE)
     def get_approval_request(actor: Actor, request_id: Uuid) -> schemas.ApprovalRequestDetails:
         """Show a request, and what would be done if it were approved now."""
         request = approvals.get(actor, request_id)
         may_decide, preview = approvals.may_decide(actor, request), changes.preview(actor, request)
-        return schemas.ApprovalRequestDetails(schemas.shown(request, clock.now()), may_decide, schemas.preview(preview))
+        return schemas.ApprovalRequestDetails(
+            schemas.present_request(request, clock.now()), may_decide, schemas.preview(preview)
+        )
 
     @post(f"{ONE}/approve")
     def approve_request(actor: Actor, request_id: Uuid) -> schemas.ApprovalRequestAnswer:

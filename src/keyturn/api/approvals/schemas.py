@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from keyturn.approvals.domain import DEFAULT_HOURS, LONGEST_HOURS, ApprovalRequest, ApprovalSettings, told
+from keyturn.approvals.domain import DEFAULT_HOURS, LONGEST_HOURS, ApprovalRequest, ApprovalSettings, describe_change
 from keyturn.approvals.outcome import outcome_of
 from keyturn.kit.clock import iso, iso_or_none
 from keyturn.rotations.approved_changes import ChangePreview
@@ -144,13 +144,13 @@ def rules(settings: ApprovalSettings) -> ApprovalRulesAnswer:
     return ApprovalRulesAnswer(ApprovalRules(settings.required, settings.emergency, settings.hours))
 
 
-def shown(request: ApprovalRequest, now: datetime) -> ApprovalRequestShown:
+def present_request(request: ApprovalRequest, now: datetime) -> ApprovalRequestShown:
     decided_at = request.decided_at
     by_id, by_name = request.decided_by_id, request.decided_by_name
     return ApprovalRequestShown(
         id=request.id,
         change=request.kind.value,
-        summary=told(request.kind, request.subject_name),
+        summary=describe_change(request.kind, request.subject_name),
         subject_id=request.subject_id,
         subject_name=request.subject_name,
         project_id=request.project_id,
@@ -166,7 +166,7 @@ def shown(request: ApprovalRequest, now: datetime) -> ApprovalRequestShown:
 
 
 def answer(request: ApprovalRequest, now: datetime) -> ApprovalRequestAnswer:
-    return ApprovalRequestAnswer(shown(request, now))
+    return ApprovalRequestAnswer(present_request(request, now))
 
 
 def preview(found: ChangePreview) -> PreviewShown:

@@ -89,7 +89,7 @@ def routes(conversions: Conversions, root: str, asking: Asking) -> list[Operatio
     def get_app_connection_conversion(actor: Actor, connection_id: Uuid) -> ConversionAnswer:
         """Show how far the connection is on its way to sign in without a secret; null if nobody asked for that."""
         conversion = conversions.newest(actor, connection_id)
-        return ConversionAnswer(shown(conversion) if conversion else None)
+        return ConversionAnswer(present_conversion(conversion) if conversion else None)
 
     @post(f"{one}/plan")
     def plan_app_connection_conversion(actor: Actor, connection_id: Uuid, data: PlanConversion) -> ConversionPlanShown:
@@ -108,12 +108,12 @@ def routes(conversions: Conversions, root: str, asking: Asking) -> list[Operatio
             lambda consent: conversions.begin(actor, connection_id, data.token_source, watch, consent),
             reason=data.approval_reason,
         )
-        return ConversionAnswer(shown(conversion))
+        return ConversionAnswer(present_conversion(conversion))
 
     @post(f"{one}/back")
     def take_back_app_connection_conversion(actor: Actor, connection_id: Uuid) -> ConversionAnswer:
         """Go back to the secret, as long as the connection is watched. Answers before that is done. Repeatable."""
-        return ConversionAnswer(shown(conversions.go_back(actor, connection_id)[1]))
+        return ConversionAnswer(present_conversion(conversions.go_back(actor, connection_id)[1]))
 
     return [
         get_app_connection_conversion,
@@ -136,7 +136,7 @@ def plan(found: ConversionPlan) -> ConversionPlanShown:
     )
 
 
-def shown(conversion: Conversion) -> ConversionShown:
+def present_conversion(conversion: Conversion) -> ConversionShown:
     reason = conversion.reason or {}
     return ConversionShown(
         id=conversion.id,

@@ -95,7 +95,7 @@ class _Shelf:
         def show(connection: Connection) -> views.AppConnectionShown:
             overview, method = overviews[connection.id], self._providers.find(connection.app, connection.method)
             connection = readable(connection, self._providers)
-            return views.shown(connection, method, overview.rotation, overview.home, now, overview.sharing)
+            return views.present_connection(connection, method, overview.rotation, overview.home, now, overview.sharing)
 
         return views.AppConnectionList([show(connection) for connection in connections])
 

@@ -25,7 +25,7 @@ class CredentialSharing(ApiModel):
     rotated_by: OtherConnection | None
 
 
-def shared(connection: Connection, sharing: Sharing) -> CredentialSharing:
+def present_sharing(connection: Connection, sharing: Sharing) -> CredentialSharing:
     moves = sharing.moves_along(connection.id)
     owner = _other_connection(sharing.owner) if sharing.owner else None
     return CredentialSharing([_other_connection(holder) for holder in sharing.seen], sharing.hidden, moves, owner)

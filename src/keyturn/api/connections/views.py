@@ -15,7 +15,7 @@ from keyturn.api.connections.method_views import (
     refusal,
     safe,
 )
-from keyturn.api.connections.sharing_views import CredentialSharing, shared
+from keyturn.api.connections.sharing_views import CredentialSharing, present_sharing
 from keyturn.connections.domain import Connection
 from keyturn.connections.holders import Sharing
 from keyturn.credentials.domain import Credential
@@ -190,7 +190,7 @@ def _option(provider: AppProvider, oauth_client_id: str | None) -> AppConnection
     return AppConnectionOption(manifest.name, manifest.app, methods, client_id or UNSET)
 
 
-def shown(
+def present_connection(
     connection: Connection,
     method: SignInMethod | None,
     overview: Overview | None,
@@ -224,7 +224,7 @@ def shown(
         certificate_warning=_warning(connection, overview, now),
         oauth_account=facts.get("account", UNSET),
         federated_identity=_federated(facts),
-        credential_sharing=shared(connection, sharing) if sharing else UNSET,
+        credential_sharing=present_sharing(connection, sharing) if sharing else UNSET,
     )
 
 
@@ -261,7 +261,7 @@ def _rotation(overview: Overview, now: datetime) -> RotationShown:
 
 
 def next_runs(rotation: Rotation, now: datetime, windows: FreezeWindows, ends_at: datetime | None) -> list[ComingRun]:
-    zone = zones.shown(rotation.schedule.time_zone)
+    zone = zones.display_zone(rotation.schedule.time_zone)
     coming = coming_runs(rotation, SHOWN_RUNS, now, windows, ends_at)
     return [
         ComingRun(iso(run.at), in_zone(run.at, zone).isoformat(timespec="minutes"), run.note or None) for run in coming
@@ -280,7 +280,7 @@ def rotate_at_utc(schedule: Schedule, on: datetime) -> ClockTimeUtc:
     """Return the schedule's time in UTC, as it is on the (local) day of this moment."""
     if schedule.time_zone == "UTC":
         return ClockTimeUtc(schedule.hour, schedule.minute)
-    day = in_zone(on, zones.shown(schedule.time_zone)).replace(tzinfo=None)
+    day = in_zone(on, zones.display_zone(schedule.time_zone)).replace(tzinfo=None)
     try:
         at = local_instant(day, schedule)
     except (OverflowError, ValueError):

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
-from keyturn.api.events.schemas import EndTold, EventsPlace, SubscribeToProject, event_of_project, told
+from keyturn.api.events.schemas import EndTold, EventsPlace, SubscribeToProject, event_of_project, present_change
 from keyturn.delivery.event_views import Interest
 from keyturn.delivery.events import Event, EventStreams, Subscription
 from keyturn.delivery.watch import place_in_line
@@ -62,7 +62,7 @@ async def _formed(
 def _own_form(event: Event) -> bytes:
     data = b"{}"
     if event.change is not None:
-        data = encode(told(event.change))
+        data = encode(present_change(event.change))
     elif event.refusal is not None:
         data = encode(EndTold(event.refusal.error, event.refusal.code, event.refusal.diagnostics()))
     return b"event: %s\nid: %d\ndata: %s\n\n" % (event.kind.encode(), event.number, data)

@@ -45,7 +45,7 @@ class ChangeTold(ApiModel, omit_defaults=True):
     previous_path: str | None = None
 
 
-def told(change: Change) -> ChangeTold:
+def present_change(change: Change) -> ChangeTold:
     return ChangeTold(
         change.kind.value,
         change.environment,

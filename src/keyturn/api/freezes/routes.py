@@ -18,7 +18,7 @@ def router(freezes: Freezes, clock: Clock) -> Routes:
     def list_freeze_windows(actor: Actor, query: schemas.ListFreezes) -> schemas.FreezeList:
         """List the freeze windows of the organization, and with ``projectId`` those of the project, too."""
         found = freezes.list(actor, query.project_id)
-        return schemas.FreezeList([schemas.shown(window, clock.now()) for window in found])
+        return schemas.FreezeList([schemas.present_window(window, clock.now()) for window in found])
 
     @post(ALL)
     def create_freeze_window(actor: Actor, query: schemas.DryRun, data: schemas.CreateFreeze) -> schemas.FreezeAnswer:
@@ -28,7 +28,7 @@ def router(freezes: Freezes, clock: Clock) -> Routes:
         organization, or for who may edit the project.
         """
         change = freezes.create(actor, data.command(data.project_id), dry_run=query.dry_run)
-        return schemas.changed(change, clock.now())
+        return schemas.present_answer(change, clock.now())
 
     @put(ONE)
     def change_freeze_window(
@@ -36,12 +36,12 @@ def router(freezes: Freezes, clock: Clock) -> Routes:
     ) -> schemas.FreezeAnswer:
         """Change a freeze window to this. All runs are planned anew."""
         change = freezes.update(actor, freeze_id, data.command(), dry_run=query.dry_run)
-        return schemas.changed(change, clock.now())
+        return schemas.present_answer(change, clock.now())
 
     @delete(ONE)
     def delete_freeze_window(actor: Actor, freeze_id: Uuid, query: schemas.DryRun) -> schemas.FreezeAnswer:
         """Remove a freeze window. What it put off is done when the schedule says."""
-        return schemas.changed(freezes.delete(actor, freeze_id, dry_run=query.dry_run), clock.now())
+        return schemas.present_answer(freezes.delete(actor, freeze_id, dry_run=query.dry_run), clock.now())
 
     return group(
         "Freeze windows", list_freeze_windows, create_freeze_window, change_freeze_window, delete_freeze_window

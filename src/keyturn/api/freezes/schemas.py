@@ -108,16 +108,16 @@ def _day(text: str) -> date | None:
 MOST_RUNS = 500
 
 
-def changed(change: FreezeChange, now: datetime) -> FreezeAnswer:
+def present_answer(change: FreezeChange, now: datetime) -> FreezeAnswer:
     runs = [_moved(run) for run in change.moved[:MOST_RUNS]]
-    return FreezeAnswer(shown(change.window, now), runs, len(change.moved))
+    return FreezeAnswer(present_window(change.window, now), runs, len(change.moved))
 
 
 def _moved(run: MovedRun) -> MovedRunShown:
     return MovedRunShown(run.rotation_id, run.name, run.project_id, iso_or_none(run.before), iso(run.at))
 
 
-def shown(window: FreezeWindow, now: datetime) -> FreezeShown:
+def present_window(window: FreezeWindow, now: datetime) -> FreezeShown:
     coming = next_freeze(window, now)
     return FreezeShown(
         id=window.id,

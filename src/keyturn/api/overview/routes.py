@@ -2,7 +2,7 @@
 
 from keyturn.alarms.conditions.service import Conditions
 from keyturn.api.overview.schemas import OverviewQuery, OverviewShown
-from keyturn.api.overview.views import shown
+from keyturn.api.overview.views import present_overview
 from keyturn.kit.actor import Actor
 from keyturn.web.routes import Routes, get, group
 
@@ -17,6 +17,6 @@ def router(conditions: Conditions) -> Routes:
         Of the whole organization, or with `projectId` of one of its projects. It is empty where all is well; `connections`
         says when they were tried. Poll it: a condition that is over is gone.
         """
-        return shown(conditions.of(actor, query.project_id), query.limit)
+        return present_overview(conditions.of(actor, query.project_id), query.limit)
 
     return group("Overview", show_overview)

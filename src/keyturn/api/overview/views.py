@@ -14,7 +14,7 @@ from keyturn.api.overview.schemas import (
 from keyturn.kit.clock import iso_or_none
 
 
-def shown(attention: Attention, limit: int) -> OverviewShown:
+def present_overview(attention: Attention, limit: int) -> OverviewShown:
     """Return it as JSON, with so many conditions at most."""
     counts = Counter(one.severity for one in attention.conditions)
     tried = attention.tried

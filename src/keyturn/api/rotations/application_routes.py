@@ -5,8 +5,8 @@ from keyturn.api.rotations.application_schemas import (
     ChangeAllowedApplications,
     FindApplications,
     FoundApplicationsShown,
-    allowed,
-    found,
+    present_allowed_applications,
+    present_found_applications,
 )
 from keyturn.connections.allowed import RotatableApplications
 from keyturn.kit.actor import Actor
@@ -28,29 +28,29 @@ def router(applications: RotatableApplications, clock: Clock) -> Routes:
         ``search`` are words of a name, or a client id or object id. ``cursor`` is that of the page before.
         """
         result = applications.find(actor, connection_id, query.search, query.cursor)
-        return found(result, clock.now())
+        return present_found_applications(result, clock.now())
 
     @get(ALLOWED)
     def list_allowed_applications(actor: Actor, connection_id: Uuid) -> AllowedApplicationsShown:
         """List the applications that may be rotated through the connection."""
-        return allowed(applications.allowed(actor, connection_id))
+        return present_allowed_applications(applications.allowed(actor, connection_id))
 
     @patch(ALLOWED)
     def change_allowed_applications(
         actor: Actor, connection_id: Uuid, data: ChangeAllowedApplications
     ) -> AllowedApplicationsShown:
         """Say whether, beside those listed, every application that the connection's principal owns may be rotated through it."""
-        return allowed(applications.allow_all_owned(actor, connection_id, on=data.all_owned))
+        return present_allowed_applications(applications.allow_all_owned(actor, connection_id, on=data.all_owned))
 
     @put(f"{ALLOWED}/{{object_id}}")
     def allow_application(actor: Actor, connection_id: Uuid, object_id: Uuid) -> AllowedApplicationsShown:
         """Let an application be rotated through the connection."""
-        return allowed(applications.allow(actor, connection_id, object_id))
+        return present_allowed_applications(applications.allow(actor, connection_id, object_id))
 
     @delete(f"{ALLOWED}/{{object_id}}")
     def disallow_application(actor: Actor, connection_id: Uuid, object_id: Uuid) -> AllowedApplicationsShown:
         """Let an application not be rotated through the connection any more: its rotations fail from now on."""
-        return allowed(applications.disallow(actor, connection_id, object_id))
+        return present_allowed_applications(applications.disallow(actor, connection_id, object_id))
 
     return group(
         "App connections",

@@ -47,7 +47,7 @@ class AllowedApplicationsShown(ApiModel):
     all_owned: bool
 
 
-def found(result: FoundApplications, now: datetime) -> FoundApplicationsShown:
+def present_found_applications(result: FoundApplications, now: datetime) -> FoundApplicationsShown:
     shown = [_application(each, now) for each in result.applications]
     return FoundApplicationsShown(shown, result.cursor, result.all_owned)
 
@@ -66,5 +66,5 @@ def _application(each: FoundApplication, now: datetime) -> FoundApplicationShown
     )
 
 
-def allowed(result: AllowedApplications) -> AllowedApplicationsShown:
+def present_allowed_applications(result: AllowedApplications) -> AllowedApplicationsShown:
     return AllowedApplicationsShown(list(result.object_ids), result.all_owned)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from keyturn.api.rotations.evidence_views import EvidenceShown, ReportedUse, evidence, reported
+from keyturn.api.rotations.evidence_views import EvidenceShown, ReportedUse, evidence, present_reported_use
 from keyturn.kit.clock import iso, iso_or_none
 from keyturn.rotations.secret_rotations.consumers import (
     LONGEST_CONTINUOUS_TOKEN,
@@ -105,7 +105,7 @@ def _secret(each: ConsumedSecret) -> ConsumedSecretShown:
         [_consumer(consumer) for consumer in each.consumers],
         iso_or_none(row.grace_ends_at),
         evidence(each.verdict) if each.verdict else None,
-        reported(each.observed, each.why_silent) if each.observed else None,
+        present_reported_use(each.observed, each.why_silent) if each.observed else None,
     )
 
 

@@ -92,7 +92,7 @@ def evidence(verdict: Verdict) -> EvidenceShown:
     )
 
 
-def reported(use: ObservedUse, why_silent: Sequence[ReportTrouble]) -> ReportedUse:
+def present_reported_use(use: ObservedUse, why_silent: Sequence[ReportTrouble]) -> ReportedUse:
     refused = [
         RefusedUserShown(user.address, user.resource, user.error, iso(user.first_at), iso(user.last_at), user.certain)
         for user in use.refused

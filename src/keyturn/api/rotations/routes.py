@@ -75,12 +75,12 @@ def _lists(rotations: SecretRotations, clock: Clock) -> list[Operation]:
     @get(ALL)
     def list_all_secret_rotations(actor: Actor, query: OfProject) -> views.SecretRotationList:
         """List the secret rotations of a project by name, of all kinds."""
-        return views.listed(rotations.list(actor, query.project_id), clock.now())
+        return views.present_rotations(rotations.list(actor, query.project_id), clock.now())
 
     @get(ROOT)
     def list_secret_rotations(actor: Actor, query: OfProject) -> views.SecretRotationList:
         """List the secret rotations of a project by name."""
-        return views.listed(rotations.list(actor, query.project_id), clock.now())
+        return views.present_rotations(rotations.list(actor, query.project_id), clock.now())
 
     return [list_secret_rotation_options, list_all_secret_rotations, list_secret_rotations]
 
@@ -149,7 +149,7 @@ def _changing(rotations: SecretRotations, clock: Clock, asking: Asking) -> list[
             ),
             reason=query.approval_reason,
         )
-        return views.deleted(result, clock.now())
+        return views.present_deletion(result, clock.now())
 
     return [create_secret_rotation, update_secret_rotation, delete_secret_rotation]
 
@@ -264,7 +264,7 @@ def _values(values: SecretRotationValues, clock: Clock) -> list[Operation]:
     @get(f"{ONE}/generated-credentials")
     def get_generated_credentials(actor: Actor, rotation_id: Uuid) -> views.GeneratedCredentialsAnswer:
         """Show the values of the current secret and of the newest previous one that still works."""
-        return views.generated(values.generated_credentials(actor, rotation_id), clock.now())
+        return views.present_credentials(values.generated_credentials(actor, rotation_id), clock.now())
 
     @post(f"{ONE}/check-credentials", status=204)
     def check_generated_credentials(actor: Actor, rotation_id: Uuid) -> None:

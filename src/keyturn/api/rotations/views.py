@@ -227,7 +227,7 @@ def options() -> SecretRotationOptions:
     return SecretRotationOptions([SecretRotationOption("Azure Client Secret", TYPE, CONNECTION, template)])
 
 
-def shown(view: SecretRotationView, now: datetime) -> SecretRotationShown:
+def present_rotation(view: SecretRotationView, now: datetime) -> SecretRotationShown:
     each, rotation, place, run = view.secret_rotation, view.rotation, view.place, view.last_run
     return SecretRotationShown(
         id=each.id,
@@ -282,11 +282,11 @@ def _signer(health: SignerHealth) -> SignerShown:
 
 
 def answer(view: SecretRotationView, now: datetime) -> SecretRotationAnswer:
-    return SecretRotationAnswer(shown(view, now))
+    return SecretRotationAnswer(present_rotation(view, now))
 
 
-def listed(views: Sequence[SecretRotationView], now: datetime) -> SecretRotationList:
-    return SecretRotationList([shown(view, now) for view in views])
+def present_rotations(views: Sequence[SecretRotationView], now: datetime) -> SecretRotationList:
+    return SecretRotationList([present_rotation(view, now) for view in views])
 
 
 def shared_with(result: SharedWith) -> SharedWithAnswer:
@@ -304,13 +304,15 @@ def kept_value(kept: KeptValue | None) -> KeptValueShown | None:
     return KeptValueShown(iso_or_none(kept.works_until), kept.warning) if kept else None
 
 
-def deleted(result: DeletedSecretRotation, now: datetime) -> DeletedSecretRotationAnswer:
+def present_deletion(result: DeletedSecretRotation, now: datetime) -> DeletedSecretRotationAnswer:
     valid = [valid_secret(row) for row in result.stays_valid]
     kept = kept_value(result.kept)
-    return DeletedSecretRotationAnswer(shown(result.view, now), valid, consumed_secrets(result.consumed), kept)
+    return DeletedSecretRotationAnswer(
+        present_rotation(result.view, now), valid, consumed_secrets(result.consumed), kept
+    )
 
 
-def generated(result: GeneratedCredentials, now: datetime) -> GeneratedCredentialsAnswer:
+def present_credentials(result: GeneratedCredentials, now: datetime) -> GeneratedCredentialsAnswer:
     rotation, each = result.view.rotation, result.view.secret_rotation
     shown_credentials = [
         GeneratedCredentialShown(

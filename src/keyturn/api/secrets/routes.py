@@ -25,7 +25,7 @@ from keyturn.api.secrets.schemas import (
     UpdateSecrets,
     VersionsPage,
 )
-from keyturn.api.secrets.views import Tagged, answer, consumer_of, history, listed, secret_view
+from keyturn.api.secrets.views import Tagged, answer, consumer_of, history, list_response, secret_view
 from keyturn.api.secrets.waits import Seen, Waits, address_of, concern_of_list, concern_of_one
 from keyturn.delivery.concerns import Concern
 from keyturn.delivery.watch import ChangeWatch
@@ -75,7 +75,7 @@ class _Answers:
             response = self.tagged.answer(
                 caller,
                 selection.fingerprint,
-                lambda: listed(self.reader, actor, selection, consumer),
+                lambda: list_response(self.reader, actor, selection, consumer),
                 lambda: self.reader.unchanged(actor, selection, consumer),
             )
             concern = concern_of_list(actor, selection)

@@ -60,7 +60,7 @@ class Tagged:
 _ETAG = SealContext("answers", "secrets", "etag")
 
 
-def listed(reader: SecretReader, actor: Actor, selection: Selection, consumer: Consumer) -> Response:
+def list_response(reader: SecretReader, actor: Actor, selection: Selection, consumer: Consumer) -> Response:
     """Return the JSON of a ``SecretListAnswer``."""
     return _in_parts(list_parts(reader.opened(actor, selection, consumer)), small=selection.is_small)
 

@@ -11,8 +11,8 @@ from keyturn.api.webhooks.schemas import (
     WebhookMade,
     WebhookMessageAnswer,
     message,
-    shown,
-    told,
+    present_message,
+    present_webhook,
 )
 from keyturn.delivery.webhooks import Webhooks
 from keyturn.kit.actor import Actor
@@ -25,7 +25,7 @@ ONE = f"{ROOT}/{{webhook_id}}"
 def router(webhooks: Webhooks) -> Routes:
     def list_webhooks(actor: Actor, query: OfProject) -> WebhookList:
         """List the webhooks of a project."""
-        return WebhookList([shown(each) for each in webhooks.list(actor, query.project())])
+        return WebhookList([present_webhook(each) for each in webhooks.list(actor, query.project())])
 
     def create_webhook(actor: Actor, data: CreateWebhook) -> WebhookMade:
         """Have the changes of a project told to an address, as far as whoever makes it may know of them.
@@ -33,24 +33,24 @@ def router(webhooks: Webhooks) -> Routes:
         Messages are signed as Standard Webhooks say; the signing secret is answered this once. Names are sent, never values.
         """
         webhook, secret = webhooks.create(actor, data.project(), data.new())
-        return WebhookMade(shown(webhook), secret.reveal())
+        return WebhookMade(present_webhook(webhook), secret.reveal())
 
     def get_webhook(actor: Actor, webhook_id: str) -> WebhookAnswer:
         """Show a webhook."""
-        return WebhookAnswer(shown(webhooks.get(actor, webhook_id)))
+        return WebhookAnswer(present_webhook(webhooks.get(actor, webhook_id)))
 
     def update_webhook(actor: Actor, webhook_id: str, data: UpdateWebhook) -> WebhookAnswer:
         """Change a webhook, or switch it off or on. One that is switched on begins with what changes from then on."""
-        return WebhookAnswer(shown(webhooks.update(actor, webhook_id, data.change())))
+        return WebhookAnswer(present_webhook(webhooks.update(actor, webhook_id, data.change())))
 
     def delete_webhook(actor: Actor, webhook_id: str) -> WebhookAnswer:
         """Remove a webhook with its messages."""
-        return WebhookAnswer(shown(webhooks.delete(actor, webhook_id)))
+        return WebhookAnswer(present_webhook(webhooks.delete(actor, webhook_id)))
 
     def rotate_secret(actor: Actor, webhook_id: str) -> WebhookMade:
         """Make another signing secret, answered this once. For a day messages carry the signatures of both."""
         webhook, secret = webhooks.rotate_secret(actor, webhook_id)
-        return WebhookMade(shown(webhook), secret.reveal())
+        return WebhookMade(present_webhook(webhook), secret.reveal())
 
     def test_webhook(actor: Actor, webhook_id: str) -> WebhookMessageAnswer:
         """Have a message sent that tells of nothing. What became of it is among the messages a moment later."""
@@ -59,7 +59,9 @@ def router(webhooks: Webhooks) -> Routes:
 
     def list_messages(actor: Actor, webhook_id: str, query: WebhookJournalPage) -> WebhookJournal:
         """List messages with their attempts, the newest first."""
-        return WebhookJournal([told(each) for each in webhooks.journal(actor, webhook_id, query.limit, query.offset)])
+        return WebhookJournal(
+            [present_message(each) for each in webhooks.journal(actor, webhook_id, query.limit, query.offset)]
+        )
 
     def replay_message(actor: Actor, webhook_id: str, message_id: str) -> WebhookMessageAnswer:
         """Have a message sent again, under the id that it has."""

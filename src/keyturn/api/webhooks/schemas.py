@@ -153,7 +153,7 @@ class WebhookJournal(ApiModel):
     messages: list[WebhookMessage]
 
 
-def shown(webhook: Webhook) -> WebhookShown:
+def present_webhook(webhook: Webhook) -> WebhookShown:
     ok = webhook.last_status is not None and 200 <= webhook.last_status < 300
     return WebhookShown(
         id=webhook.id,
@@ -188,5 +188,5 @@ def message(delivery: Delivery, body: str | None, attempts: "list[Attempt]") -> 
     )
 
 
-def told(entry: Told) -> WebhookMessage:
+def present_message(entry: Told) -> WebhookMessage:
     return message(entry.delivery, entry.body, list(entry.attempts))

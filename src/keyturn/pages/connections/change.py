@@ -229,9 +229,7 @@ def saved_schedule(before: Rotation | None, after: Rotation | None, now: datetim
     due, again = after.due_at, "" if before.enabled else " It rotates again."
     if due is None or due <= now:
         return f"The schedule was saved, and a rotation begins now, since it is due.{again}"
-    return (
-        f"The schedule was saved. The next rotation is on {local(due, zones.shown(after.schedule.time_zone))}.{again}"
-    )
+    return f"The schedule was saved. The next rotation is on {local(due, zones.display_zone(after.schedule.time_zone))}.{again}"
 
 
 def _schedule_change(rotation_history: History, form: ScheduleForm, change: ScheduleChange) -> ConnectionChange:
@@ -287,7 +285,7 @@ def _schedule_page(
         at=f"{base.hour:02}:{base.minute:02}",
         zones=sorted(zones.names()),
         coming=preview_runs(rotation_history, preview, now, SHOWN_COMING) if preview else (),
-        coming_zone=zones.shown((preview or base).time_zone),
+        coming_zone=zones.display_zone((preview or base).time_zone),
         form_state=form_state,
         candidates=candidates,
         sharing=pages.overviews.sharing(actor, [rotation_history.connection]).get(connection_id),

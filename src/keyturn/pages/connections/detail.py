@@ -18,7 +18,7 @@ from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.pages.connections.badges import Badge, badges, credential_refused, refusal_title, sign_in_refused, without
 from keyturn.pages.connections.runs import Drift, RunLine, drift, run_line, said_once
-from keyturn.pages.connections.timeline import Secret, TimeLine, draw, refused, secrets_of
+from keyturn.pages.connections.timeline import Secret, TimeLine, draw, refuse_current, secrets_of
 from keyturn.pages.connections.urls import ONE, ConnectionPages, PageOfPlace, PageScope
 from keyturn.ports.manifest import Manifest
 from keyturn.ports.sign_in import SignInMethod
@@ -117,7 +117,7 @@ def show(
     scope = pages.place(actor, connection.project_id)
     provider, method = pages.providers.for_display(connection)
     secrets = secrets_of(rotation_history.credentials, rotation_history.foreign)
-    line = draw(refused(secrets) if sign_in_refused(connection) else secrets, now, zone)
+    line = draw(refuse_current(secrets) if sign_in_refused(connection) else secrets, now, zone)
     ends_at = rotation_history.current.ends_at if rotation_history.current else None
     failures = {check.message for check in trial.checks if not check.ok} if trial else set()
     refusal = str((connection.refusal or {}).get("message") or "")
@@ -148,7 +148,7 @@ def show(
         coming=rotation_history.coming(SHOWN_COMING, now),
         frozen=freeze_at(rotation_history.windows, now),
         approval=pages.approvals.needed(actor, connection.project_id),
-        schedule_zone=zones.shown(rotation.schedule.time_zone) if rotation else zone,
+        schedule_zone=zones.display_zone(rotation.schedule.time_zone) if rotation else zone,
         runs=runs,
         shown_runs=shown,
         more_runs=min(shown + MORE_RUNS, MOST_RUNS) if len(rotation_history.runs) > shown < MOST_RUNS else 0,

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from keyturn.credentials.domain import Credential, State
 from keyturn.kit.counting import counted
-from keyturn.kit.moments import in_zone, moved
+from keyturn.kit.moments import in_zone, shift
 from keyturn.rotations.store.observed import ObservedKey
 
 SHOWN_ENDED = 4
@@ -148,7 +148,7 @@ def _short(hint: str | None) -> str | None:
     return hint[:8] if hint else None
 
 
-def refused(secrets: Iterable[Secret]) -> list[Secret]:
+def refuse_current(secrets: Iterable[Secret]) -> list[Secret]:
     """Return the secrets as they are when Entra ID refuses the current one: nothing is claimed of that any more."""
     return [
         replace(secret, status="Refused", kind="refused") if secret.kind == "current" else secret for secret in secrets
@@ -191,23 +191,23 @@ def _window(secrets: Sequence[Secret], now: datetime) -> tuple[datetime, datetim
     ours = [secret for secret in secrets if secret.kind != "foreign"] or list(secrets)
     starts = [secret.starts_at for secret in ours if secret.starts_at]
     ends = [moment for secret in ours if (moment := secret.until if secret.kind == "ended" else secret.ends_at)]
-    begin, end = min([*starts, moved(now, -_LEAST)]), max([*ends, moved(now, timedelta(days=1))])
-    earliest = moved(now, -2 * max(end - now, timedelta(days=14)))
+    begin, end = min([*starts, shift(now, -_LEAST)]), max([*ends, shift(now, timedelta(days=1))])
+    earliest = shift(now, -2 * max(end - now, timedelta(days=14)))
     begin = max(begin, earliest)
     margin = (end - begin) * 0.03
-    return moved(begin, -margin), moved(end, margin)
+    return shift(begin, -margin), shift(end, margin)
 
 
 def _ticks(begin: datetime, end: datetime, at: At, zone: ZoneInfo) -> Iterable[Tick]:
     days = (end - begin) / timedelta(days=1)
     step = next((size for size in _STEPS if days / size <= _MOST_TICKS), math.ceil(days / _MOST_TICKS))
-    moment = moved(in_zone(begin, zone).replace(hour=0, minute=0, second=0, microsecond=0), timedelta(days=1))
+    moment = shift(in_zone(begin, zone).replace(hour=0, minute=0, second=0, microsecond=0), timedelta(days=1))
     wide = days > 300
     while moment < end:
         x = at(moment)
         if _EDGE < x < 100 - _EDGE:
             yield Tick(x, f"{moment:%b %Y}" if wide else f"{moment.day} {moment:%b}")
-        moment = moved(moment, timedelta(days=step))
+        moment = shift(moment, timedelta(days=step))
 
 
 def _summary(secrets: Sequence[Secret], now: datetime) -> str:

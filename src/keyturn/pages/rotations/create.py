@@ -278,7 +278,7 @@ def _reviewed(pages: RotationPages, actor: Actor, project: ProjectHeader, form: 
         coming=preview_runs(History(connection, windows=plan.windows), new.schedule, now, SHOWN_COMING)
         if new.enabled
         else (ComingRun(now),),
-        coming_zone=zones.shown(new.schedule.time_zone),
+        coming_zone=zones.display_zone(new.schedule.time_zone),
         form_state=form_state_of(_path(project.id), form),
     )
 

@@ -61,7 +61,7 @@ def routes(pages: RotationPages) -> list[PageRoute]:
             f"`{view.names.client_secret}` in {folder(view.place.environment_name, view.place.path)} gets the new secret.",
             "Programs that hold the previous one can go on with it until it is removed.",
         ]
-        zone = zones.shown(view.rotation.schedule.time_zone)
+        zone = zones.display_zone(view.rotation.schedule.time_zone)
         return PlanPage(project, view, in_words(plan, steps), zone)
 
     return [show_plan]

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from keyturn.kit.panics import Panicked, contained
+from keyturn.kit.panics import Panicked, contain_panics
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.provider import SigningCertificate
 
@@ -91,7 +91,7 @@ def thumbprint_of_bytes(key: object) -> str | None:
     if not isinstance(key, str) or not key:
         return None
     try:
-        with contained():
+        with contain_panics():
             return _thumbprints(x509.load_der_x509_certificate(base64.b64decode(key, validate=True)))[0]
     except (binascii.Error, ValueError, UnsupportedAlgorithm, Panicked):
         return None

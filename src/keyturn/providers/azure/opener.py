@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 
-from keyturn.kit.panics import Panicked, contained
+from keyturn.kit.panics import Panicked, contain_panics
 
 _OTHERS = (
     (EllipticCurvePrivateKey, "an elliptic curve (EC) key"),
@@ -56,7 +56,7 @@ class OpenedKeyFile:
 def open_file(form: str, data: bytes, passphrase: bytes | None) -> OpenedKeyFile:
     """Open ``der`` (a key), ``pem`` (a key in the old encryption) or ``pfx``. Raises Unopened."""
     try:
-        with contained():
+        with contain_panics():
             return _read(form, data, passphrase)
     except Panicked:
         raise Unopened("malformed") from None

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from keyturn.errors import Refused
-from keyturn.kit.panics import Panicked, contained
+from keyturn.kit.panics import Panicked, contain_panics
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.provider import SigningCertificate
 from keyturn.providers.azure import file_words as words
@@ -196,7 +196,7 @@ def _wrong_passphrase(what: str) -> _Unusable:
 
 def _certificate(name: str, data: bytes) -> x509.Certificate:
     try:
-        with contained():
+        with contain_panics():
             certificate = x509.load_der_x509_certificate(data)
             _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
     except (ValueError, UnsupportedAlgorithm, InternalError, Panicked):

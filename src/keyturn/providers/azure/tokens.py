@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from keyturn.errors import NeedsAction, RefusalReason
-from keyturn.kit.moments import bounded, moved
+from keyturn.kit.moments import bound_delay, shift
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.http import HttpRequest, HttpResponse, Transport, TransportFailed
@@ -74,7 +74,7 @@ class Discovery:
         now = self._clock.now()
         with self._lock:
             entry = self._documents.get(url)
-        if entry and now < bounded(entry[0] + DISCOVERY_KEPT, now, DISCOVERY_KEPT):
+        if entry and now < bound_delay(entry[0] + DISCOVERY_KEPT, now, DISCOVERY_KEPT):
             return entry[1]
         response = fetch()
         if not _names_endpoints(response):
@@ -184,7 +184,7 @@ class Tokens:
         """
         _refuse_nonsense(tenant_id, app_id, None)
         told = read_presented(token)
-        if told.expires_at is not None and self._clock.now() >= moved(told.expires_at, _SKEW_ALLOWED):
+        if told.expires_at is not None and self._clock.now() >= shift(told.expires_at, _SKEW_ALLOWED):
             raise _token_expired(told.expires_at)
         outcome = self._ask(cloud, tenant_id, app_id, _Assertion(token))
         return self._token_of(outcome, cloud, tenant_id, app_id, token, told)

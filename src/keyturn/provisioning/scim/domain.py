@@ -86,7 +86,7 @@ class Window:
         """Return the page of these resources, put in order and with their versions."""
         if self.sort_by:
             matches = in_order(matches, self.sort_by, descending=self.descending)
-        return Page(len(matches), [versioned(each) for each in self.of(matches)])
+        return Page(len(matches), [with_version(each) for each in self.of(matches)])
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def group_resource(group: Group, base: str) -> dict[str, Any]:
     return {key: value for key, value in shown.items() if value is not None}
 
 
-def versioned(resource: dict[str, Any]) -> dict[str, Any]:
+def with_version(resource: dict[str, Any]) -> dict[str, Any]:
     """Return the resource with its version, by which clients tell whether anything in it has changed: RFC 7644, section 3.14."""
     digest = hashlib.sha256(json.dumps(resource, sort_keys=True).encode()).hexdigest()
     return resource | {"meta": resource["meta"] | {"version": f'W/"{digest[:32]}"'}}
@@ -159,7 +159,7 @@ def versioned(resource: dict[str, Any]) -> dict[str, Any]:
 
 def require_expected(resource: dict[str, Any], expected: Expected) -> None:
     """Raise Conflict where the client expects another version of the resource than that of now."""
-    if expected is not any_version and not expected(versioned(resource)["meta"]["version"]):
+    if expected is not any_version and not expected(with_version(resource)["meta"]["version"]):
         raise Conflict(
             "Somebody has changed it since this client has read it.",
             code="scim.version",

@@ -31,11 +31,11 @@ from keyturn.provisioning.scim.domain import (
     group_change,
     group_resource,
     require_expected,
-    versioned,
+    with_version,
 )
 from keyturn.provisioning.scim.filters import Filter
-from keyturn.provisioning.scim.patches import invalid, patched
-from keyturn.provisioning.scim.users import not_found, taken
+from keyturn.provisioning.scim.patches import apply_operations, invalid
+from keyturn.provisioning.scim.users import not_found, uniqueness_conflict
 from keyturn.sso import rights
 from keyturn.sso import store as role_store
 from keyturn.sso.domain import entitlement
@@ -58,14 +58,14 @@ class ScimGroups:
         with self.database.read() as tx:
             groups = store.groups_of(tx, client.org_id, wanted.equals if wanted else None)
         if wanted is None and not window.sort_by:
-            return Page(len(groups), [versioned(group_resource(each, self.base)) for each in window.of(groups)])
+            return Page(len(groups), [with_version(group_resource(each, self.base)) for each in window.of(groups)])
         resources = [group_resource(each, self.base) for each in groups]
         return window.page([each for each in resources if wanted is None or wanted.matches(each)])
 
     def get(self, client: Actor, group_id: str) -> dict[str, Any]:
         """Return one group. Raises NotFound."""
         with self.database.read() as tx:
-            return versioned(group_resource(_found(tx, client, group_id), self.base))
+            return with_version(group_resource(_found(tx, client, group_id), self.base))
 
     def create(self, client: Actor, body: object) -> dict[str, Any]:
         """Add a group. Raises Conflict for a name or an external id that another group has, Refused for unknown members."""
@@ -79,7 +79,7 @@ class ScimGroups:
             try:
                 store.add_group(tx, group)
             except sqlalchemy.exc.IntegrityError as error:  # another process added it just now
-                raise taken(f"There is a group named '{group.name}' already.") from error
+                raise uniqueness_conflict(f"There is a group named '{group.name}' already.") from error
             self._record(tx, client, events.SCIM_GROUP_CREATED, group)
             return self._changed(tx, client, group, change)
 
@@ -95,7 +95,7 @@ class ScimGroups:
         """Change the group by operations: all of them or none. Raises as :meth:`replace`."""
         with self.database.write() as tx:
             group = self._managed(tx, client, group_id, expected)
-            change = group_change(patched(group_resource(group, self.base), operations, _KNOWN))
+            change = group_change(apply_operations(group_resource(group, self.base), operations, _KNOWN))
             return self._changed(tx, client, group, change)
 
     def delete(self, client: Actor, group_id: str, expected: Expected = any_version) -> None:
@@ -128,7 +128,7 @@ class ScimGroups:
             self._record(tx, client, events.SCIM_GROUP_CHANGED, after, added=len(new), removed=len(gone))
             keys = {_key(group), _key(after)}
             self._follow(tx, client, keys, {*new, *gone} if len(keys) == 1 else {*before, *new})
-        return versioned(group_resource(_found(tx, client, group.id), self.base))
+        return with_version(group_resource(_found(tx, client, group.id), self.base))
 
     def _follow(
         self, tx: Tx, client: Actor, keys: Sequence[str] | set[str], user_ids: Sequence[str] | set[str]
@@ -147,7 +147,7 @@ class ScimGroups:
 
     def _require_free(self, tx: Tx, group: Group) -> None:
         if store.group_taken(tx, group.org_id, group.name, group.external_id, group.id):
-            raise taken(f"There is a group named '{group.name}', or with this externalId, already.")
+            raise uniqueness_conflict(f"There is a group named '{group.name}', or with this externalId, already.")
 
     def _record(self, tx: Tx, client: Actor, event: AuditEvent, group: Group, **facts: object) -> None:
         common = {"groupId": group.id, "externalId": group.external_id, "name": group.name}

@@ -31,7 +31,7 @@ class Target:
     sub: str | None = None
 
 
-def patched(resource: Mapping[str, Any], operations: object, known: Mapping[str, str]) -> dict[str, Any]:
+def apply_operations(resource: Mapping[str, Any], operations: object, known: Mapping[str, str]) -> dict[str, Any]:
     """Return the resource after all operations.
 
     ``known`` are the names of its attributes by their lower-case form; operations on others change nothing, as this server keeps

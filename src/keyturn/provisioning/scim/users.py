@@ -29,10 +29,10 @@ from keyturn.provisioning.scim.domain import (
     require_expected,
     user_change,
     user_resource,
-    versioned,
+    with_version,
 )
 from keyturn.provisioning.scim.filters import Filter
-from keyturn.provisioning.scim.patches import patched
+from keyturn.provisioning.scim.patches import apply_operations
 
 _KNOWN = {name.lower(): name for name in USER_FIELDS}
 
@@ -58,14 +58,14 @@ class ScimUsers:
             groups = store.groups_by_user(tx, client.org_id) if people else {}
         if wanted is None and not window.sort_by:
             shown = (user_resource(each, groups.get(each.user.id, ()), self.base) for each in window.of(people))
-            return Page(len(people), [versioned(each) for each in shown])
+            return Page(len(people), [with_version(each) for each in shown])
         resources = [user_resource(each, groups.get(each.user.id, ()), self.base) for each in people]
         return window.page([each for each in resources if wanted is None or wanted.matches(each)])
 
     def get(self, client: Actor, user_id: str) -> dict[str, Any]:
         """Return one user. Raises NotFound."""
         with self.database.read() as tx:
-            return versioned(self._shown(tx, leaving.found(tx, client, user_id)))
+            return with_version(self._shown(tx, leaving.find_user(tx, client, user_id)))
 
     def create(self, client: Actor, body: object) -> dict[str, Any]:
         """Add a user. Raises Conflict for an address or an external id that another user has."""
@@ -78,7 +78,7 @@ class ScimUsers:
             record(tx, client, events.USER_CREATED, leaving.subject(user), now, **facts)
             self._name_outside(tx, user, change.external_id, now)
             self._set_active(tx, client, user, now, active=change.active)
-            return versioned(self._shown(tx, leaving.found(tx, client, user.id)))
+            return with_version(self._shown(tx, leaving.find_user(tx, client, user.id)))
 
     def replace(self, client: Actor, user_id: str, body: object, expected: Expected = any_version) -> dict[str, Any]:
         """Make the user this. Raises as :meth:`create`, NotFound, and Conflict for another version than is ``expected``."""
@@ -93,7 +93,7 @@ class ScimUsers:
         """Change the user by operations: all of them or none. Raises as :meth:`replace`."""
         with self.database.write() as tx:
             user, shown = self._managed(tx, client, user_id, expected)
-            return self._changed(tx, client, user, user_change(patched(shown, operations, _KNOWN)))
+            return self._changed(tx, client, user, user_change(apply_operations(shown, operations, _KNOWN)))
 
     def delete(self, client: Actor, user_id: str, expected: Expected = any_version) -> None:
         """Remove the user with sessions, tokens and memberships. Raises NotFound, and Conflict as :meth:`replace`."""
@@ -104,7 +104,7 @@ class ScimUsers:
     # --- parts --------------------------------------------------------------------------------------------------------
 
     def _managed(self, tx: Tx, client: Actor, user_id: str, expected: Expected) -> tuple[User, dict[str, Any]]:
-        user = leaving.managed(tx, client, user_id)
+        user = leaving.managed_user(tx, client, user_id)
         shown = self._shown(tx, user)
         require_expected(shown, expected)
         return user, shown
@@ -147,15 +147,15 @@ class ScimUsers:
             record(tx, client, people_events.USER_UPDATED, leaving.subject(user), now, **facts)
         self._name_outside(tx, user, change.external_id, now)
         self._set_active(tx, client, user, now, active=change.active)
-        return versioned(self._shown(tx, leaving.found(tx, client, user.id)))
+        return with_version(self._shown(tx, leaving.find_user(tx, client, user.id)))
 
     def _require_free(self, tx: Tx, change: UserChange, own_id: str | None = None) -> None:
         same = people_store.user_by_email(tx, change.email.strip().lower())
         if same is not None and same.id != own_id:
-            raise taken(f"There is a user with the userName '{change.email}' already.")
+            raise uniqueness_conflict(f"There is a user with the userName '{change.email}' already.")
         holder = external_store.user_id_of(tx, PROVISIONING, change.external_id) if change.external_id else None
         if holder is not None and holder != own_id:
-            raise taken(f"There is a user with the externalId '{change.external_id}' already.")
+            raise uniqueness_conflict(f"There is a user with the externalId '{change.external_id}' already.")
 
     def _name_outside(self, tx: Tx, user: User, external_id: str | None, now: datetime) -> None:
         if external_id is None:
@@ -165,7 +165,7 @@ class ScimUsers:
                 link = ExternalIdentity(self.ids.new(), user.id, PROVISIONING, external_id, now)
                 external_store.link(tx, link)
             except sqlalchemy.exc.IntegrityError as error:  # another process linked it just now
-                raise taken(f"There is a user with the externalId '{external_id}' already.") from error
+                raise uniqueness_conflict(f"There is a user with the externalId '{external_id}' already.") from error
 
     @staticmethod
     def _set_active(tx: Tx, client: Actor, user: User, now: datetime, *, active: bool) -> None:
@@ -196,7 +196,7 @@ def _external_id(identities: Sequence[ExternalIdentity]) -> str | None:
     return next((each.subject for each in identities if each.issuer == PROVISIONING), None)
 
 
-def taken(reason: str) -> Conflict:
+def uniqueness_conflict(reason: str) -> Conflict:
     """Return the refusal of what is to be unique and is not."""
     return Conflict(reason, code="scim.uniqueness", fix="Look it up with a filter, and change that one.")
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from keyturn.kit.moments import bounded, not_after
+from keyturn.kit.moments import bound_delay, not_after
 from keyturn.ports.provider import Trust
 
 LEAST_WATCH = timedelta(hours=1)
@@ -174,4 +174,4 @@ def _patience(conversion: Conversion, longest: timedelta = LONGEST_PAUSE) -> tim
 
 
 def _after(moment: datetime | None, pause: timedelta, now: datetime) -> datetime:
-    return now if moment is None else bounded(moment + pause, now, pause)
+    return now if moment is None else bound_delay(moment + pause, now, pause)

@@ -18,7 +18,7 @@ from keyturn.connections.writes import require_may_set_up
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NeedsAction, NotFound, Refused
 from keyturn.kit.actor import Actor
-from keyturn.kit.moments import moved
+from keyturn.kit.moments import shift
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.provider import Trust
 from keyturn.ports.sign_in import IdentityMethod
@@ -287,4 +287,4 @@ def record(
 def _after_last(tx: Tx, connection_id: str, now: datetime) -> datetime:
     """Return now, or a moment after the last one began: by a clock that was ahead, it would count as the newest for long."""
     last = store.newest(tx, connection_id)
-    return max(now, moved(last.created_at, timedelta(microseconds=1))) if last else now
+    return max(now, shift(last.created_at, timedelta(microseconds=1))) if last else now

@@ -27,7 +27,7 @@ from keyturn.ports.clock import Clock
 from keyturn.ports.sealing import Sealer
 from keyturn.ports.sign_in import Credentials, IdentityMethod
 from keyturn.providers.registry import Providers
-from keyturn.rotations.clock import corrected
+from keyturn.rotations.clock import correct_time
 from keyturn.rotations.conversion.domain import (
     DOUBTS,
     GIVE_UP,
@@ -175,7 +175,7 @@ class ConversionWork:
             return
         with self._edits.write(told.object_id) as tx:
             _, connection = self._locked(tx, told)
-            now = corrected(self._clock.now(), self._providers.clock_ahead())
+            now = correct_time(self._clock.now(), self._providers.clock_ahead())
             verified = VerifiedCredentials(credentials, credentials, now)
             actor = platform(told.org_id)
             connection = self._writer.switch_method(tx, actor, connection, verified)
@@ -206,7 +206,7 @@ class ConversionWork:
         with self._database.write() as tx:
             store.move(tx, told, tries=tries, tried_at=now, reason=standing(told))
             if turn.connection.refused_at:
-                health.accepted(tx, turn.connection, now, turn.connection.look_at or now)
+                health.note_accepted(tx, turn.connection, now, turn.connection.look_at or now)
 
     def _doubt(self, turn: _Turn, error: Upstream) -> None:
         told, may_pass = turn.conversion, passes(error)
@@ -294,7 +294,7 @@ class ConversionWork:
         with self._database.write() as tx:
             store.move(tx, turn.conversion, tries=1, tried_at=now, reason=reason)
             if refused and self._stored.clock_is_right():
-                health.refused(tx, turn.connection, refused, now)
+                health.note_refused(tx, turn.connection, refused, now)
 
     def _kept(self, told: Conversion) -> Credential | None:
         with self._database.read() as tx:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from keyturn.kit.clock_difference import WRONG
-from keyturn.kit.moments import moved
+from keyturn.kit.moments import shift
 from keyturn.ports.use_reports import ReportSource, ReportTrouble, Unobservable
 
 LEAST_WINDOW = timedelta(hours=28)
@@ -235,7 +235,7 @@ def _shown(coverage: Coverage, use: ObservedUse, window: timedelta) -> _Shown | 
     last = use.last_at
     watched = coverage.since if last is None else max(last, coverage.since)
     # The activity knows each credential's last use, however long ago that was.
-    return _Shown(moved(watched, window + LOG_LAG), moved(last or coverage.since, window + ACTIVITY_LAG))
+    return _Shown(shift(watched, window + LOG_LAG), shift(last or coverage.since, window + ACTIVITY_LAG))
 
 
 def _in_use(use: ObservedUse, window: timedelta, until: datetime | None, *, unexplained: bool) -> Verdict:
@@ -261,7 +261,7 @@ def _troubles(evidence: Evidence, newer: Sequence[str], now: datetime) -> tuple[
 
 def _fresh(at: datetime | None, age: timedelta, now: datetime) -> bool:
     """Whether it was read lately. What was read in the future was dated by a wrong clock, and nobody knows when it was."""
-    return at is not None and moved(now, -age) <= at <= moved(now, WRONG)
+    return at is not None and shift(now, -age) <= at <= shift(now, WRONG)
 
 
 _NOT_READ = ReportTrouble(Unobservable.LAG, "It has not been asked for yet.")

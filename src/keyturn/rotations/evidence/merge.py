@@ -45,7 +45,7 @@ def next_ask(coverage: Coverage, now: datetime) -> Ask:
     return Ask(max(coverage.until - LOG_LAG, earliest), older)
 
 
-def merged(
+def merge_reports(
     evidence: Evidence,
     rows: Sequence[Credential],
     ask: Ask,

@@ -22,7 +22,7 @@ from keyturn.ports.work import Work
 from keyturn.providers.registry import Providers
 from keyturn.rotations.domain import Rotation, RotationKind, Snapshot
 from keyturn.rotations.evidence.domain import Coverage, Evidence
-from keyturn.rotations.evidence.merge import VICTIMS_FOR, Ask, merged, next_ask
+from keyturn.rotations.evidence.merge import VICTIMS_FOR, Ask, merge_reports, next_ask
 from keyturn.rotations.evidence.timetable import ask_again_at, is_of_interest, waits_for_use, wants_activity
 from keyturn.rotations.store import evidence as store
 from keyturn.rotations.store import policies
@@ -94,7 +94,7 @@ class UseReader:
         """Read the reports of the application now. Repeatable; outside transactions."""
         with self.database.read() as tx:
             snapshot, evidence = policies.snapshot(tx, rotation_id), store.of_rotation(tx, rotation_id)
-            rows = store.watched(tx, rotation_id, self._now() - VICTIMS_FOR)
+            rows = store.watched_credentials(tx, rotation_id, self._now() - VICTIMS_FOR)
         if snapshot is None or evidence is None:
             return
         reports = self.providers.of_kind(snapshot.rotation.credential_kind).use_reports
@@ -150,8 +150,10 @@ class UseReader:
             if not store.lock(tx, rotation.id):
                 return
             before = store.of_rotation(tx, rotation.id) or Evidence()
-            rows = store.watched(tx, rotation.id, now - VICTIMS_FOR)
-            after = merged(before, rows, look.ask, look.newest, look.older, look.activity, reports.refused_errors, now)
+            rows = store.watched_credentials(tx, rotation.id, now - VICTIMS_FOR)
+            after = merge_reports(
+                before, rows, look.ask, look.newest, look.older, look.activity, reports.refused_errors, now
+            )
             ask = now + again_after if again_after else ask_again_at(after, rows, now)
             trouble = look.newest.trouble or (look.activity.trouble if look.activity else None)
             pause = max(look.pause, (trouble.retry_after if trouble else None) or look.pause)

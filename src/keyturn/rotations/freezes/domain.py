@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from keyturn.kit import zones
-from keyturn.kit.moments import in_zone, moved
+from keyturn.kit.moments import in_zone, shift
 from keyturn.rotations.schedule import EVERY_DAY, WEEKDAYS, Schedule, first_slot, last_slot, local_instant
 
 LONGEST_FREEZE = 92
@@ -55,7 +55,7 @@ class Freeze:
 
     def told(self) -> str:
         """Return it with its days: ``Year end (20 Dec to 6 Jan)``."""
-        zone = zones.shown(self.window.time_zone)
+        zone = zones.display_zone(self.window.time_zone)
         first, last = in_zone(self.begins, zone), in_zone(self.ends - _MOMENT, zone)
         return f"{self.name} ({first.day} {first:%b} to {last.day} {last:%b})"
 
@@ -136,7 +136,7 @@ def obstacle_at(schedule: Schedule, windows: Sequence[FreezeWindow], at: datetim
         return Obstacle(f"no changes: {freeze.told()}", freeze.begins, freeze.ends, freeze)
     if schedule.weekdays == EVERY_DAY or not schedule.weekdays:
         return None
-    local = in_zone(at, zones.shown(schedule.time_zone))
+    local = in_zone(at, zones.display_zone(schedule.time_zone))
     if local.weekday() in schedule.weekdays:
         return None
     midnight = Schedule(1, 0, 0, schedule.time_zone)
@@ -147,9 +147,9 @@ def obstacle_at(schedule: Schedule, windows: Sequence[FreezeWindow], at: datetim
     )
 
 
-def permitted(schedule: Schedule, windows: Sequence[FreezeWindow], slot: datetime) -> PermittedSlot:
+def first_permitted_slot(schedule: Schedule, windows: Sequence[FreezeWindow], slot: datetime) -> PermittedSlot:
     """Return the first moment at the wall time, from the slot on, at which something may be rotated. Never raises."""
-    at, why, limit = slot, "", moved(slot, LONGEST_MOVE)
+    at, why, limit = slot, "", shift(slot, LONGEST_MOVE)
     while at <= limit:
         obstacle = obstacle_at(schedule, windows, at)
         if obstacle is None:

@@ -126,7 +126,7 @@ class Freezes:
 
     def _changed(self, tx: Tx, actor: Actor, event: AuditEvent, window: FreezeWindow, *, dry_run: bool) -> FreezeChange:
         now = self._clock.now()
-        others = [each for each in freezes.listed(tx, actor.org_id) if each.id != window.id]
+        others = [each for each in freezes.list_windows(tx, actor.org_id) if each.id != window.id]
         windows = (*others, *([] if event is events.FREEZE_DELETED else [window]))
         planned = _planned(tx, actor.org_id, freezes.with_sharing(tx, actor.org_id, windows), now)
         moved = _seen(tx, actor, planned)
@@ -160,7 +160,7 @@ def _planned(
     A few statements, however many they are.
     """
     planned = []
-    for rotation, current in policies.scheduled(tx, org_id):
+    for rotation, current in policies.scheduled_rotations(tx, org_id):
         if rotation.anchor is None or rotation.unreadable:
             continue
         due = planned_run(rotation.schedule, rotation.anchor, current, frozen.of(rotation), now)

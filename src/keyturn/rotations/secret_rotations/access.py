@@ -21,12 +21,12 @@ def scope_of(org_id: str, place: Place, connection_id: str | None) -> Scope:
     return Scope(org_id, place.project_id, place.environment, place.path, connection_id)
 
 
-def allowed(tx: Tx, actor: Actor, action: Action, view: SecretRotationView) -> bool:
+def is_allowed_on(tx: Tx, actor: Actor, action: Action, view: SecretRotationView) -> bool:
     each = view.secret_rotation
-    return authorize.allowed(tx, actor, action, scope_of(each.org_id, view.place, each.connection_id))
+    return authorize.is_allowed(tx, actor, action, scope_of(each.org_id, view.place, each.connection_id))
 
 
-def found(tx: Tx, actor: Actor, action: Action, secret_rotation_id: str) -> SecretRotationView:
+def get_view(tx: Tx, actor: Actor, action: Action, secret_rotation_id: str) -> SecretRotationView:
     """Return the secret rotation on which the actor may do this. Raises NotFound or Forbidden."""
     view = store.view(tx, secret_rotation_id)
     if view is None or view.secret_rotation.org_id != actor.org_id:
@@ -36,11 +36,11 @@ def found(tx: Tx, actor: Actor, action: Action, secret_rotation_id: str) -> Secr
     return view
 
 
-def locked(tx: Tx, actor: Actor, action: Action, secret_rotation_id: str) -> tuple[SecretRotationView, Rotation]:
-    """As :func:`found`, with the rotation of its application, which nobody else changes until the transaction ends."""
-    before = found(tx, actor, action, secret_rotation_id)
+def lock_view(tx: Tx, actor: Actor, action: Action, secret_rotation_id: str) -> tuple[SecretRotationView, Rotation]:
+    """As :func:`get_view`, with the rotation of its application, which nobody else changes until the transaction ends."""
+    before = get_view(tx, actor, action, secret_rotation_id)
     rotation = policies.get(tx, before.rotation.id, lock=True)
-    view = found(tx, actor, action, secret_rotation_id)  # it may have ended or moved meanwhile
+    view = get_view(tx, actor, action, secret_rotation_id)  # it may have ended or moved meanwhile
     if rotation is None:
         raise missing(secret_rotation_id)
     return view, rotation
@@ -50,7 +50,7 @@ def require_for_all(
     tx: Tx, actor: Actor, action: Action, sharing: Sequence[SecretRotationView], *, fix: str, field: str | None = None
 ) -> None:
     """Return when the actor may do this with all that share the rotation of an application. Raises Refused."""
-    if not all(allowed(tx, actor, action, each) for each in sharing):
+    if not all(is_allowed_on(tx, actor, action, each) for each in sharing):
         raise Refused(
             "The application's secret is published elsewhere, too, through the same connection, and you may not change that.",
             code="rotation.shared_without_permission",

@@ -28,7 +28,7 @@ def require_new(tx: Tx, actor: Actor, new: NewSecretRotation) -> tuple[Connectio
     place = places.locate(tx, actor, Action.CREATE_ROTATIONS, address, new.connection_id)
     connection = secret_access.connection_to_use(tx, actor, new.connection_id, place.project_id)
     folder = places.folder_at(tx, place)
-    before = store.named(tx, folder.id, new.name) if folder else None
+    before = store.rotation_of_name(tx, folder.id, new.name) if folder else None
     if before is None:
         if folder:
             require_free(tx, actor, place, folder.id, new.names)

@@ -119,19 +119,19 @@ class SecretConsumers:
     def of(self, actor: Actor, secret_rotation_id: str) -> tuple[SecretRotationView, Sequence[ConsumedSecret]]:
         """Return every secret that may work, the newest first, with who has or had it."""
         with self._database.read() as tx:
-            view = secret_access.found(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
-            return view, consumed(tx, actor, view, self._clock.now())
+            view = secret_access.get_view(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
+            return view, consumed_secrets(tx, actor, view, self._clock.now())
 
     def visible(self, actor: Actor, secret_rotation_id: str) -> Sequence[ConsumedSecret]:
         """As :meth:`of`, for a page of something else: nothing where the actor may not read the secret rotation."""
         with self._database.read() as tx:
             view = rotations.view(tx, secret_rotation_id)
-            if view is None or not secret_access.allowed(tx, actor, Action.READ_ROTATIONS, view):
+            if view is None or not secret_access.is_allowed_on(tx, actor, Action.READ_ROTATIONS, view):
                 return ()
-            return consumed(tx, actor, view, self._clock.now())
+            return consumed_secrets(tx, actor, view, self._clock.now())
 
 
-def consumed(tx: Tx, actor: Actor, view: SecretRotationView, now: datetime) -> Sequence[ConsumedSecret]:
+def consumed_secrets(tx: Tx, actor: Actor, view: SecretRotationView, now: datetime) -> Sequence[ConsumedSecret]:
     """Return the secrets of the application that may work, the newest first, as the actor may see their consumers."""
     snapshot = _with_uses(tx, view.rotation.id)
     rows = [row for row in snapshot.journal if row.published_at] if snapshot else []
@@ -162,7 +162,7 @@ def require_unused(
 
     Also when the provider reports that it is in use.
     """
-    held = next((each for each in consumed(tx, actor, view, now) if each.credential.id == row.id), None)
+    held = next((each for each in consumed_secrets(tx, actor, view, now) if each.credential.id == row.id), None)
     if held and held.in_use and not confirmed:
         raise _seen_in_use(held)
     if confirmed or held is None or not held.holding:
@@ -271,9 +271,9 @@ class _Sight:
             mine = {caller for caller in callers if caller.kind == kind}
             if not mine:
                 continue
-            if authorize.allowed(tx, actor, of_organization, Scope(actor.org_id)):
+            if authorize.is_allowed(tx, actor, of_organization, Scope(actor.org_id)):
                 seen |= mine
-            elif authorize.allowed(tx, actor, of_project, project):
+            elif authorize.is_allowed(tx, actor, of_project, project):
                 there = store.members(tx, view.place.project_id, kind)
                 seen |= {caller for caller in mine if caller.id in there}
         names = store.names(tx, actor.org_id, {caller.id for caller in seen}) if seen else {}

@@ -25,13 +25,13 @@ class SecretRotationHistory:
     def of(self, actor: Actor, secret_rotation_id: str) -> tuple[SecretRotationView, History]:
         """Return all that its page shows, read in one transaction."""
         with self._database.read() as tx:
-            view = secret_access.found(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
+            view = secret_access.get_view(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
             return view, history_of(tx, view.connection, view.rotation)
 
     def credentials(self, actor: Actor, secret_rotation_id: str) -> tuple[SecretRotationView, Sequence[Credential]]:
         """Return the journal of the application's credentials, newest first. Never values."""
         with self._database.read() as tx:
-            view = secret_access.found(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
+            view = secret_access.get_view(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
             return view, journal.of_rotation(tx, view.rotation.id)
 
     def runs(
@@ -39,13 +39,13 @@ class SecretRotationHistory:
     ) -> list[tuple[Run, list[StepRecord]]]:
         """Return the runs that began before a moment with their steps, newest first."""
         with self._database.read() as tx:
-            view = secret_access.found(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
+            view = secret_access.get_view(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
             return runs_with_steps(tx, view.rotation, limit, before)
 
     def progress(self, actor: Actor, secret_rotation_id: str) -> tuple[str, bool]:
         """Return a mark that changes whenever there is something new to see, and whether work is under way."""
         with self._database.read() as tx:
-            view = secret_access.found(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
+            view = secret_access.get_view(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
             return progress_of(tx, view.rotation)
 
 

@@ -24,7 +24,7 @@ from keyturn.projects.service import Projects
 from keyturn.rotations.edit_lock import EditLock
 from keyturn.rotations.guards import needs_approval
 from keyturn.rotations.secret_rotations import access as secret_access
-from keyturn.rotations.secret_rotations.consumers import ConsumedSecret, consumed
+from keyturn.rotations.secret_rotations.consumers import ConsumedSecret, consumed_secrets
 from keyturn.rotations.secret_rotations.domain import SecretRotationView
 from keyturn.rotations.secret_rotations.events import record_secret_rotation_event
 from keyturn.rotations.secret_rotations.writes import SecretRotationWriter
@@ -105,12 +105,12 @@ class PlaceDeletions:
                 folder for one in place.environment_ids for folder in folder_store.in_and_below(tx, one, place.path)
             ]
             views = [view for view in store.views(tx, project_id) if place.holds(view)]
-            seen = [view for view in views if secret_access.allowed(tx, actor, Action.READ_ROTATIONS, view)]
+            seen = [view for view in views if secret_access.is_allowed_on(tx, actor, Action.READ_ROTATIONS, view)]
             return DeletionPreview(
                 place.name,
                 sum(folder.path != ROOT for folder in folders),
                 folder_store.contents(tx, [folder.id for folder in folders]),
-                [EndingRotation(view, _valid(tx, view), consumed(tx, actor, view, now)) for view in seen],
+                [EndingRotation(view, _valid(tx, view), consumed_secrets(tx, actor, view, now)) for view in seen],
                 len(views) - len(seen),
                 now + KEPT,
             )
@@ -170,7 +170,7 @@ class PlaceDeletions:
                 policies.get(
                     tx, rotation_id, lock=True
                 )  # all rotations before the project, which others lock after theirs
-            if views and gate.needed(tx, actor.org_id, project_id):
+            if views and gate.needs_second_person(tx, actor.org_id, project_id):
                 raise needs_approval("secret rotations")
             for view in views:
                 self._end(tx, actor, view.secret_rotation.id)
@@ -178,7 +178,7 @@ class PlaceDeletions:
         self.nudge()
 
     def _end(self, tx: Tx, actor: Actor, secret_rotation_id: str) -> None:
-        view, rotation = secret_access.locked(tx, actor, Action.DELETE_ROTATIONS, secret_rotation_id)
+        view, rotation = secret_access.lock_view(tx, actor, Action.DELETE_ROTATIONS, secret_rotation_id)
         stay = self.writer.end(tx, actor, view, rotation, delete_secrets=False, revoke=False)
         record_secret_rotation_event(
             tx,

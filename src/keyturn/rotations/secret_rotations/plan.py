@@ -97,7 +97,7 @@ class SecretRotationPlans:
     def of(self, actor: Actor, secret_rotation_id: str) -> SecretRotationPlan:
         """Return what rotating it now would do. Raises NotFound, Forbidden, Refused, or what the provider says."""
         with self._database.read() as tx:
-            view = secret_access.found(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
+            view = secret_access.get_view(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
         rotation = view.rotation
         checked = self._applications.check(
             view.connection, rotation.object_id, rotation.app_id, new=False, schedule=rotation.schedule

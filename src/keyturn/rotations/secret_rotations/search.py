@@ -55,7 +55,7 @@ class SecretRotationSearch:
         """
         with self._database.read() as tx:
             scope, now = Scope(actor.org_id, project_id), self._clock.now()
-            grants = authorize.granted(tx, actor, scope)
+            grants = authorize.grants_of(tx, actor, scope)
             criteria = SecretRotationFilter(
                 project_id, now, tuple(search.text.split()), search.status, actor.id, search.sort, search.descending
             )

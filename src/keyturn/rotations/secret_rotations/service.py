@@ -27,7 +27,7 @@ from keyturn.rotations.overlap import require_overlap
 from keyturn.rotations.secret_rotations import access as secret_access
 from keyturn.rotations.secret_rotations.application_check import ApplicationCheck
 from keyturn.rotations.secret_rotations.checks import require_new, require_schedule
-from keyturn.rotations.secret_rotations.consumers import ConsumedSecret, consumed
+from keyturn.rotations.secret_rotations.consumers import ConsumedSecret, consumed_secrets
 from keyturn.rotations.secret_rotations.domain import (
     Awaited,
     SecretRotation,
@@ -90,7 +90,7 @@ class SecretRotations:
         """Return those of the project that the actor may see, by name. Raises NotFound, or Forbidden for somebody of no role."""
         with self._database.read() as tx:
             scope = authorize.Scope(actor.org_id, project_id)
-            grants = authorize.granted(tx, actor, scope)
+            grants = authorize.grants_of(tx, actor, scope)
             views = [
                 view
                 for view in store.views(tx, project_id)
@@ -106,14 +106,14 @@ class SecretRotations:
     def get(self, actor: Actor, secret_rotation_id: str) -> SecretRotationView:
         """Return one that the actor may see. Raises NotFound or Forbidden."""
         with self._database.read() as tx:
-            return secret_access.found(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
+            return secret_access.get_view(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
 
     def by_name(self, actor: Actor, address: Address, name: str) -> SecretRotationView:
         """Return the one of this name in the folder at the address. Raises NotFound or Forbidden."""
         with self._database.read() as tx:
             place, grants = places.locate_above(tx, actor, Action.READ_ROTATIONS, address)
             folder = folders.at(tx, place.environment_id, place.path)
-            each = store.named(tx, folder.id, name) if folder else None
+            each = store.rotation_of_name(tx, folder.id, name) if folder else None
             # What one may see depends on its connection: so what is hidden is answered as what is not there.
             scope = secret_access.scope_of(actor.org_id, place, each.connection_id if each else None)
             if each and grants.allow(Action.READ_ROTATIONS, scope):
@@ -128,7 +128,7 @@ class SecretRotations:
     def shared_with(self, actor: Actor, secret_rotation_id: str) -> SharedWith:
         """Return the other secret rotations that publish the same secrets of the application. Raises NotFound or Forbidden."""
         with self._database.read() as tx:
-            view = secret_access.found(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
+            view = secret_access.get_view(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
             refs = [ref for ref in store.refs_of_rotation(tx, view.rotation.id) if ref.id != secret_rotation_id]
             seen = secret_access.seen_among(tx, actor, refs)
         return SharedWith(seen, len(refs) - len(seen))
@@ -186,7 +186,7 @@ class SecretRotations:
         """End what has not published yet; False where that is not possible at this moment, or not necessary any more."""
         try:
             with self._edits.write(*self._object_ids(awaited)) as tx:
-                view, rotation = secret_access.locked(tx, actor, Action.CREATE_ROTATIONS, awaited.secret_rotation_id)
+                view, rotation = secret_access.lock_view(tx, actor, Action.CREATE_ROTATIONS, awaited.secret_rotation_id)
                 if rotation.generation > 0:
                     return False
                 self._writer.end(tx, actor, view, rotation, delete_secrets=True, revoke=True)
@@ -225,7 +225,7 @@ class SecretRotations:
         by two persons.
         """
         with self._database.write() as tx:
-            view, rotation = secret_access.locked(tx, actor, Action.ROTATE_SECRETS, secret_rotation_id)
+            view, rotation = secret_access.lock_view(tx, actor, Action.ROTATE_SECRETS, secret_rotation_id)
             if leaked:
                 secret_access.require_for_all(
                     tx,
@@ -257,7 +257,7 @@ class SecretRotations:
 
     def _found(self, actor: Actor, action: Action, awaited: Awaited) -> SecretRotationView:
         with self._database.read() as tx:
-            return secret_access.found(tx, actor, action, awaited.secret_rotation_id)
+            return secret_access.get_view(tx, actor, action, awaited.secret_rotation_id)
 
     def _run(self, awaited: Awaited) -> Run | None:
         with self._database.read() as tx:
@@ -268,7 +268,7 @@ class SecretRotations:
     def update(self, actor: Actor, secret_rotation_id: str, change: SecretRotationChange) -> SecretRotationView:
         """Change what is given: all of it or nothing. Other names rename the secrets. Raises as :meth:`create` does."""
         with self._database.read() as tx:
-            before = secret_access.found(tx, actor, Action.EDIT_ROTATIONS, secret_rotation_id)
+            before = secret_access.get_view(tx, actor, Action.EDIT_ROTATIONS, secret_rotation_id)
             after = _after(before, change)
             connection = before.connection
             if after.connection_id != before.secret_rotation.connection_id:
@@ -278,7 +278,7 @@ class SecretRotations:
             rotation = before.rotation
             checked = self._applications.check(connection, rotation.object_id, rotation.app_id, new=False)
         with self._edits.write(before.rotation.object_id) as tx:
-            view, rotation = secret_access.locked(tx, actor, Action.EDIT_ROTATIONS, secret_rotation_id)
+            view, rotation = secret_access.lock_view(tx, actor, Action.EDIT_ROTATIONS, secret_rotation_id)
             after = _after(view, change)
             if checked:
                 connection = self._other_connection(tx, actor, view, connection.id)
@@ -334,13 +334,13 @@ class SecretRotations:
         ApprovalNeeded where that needs two persons.
         """
         with self._database.read() as tx:
-            object_id = secret_access.found(tx, actor, Action.DELETE_ROTATIONS, secret_rotation_id).rotation.object_id
-        with self._edits.write(object_id) as tx:
-            view, rotation = secret_access.locked(tx, actor, Action.DELETE_ROTATIONS, secret_rotation_id)
+            view = secret_access.get_view(tx, actor, Action.DELETE_ROTATIONS, secret_rotation_id)
+        with self._edits.write(view.rotation.object_id) as tx:
+            view, rotation = secret_access.lock_view(tx, actor, Action.DELETE_ROTATIONS, secret_rotation_id)
             now = self._clock.now()
             change = proposals.deletion_of_rotation(view, delete_secrets=delete_secrets, revoke=revoke)
             gate.require(tx, actor, change, consent, now, self._policies.ids)
-            used = consumed(tx, actor, view, now)
+            used = consumed_secrets(tx, actor, view, now)
             kept = None if delete_secrets else kept_value(tx, view, now, revoke=revoke)
             stay = self._writer.end(tx, actor, view, rotation, delete_secrets=delete_secrets, revoke=revoke)
             record_secret_rotation_event(

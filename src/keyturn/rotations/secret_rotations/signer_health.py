@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from keyturn.kit.moments import moved
+from keyturn.kit.moments import shift
 from keyturn.rotations.secret_rotations.domain import SecretRotationView
 
 GRANT_KEPT = timedelta(days=90)
@@ -33,8 +33,8 @@ def signer_health(view: SecretRotationView, now: datetime) -> SignerHealth:
     ends_at = None
     if grant and not needs_sign_in:
         # It is used every 30 days and at each run: it comes near only while every use fails, or the server was off.
-        end = moved(grant.refreshed_at, GRANT_KEPT)
-        ends_at = end if now >= moved(end, -WARN_BEFORE) else None
+        end = shift(grant.refreshed_at, GRANT_KEPT)
+        ends_at = end if now >= shift(end, -WARN_BEFORE) else None
     if connection.refused_at is None and not needs_sign_in:
         return SignerHealth(grant_ends_at=ends_at)
     words = connection.refusal or connection.check_result or {}

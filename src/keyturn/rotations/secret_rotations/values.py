@@ -84,7 +84,7 @@ class SecretRotationValues:
         """Return the values that work: the current one and the newest previous one, written down as a read before."""
         action = Action.READ_GENERATED_CREDENTIALS
         with self._database.write() as tx:
-            view = secret_access.found(tx, actor, action, secret_rotation_id)
+            view = secret_access.get_view(tx, actor, action, secret_rotation_id)
             live = journal.live(tx, view.rotation.id)
             current = [row for row in live if row.state is State.CURRENT]
             rows = sorted([*current, *_previous(live)[:1]], key=slot_of)
@@ -99,7 +99,7 @@ class SecretRotationValues:
     def check_credentials(self, actor: Actor, secret_rotation_id: str) -> None:
         """Sign in with the current secret. Raises what the provider says, and Refused while there is none."""
         with self._database.read() as tx:
-            view = secret_access.found(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
+            view = secret_access.get_view(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
         if view.current is None:
             raise Refused(
                 "No secret was published yet.",
@@ -117,11 +117,11 @@ class SecretRotationValues:
         """
         action = Action.ROTATE_SECRETS
         with self._database.read() as tx:
-            view = secret_access.found(tx, actor, action, secret_rotation_id)
+            view = secret_access.get_view(tx, actor, action, secret_rotation_id)
             row = _newest_previous(tx, view.rotation)
         self._sign_in(view.rotation, self._open(row))
         with self._edits.write(view.rotation.object_id) as tx:
-            view, rotation = secret_access.locked(tx, actor, action, secret_rotation_id)
+            view, rotation = secret_access.lock_view(tx, actor, action, secret_rotation_id)
             if runs.active_run(tx, rotation.id):
                 raise Refused(
                     "A rotation is under way, which would replace it at once.",
@@ -139,7 +139,7 @@ class SecretRotationValues:
         self, tx: Tx, actor: Actor, view: SecretRotationView, rotation: Rotation, row: Credential
     ) -> None:
         now = self._clock.now()
-        anchor = waits.known(rotation.anchor, now) if rotation.anchor else Anchor(now, scheduled=False)
+        anchor = waits.known_anchor(rotation.anchor, now) if rotation.anchor else Anchor(now, scheduled=False)
         due = next_run(rotation.schedule, anchor, row, freezes.of_rotation(tx, rotation))
         slot = max(next_slot(rotation.schedule, anchor), now)
         for current in journal.live(tx, rotation.id):
@@ -169,11 +169,11 @@ class SecretRotationValues:
         """
         action = Action.EDIT_ROTATIONS
         with self._database.read() as tx:
-            view = secret_access.found(tx, actor, action, secret_rotation_id)
+            view = secret_access.get_view(tx, actor, action, secret_rotation_id)
         key = self._listed(view, secret)
         self._sign_in(view.rotation, secret.value)
         with self._edits.write(view.rotation.object_id) as tx:
-            view, rotation = secret_access.locked(tx, actor, action, secret_rotation_id)
+            view, rotation = secret_access.lock_view(tx, actor, action, secret_rotation_id)
             if rotation.generation == 0:
                 # A first run that fails ends the rotation, and nobody would remember the secret.
                 raise Refused(
@@ -215,9 +215,9 @@ class SecretRotationValues:
         """
         action = Action.EDIT_ROTATIONS
         with self._database.read() as tx:
-            object_id = secret_access.found(tx, actor, action, secret_rotation_id).rotation.object_id
+            object_id = secret_access.get_view(tx, actor, action, secret_rotation_id).rotation.object_id
         with self._edits.write(object_id) as tx:
-            view, rotation = secret_access.locked(tx, actor, action, secret_rotation_id)
+            view, rotation = secret_access.lock_view(tx, actor, action, secret_rotation_id)
             row = next(
                 (row for row in journal.live(tx, rotation.id) if _waits_for_somebody(row) and row.key_id == key_id),
                 None,

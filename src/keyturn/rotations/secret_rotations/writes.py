@@ -81,7 +81,7 @@ class SecretRotationWriter:
         claims.take(tx, connection.cloud, checked.application.app_id, claims.Use.TARGET)
         lock_project(tx, place.project_id)
         folder = self.folders.ensure(tx, actor, place)
-        if store.named(tx, folder.id, new.name):
+        if store.rotation_of_name(tx, folder.id, new.name):
             raise name_taken(new.name)
         there = store.count(tx, place.project_id)
         require_room(there, self.most, "secret rotations of this project", "KEYTURN_MAX_SECRET_ROTATIONS")
@@ -172,7 +172,7 @@ class SecretRotationWriter:
         if (after, names) == (before, view.names):
             return
         lock_project(tx, before.project_id)
-        if after.name != before.name and store.named(tx, before.folder_id, after.name):
+        if after.name != before.name and store.rotation_of_name(tx, before.folder_id, after.name):
             raise name_taken(after.name)
         store.save(tx, replace(after, updated_at=now))
         if names != view.names:
@@ -210,7 +210,7 @@ class SecretRotationWriter:
 def require_listable(tx: Tx, actor: Actor, connection: Connection, checked: CheckedApplication) -> None:
     """Raise Forbidden for an application that is not on the connection's list, where the actor may not put it there."""
     scope = Scope(connection.org_id, connection.project_id, connection_id=connection.id)
-    if not checked.listed and not authorize.allowed(tx, actor, Action.EDIT_CONNECTIONS, scope):
+    if not checked.listed and not authorize.is_allowed(tx, actor, Action.EDIT_CONNECTIONS, scope):
         raise allowed.not_allowed(f"'{checked.application.name}'", connection)
 
 
@@ -223,7 +223,7 @@ def require_same_connection(
     names = [
         f"'{view.secret_rotation.name}'"
         for view in store.views_of_rotation(tx, rotation.id)
-        if secret_access.allowed(tx, actor, Action.READ_ROTATIONS, view)
+        if secret_access.is_allowed_on(tx, actor, Action.READ_ROTATIONS, view)
     ]
     by = f"the secret rotation {names[0]}" if names else "a secret rotation that you may not see"
     raise Refused(

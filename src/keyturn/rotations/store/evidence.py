@@ -185,7 +185,7 @@ def keys_used_since(org_id: str, moment: datetime) -> sa.Select[tuple[str]]:
     )
 
 
-def watched(tx: Tx, rotation_id: str, gone_after: datetime) -> Sequence[Credential]:
+def watched_credentials(tx: Tx, rotation_id: str, gone_after: datetime) -> Sequence[Credential]:
     """Return the credentials of an application whose use is of interest: those that live, and those removed since."""
     entries = journal.ENTRIES
     query = (

@@ -51,7 +51,7 @@ class OrganizationFreezes:
 
 def of_organization(tx: Tx, org_id: str) -> OrganizationFreezes:
     """Return what tells the windows of any rotation: one statement, and another one where there are windows of projects."""
-    return with_sharing(tx, org_id, listed(tx, org_id))
+    return with_sharing(tx, org_id, list_windows(tx, org_id))
 
 
 def with_sharing(tx: Tx, org_id: str, windows: FreezeWindows) -> OrganizationFreezes:
@@ -65,7 +65,7 @@ def with_sharing(tx: Tx, org_id: str, windows: FreezeWindows) -> OrganizationFre
     return OrganizationFreezes(windows, sharing)
 
 
-def listed(tx: Tx, org_id: str) -> FreezeWindows:
+def list_windows(tx: Tx, org_id: str) -> FreezeWindows:
     """Return all of the organization and of its projects, by their first day."""
     query = sa.select(freeze_windows).where(freeze_windows.c.org_id == org_id).order_by(*_BY_DAY)
     return _windows(tx.rows(query))
@@ -73,12 +73,12 @@ def listed(tx: Tx, org_id: str) -> FreezeWindows:
 
 def holding_in(tx: Tx, org_id: str, project_id: str | None) -> FreezeWindows:
     """Return those of the organization and, with a project, its own, too."""
-    return tuple(window for window in listed(tx, org_id) if window.project_id in {None, project_id})
+    return tuple(window for window in list_windows(tx, org_id) if window.project_id in {None, project_id})
 
 
 def of_place(tx: Tx, org_id: str, project_id: str | None) -> Sequence[FreezeWindow]:
     """Return those that were made for the project, or (None) for all of the organization."""
-    return [window for window in listed(tx, org_id) if window.project_id == project_id]
+    return [window for window in list_windows(tx, org_id) if window.project_id == project_id]
 
 
 def get(tx: Tx, org_id: str, window_id: str) -> FreezeWindow | None:

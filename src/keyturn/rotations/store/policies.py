@@ -197,7 +197,7 @@ def removing_through(tx: Tx, connection_id: str) -> list[str]:
     return [row["name"] for row in tx.rows(query.order_by(rotations.c.name))]
 
 
-def scheduled(tx: Tx, org_id: str) -> Iterator[tuple[Rotation, Credential | None]]:
+def scheduled_rotations(tx: Tx, org_id: str) -> Iterator[tuple[Rotation, Credential | None]]:
     """Yield the rotations of the organization that have a schedule, each with its current credential: one statement."""
     query = sa.select(rotations, *journal.JOINED).select_from(rotations.outerjoin(journal.ENTRIES, CURRENT))
     for row in tx.rows(query.where(rotations.c.org_id == org_id, rotations.c.retired.is_(False))):

@@ -12,7 +12,7 @@ from keyturn.credentials.store import ENTRIES
 from keyturn.db.tables import rotations, secret_rotations
 from keyturn.db.tables.views import environments, mapped_secrets, owners, secret_folders
 from keyturn.db.unit import Tx
-from keyturn.kit.moments import moved
+from keyturn.kit.moments import shift
 
 STATUSES = ("failed", "refused", "ending", "paused", "mine")
 _ENDING = timedelta(days=30)
@@ -117,7 +117,7 @@ def _of_status(criteria: SecretRotationFilter) -> sa.ColumnElement[bool]:
         case "refused":
             return _table.c.connection_id.in_(sa.select(CONNECTIONS.c.id).where(CONNECTIONS.c.refused_at.is_not(None)))
         case "ending":
-            soon = moved(criteria.now, _ENDING)
+            soon = shift(criteria.now, _ENDING)
             ends = sa.select(ENTRIES.c.rotation_id).where(ENTRIES.c.state == "current", ENTRIES.c.ends_at <= soon)
             rests = sa.select(rotations.c.id).where(
                 sa.or_(rotations.c.enabled.is_(False), rotations.c.status == "failed")

@@ -51,7 +51,7 @@ def get(tx: Tx, secret_rotation_id: str) -> SecretRotation | None:
     return read(row) if row else None
 
 
-def named(tx: Tx, folder_id: str, name: str) -> SecretRotation | None:
+def rotation_of_name(tx: Tx, folder_id: str, name: str) -> SecretRotation | None:
     """Return the one of this name in the folder."""
     query = sa.select(secret_rotations).where(
         secret_rotations.c.folder_id == folder_id, secret_rotations.c.name == name

@@ -92,7 +92,7 @@ def _why(
         return newest[0].reason, None  # what somebody asked for failed, and is tried again
     if rotation.generation == 0 or rotation.anchor is None:
         return Reason.ENABLED, None
-    due = next_run(rotation.schedule, waits.known(rotation.anchor, now), current, windows)
+    due = next_run(rotation.schedule, waits.known_anchor(rotation.anchor, now), current, windows)
     if due.at > now:
         # What somebody joined is tried again, although the schedule was put off meanwhile. Else the moment of the next run was
         # noted by a wrong clock, and counts as now.

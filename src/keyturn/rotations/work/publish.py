@@ -23,7 +23,7 @@ def publish(attempt: StepAttempt, row: Credential) -> None:
 
     How long the previous one may be used, and when the next run is, others rely on: no wrong clock dates that.
     """
-    now, run = clock.corrected(attempt.now(), attempt.context.providers.clock_ahead()), attempt.run
+    now, run = clock.correct_time(attempt.now(), attempt.context.providers.clock_ahead()), attempt.run
     secret = attempt.context.sealer.open(row.value, row.seal_context) if row.value else None
     if secret is None:
         raise RuntimeError("a proven secret without its value")

@@ -64,7 +64,7 @@ def note_refused(tx: Tx, attempt: StepAttempt, error: Upstream) -> None:
     """The provider refuses the connection: a state of it, whatever step found out."""
     connection = _connection(tx, attempt)
     if connection:
-        health.refused(tx, connection, error, attempt.now())
+        health.note_refused(tx, connection, error, attempt.now())
 
 
 def note_troubled(tx: Tx, attempt: StepAttempt, error: Upstream) -> None:
@@ -89,7 +89,7 @@ def note_accepted(tx: Tx, attempt: StepAttempt, *, looked: bool = True) -> None:
     healed = connection.refused_at and (attempt.snapshot.signer_is_own or reason in _OF_CREDENTIALS)
     if healed or (looked and attempt.snapshot.signer_is_own):
         now = attempt.now()
-        health.accepted(tx, connection, now, health.next_look(now, attempt.context.ids.jitter()))
+        health.note_accepted(tx, connection, now, health.next_look(now, attempt.context.ids.jitter()))
 
 
 def _connection(tx: Tx, attempt: StepAttempt) -> Connection | None:

@@ -12,7 +12,7 @@ from keyturn.db.tables import secret_folders, secret_versions, secrets
 from keyturn.db.tables.views import projects
 from keyturn.db.unit import Tx
 from keyturn.secrets.domain import Folder, Place, StoredSecret
-from keyturn.secrets.store.secrets import CURRENT, PLACED, SHARED, VERSION, chunks, placed, stored
+from keyturn.secrets.store.secrets import CURRENT, PLACED, SHARED, VERSION, chunks, read_placed, read_stored
 
 _VALUES = ("value", "credential_value")
 _SHOWN = [column for column in VERSION if column.name not in _VALUES] + [sa.null().label(name) for name in _VALUES]
@@ -85,13 +85,13 @@ def _page(
     ids = [row["id"] for row in tx.rows(page.limit(limit).offset(offset))]
     rows = {row["id"]: row for row in tx.rows(_PLACED.where(secrets.c.id.in_(ids)))} if ids else {}
     shown = [rows[secret_id] for secret_id in ids if secret_id in rows]
-    return [(row["path"], stored(row)) for row in shown], int(count["n"]) if count else 0
+    return [(row["path"], read_stored(row)) for row in shown], int(count["n"]) if count else 0
 
 
 def with_values(tx: Tx, org_id: str, secret_ids: Sequence[str]) -> list[tuple[StoredSecret, Place]]:
     """Return everybody's secrets with these ids that are there, with their current versions and where they are."""
     query = PLACED.where(SHARED, projects.c.org_id == org_id)
-    return [placed(row) for ids in chunks(secret_ids) for row in tx.rows(query.where(secrets.c.id.in_(ids)))]
+    return [read_placed(row) for ids in chunks(secret_ids) for row in tx.rows(query.where(secrets.c.id.in_(ids)))]
 
 
 def names(tx: Tx, folder_ids: Sequence[str], most: int) -> list[NamedSecret]:
@@ -112,7 +112,7 @@ def values_of(tx: Tx, secret_ids: Sequence[str]) -> Iterator[StoredSecret]:
     """Yield everybody's secrets with these ids, with their current versions."""
     query = sa.select(secrets, *VERSION).join(secret_versions, CURRENT).where(SHARED)
     for row in tx.rows(query.where(secrets.c.id.in_(secret_ids))):
-        yield stored(row)
+        yield read_stored(row)
 
 
 def first_names(tx: Tx, places: Sequence[tuple[str, str]], most: int) -> Mapping[tuple[str, str], NamesOfFolder]:

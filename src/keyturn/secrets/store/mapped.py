@@ -49,7 +49,7 @@ _NAMED = _QUERY.where(
 )
 
 
-def named(tx: Tx, folder_id: str, name: str) -> MappedSecret | None:
+def mapped_of_name(tx: Tx, folder_id: str, name: str) -> MappedSecret | None:
     """Return the mapped secret of this name in the folder."""
     row = tx.one(_NAMED, folder=folder_id, called=name)
     return _read(row) if row else None

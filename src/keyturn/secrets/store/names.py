@@ -41,7 +41,7 @@ _ALL = (
 )
 
 
-def named(tx: Tx, org_id: str, word: str, most: int) -> list[NamedSecret]:
+def search_names(tx: Tx, org_id: str, word: str, most: int) -> list[NamedSecret]:
     """Return the first secrets that are everybody's and have this in their name. One pass over the names."""
     query = _ALL.where(secrets.c.name.icontains(word, autoescape=True)).limit(most)
     return [NamedSecret(*row) for row in tx.tuples(query, org=org_id)]

@@ -10,7 +10,7 @@ from keyturn.db.tables import secret_versions, secrets
 from keyturn.db.unit import Tx
 from keyturn.secrets.domain import StoredSecret
 from keyturn.secrets.store.heads import size_of
-from keyturn.secrets.store.secrets import MAPPED_BY, VERSION, chunks, stored
+from keyturn.secrets.store.secrets import MAPPED_BY, VERSION, chunks, read_stored
 
 
 class PastHead(NamedTuple):
@@ -32,7 +32,9 @@ def heads_at(tx: Tx, folder_id: str, revision: int) -> Iterator[PastHead]:
 def of_versions_as_they_were(tx: Tx, version_ids: Sequence[str]) -> Mapping[str, StoredSecret]:
     """Return the versions with these ids, each with the name and the moment of that version, as far as they are kept."""
     return {
-        row["version_id"]: stored(row) for ids in chunks(version_ids) for row in tx.rows(_AS_THEY_WERE, versions=ids)
+        row["version_id"]: read_stored(row)
+        for ids in chunks(version_ids)
+        for row in tx.rows(_AS_THEY_WERE, versions=ids)
     }
 
 

@@ -65,13 +65,15 @@ def one(tx: Tx, folder_id: str, name: str, owner_id: str | None) -> StoredSecret
         row = tx.one(_NAMED_SHARED, folder=folder_id, called=name)
     else:
         row = tx.one(_NAMED_OWNED, folder=folder_id, called=name, owner=owner_id)
-    return stored(row) if row else None
+    return read_stored(row) if row else None
 
 
-def named(tx: Tx, folder_id: str, names: Sequence[str]) -> list[StoredSecret]:
+def secrets_of_names(tx: Tx, folder_id: str, names: Sequence[str]) -> list[StoredSecret]:
     """Return everybody's secrets of these names, those that are there."""
     where = (secrets.c.folder_id == folder_id, SHARED)
-    return [stored(row) for part in chunks(names) for row in tx.rows(_QUERY.where(*where, secrets.c.name.in_(part)))]
+    return [
+        read_stored(row) for part in chunks(names) for row in tx.rows(_QUERY.where(*where, secrets.c.name.in_(part)))
+    ]
 
 
 def version_of(tx: Tx, secret_id: str, number: int) -> StoredSecret | None:
@@ -82,7 +84,7 @@ def version_of(tx: Tx, secret_id: str, number: int) -> StoredSecret | None:
         .where(secrets.c.id == secret_id, secret_versions.c.number == number, THERE)
     )
     row = tx.one(query)
-    return stored(row) if row else None
+    return read_stored(row) if row else None
 
 
 _BEFORE = (
@@ -151,24 +153,25 @@ PLACED = (
     .join(environments, environments.c.id == secret_folders.c.environment_id)
     .join(projects, projects.c.id == environments.c.project_id)
 )
-"""Secrets with their current versions and where they are: read by :func:`placed`."""
+"""Secrets with their current versions and where they are: read by :func:`read_placed`."""
 
 
-def placed(row: Mapping[str, Any]) -> tuple[StoredSecret, Place]:
+def read_placed(row: Mapping[str, Any]) -> tuple[StoredSecret, Place]:
     place = Place(row["project_id"], row["environment_id"], row["environment"], row["environment_name"], row["path"])
-    return stored(row), place
+    return read_stored(row), place
 
 
 def by_id(tx: Tx, org_id: str, secret_id: str) -> tuple[StoredSecret, Place] | None:
     """Return the secret and where it is, wherever in the organization that may be."""
     row = tx.one(PLACED.where(secrets.c.id == secret_id, projects.c.org_id == org_id))
-    return placed(row) if row else None
+    return read_placed(row) if row else None
 
 
 def personal(tx: Tx, folder_id: str, name: str) -> list[StoredSecret]:
     """Return the personal values of this name, whoever's they are."""
     return [
-        stored(row) for row in tx.rows(_NAMED.where(secrets.c.owner_id.is_not(None)), folder=folder_id, called=name)
+        read_stored(row)
+        for row in tx.rows(_NAMED.where(secrets.c.owner_id.is_not(None)), folder=folder_id, called=name)
     ]
 
 
@@ -229,7 +232,7 @@ def _add_version(tx: Tx, secret: StoredSecret, revision: int) -> None:
     )
 
 
-def stored(row: Mapping[str, Any]) -> StoredSecret:
+def read_stored(row: Mapping[str, Any]) -> StoredSecret:
     """Return a row of a secret with one of its versions."""
     return StoredSecret(
         row["id"],

@@ -72,7 +72,7 @@ class BrowserContext:
 
 def zone_of(name: str) -> ZoneInfo:
     """Return the time zone of that IANA name, UTC when it is none that may be chosen."""
-    return zones.shown(name if name in zones.names() else "UTC")
+    return zones.display_zone(name if name in zones.names() else "UTC")
 
 
 def signed_in_by_cookie(recall: SessionLookup, session: Plaintext | None, visit: RequestContext) -> Actor:

@@ -56,7 +56,7 @@ def repeatable_values(values: Mapping[str, str]) -> tuple[dict[str, str], frozen
     return repeatable, frozenset(name for name, text in values.items() if name not in repeatable and text.strip())
 
 
-def refused(form: str, fields: Mapping[str, list[str]], error: KeyturnError) -> FormState:
+def form_after_refusal(form: str, fields: Mapping[str, list[str]], error: KeyturnError) -> FormState:
     """Return the form as it is shown again after this error."""
     values, dropped = repeatable_values({name: values[-1] for name, values in fields.items()})
     if not isinstance(error, Invalid):

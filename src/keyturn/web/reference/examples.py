@@ -9,7 +9,7 @@ import shlex
 from typing import Any
 from urllib.parse import quote
 
-from keyturn.web.reference.fields import Facts, named
+from keyturn.web.reference.fields import Facts, component_name
 
 SAMPLE_ID = "8c1e2f7a-5b3d-4e6f-9a01-2b4c6d8e0f13"
 _BY_NAME = {
@@ -55,7 +55,7 @@ def sample(schema: Facts, schemas: Facts, name: str = "") -> Any:
     if "examples" in schema:
         return schema["examples"][0]
     if "$ref" in schema:
-        return sample(schemas[named(schema["$ref"])], schemas, name)
+        return sample(schemas[component_name(schema["$ref"])], schemas, name)
     if "anyOf" in schema:
         return sample(next(arm for arm in schema["anyOf"] if arm.get("type") != "null"), schemas, name)
     if "enum" in schema:

@@ -40,7 +40,7 @@ class Fields:
 
 def fields_of(schema: Facts, schemas: Facts) -> Fields:
     """Return the fields of an object, also when the schema refers to one of ``schemas``."""
-    struct = schemas[named(schema["$ref"])] if "$ref" in schema else schema
+    struct = schemas[component_name(schema["$ref"])] if "$ref" in schema else schema
     required = set(struct.get("required", ()))
     rows = [
         Row(name, inner, name in required, "; ".join(_notes(inner)))
@@ -67,14 +67,14 @@ def references(facts: object, schemas: Facts) -> frozenset[str]:
     return frozenset(names)
 
 
-def named(reference: str) -> str:
+def component_name(reference: str) -> str:
     return reference.rsplit("/", 1)[-1]
 
 
 def _references(facts: object) -> Iterator[str]:
     if isinstance(facts, Mapping):
         if isinstance(reference := facts.get("$ref"), str):
-            yield named(reference)
+            yield component_name(reference)
         for inner in facts.values():
             yield from _references(inner)
     elif isinstance(facts, list):

@@ -27,7 +27,7 @@ class _Outline:
     inner: Mapping[str, Structs]
 
 
-def misplaced(kind: type[msgspec.Struct], value: Mapping[str, Any], path: Path) -> Iterator[Issue]:
+def misplaced_members(kind: type[msgspec.Struct], value: Mapping[str, Any], path: Path) -> Iterator[Issue]:
     """Yield a fault for each member of ``value``, or of an object in it, that belongs elsewhere in it and is missing there."""
     outline, places = _outline((kind,)), _places((kind,))
     for key in value.keys() - outline.keys:

@@ -69,7 +69,7 @@ class FieldRules:
     def plain(self, text: str) -> str:
         if self.reads:
             return self.reads(text)
-        return pasted.trimmed(text) if self.markers & {Marker.TRIMMED, Marker.SLUG} else text
+        return pasted.trim_blanks(text) if self.markers & {Marker.TRIMMED, Marker.SLUG} else text
 
 
 NOT_A_SLUG = "Use lower-case letters, digits and single hyphens between them, such as prod-entra"
@@ -273,7 +273,7 @@ def _lengths(kind: str, rules: FieldRules) -> Callable[[typing.Sized, Path, list
     return check
 
 
-def limited(check: Check, kind: str, rules: FieldRules) -> Check:
+def limit_check(check: Check, kind: str, rules: FieldRules) -> Check:
     limits = _lengths(kind, rules)
 
     def both(value: object, path: Path, issues: list[Issue]) -> object:

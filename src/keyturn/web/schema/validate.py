@@ -18,7 +18,7 @@ from keyturn.kit.printable import fault as printable_fault
 from keyturn.kit.secret import Plaintext
 from keyturn.web.schema import issues as say
 from keyturn.web.schema.issues import Issue, Path
-from keyturn.web.schema.misplaced import misplaced
+from keyturn.web.schema.misplaced import misplaced_members
 from keyturn.web.schema.scalars import (
     Check,
     FieldRules,
@@ -26,7 +26,7 @@ from keyturn.web.schema.scalars import (
     Normalized,
     Sentence,
     Tests,
-    limited,
+    limit_check,
     null,
     one_of,
     scalar,
@@ -141,9 +141,9 @@ def _rules(notes: tuple[object, ...], *, texts: bool) -> FieldRules:
 def _plain(kind: Any, rules: FieldRules, *, texts: bool) -> Check:
     origin, args = get_origin(kind), get_args(kind)
     if origin is list:
-        return limited(_list(checker(args[0], texts=texts), texts=texts), "array", rules)
+        return limit_check(_list(checker(args[0], texts=texts), texts=texts), "array", rules)
     if origin is dict and args[0] is str:
-        return limited(_dict(checker(args[1], texts=texts)), "object", rules)
+        return limit_check(_dict(checker(args[1], texts=texts)), "object", rules)
     if kind is Plaintext and json_object in rules.markers:
         return _json_object(_dict(_anything))
     if origin is Literal:
@@ -282,7 +282,7 @@ def _struct(kind: type[msgspec.Struct], *, texts: bool) -> Check:
             issues.append(say.custom(f"must not be nested deeper than {DEEPEST} levels", path))
             return None
         before, values = len(issues), {}
-        issues.extend(() if texts else misplaced(kind, value, path))
+        issues.extend(() if texts else misplaced_members(kind, value, path))
         for field in cache[0]:
             count = len(issues)
             if field.key in value:
