@@ -28,7 +28,6 @@ _FIELDS: dict[str, Field[ServicePrincipal]] = {
     "servicePrincipalType": lambda item: item.service_principal_type,
     "accountEnabled": lambda item: item.enabled,
     "tags": lambda item: list(item.properties.get("tags") or ()),
-    "appOwnerOrganizationId": lambda item: item.tenant_id,
 }
 _CONTEXT = "servicePrincipals"
 _EXPANDABLE = frozenset({"owners", "appRoleAssignments"})
@@ -38,12 +37,17 @@ _READ_ONLY = frozenset({
 })  # fmt: skip
 
 
+def _fields(call: Call) -> dict[str, Field[ServicePrincipal]]:
+    """What $filter and $orderby know, with what stands at the application."""
+    return _FIELDS | {"appOwnerOrganizationId": lambda item: views.owner_tenant(call, item)}
+
+
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_list(call)
     principals = [
         item for item in call.home().principals.values() if item.presence.visible("graph", call.replica, call.now)
     ]
-    result = page(call, principals, _FIELDS, lambda item: item.object_id)
+    result = page(call, principals, _fields(call), lambda item: item.object_id)
     return listed(call, result, [_shown(call, item) for item in result.items], _CONTEXT)
 
 
@@ -54,7 +58,7 @@ def _count(call: Call, _keys: tuple[Key, ...]) -> Response:
     visible = [
         item for item in call.home().principals.values() if item.presence.visible("graph", call.replica, call.now)
     ]
-    return plain(call, str(page(call, visible, _FIELDS, lambda item: item.object_id, counting=True).count))
+    return plain(call, str(page(call, visible, _fields(call), lambda item: item.object_id, counting=True).count))
 
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:

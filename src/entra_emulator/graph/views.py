@@ -90,6 +90,15 @@ def application(call: Call, item: Application, *, with_keys: bool = False) -> di
     }
 
 
+def owner_tenant(call: Call, item: ServicePrincipal) -> str:
+    """The tenant that the application of a service principal is registered in, which may be another one.
+
+    Source: https://learn.microsoft.com/graph/api/resources/serviceprincipal.
+    """
+    own = call.world.directory.application(item.app_id)
+    return item.tenant_id if own is None else own.tenant_id
+
+
 def principal(call: Call, item: ServicePrincipal) -> dict[str, Any]:
     """A service principal as the answering replica sees it."""
     declared = with_defaults(PRINCIPAL, item.properties)
@@ -102,7 +111,7 @@ def principal(call: Call, item: ServicePrincipal) -> dict[str, Any]:
         "appDescription": own.properties.get("description") if own else None,
         "appDisplayName": item.display_name,
         "appId": item.app_id,
-        "appOwnerOrganizationId": item.tenant_id,
+        "appOwnerOrganizationId": owner_tenant(call, item),
         "applicationTemplateId": None,
         "createdDateTime": graph_time(item.created_at),
         "disabledByMicrosoftStatus": None,

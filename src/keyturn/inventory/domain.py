@@ -187,6 +187,11 @@ def owner_state(owners: Sequence[ListedOwner] | None, *, read: bool) -> Owners:
     return Owners.ONE if len(owners) == 1 else Owners.SEVERAL
 
 
+def is_shown(listed: ListedObject) -> bool:
+    """Whether an object has lines: of service principals those do that have credentials of their own."""
+    return listed.kind is not ObjectKind.PRINCIPAL or bool(listed.keys)
+
+
 def slots_left(listed: ListedObject) -> int | None:
     """Return how many secrets more the object may hold; None where no small limit applies."""
     if listed.secret_limit is None:

@@ -17,6 +17,7 @@ from keyturn.connections.stored import Stored
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, NeedsAction, NotYet, Permanent, RefusalReason, Retryable, Upstream
 from keyturn.inventory import appeared, appeared_store, count_store, plan, store
+from keyturn.inventory.domain import is_shown
 from keyturn.inventory.plan import Inventory, Phase
 from keyturn.inventory.reading_tokens import ReadingTokens
 from keyturn.inventory.scan_store import Holder, Keeper, NewKey, forget_old_uses, keep_uses, waiting
@@ -227,12 +228,9 @@ class Scans:
     def _keep_page(self, tx: Tx, inventory: Inventory, phase: Phase, page: ObjectPage | None) -> None:
         objects: Sequence[ListedObject] = page.objects if page else ()
         keeper = self._keeper(inventory)
-        if phase is Phase.PRINCIPALS:
-            own = [each for each in objects if each.home_tenant in {None, inventory.tenant_id}]
-            by_state = ([each.app_id for each in own if each.disabled is is_off] for is_off in (True, False))
-            keeper.note_principals(tx, *by_state)
-            objects = [each for each in objects if each.keys]
-        self._appeared(tx, inventory, keeper.keep(tx, objects, all_details=inventory.full))
+        keeper.note_principals(tx, objects)
+        shown = [each for each in objects if is_shown(each)]
+        self._appeared(tx, inventory, keeper.keep(tx, shown, all_details=inventory.full))
 
     def _end_list(self, tx: Tx, inventory: Inventory, phase: Phase) -> None:
         following = plan.after_list(phase)
@@ -303,11 +301,11 @@ class Scans:
         keeper = self._keeper(inventory)
         if holder.unread or holder.pending:
             listed = directory.object(tenant, token, kind, holder.listed.object_id)
-            if listed is None or (kind is ObjectKind.PRINCIPAL and not listed.keys):
-                with self._keeping(reading) as tx:
-                    keeper.remove(tx, [holder.listed.object_id])
-                return
             with self._keeping(reading) as tx:
+                keeper.note_principals(tx, [listed] if listed else [])
+                if listed is None or not is_shown(listed):
+                    keeper.remove(tx, [holder.listed.object_id])
+                    return
                 self._appeared(tx, inventory, keeper.keep(tx, [listed], all_details=True))
             holder, kind = replace(holder, listed=listed), listed.kind
         owners = directory.owners(tenant, token, kind, holder.listed.object_id)

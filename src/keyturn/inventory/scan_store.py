@@ -266,10 +266,11 @@ class Keeper:
 
     # --- what lists alone tell ----------------------------------------------------------------------------------------
 
-    def note_principals(self, tx: Tx, disabled: Sequence[str], enabled: Sequence[str]) -> None:
-        """Note of applications, by client id, whether their service principal is disabled."""
-        for app_ids, is_disabled in ((disabled, True), (enabled, False)):
-            for part in batches(app_ids, _AT_ONCE):
+    def note_principals(self, tx: Tx, listed: Sequence[ListedObject]) -> None:
+        """Note of the applications whose service principals are among these whether those are disabled."""
+        own = [each for each in listed if each.kind is ObjectKind.PRINCIPAL and not self._is_foreign(each)]
+        for is_disabled in (True, False):
+            for part in batches([each.app_id for each in own if each.disabled is is_disabled], _AT_ONCE):
                 of_these = (_OBJECTS.c.inventory_id == self.inventory_id, _OBJECTS.c.app_id.in_(part))
                 other = (*of_these, _OBJECTS.c.principal_disabled.is_(not is_disabled))
                 ids = [row["id"] for row in tx.rows(sa.select(_OBJECTS.c.id).where(*other))]

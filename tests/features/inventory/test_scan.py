@@ -264,6 +264,29 @@ def test_counts_are_what_there_is_whatever_changes(database: Database) -> None:
         check()
 
 
+def test_credentials_on_principals_of_foreign_applications_are_found(scene: Tenant) -> None:
+    world, admin = scene.world, scene.world.emulator.admin
+    elsewhere = admin.create_tenant("Fabrikam")
+    made = admin.create_application(elsewhere, "Their app", audience="AzureADMultipleOrgs", secrets=1)
+    principal = scene.administer("POST", "servicePrincipals", {"appId": made.app_id})
+    body = {"passwordCredential": {"displayName": "local"}}
+    scene.administer("POST", f"servicePrincipals/{principal['id']}/addPassword", body)
+    shop = scene.application("Shop", secrets=1)
+    scene.switch_on()
+    scene.read()
+    (row,) = scene.rows(finding=Finding.FOREIGN_APPLICATION)
+    assert (row.entry.name, row.entry.key_name, row.entry.object_kind) == ("Their app", "local", ObjectKind.PRINCIPAL)
+    assert [each.entry.name for each in scene.rows(foreign=True)] == ["Their app"]
+    # Nobody signs in as an application whose own principal is disabled.
+    world.clock.advance(1)
+    scene.administer("PATCH", f"servicePrincipals/{shop.principal_id}", {"accountEnabled": False})
+    scene.pass_time(1.2)
+    assert [each.entry.name for each in scene.rows(disabled=True)] == ["Shop"]
+    scene.administer("PATCH", f"servicePrincipals/{shop.principal_id}", {"accountEnabled": True})
+    scene.pass_time(1.2)
+    assert scene.rows(disabled=True) == []
+
+
 def test_switching_off_removes_what_was_read(scene: Tenant) -> None:
     scene.switch_on()
     scene.read()

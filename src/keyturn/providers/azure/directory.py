@@ -55,9 +55,10 @@ _LISTS = {
     # Credentials of managed identities are Azure's own: nobody sees to them.
     Listing.PRINCIPALS: f"/servicePrincipals?{_OF_PRINCIPAL}&$filter=servicePrincipalType%20eq%20'Application'",
 }
+# Only changes of what is selected are told of.
 _CHANGES = {
-    Listing.APPLICATIONS: "/applications/delta?$select=id,displayName,passwordCredentials,keyCredentials",
-    Listing.PRINCIPALS: "/servicePrincipals/delta?$select=id,displayName,passwordCredentials,keyCredentials",
+    Listing.APPLICATIONS: "/applications/delta?$select=id,displayName,signInAudience,passwordCredentials,keyCredentials",
+    Listing.PRINCIPALS: "/servicePrincipals/delta?$select=id,displayName,accountEnabled,passwordCredentials,keyCredentials",
 }
 _OWNERS = "$select=id,displayName,userPrincipalName,accountEnabled&$top=100"
 _LONGEST_NAME = 256
