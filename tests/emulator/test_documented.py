@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -84,6 +85,36 @@ def bodies(full: FullTenant) -> dict[str, Any]:
         },
         "batch": {"requests": [{"id": "1", "method": "GET", "url": "/organization"}]},
     }
+
+
+JUNK: tuple[Any, ...] = ([], {}, [[]], 7, True, None, "", "x" * 20_000, {"a": {"b": [{"c": None}]}})
+
+
+def spoiled(body: Any) -> Iterator[Any]:
+    """The body with one wrong thing in it, at each depth."""
+    yield from JUNK
+    if isinstance(body, dict):
+        for name, value in body.items():
+            yield from (body | {name: wrong} for wrong in spoiled(value))
+        yield body | {"nonsense": 1}
+    if isinstance(body, list):
+        yield from ([wrong] for wrong in spoiled(body[0]))
+
+
+def test_every_change_refuses_what_does_not_belong_into_it_and_breaks_at_nothing(full: FullTenant) -> None:
+    sent = bodies(full)
+    begun, wrong = full.scene.emulator.snapshot(), list[tuple[Any, ...]]()
+    for path, methods in routes("beta").items():
+        for method, operation in methods.items():
+            if method in {"GET", "DELETE"}:
+                continue
+            full.scene.emulator.restore(begun)
+            for body in spoiled(sent.get(operation, {})):
+                answer = full.ask(method, full.filled(path), body)
+                taken = answer.status < 300 and isinstance(body, dict) and "nonsense" in body
+                if taken or answer.status >= 500:
+                    wrong.append((method, path, str(body)[:100], answer.status))
+    assert wrong == []
 
 
 PROVEN_ELSEWHERE = {"addKey", "removeKey", "addServicePrincipalKey", "removeServicePrincipalKey"}

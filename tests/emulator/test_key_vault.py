@@ -158,6 +158,18 @@ def test_what_is_not_here_is_refused_aloud(vault: VaultScene, method: str, path:
     assert vault.ask(method, path, body, version="9.9").status == 400
 
 
+@pytest.mark.parametrize("value", [[], {}, [[]], [{}], "text", 7, True, {"a": []}])
+def test_values_of_any_kind_are_refused_where_another_is_expected(vault: VaultScene, value: Any) -> None:
+    for name in ("kty", "key_size", "attributes", "tags", "key_ops"):
+        answer = vault.ask("POST", "keys/another/create", {"kty": "RSA", name: value})
+        fits = (name, value) in [("key_ops", []), ("attributes", {}), ("tags", {})]
+        assert answer.status == (200 if fits else 400), (name, answer.body)
+    for name in ("key_ops", "attributes", "tags"):
+        fits = (name, value) in [("key_ops", []), ("attributes", {}), ("tags", {})]
+        answer = vault.ask("PATCH", "keys/root", {name: value})
+        assert answer.status == (200 if fits else 400), (name, answer.body)
+
+
 def test_a_vault_outlives_the_emulator(vault: VaultScene, scene: EmulatorFixture) -> None:
     wrapped = vault.wrap()
     second = Emulator(scene.clock, signing_key=scene.emulator._world.signing)

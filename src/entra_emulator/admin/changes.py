@@ -68,7 +68,7 @@ def read_fault(body: Mapping[str, Any]) -> Fault:
     unknown = set(body) - {item.name for item in fields(Fault)}
     if unknown or not isinstance(body.get("operation"), str):
         raise Misfit(f"a fault needs an operation and knows no {', '.join(sorted(unknown)) or 'other member'}")
-    if body.get("when", "after") not in {"before", "after"}:
+    if body.get("when", "after") not in ("before", "after"):
         raise Misfit("when is before or after")
     for name in ("tenant", "application", "caller"):
         if not isinstance(body.get(name), str | None):

@@ -11,6 +11,7 @@ from entra_emulator.core.wire import Response
 from entra_emulator.directory.directory import Application, DirectoryObject, Group, ServicePrincipal, Tenant, User
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
+from entra_emulator.graph.bodies import json_object, only
 from entra_emulator.graph.errors import GraphError, empty, not_found, success
 from entra_emulator.graph.lookup import Key
 from entra_emulator.graph.odata import collection, entity
@@ -64,6 +65,7 @@ def _purge(call: Call, keys: tuple[Key, ...]) -> Response:
 
 
 def _restore(call: Call, keys: tuple[Key, ...]) -> Response:
+    only(json_object(call), frozenset(), "restore")
     item, directory, tenant = _one(call, keys[0], write=True), call.world.directory, call.home()
     try:
         if isinstance(item, Application):

@@ -6,6 +6,7 @@ from entra_emulator.core.wire import Response, json_body
 from entra_emulator.directory.directory import Application, ServicePrincipal, User
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
+from entra_emulator.graph.bodies import json_object, only
 from entra_emulator.graph.errors import GraphError, denied, success
 from entra_emulator.graph.lookup import Key
 from entra_emulator.graph.odata import collection
@@ -57,6 +58,7 @@ def _what_is_owned(call: Call) -> list[Application | ServicePrincipal]:
 
 
 def _revoke(call: Call, _keys: tuple[Key, ...]) -> Response:
+    only(json_object(call), frozenset(), "revokeSignInSessions")
     return revoke_sessions(call, signed_in(call))
 
 

@@ -12,7 +12,7 @@ from entra_emulator.core.wire import Response
 from entra_emulator.directory.directory import Application, ServicePrincipal, User, as_guid, new_guid
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import security_attributes, views
-from entra_emulator.graph.bodies import json_object, needed_text, wrong_type
+from entra_emulator.graph.bodies import json_object, needed_text, only, wrong_type
 from entra_emulator.graph.declared import USER, changed_properties
 from entra_emulator.graph.errors import GraphError, bad_request, empty, not_found, plain, success
 from entra_emulator.graph.filters import Field
@@ -100,6 +100,7 @@ def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
 
 def _revoke(call: Call, keys: tuple[Key, ...]) -> Response:
     may_revoke_sessions(call)
+    only(json_object(call), frozenset(), "revokeSignInSessions")
     return revoke_sessions(call, find_user(call, keys[0]))
 
 

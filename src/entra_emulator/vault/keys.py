@@ -22,7 +22,7 @@ from entra_emulator.vault.errors import VaultError, bad, disabled, not_here, unk
 _NAME = re.compile(r"[0-9A-Za-z-]{1,127}\Z")
 _OPERATIONS = ("encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey")
 _PADDINGS: dict[str, hashes.HashAlgorithm] = {"RSA-OAEP": hashes.SHA1(), "RSA-OAEP-256": hashes.SHA256()}  # noqa: S303
-_SIZES = frozenset({2048, 3072, 4096})
+_SIZES = (2048, 3072, 4096)
 _RETENTION = 90 * 86_400
 
 
@@ -50,20 +50,27 @@ def create(asked: Asked) -> Any:
         )
         raise VaultError(409, "Conflict", text, "ObjectIsDeletedButRecoverable")
     _only(asked.body, {"kty", "key_size", "key_ops", "attributes", "tags"})
-    if asked.body.get("kty") not in {"RSA", "RSA-HSM"}:
+    if asked.body.get("kty") not in ("RSA", "RSA-HSM"):
         raise not_here("keys other than RSA")
     size = asked.body.get("key_size", 2048)
     if size not in _SIZES:
         raise bad("The key size is invalid: RSA keys have 2048, 3072 or 4096 bits.")
-    operations = asked.body.get("key_ops") or list(_OPERATIONS)
-    if not isinstance(operations, list) or not set(operations) <= set(_OPERATIONS):
-        raise bad("key_ops holds something that is no operation of an RSA key.")
+    operations = _operations(asked.body)
     key = asked.vault.keys.setdefault(asked.key, VaultKey(asked.key, operations))
     key.operations, key.tags = operations, _tags(asked.body)
     version = _new_version(asked.call, size)
     version.enabled = _enabled(asked.body, default=True)
     key.versions.append(version)
     return _bundle(asked, key, version)
+
+
+def _operations(body: dict[str, Any]) -> list[str]:
+    operations = body.get("key_ops")
+    if operations is None:
+        return list(_OPERATIONS)
+    if not isinstance(operations, list) or not all(item in _OPERATIONS for item in operations):
+        raise bad("key_ops holds something that is no operation of an RSA key.")
+    return operations
 
 
 def rotate(asked: Asked) -> Any:
@@ -93,7 +100,7 @@ def change(asked: Asked) -> Any:
     if "tags" in asked.body:
         key.tags = _tags(asked.body)
     if "key_ops" in asked.body:
-        key.operations = list(asked.body["key_ops"])
+        key.operations = _operations(asked.body)
     return _bundle(asked, key, version)
 
 
@@ -211,9 +218,7 @@ def _only(body: dict[str, Any], known: set[str]) -> None:
 
 
 def _enabled(body: dict[str, Any], *, default: bool) -> bool:
-    attributes = body.get("attributes") or {}
-    if not isinstance(attributes, dict):
-        raise bad("Property 'attributes' is not an object.")
+    attributes = _member(body, "attributes")
     _only(attributes, {"enabled"})
     enabled = attributes.get("enabled", default)
     if not isinstance(enabled, bool):
@@ -222,10 +227,17 @@ def _enabled(body: dict[str, Any], *, default: bool) -> bool:
 
 
 def _tags(body: dict[str, Any]) -> dict[str, str]:
-    tags = body.get("tags") or {}
-    if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
+    tags = _member(body, "tags")
+    if not all(isinstance(value, str) for value in tags.values()):
         raise bad("Property 'tags' is not an object of texts.")
     return tags
+
+
+def _member(body: dict[str, Any], name: str) -> dict[str, Any]:
+    value = body.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise bad(f"Property '{name}' is not an object.")
+    return value or {}
 
 
 def _base(asked: Asked) -> str:
