@@ -7,20 +7,25 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
-from entra_emulator import Emulator, SystemClock
+from entra_emulator import Emulator, SigningKey, SystemClock
 from entra_emulator.server.cli import app
 from entra_emulator.server.instructions import usable_sign_in
+from entra_emulator.server.server import run_in_thread
 from entra_emulator.server.state import StateFolder
 
 DAY = 86_400.0
+
+pytestmark = pytest.mark.timeout(60)  # what is not refused would serve for ever
 
 
 def refusal(*options: str | Path) -> str:
@@ -55,6 +60,26 @@ def test_a_file_that_cannot_be_used_is_named_with_its_option(option: str, tmp_pa
     nowhere = tmp_path / "missing" / "file"
     certificate = () if option == "--ca-file" else ("--ca-file", tmp_path / "ca.pem")
     assert re.match(rf"{option}: .*missing", refusal(option, nowhere, *certificate))
+
+
+@pytest.mark.parametrize("option", ["--ready-file", "--env-file"])
+def test_nothing_is_left_beside_a_file_that_cannot_be_written(option: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    assert refusal(option, tmp_path / "folder", "--ca-file", tmp_path / "ca.pem").startswith(f"{option}: ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ca.pem", "folder"]
+
+
+def test_a_name_that_no_certificate_can_have_is_refused(tmp_path: Path) -> None:
+    for option, name in (("--host-name", "two words"), ("--host-name", ""), ("--host", "two words"), ("--host", "")):
+        assert refusal(option, name, "--ca-file", tmp_path / "ca.pem").startswith("--host, --host-name: ")
+
+
+def test_every_address_is_one_that_a_client_can_use(signing_key: SigningKey) -> None:
+    for host, name in (("0.0.0.0", "localhost"), ("::1", "[::1]"), ("::", "[::1]"), ("127.0.0.2", "127.0.0.2")):
+        with run_in_thread(Emulator(SystemClock(), signing_key=signing_key), host=host) as running:
+            assert running.authority == f"https://{name}:{running.port}"
+            context = ssl.create_default_context(cafile=running.ca_file)
+            assert httpx.get(f"{running.admin}/health", verify=context).json() == {"status": "ok"}
 
 
 def test_a_certificate_of_an_issuer_is_a_certificate(tmp_path: Path) -> None:

@@ -152,6 +152,8 @@ async def _start(server: Server, place: tuple[str, int, int | None], certificate
         where = "--port, --metadata-port" if is_taken else "--host"
         advice = " Port 0 takes a free one." if is_taken else ""
         raise typer.BadParameter(f"cannot listen there: {error}.{advice}", param_hint=where) from error
+    except ValueError as error:  # of the certificate, which names them all
+        raise typer.BadParameter(str(error), param_hint="--host, --host-name") from error
 
 
 def ready(running: Running, demo: Demo | None) -> dict[str, Any]:

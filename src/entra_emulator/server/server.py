@@ -37,6 +37,8 @@ _REAL_NAMES = (
     "*.vault.azure.net",
     "main.iam.ad.ext.azure.com",  # asked by azure-cli 2.91.0, role/custom.py (admin_consent)
 )
+_CALLED = {"127.0.0.1": "localhost", "0.0.0.0": "localhost", "::1": "[::1]", "::": "[::1]"}
+"""By which name clients on this machine reach what listens on these addresses; of IPv6 alone, `localhost` may be IPv4."""
 _TOO_LARGE = Response(413, (("Content-Type", "text/plain"), ("Connection", "close")), b"Payload Too Large")
 _NOT_HERE = Response(404, (("Content-Type", "text/plain"),), b"Only managed identity is served without TLS.")
 _MALFORMED = Response(400, (("Content-Type", "text/plain"), ("Connection", "close")), b"Bad Request")
@@ -269,7 +271,7 @@ class Server:
         listener = await loop.create_server(lambda: _Connection(self), host, port, ssl=context, backlog=1024)
         self._listeners.append(listener)
         bound_port = int(listener.sockets[0].getsockname()[1])
-        hostname = "localhost" if host in {"127.0.0.1", "::1", "0.0.0.0", "::"} else host
+        hostname = _CALLED.get(host) or (f"[{host}]" if ":" in host else host)
         self.address = f"{hostname}:{bound_port}"
         metadata = ""
         if metadata_port is not None:
@@ -289,8 +291,8 @@ class Server:
 
 
 def _tls(authority: trustme.CA, host: str, host_names: tuple[str, ...], ca_file: Path) -> ssl.SSLContext:
-    names = dict.fromkeys(("localhost", "127.0.0.1", "::1", *_REAL_NAMES, *host_names, *([host] if host else [])))
-    leaf = authority.issue_cert(*(name for name in names if name not in {"0.0.0.0", "::"}))
+    own = () if host in _CALLED else (host,)
+    leaf = authority.issue_cert(*dict.fromkeys(("localhost", "127.0.0.1", "::1", *_REAL_NAMES, *host_names, *own)))
     authority.cert_pem.write_to_path(str(ca_file))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     leaf.configure_cert(context)
