@@ -250,3 +250,37 @@ def test_the_permissions_of_a_service_principal_are_listed(scene: EmulatorFixtur
     (grant,) = scene.graph(reader, "GET", path).json()["value"]
     assert grant["appRoleId"] == "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30"
     assert grant["resourceDisplayName"] == "Microsoft Graph"
+
+
+def test_a_property_is_read_by_its_path(scene: EmulatorFixture) -> None:
+    """As the CLI for Microsoft 365 lists roles and permissions."""
+    manager, app = scene.manager(), scene.application(roles=("Tasks.Read",))
+    one = f"applications/{app.object_id}"
+    change = {"web": {"homePageUrl": "https://app.example"}, "notes": None}
+    assert scene.graph(manager, "PATCH", one, change).status == 204
+    whole = scene.graph(manager, "GET", one).json()
+    for path, value in (
+        ("appRoles", whole["appRoles"]),
+        ("displayname", "target"),
+        ("web/homePageUrl", "https://app.example"),
+        ("passwordCredentials", whole["passwordCredentials"]),
+    ):
+        answer = scene.graph(manager, "GET", f"{one}/{path}")
+        assert answer.json()["value"] == value
+        assert (
+            answer.json()["@odata.context"]
+            .lower()
+            .endswith(f"$metadata#applications('{app.object_id}')/{path}".lower())
+        )
+    assert scene.graph(manager, "GET", f"myorganization/{one}/appRoles").json()["value"] == whole["appRoles"]
+    principal = f"servicePrincipals(appId='{app.app_id}')"
+    assert scene.graph(manager, "GET", f"{principal}/oauth2PermissionScopes").json()["value"] == []
+    for path, status in (("notes", 204), ("nonsense", 400), ("web/nonsense", 400), ("displayName/x", 400)):
+        assert scene.graph(manager, "GET", f"{one}/{path}").status == status, path
+    assert scene.graph(manager, "GET", f"{one}/nonsense").json()["error"]["message"].endswith("segment 'nonsense'.")
+    assert scene.graph(manager, "GET", "applications/x/appRoles").status == 404
+    assert scene.graph(scene.application("nobody"), "GET", f"{one}/appRoles").status == 403
+    assert scene.emulator.ledger.query(operation="getApplication")[-1].status == 403
+    ada = scene.emulator.admin.create_user(scene.tenant, "Ada Admin")
+    reader = scene.application("reader", permissions=("User.Read.All",))
+    assert scene.graph(reader, "GET", f"users/{ada}/accountEnabled").json()["value"] is True

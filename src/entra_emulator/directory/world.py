@@ -80,6 +80,8 @@ class Call:
     """The user's object id, or without a user that of the calling service principal."""
     heeded: set[str] = field(default_factory=set)
     """The query options of Graph that were read."""
+    property_path: tuple[str, ...] = ()
+    """Of the object that is read only this property, or a member of it: names in lower case."""
 
     @property
     def settings(self) -> Settings:

@@ -155,9 +155,33 @@ def faulty(call: Call, effect: Effect) -> Response:
 
 def success(call: Call, body: dict[str, Any], context: str, status: int = 200) -> Response:
     """An answer with a body; `context` is the part of `@odata.context` after the `#`."""
+    if call.property_path:
+        path, call.property_path = call.property_path, ()
+        return _property(call, body, context.removesuffix("/$entity"), path)
     version = "beta" if call.path.lstrip("/").startswith("beta") else "v1.0"
     whole = {"@odata.context": f"{call.host}/{version}/$metadata#{context}", **body}
     return _finished(call, status, json_body(whole), _JSON)
+
+
+def _property(call: Call, body: dict[str, Any], context: str, path: tuple[str, ...]) -> Response:
+    """One property of an object; 204 where it is null. Raises GraphError 400 for one that the object does not have.
+
+    Source: OData 4.01, part 1, section 11.2.7; the CLI for Microsoft 365 11.11 reads appRoles and oauth2PermissionScopes so.
+    """
+    value: Any = body
+    context += f"('{body.get('id')}')"
+    for name in path:
+        known = {member.lower(): member for member in value if "@" not in member} if isinstance(value, dict) else {}
+        if name not in known:
+            raise unknown_segment(name)
+        value = value[known[name]]
+        context += f"/{known[name]}"
+    return empty(call) if value is None else success(call, {"value": value}, context)
+
+
+def unknown_segment(segment: str) -> GraphError:
+    """A path that leads to nothing."""
+    return GraphError(400, "BadRequest", f"Resource not found for the segment '{segment[:100]}'.")
 
 
 def plain(call: Call, text: str) -> Response:

@@ -38,7 +38,8 @@ from entra_emulator.graph import (
     users,
 )
 from entra_emulator.graph import keys as graph_keys
-from entra_emulator.graph.errors import GraphError, answer, faulty, throttled, unauthenticated
+from entra_emulator.graph.declared import APPLICATION, GROUP, PRINCIPAL, USER
+from entra_emulator.graph.errors import GraphError, answer, faulty, throttled, unauthenticated, unknown_segment
 from entra_emulator.graph.lookup import Key, application_by_key, principal_by_key
 from entra_emulator.graph.odata import check_heeded, check_options
 from entra_emulator.tokens.tokens import bearer_claims, is_graph, read_key_id
@@ -74,6 +75,14 @@ _FUNCTIONS = frozenset({"delta", "getbyids", "agentidentityblueprint"})
 """What stands where a key could, and is none."""
 _PREFIX = "microsoft.graph."
 _MAX_SEGMENTS = 12
+_OF_ALL = ("id", "displayName", "appId", "passwordCredentials", "keyCredentials")
+_WITH_PROPERTIES = {
+    name: frozenset(each.lower() for each in (*rules, *_OF_ALL))
+    for name, rules in (
+        ("applications", APPLICATION), ("serviceprincipals", PRINCIPAL), ("users", USER), ("groups", GROUP)
+    )
+}  # fmt: skip
+"""Whose objects are read by property, too, and what their types declare, in lower case."""
 _ALIAS = "myorganization"
 """Another name of the root: the portal's own requests, and scripts made from them, begin with it."""
 _BLUEPRINT = "agentidentityblueprint"
@@ -142,6 +151,8 @@ def handle(call: Call) -> Response:
     pattern, keys = _parse(call.path)
     methods = _TABLES[call.path.lstrip("/").partition("/")[0]].get(pattern, {})
     route = methods.get(call.request.method)
+    if not methods and call.request.method == "GET":
+        route = _property_route(call, pattern)
     if route is not None:
         call.entry.operation = route.operation
     try:
@@ -157,6 +168,27 @@ def handle(call: Call) -> Response:
         return act(call, lambda: _answer(call, route, keys), faulty)
     except GraphError as refusal:
         return answer(call, refusal)
+
+
+def _property_route(call: Call, pattern: str) -> Route | None:
+    """The read of the object whose property the path names, if it names one; that it is one is found out by the answer."""
+    collection, _, names = pattern.partition("/{}/")
+    if collection not in _WITH_PROPERTIES or not names or "{}" in names:
+        return None
+    call.property_path = tuple(names.split("/"))
+    one = _TABLES["v1.0"][f"{collection}/{{}}"]["GET"]
+    declared = _WITH_PROPERTIES[collection]
+
+    def read(call: Call, keys: tuple[Key, ...]) -> Response:
+        try:
+            return one.handler(call, keys)
+        except GraphError as refusal:
+            # Of an object that is not there no property can be seen: what its type does not declare is no segment all the same.
+            if refusal.status == 404 and call.property_path[:1] and call.property_path[0] not in declared:
+                raise unknown_segment(call.property_path[0]) from refusal
+            raise
+
+    return Route(one.operation, read)
 
 
 def _answer(call: Call, route: Route, keys: tuple[Key, ...]) -> Response:
@@ -279,4 +311,4 @@ def _no_route(call: Call, *, known_path: bool) -> GraphError:
     if known_path:
         return GraphError(405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.")
     segments = [unquote(part) for part in call.path.split("/")[2:] if part]
-    return GraphError(400, "BadRequest", f"Resource not found for the segment '{(segments or [''])[-1][:100]}'.")
+    return unknown_segment((segments or [""])[-1])

@@ -63,7 +63,7 @@ def _get(call: Call, keys: tuple[Key, ...]) -> Response:
 def shown_user(call: Call, item: User) -> dict[str, Any]:
     """A user with what $select of this call asks for; the usual properties without it."""
     body = views.user(item) | security_attributes.shown(call, item)
-    return select(call, body) if selected(call) else chosen(body, views.USER_DEFAULT)
+    return select(call, body) if selected(call) or call.property_path else chosen(body, views.USER_DEFAULT)
 
 
 def _create(call: Call, _keys: tuple[Key, ...]) -> Response:

@@ -32,6 +32,7 @@ _BODY_LIMIT = 8_000_000
 _HEADER_LIMIT = 64_000
 _REAL_NAMES = (
     "login.microsoftonline.com",
+    "login.windows.net",  # asked by the CLI for Microsoft 365 11.11 (tenant id get), and by libraries of before MSAL
     "graph.microsoft.com",
     "management.azure.com",
     "*.vault.azure.net",
