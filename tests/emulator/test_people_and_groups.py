@@ -45,7 +45,12 @@ def test_people_and_groups_are_made_found_and_changed(scene: EmulatorFixture, di
     for wrong in ({"nonsense": 1}, {"accountEnabled": None}, {"userPrincipalName": "x@elsewhere.example"}, {"id": "x"}):
         assert graph("PATCH", path, wrong).status == 400, wrong
     assert graph("POST", "users", new_user()).status == 400, "the address is taken"
-    assert graph("POST", "users", {"displayName": "x"}).status == 400
+    for path, kind in (("users", "User"), ("groups", "Group")):
+        refusal = graph("POST", path, {"displayName": "x"})
+        assert (
+            refusal.json()["error"]["message"]
+            == f"A value is required for property 'mailNickname' of resource '{kind}'."
+        )
     assert graph("GET", "users", select="nonsense").status == 400
 
     fields = {"displayName": "Owners", "mailNickname": "owners", "mailEnabled": False, "securityEnabled": True}

@@ -51,23 +51,23 @@ def only_members(value: dict[str, Any], names: frozenset[str], kind: str) -> Non
         raise bad_request(f"The property '{unknown[:100]}' does not exist on type '{kind}'.")
 
 
-def text_or_none(body: dict[str, Any], name: str, limit: int = 10_000) -> str | None:
-    """A string member, or None where it is absent or null. Raises GraphError 400 for another type or a longer one."""
+def text_or_none(body: dict[str, Any], name: str, limit: int = 10_000, resource: str = "Application") -> str | None:
+    """A string member of such a resource, or None where it is absent or null. Raises GraphError 400 for another type or a longer one."""
     value = body.get(name)
     if value is None:
         return None
     if not isinstance(value, str):
         raise wrong_type(name, "Edm.String")
     if len(value) > limit:
-        raise bad_request(f"Invalid value specified for property '{name}' of resource 'Application'.")
+        raise bad_request(f"Invalid value specified for property '{name}' of resource '{resource}'.")
     return value
 
 
-def needed_text(body: dict[str, Any], name: str, limit: int = 10_000) -> str:
+def needed_text(body: dict[str, Any], name: str, limit: int = 10_000, resource: str = "Application") -> str:
     """A string member that must be there and not be empty. Raises GraphError 400."""
-    value = text_or_none(body, name, limit)
+    value = text_or_none(body, name, limit, resource)
     if not value:
-        raise bad_request(f"A value is required for property '{name}' of resource 'Application'.")
+        raise bad_request(f"A value is required for property '{name}' of resource '{resource}'.")
     return value
 
 

@@ -72,7 +72,7 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_write_groups(call)
     body = json_object(call)
     for name in ("displayName", "mailNickname"):
-        needed_text(body, name, 256)
+        needed_text(body, name, 256, "Group")
     for name in ("mailEnabled", "securityEnabled"):
         if not isinstance(body.get(name), bool):
             raise bad_request(f"A value is required for property '{name}' of resource 'Group'.")
@@ -122,7 +122,7 @@ def _change(group: Group, body: dict[str, Any]) -> None:
     flags = {"mailEnabled": "mail_enabled", "securityEnabled": "security_enabled"}
     for name, value in body.items():
         if name in texts:
-            values[texts[name]] = needed_text(body, name, 256)
+            values[texts[name]] = needed_text(body, name, 256, "Group")
         elif name in flags:
             if not isinstance(value, bool):
                 raise wrong_type(name, "Edm.Boolean")

@@ -157,13 +157,13 @@ def _declared(call: Call, principal: ServicePrincipal, body: dict[str, Any], nam
                 raise wrong_type(name, "Edm.Boolean")
             return {"enabled": value}
         case "displayName":
-            return {"display_name": needed_text(body, name, 256)}
+            return {"display_name": needed_text(body, name, 256, "ServicePrincipal")}
         case security_attributes.NAME:
             return {"security_attributes": security_attributes.changed(call, principal, value)}
         case "servicePrincipalNames":
             return {"names": [text for text in texts(body, name) if text != principal.app_id]}
         case "servicePrincipalType":
-            return {"service_principal_type": needed_text(body, name, 100)}
+            return {"service_principal_type": needed_text(body, name, 100, "ServicePrincipal")}
         case "keyCredentials":
             return {"keys": read_keys(call, principal, value)}
         case "id" if as_guid(value) == principal.object_id:

@@ -70,7 +70,7 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_write_users(call)
     body, tenant = json_object(call), call.home()
     for name in ("displayName", "mailNickname", "userPrincipalName"):
-        needed_text(body, name, 256)
+        needed_text(body, name, 256, "User")
     if not isinstance(body.get("accountEnabled"), bool):
         raise bad_request("A value is required for property 'accountEnabled' of resource 'User'.")
     if not isinstance(profile := body.get("passwordProfile"), dict) or not profile.get("password"):
@@ -119,9 +119,9 @@ def _change(call: Call, user: User, body: dict[str, Any]) -> None:
     for name, value in body.items():
         match name:
             case "displayName":
-                values["display_name"] = needed_text(body, name, 256)
+                values["display_name"] = needed_text(body, name, 256, "User")
             case "userPrincipalName":
-                values["principal_name"] = _free_address(call, user, needed_text(body, name, 256))
+                values["principal_name"] = _free_address(call, user, needed_text(body, name, 256, "User"))
             case "accountEnabled":
                 if not isinstance(value, bool):
                     raise wrong_type(name, "Edm.Boolean")
