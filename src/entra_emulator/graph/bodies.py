@@ -52,7 +52,7 @@ def only_members(value: dict[str, Any], names: frozenset[str], kind: str) -> Non
 
 
 def text_or_none(body: dict[str, Any], name: str, limit: int = 10_000, resource: str = "Application") -> str | None:
-    """A string member of such a resource, or None where it is absent or null. Raises GraphError 400 for another type or a longer one."""
+    """A string member, or None where it is absent or null. Raises GraphError 400 for another type or a longer one."""
     value = body.get(name)
     if value is None:
         return None
