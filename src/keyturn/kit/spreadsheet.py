@@ -8,7 +8,8 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The last four are the wide forms of the first, which spreadsheets of East Asian languages take for them."""
 
 
 def rows_as_csv(rows: Iterable[Sequence[object]]) -> str:

@@ -8,7 +8,9 @@ import pytest
 from keyturn.kit.spreadsheet import rows_as_csv
 
 
-@pytest.mark.parametrize("text", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
+@pytest.mark.parametrize(
+    "text", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", "\uff201"]
+)
 def test_what_looks_like_a_formula_is_a_text(text: str) -> None:
     [row] = csv.reader(io.StringIO(rows_as_csv([[text, "plain", None, True, 7]]), newline=""))
     assert row == [f"'{text}", "plain", "", "true", "7"]
