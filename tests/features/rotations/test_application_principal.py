@@ -24,14 +24,14 @@ def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Applicatio
 
 
 def remove_principal(scene: Applications) -> None:
-    ask_graph(scene, "DELETE")
+    ask_graph(scene, "DELETE", f"servicePrincipals/{scene.application.principal_id}")
 
 
-def ask_graph(scene: Applications, method: str, body: object = None) -> None:
-    """Write the application's service principal, as its owner does with the connection's permissions."""
+def ask_graph(scene: Applications, method: str, path: str, body: object = None) -> None:
+    """Write the application or its service principal, as its owner does with the connection's permissions."""
     _, token = scene.world.services.stored.sign_in(scene.signer)
     headers = {"authorization": f"Bearer {token.value.reveal()}", "content-type": "application/json"}
-    url = f"{HOST}/v1.0/servicePrincipals/{scene.application.principal_id}"
+    url = f"{HOST}/v1.0/{path}"
     content = b"" if body is None else json.dumps(body).encode()
     assert scene.world.network("portal").send(HttpRequest(method, url, headers, content)).status == 204
     scene.world.clock.advance(600)  # every replica knows
@@ -57,7 +57,7 @@ def test_a_missing_service_principal_is_found_before_the_first_write(scene: Appl
 
 
 def test_a_disabled_service_principal_is_found_before_the_first_write(scene: Applications) -> None:
-    ask_graph(scene, "PATCH", {"accountEnabled": False})
+    ask_graph(scene, "PATCH", f"servicePrincipals/{scene.application.principal_id}", {"accountEnabled": False})
     for ask in (scene.world.services.secret_plans.of_new, scene.use_cases.create):
         with pytest.raises(Refused) as refused:
             ask(scene.actor, scene.new())
@@ -87,7 +87,9 @@ def test_an_application_that_was_deactivated_is_found_before_the_first_write_of_
     assert failed.status == "failed"
     assert activate in str(failed.last_message)
     assert writes(scene) == made, "nothing was asked for"
-    admin.set_disabled(scene.application.object_id, disabled=False)
+    ask_graph(
+        scene, "PATCH", f"applications(appId='{scene.application.app_id}')", {"isDisabled": False}
+    )  # what it says
     scene.rotate(view)
     assert writes(scene) == made + 1
 
