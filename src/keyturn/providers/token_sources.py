@@ -66,18 +66,21 @@ class TokenFile:
 
     def token(self, audience: str) -> Plaintext:
         try:
-            # Without O_NONBLOCK a pipe in the place of the file would hold the thread for ever.
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            content = self._content()
         except OSError as error:
             self._unreadable(error)
-        with os.fdopen(descriptor, "rb") as file:
-            try:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    self._unreadable(OSError(0, "it is no regular file"))
-                content = file.read(LONGEST_TOKEN + 1)
-            except OSError as error:
-                self._unreadable(error)
         return read_token(self.name, content)
+
+    def _content(self) -> bytes:
+        # Without O_NONBLOCK a pipe in the place of the file would hold the thread for ever.
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(0, "it is no regular file")
+            with open(descriptor, "rb", closefd=False) as file:
+                return file.read(LONGEST_TOKEN + 1)
+        finally:
+            os.close(descriptor)
 
     def _unreadable(self, error: OSError) -> NoReturn:
         raise NeedsAction(

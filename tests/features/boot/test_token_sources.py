@@ -12,6 +12,7 @@ from keyturn.errors import Misconfigured, NeedsAction, Retryable, Upstream
 from keyturn.kit.clock import MovableClock
 from keyturn.ports.http import HttpRequest, HttpResponse
 from keyturn.providers.azure.managed_identity import ManagedIdentity
+from keyturn.providers.token_sources import TokenFile
 from keyturn.settings.model import TokenSourceSetting
 from keyturn.settings.reader import read_settings
 
@@ -102,6 +103,33 @@ def test_the_doctor_says_what_each_source_presents_and_never_the_token(tmp_path:
     assert asked.url == "https://actions.example/token?api-version=2&audience=api%3A%2F%2FAzureADTokenExchange"
     assert asked.headers["authorization"] == "Bearer the-bearer"
     assert not list(examine_sources(CommandContext({**environ, "PORT": "x"}, clock), wire, wire))
+
+
+def test_a_file_that_the_kubelet_renews_is_read_as_it_is_now(tmp_path: Path) -> None:
+    """A projected volume: the file is a link into a folder that is put in the place of the one before by a rename."""
+    source, file = TokenFile("aks", tmp_path / "token"), tmp_path / "token"
+    file.symlink_to("..data/token")
+    for number in range(3):
+        (tmp_path / f"..{number}").mkdir()
+        (tmp_path / f"..{number}" / "token").write_text(token(number))
+        (tmp_path / "..next").symlink_to(f"..{number}")
+        (tmp_path / "..next").rename(tmp_path / "..data")
+        assert source.token(AUDIENCE).reveal() == token(number)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe\x00", b"a.b", b"a.b.", b"a.b.c.d", b"a.b c.d", b"\xef\xbb\xbfa.b.c", None]
+)
+def test_what_is_no_token_is_not_sent(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "token"
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+    with pytest.raises(NeedsAction) as caught:
+        TokenFile("aks", file).token(AUDIENCE)
+    assert caught.value.code == ("token_source.file_unreadable" if content is None else "token_source.not_a_token")
+    assert str(tmp_path) not in caught.value.diagnostics()
 
 
 @pytest.mark.parametrize(
