@@ -123,6 +123,8 @@ def test_a_seed_file_makes_tenants_and_says_where_it_does_not_fit() -> None:
         (b"junk", "not JSON"),
         (b"[]", "one member"),
         (b'{"tenants": [7]}', r"tenants\[0\]"),
+        (b'{"tenants": [{"name": "x", "setings": {}}]}', r"tenants\[0\]: unknown member: setings"),
+        (b'{"tenants": [{"name": "x", "users": [{"name": "y", "role": []}]}]}', r"users\[0\]: unknown member: role"),
         (
             b'{"tenants": [{"name": "x", "applications": [{"nonsense": 1, "name": "y"}]}]}',
             r"applications\[0\].*nonsense",

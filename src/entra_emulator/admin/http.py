@@ -10,8 +10,9 @@ from urllib.parse import unquote
 
 from entra_emulator.admin.admin import Admin
 from entra_emulator.admin.changes import Misfit, changed, fault_as_json, read_fault, settings_as_json
+from entra_emulator.admin.members import Body, attributes, flag, moment, only, shown, text, text_or_none, texts
 from entra_emulator.admin.snapshot import put, take
-from entra_emulator.core.clock import checked_time, graph_time, parse_time
+from entra_emulator.core.clock import graph_time
 from entra_emulator.core.wire import Request, Response, json_body
 from entra_emulator.directory.directory import Application
 from entra_emulator.directory.redirects import PLATFORMS
@@ -27,7 +28,6 @@ _NEW_APPLICATION = frozenset({
     "name", "permissions", "owners", "owns_itself", "audience", "secrets", "app_id", "object_id", "identifier_uris",
     "token_version", "redirect_uris", "scopes", "roles", "blueprint",
 })  # fmt: skip
-Body = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class AdminApi:
             "health": {"GET": lambda _: {"status": "ok"}},
             "clock": {"GET": lambda _: self._time(), "POST": lambda ask: self._advance(ask.body)},
             "reset": {"POST": lambda _: admin.reset()},
-            "demo": {"POST": lambda ask: self._seed_demo(_texts(ask.body, "redirect_uris"))},
+            "demo": {"POST": lambda ask: self._seed_demo(texts(ask.body, "redirect_uris"))},
             "faults": {
                 "GET": lambda _: [fault_as_json(item) for item in world.faults.pending()],
                 "POST": lambda ask: self._add_fault(ask.body),
@@ -100,7 +100,7 @@ class AdminApi:
             },
             "faults/{}": {"DELETE": lambda ask: world.faults.remove(ask.names[0])},
             "ledger": {"GET": lambda ask: self._ledger(ask.query)},
-            "ledger/saw": {"POST": lambda ask: {"seen": world.ledger.saw_plaintext(_text(ask.body, "text"))}},
+            "ledger/saw": {"POST": lambda ask: {"seen": world.ledger.saw_plaintext(text(ask.body, "text"))}},
             "issuers": {
                 "GET": lambda _: world.issuers.as_json(),
                 "POST": lambda ask: self._trust(ask.body),
@@ -122,7 +122,7 @@ class AdminApi:
             "users/{}/revoke": {"POST": lambda ask: admin.revoke_sessions(ask.names[0])},
             "tenants/{}/vaults": {"POST": lambda ask: self._new_vault(ask.names[0], ask.body)},
             "vaults/{}/access/{}": {
-                "PUT": lambda ask: admin.set_vault_access(*ask.names, *_texts(ask.body, "permissions"))
+                "PUT": lambda ask: admin.set_vault_access(*ask.names, *texts(ask.body, "permissions"))
             },
             "tenants/{}/subscriptions": {"POST": lambda ask: self._new_subscription(ask.names[0], ask.body)},
             "devices": {"POST": lambda ask: self._approve_device(ask.body)},
@@ -141,7 +141,7 @@ class AdminApi:
             "applications/{}/secrets/{}": {"DELETE": lambda ask: admin.remove_secret(*ask.names)},
             "applications/{}/certificates": {"POST": lambda ask: self._add_certificate(ask.names[0], ask.body)},
             "objects/{}/security-attributes": {
-                "PUT": lambda ask: admin.set_security_attributes(ask.names[0], **_attributes(ask.body))
+                "PUT": lambda ask: admin.set_security_attributes(ask.names[0], **attributes(ask.body))
             },
             "principals/{}/grants": {"PUT": lambda ask: self._grants(ask.names[0], ask.body)},
         }
@@ -154,6 +154,7 @@ class AdminApi:
         return {"now": now, "text": graph_time(now)}
 
     def _advance(self, body: Body) -> Body:
+        only(body, "advance")
         seconds = body.get("advance")
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
             raise Misfit("advance is a number of seconds")
@@ -170,19 +171,23 @@ class AdminApi:
 
     def _ledger(self, query: Mapping[str, str]) -> Body:
         conditions: dict[str, Any] = {}
-        for name, text in query.items():
+        for name, value in query.items():
             if name not in {*_ENTRY_FIELDS, "since", "limit"}:
                 raise Misfit(f"entries have no field {name}")
             number = name in {"since", "limit"} or _ENTRY_FIELDS[name] == "int"
-            conditions[name] = int(text) if number else (text == "true" if _ENTRY_FIELDS.get(name) == "bool" else text)
+            conditions[name] = (
+                int(value) if number else (value == "true" if _ENTRY_FIELDS.get(name) == "bool" else value)
+            )
         ledger = self._world.ledger
         return {"entries": [item.as_dict() for item in ledger.query(**conditions)], "dropped": ledger.dropped}
 
     def _trust(self, body: Body) -> None:
-        self._admin.trust_issuer(_text(body, "issuer"), _text(body, "key_id"), _text(body, "public_key_pem").encode())
+        only(body, "issuer", "key_id", "public_key_pem")
+        self._admin.trust_issuer(text(body, "issuer"), text(body, "key_id"), text(body, "public_key_pem").encode())
 
     def _new_identity(self, tenant: str, body: Body) -> Body:
-        identity = self._admin.create_managed_identity(tenant, _text(body, "name"), system=_flag(body, "system"))
+        only(body, "name", "system")
+        identity = self._admin.create_managed_identity(tenant, text(body, "name"), system=flag(body, "system"))
         return asdict(identity)
 
     def _tenants(self) -> list[Body]:
@@ -207,20 +212,19 @@ class AdminApi:
         ]
 
     def _new_tenant(self, body: Body) -> Body:
+        only(body, "name", "domain", "tenant_id", "settings")
         settings = changed(Settings(), body.get("settings", {}))
-        domain, tenant_id = _text_or_none(body, "domain"), _text_or_none(body, "tenant_id")
-        return {"id": self._admin.create_tenant(_text(body, "name"), domain, tenant_id=tenant_id, settings=settings)}
+        domain, tenant_id = text_or_none(body, "domain"), text_or_none(body, "tenant_id")
+        return {"id": self._admin.create_tenant(text(body, "name"), domain, tenant_id=tenant_id, settings=settings)}
 
     def _set_policy(self, tenant: str, body: Body) -> None:
         rules = {name: value for name, value in body.items() if name in {"passwordCredentials", "keyCredentials"}}
         if set(body) - set(rules) - {"enabled"}:
             raise Misfit("a policy has enabled, passwordCredentials and keyCredentials")
-        self._admin.set_policy(tenant, enabled=_flag({"enabled": True} | body, "enabled"), **rules)
+        self._admin.set_policy(tenant, enabled=flag({"enabled": True} | body, "enabled"), **rules)
 
     def _new_application(self, tenant: str, body: Body) -> Body:
-        unknown = set(body) - _NEW_APPLICATION
-        if unknown:
-            raise Misfit(f"unknown member: {', '.join(sorted(unknown))}")
+        only(body, *_NEW_APPLICATION)
         count, version = body.get("secrets", 1), body.get("token_version")
         if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= 1000:
             raise Misfit("secrets is a whole number from 0 to 1000")
@@ -228,20 +232,20 @@ class AdminApi:
             raise Misfit("token_version is null, 1 or 2")
         application = self._admin.create_application(
             tenant,
-            _text(body, "name"),
-            permissions=_texts(body, "permissions"),
-            owners=_texts(body, "owners"),
-            owns_itself=_flag(body, "owns_itself"),
-            audience=_text_or_none(body, "audience") or "AzureADMyOrg",
+            text(body, "name"),
+            permissions=texts(body, "permissions"),
+            owners=texts(body, "owners"),
+            owns_itself=flag(body, "owns_itself"),
+            audience=text_or_none(body, "audience") or "AzureADMyOrg",
             secrets=count,
-            app_id=_text_or_none(body, "app_id"),
-            object_id=_text_or_none(body, "object_id"),
-            identifier_uris=_texts(body, "identifier_uris"),
+            app_id=text_or_none(body, "app_id"),
+            object_id=text_or_none(body, "object_id"),
+            identifier_uris=texts(body, "identifier_uris"),
             token_version=version,
-            redirect_uris=_texts(body, "redirect_uris"),
-            scopes=_texts(body, "scopes"),
-            roles=_texts(body, "roles"),
-            blueprint=_flag(body, "blueprint"),
+            redirect_uris=texts(body, "redirect_uris"),
+            scopes=texts(body, "scopes"),
+            roles=texts(body, "roles"),
+            blueprint=flag(body, "blueprint"),
         )
         return asdict(application)
 
@@ -261,80 +265,91 @@ class AdminApi:
         }
 
     def _new_user(self, tenant: str, body: Body) -> Body:
-        return {"object_id": self._admin.create_user(tenant, _text(body, "name"), roles=_texts(body, "roles"))}
+        only(body, "name", "roles")
+        return {"object_id": self._admin.create_user(tenant, text(body, "name"), roles=texts(body, "roles"))}
 
     def _new_group(self, tenant: str, body: Body) -> Body:
-        return {"object_id": self._admin.create_group(tenant, _text(body, "name"), members=_texts(body, "members"))}
+        only(body, "name", "members")
+        return {"object_id": self._admin.create_group(tenant, text(body, "name"), members=texts(body, "members"))}
 
     def _new_subscription(self, tenant: str, body: Body) -> Body:
-        owners = _texts(body, "owners")
-        return {"subscription_id": self._admin.create_subscription(tenant, _text(body, "name"), owners=owners)}
+        only(body, "name", "owners")
+        owners = texts(body, "owners")
+        return {"subscription_id": self._admin.create_subscription(tenant, text(body, "name"), owners=owners)}
 
     def _new_vault(self, tenant: str, body: Body) -> Body:
-        protected = _flag(body, "purge_protected")
-        return {"name": self._admin.create_vault(tenant, _text(body, "name"), purge_protected=protected)}
+        only(body, "name", "purge_protected")
+        protected = flag(body, "purge_protected")
+        return {"name": self._admin.create_vault(tenant, text(body, "name"), purge_protected=protected)}
 
     def _change_user(self, name: str, body: Body) -> None:
-        roles = _texts(body, "roles") if "roles" in body else None
-        enabled = _flag(body, "enabled") if "enabled" in body else None
+        only(body, "roles", "enabled")
+        roles = texts(body, "roles") if "roles" in body else None
+        enabled = flag(body, "enabled") if "enabled" in body else None
         self._admin.set_user(name, roles=roles, enabled=enabled)
 
     def _authorize(self, body: Body) -> Body:
-        choices = {name: _flag(body, name) for name in ("decline", "cancel", "everyone")}
+        only(body, "url", "user", "decline", "cancel", "everyone")
+        choices = {name: flag(body, name) for name in ("decline", "cancel", "everyone")}
         try:
-            return {"callback": self._admin.authorize(_text(body, "url"), user=_text(body, "user"), **choices)}
+            return {"callback": self._admin.authorize(text(body, "url"), user=text(body, "user"), **choices)}
         except SignInStopped as stop:
             raise Misfit(f"the sign-in stopped with {stop.status}: {stop}") from stop
 
     def _approve_device(self, body: Body) -> None:
+        only(body, "user_code", "user", "decline")
         try:
-            self._admin.approve_device(
-                _text(body, "user_code"), user=_text(body, "user"), decline=_flag(body, "decline")
-            )
+            self._admin.approve_device(text(body, "user_code"), user=text(body, "user"), decline=flag(body, "decline"))
         except SignInStopped as stop:
             raise Misfit(f"the sign-in stopped with {stop.status}: {stop}") from stop
 
     def _set_redirects(self, name: str, body: Body) -> Body:
-        platform = _text_or_none(body, "platform") or "web"
-        self._admin.set_redirect_uris(name, *_texts(body, "redirect_uris"), platform=platform)
+        only(body, "platform", "redirect_uris")
+        platform = text_or_none(body, "platform") or "web"
+        self._admin.set_redirect_uris(name, *texts(body, "redirect_uris"), platform=platform)
         return self._application(name)
 
     def _consent(self, name: str, body: Body) -> None:
-        user, tenant = _text_or_none(body, "user"), _text_or_none(body, "tenant")
-        self._admin.consent(name, *_texts(body, "scopes"), user=user, tenant=tenant)
+        only(body, "scopes", "user", "tenant")
+        user, tenant = text_or_none(body, "user"), text_or_none(body, "tenant")
+        self._admin.consent(name, *texts(body, "scopes"), user=user, tenant=tenant)
 
     def _disable(self, name: str, body: Body) -> Body:
-        self._admin.set_disabled(name, disabled=_flag(body, "disabled"))
+        only(body, "disabled")
+        self._admin.set_disabled(name, disabled=flag(body, "disabled"))
         return self._application(name)
 
     def _add_secret(self, name: str, body: Body) -> Body:
+        only(body, "display_name", "start", "end", "value", "replicated", "hint", "custom_key_identifier")
         secret = self._admin.add_secret(
             name,
-            _text_or_none(body, "display_name"),
-            start=_moment(body, "start"),
-            end=_moment(body, "end"),
-            value=_text_or_none(body, "value"),
-            replicated=_flag(body, "replicated"),
-            hinted=_shown(body, "hint"),
-            custom_key_identifier=_text_or_none(body, "custom_key_identifier"),
+            text_or_none(body, "display_name"),
+            start=moment(body, "start"),
+            end=moment(body, "end"),
+            value=text_or_none(body, "value"),
+            replicated=flag(body, "replicated"),
+            hinted=shown(body, "hint"),
+            custom_key_identifier=text_or_none(body, "custom_key_identifier"),
         )
         return asdict(secret)
 
     def _add_certificate(self, name: str, body: Body) -> Body:
-        pem = _text(body, "certificate").encode()
+        only(body, "certificate", "start", "end", "thumbprint", "custom_key_identifier")
+        pem = text(body, "certificate").encode()
         key_id = self._admin.add_certificate(
             name,
             pem,
-            start=_moment(body, "start"),
-            end=_moment(body, "end"),
-            thumbprinted=_shown(body, "thumbprint"),
-            custom_key_identifier=_text_or_none(body, "custom_key_identifier"),
+            start=moment(body, "start"),
+            end=moment(body, "end"),
+            thumbprinted=shown(body, "thumbprint"),
+            custom_key_identifier=text_or_none(body, "custom_key_identifier"),
         )
         return {"key_id": key_id}
 
     def _grants(self, name: str, body: Body) -> None:
-        self._admin.grant(name, *_texts(body, "add"))
-        self._admin.withdraw(name, *_texts(body, "remove"))
+        only(body, "add", "remove")
+        self._admin.grant(name, *texts(body, "add"))
+        self._admin.withdraw(name, *texts(body, "remove"))
 
 
 def _answer(status: int, value: Any) -> Response:
@@ -343,53 +358,3 @@ def _answer(status: int, value: Any) -> Response:
 
 def _no_constant(name: str) -> Any:
     raise Misfit(f"{name} is not JSON")
-
-
-def _text_or_none(body: Body, name: str) -> str | None:
-    value = body.get(name)
-    if not isinstance(value, str | None):
-        raise Misfit(f"{name} is text")
-    return value
-
-
-def _flag(body: Body, name: str) -> bool:
-    value = body.get(name, False)
-    if not isinstance(value, bool):
-        raise Misfit(f"{name} is true or false")
-    return value
-
-
-def _shown(body: Body, name: str) -> bool:
-    """Whether Graph shows what it makes itself: null hides it; nothing else can be chosen."""
-    if body.get(name) is not None:
-        raise Misfit(f"{name} is null, or left out")
-    return name not in body
-
-
-def _text(body: Body, name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str) or not value:
-        raise Misfit(f"{name} is text and must be there")
-    return value
-
-
-def _texts(body: Body, name: str) -> tuple[str, ...]:
-    value = body.get(name, [])
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise Misfit(f"{name} is a list of texts")
-    return tuple(value)
-
-
-def _attributes(body: Body) -> dict[str, str | list[str]]:
-    """Custom security attributes: texts, or lists of texts."""
-    return {name: list(_texts(body, name)) if isinstance(body[name], list) else _text(body, name) for name in body}
-
-
-def _moment(body: Body, name: str) -> float | None:
-    """A time: POSIX seconds or a date-time with a zone."""
-    value = body.get(name)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise Misfit(f"{name} is a time")
-    return parse_time(value) if isinstance(value, str) else checked_time(value)
