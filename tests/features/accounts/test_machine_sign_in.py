@@ -101,14 +101,14 @@ def test_a_change_of_keys_keeps_the_old_key_until_the_secret_was_used(house: Acc
         return {str(row["id"]) for row in rows}
 
     summary = rotate()
-    assert (summary.digests, summary.previous_root_needed) == (1, False)
+    assert (summary.digests, summary.previous_root_needed) == ({"client_secrets": 1}, False)
     assert before.split(".")[1] not in retired()
     # Only the new root key is left, and the secret still signs in.
     ring = Keyring.open(database, GivenRoot(RootKeys(RootKey(bytes(range(32))))), clock)
     later = Access(database, clock, IDS, Hasher(memory_kib=8, passes=1), digests=KeyringDigests(ring))
     robot.sign_in(access=later)
     assert robot.stored().split(".")[1] == summary.data_key
-    assert rotate().digests == 1, "that of the key before"
+    assert rotate().digests == {"client_secrets": 1}, "that of the key before"
     assert before.split(".")[1] in retired()
 
 
