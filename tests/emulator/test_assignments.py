@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from entra_emulator import ApplicationHandle, Response
+from entra_emulator.sign_in.browser import SignInStopped
 from tests.emulator.people import People, claims_of, code_of
 from tests.emulator.scene import EmulatorFixture
+from tests.emulator.test_devices import begin
 
 NO_ROLE = "00000000-0000-0000-0000-000000000000"
 USER_READ = "https://graph.microsoft.com/User.Read"
@@ -195,6 +197,10 @@ def test_an_application_that_wants_assignments_is_closed_to_all_others(
     assert graph("PATCH", f"servicePrincipals/{people.web.principal_id}", closed).status == 204
     assert "AADSTS50105" in people.authorize(people.uri, scope=USER_READ)["error_description"]
     assert code_of(people.refresh(old["refresh_token"])) == 50105
+    assert graph("PATCH", f"applications/{people.web.object_id}", {"isFallbackPublicClient": True}).status == 204
+    code = begin(people, people.web.app_id, scene.tenant, USER_READ)["user_code"]
+    with pytest.raises(SignInStopped, match="AADSTS50105"):
+        scene.emulator.admin.approve_device(code, user=people.uri)
     group = scene.emulator.admin.create_group(scene.tenant, "Team", members=(people.uri,))
     body = {"principalId": group, "resourceId": people.web.principal_id, "appRoleId": NO_ROLE}
     assert graph("POST", f"groups/{group}/appRoleAssignments", body).status == 201

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from entra_emulator import Emulator, SigningKey, SystemClock
 from entra_emulator.server.cli import app
-from entra_emulator.server.instructions import usable_sign_in
+from entra_emulator.server.instructions import environment_file, usable_sign_in
 from entra_emulator.server.server import run_in_thread
 from entra_emulator.server.state import StateFolder
 
@@ -59,7 +59,7 @@ def test_a_place_where_it_cannot_listen_is_named(taken: int, tmp_path: Path) -> 
 def test_a_file_that_cannot_be_used_is_named_with_its_option(option: str, tmp_path: Path) -> None:
     nowhere = tmp_path / "missing" / "file"
     certificate = () if option == "--ca-file" else ("--ca-file", tmp_path / "ca.pem")
-    assert re.match(rf"{option}: .*missing", refusal(option, nowhere, *certificate))
+    assert re.match(rf"{option}: .*'{nowhere}'", refusal(option, nowhere, *certificate))
 
 
 @pytest.mark.parametrize("option", ["--ready-file", "--env-file"])
@@ -90,7 +90,7 @@ def test_a_certificate_of_an_issuer_is_a_certificate(tmp_path: Path) -> None:
 def test_a_state_folder_that_cannot_be_used_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
     file, newer = tmp_path / "file", tmp_path / "newer"
     file.write_text("")
-    assert re.match(r"--state: .*file", refusal("--state", file))
+    assert re.match(r"--state: .*Not a directory: .*file", refusal("--state", file))
     newer.mkdir()
     (newer / "directory.json").write_text('{"version": 2}')
     assert re.match(
@@ -133,6 +133,24 @@ def test_the_variables_it_prints_and_writes_point_a_program_at_it(tmp_path: Path
     ] * 2
     assert (folder / "at.env").stat().st_mode & 0o077 == 0
     assert [line.removeprefix("export ") for line in printed[2:]] == kept.splitlines(keepends=True)
+
+
+def test_a_file_of_variables_is_the_same_to_a_shell_and_to_what_takes_lines_as_they_stand(tmp_path: Path) -> None:
+    variables = {
+        "PLAIN": "/home/me/ca.pem", "SECRET": "dk48Q~hSxoQ8~17.-_", "ADDRESS": "https://[::1]:8443",
+        "BLANK": "two words", "QUOTE": "it's $HOME", "HOME_OF": "~root", "PATHS": "/a:~root", "EMPTY": "",
+    }  # fmt: skip
+    (tmp_path / "at.env").write_text(environment_file(variables))
+    command = "set -a; . ./at.env; set +a; env -0"
+    shown = subprocess.check_output(
+        ["bash", "-euc", command], cwd=tmp_path, text=True, env={"PATH": os.environ["PATH"]}
+    )
+    assert variables.items() <= dict(line.split("=", 1) for line in shown.split("\0") if line).items()
+    # `docker run --env-file` takes all that follows the first sign as the value, quotes too.
+    as_they_stand = dict(line.split("=", 1) for line in environment_file(variables).splitlines())
+    assert {name: as_they_stand[name] for name in ("PLAIN", "SECRET", "ADDRESS")} == {
+        name: variables[name] for name in ("PLAIN", "SECRET", "ADDRESS")
+    }
 
 
 def test_it_names_an_application_that_can_sign_in_now() -> None:

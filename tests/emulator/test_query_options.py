@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -27,7 +28,7 @@ WRONG = {
     "skip": ("1",),
     "apply": ("x",),
 }
-ALWAYS_EMPTY = ("policies", "appmanagementpolicies")
+EVENTUAL = {"ConsistencyLevel": "eventual"}
 
 
 @pytest.fixture
@@ -36,26 +37,39 @@ def full(scene: EmulatorFixture, certificate: Certificate, signing_key: SigningK
 
 
 def test_every_read_is_answered_and_refuses_query_options_that_make_no_sense(full: FullTenant) -> None:
-    eventual, wrong = {"ConsistencyLevel": "eventual"}, list[tuple[str, ...]]()
+    wrong: list[tuple[str, ...]] = []
     for pattern, methods in routes("beta").items():
         if "GET" not in methods:
             continue
         path = full.filled(pattern)
-        plain = full.ask("GET", path, headers=eventual)
+        plain = full.ask("GET", path, headers=EVENTUAL)
         assert plain.status == 200, (path, plain.body)
         rows = plain.json().get("value") if plain.body.startswith(b"{") else None
         for name, values in WRONG.items():
             for value in values:
-                answer = full.ask("GET", f"{path}?${name}={value}", headers=eventual)
+                answer = full.ask("GET", f"{path}?${name}={value}", headers=EVENTUAL)
                 nothing_to_tell = rows == [] and name in {"filter", "select", "expand", "search"}
                 if answer.status != 400 and not nothing_to_tell:
                     wrong.append((pattern, name, value, str(answer.status)))
     assert wrong == []
 
 
+def test_query_options_are_the_same_without_their_prefix(full: FullTenant) -> None:
+    ask = partial(full.scene.graph, full.director)
+    for version in ("v1.0", "beta"):
+        path = f"https://graph.microsoft.com/{version}/applications?"
+        query = "$filter=startswith(displayName,'t')&$select=displayName&$top=1&$count=true"
+        whole, bare = (ask("GET", path + each, headers=EVENTUAL) for each in (query, query.replace("$", "")))
+        assert whole.status == 200
+        assert bare.json() == whole.json()
+        for name, values in WRONG.items():
+            assert ask("GET", f"{path}{name}={values[0]}", headers=EVENTUAL).status == 400, (version, name)
+        assert ask("GET", f"{path}nonsense=1").status == 200, "what is no option of the protocol means nothing"
+
+
 def test_lists_beside_an_object_are_filtered_counted_and_paged(full: FullTenant) -> None:
     def rows(path: str) -> Any:
-        answer = full.ask("GET", path, headers={"ConsistencyLevel": "eventual"})
+        answer = full.ask("GET", path, headers=EVENTUAL)
         assert answer.status == 200, (path, answer.body)
         return answer.json()
 
@@ -83,12 +97,16 @@ def test_lists_beside_an_object_are_filtered_counted_and_paged(full: FullTenant)
     assert sorted(item["displayName"] for item in shown[0]["members"]) == ["Ada Admin", "target"]
     every = {"ids": [full.app.object_id, full.app.principal_id, full.people.ada, full.keys["groups"]]}
     shown = full.ask("POST", "directoryObjects/getByIds", every).json()["value"]
+    # All that azure-cli 2.91.0 asks for (role/custom.py, _get_object_stubs); the last are of partners, and none are here.
+    every["types"] = ["user", "group", "servicePrincipal", "directoryObjectPartnerReference"]
+    stubs = full.ask("POST", "directoryObjects/getByIds", every).json()["value"]
+    assert {item["id"] for item in stubs} == set(every["ids"]) - {full.app.object_id}
     assert {name for item in shown for name in item} <= OBJECT_PROPERTIES | {"@odata.type"}
 
 
 def test_searches_are_joined_by_and_and_or_and_nothing_else(full: FullTenant) -> None:
     def found(search: str) -> Any:
-        answer = full.ask("GET", f"applications?$search={quote(search)}", headers={"ConsistencyLevel": "eventual"})
+        answer = full.ask("GET", f"applications?$search={quote(search)}", headers=EVENTUAL)
         return sorted(item["displayName"] for item in answer.json()["value"]) if answer.status == 200 else answer.status
 
     assert found('"displayName:DIRECT" OR "displayName:arge"') == ["director", "target"]

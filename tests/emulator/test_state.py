@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import resource
 import shutil
 import signal
 import ssl
@@ -21,6 +22,7 @@ import pytest
 from entra_emulator import Emulator, Request, Settings, SigningKey, VirtualClock
 from entra_emulator.admin.seed_file import plant
 from entra_emulator.server.files import LineFiles
+from entra_emulator.server.server import Server
 from entra_emulator.server.state import StateFolder
 from tests.emulator.certificates import Certificate
 from tests.emulator.people import people_in
@@ -269,6 +271,55 @@ def test_kept_lines_are_bounded_in_number_and_in_bytes(tmp_path: Path) -> None:
         assert len(sizes) == 2
         assert max(sizes) <= largest + 100
         assert len(kept) <= 2 * most
+
+
+def test_lines_that_could_not_be_written_come_with_the_next_and_leave_no_half(tmp_path: Path) -> None:
+    files, limits = LineFiles(tmp_path / "some.jsonl", 100, 10_000), resource.getrlimit(resource.RLIMIT_FSIZE)
+    items = [{"number": number, "text": "x" * 200} for number in range(4)]
+    files.add(items[:1])
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (300, limits[1])
+    )  # a disk without room for more than half of the next line
+    try:
+        with pytest.raises(OSError, match="too large"):
+            files.add(items[1:2])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert LineFiles(tmp_path / "some.jsonl", 100, 10_000).read() == items[:1]
+    files.add(items[2:])
+    assert LineFiles(tmp_path / "some.jsonl", 100, 10_000).read() == items
+
+
+@pytest.mark.parametrize("name", ["ledger.jsonl", "log.jsonl", "directory.json"])
+def test_what_cannot_be_kept_is_answered_with_a_500_and_kept_with_the_next(
+    name: str, tmp_path: Path, signing_key: SigningKey, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "state"
+    calls = calls_of(keep(tmp_path / "any", signing_key, []))
+    keep(folder, signing_key, calls[:1])
+    state, clock = StateFolder(folder), VirtualClock()
+    emulator = Emulator(clock, seed=5, signing_key=signing_key)
+    state.load(emulator)
+    server = Server(emulator, state=state)
+    (folder / name).rename(folder / "away")
+    (folder / name).mkdir()
+    refused = server.keep(calls[2], emulator.handle(calls[2]))
+    assert (refused.status, refused.sequence) == (500, 2)
+    assert name in refused.body.decode()
+    assert [record.getMessage() for record in caplog.records] == [refused.body.decode()]
+    (folder / name).rmdir()
+    (folder / "away").rename(folder / name)
+    answer = emulator.handle(calls[3])
+    assert server.keep(calls[3], answer) == answer
+    state.close()
+    again = keep(folder, signing_key, [])
+    assert [(entry.operation, entry.committed) for entry in again.ledger] == [
+        ("token", False), ("addPassword", True), ("addPassword", True)
+    ]  # fmt: skip
+    assert [line["audit"]["operation"] for line in again.log_lines() if "audit" in line] == ["addPassword"] * 2
+    [application] = again.snapshot()["tenants"][0]["applications"].values()
+    assert [item["display_name"] for item in application["passwords"]] == ["secret 1", "one", "two"]
+    assert sorted(path.name for path in folder.iterdir()) == ["directory.json", "ledger.jsonl", "lock", "log.jsonl"]
 
 
 def test_what_was_answered_is_there_after_a_kill(tmp_path: Path) -> None:

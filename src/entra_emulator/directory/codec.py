@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 T = TypeVar("T")
 _NEVER = "-inf"
 Reader = Callable[[Any], Any]
+Writer = Callable[[Any], Any]
 
 
 class Unreadable(ValueError):
@@ -24,21 +25,30 @@ class Unreadable(ValueError):
 
 def encode(value: Any) -> Any:
     """The value as JSON knows it. Dataclasses become objects, sets sorted lists, bytes base64."""
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):
-        return _NEVER if value == float("-inf") else value
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode("ascii")
-    if isinstance(value, RSAPublicKey):
-        return encode(value.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-    if isinstance(value, dict):
-        return {str(key): encode(item) for key, item in value.items()}
-    if isinstance(value, (set, frozenset)):
-        return sorted(encode(item) for item in value)
-    if isinstance(value, (list, tuple)):
-        return [encode(item) for item in value]
-    return {item.name: encode(getattr(value, item.name)) for item in fields(value)}
+    kind: Any = type(value)
+    write = _writer(kind)
+    return value if write is None else write(value)
+
+
+@cache
+def _writer(kind: Any) -> Writer | None:
+    """How values of this type are written; looked up once for each type. None where JSON knows them as they are."""
+    if issubclass(kind, (types.NoneType, bool, int, str)):
+        return None
+    if issubclass(kind, float):
+        return lambda value: _NEVER if value == float("-inf") else value
+    if issubclass(kind, bytes):
+        return lambda value: base64.b64encode(value).decode("ascii")
+    if issubclass(kind, RSAPublicKey):
+        return lambda value: encode(value.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+    if issubclass(kind, dict):
+        return lambda value: {str(key): encode(item) for key, item in value.items()}
+    if issubclass(kind, (set, frozenset)):
+        return lambda value: sorted(encode(item) for item in value)
+    if issubclass(kind, (list, tuple)):
+        return lambda value: [encode(item) for item in value]
+    names = [item.name for item in fields(kind)]
+    return lambda value: {name: encode(getattr(value, name)) for name in names}
 
 
 def decode(kind: type[T], value: Any) -> T:

@@ -24,7 +24,9 @@ _KINDS = {
     "serviceprincipal": ServicePrincipal,
     "directoryrole": DirectoryRole,
 }
-_OTHER_KINDS = frozenset({"device", "administrativeunit", "directoryobject", "orgcontact"})
+_OTHER_KINDS = frozenset(
+    {"device", "administrativeunit", "directoryobject", "directoryobjectpartnerreference", "orgcontact"}
+)
 
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:

@@ -26,6 +26,8 @@ DEFAULT_PAGE, MAX_PAGE = 100, 999
 _OPTIONS = frozenset(
     {"$filter", "$select", "$top", "$count", "$orderby", "$search", "$skiptoken", "$expand", "$deltatoken"}
 )
+_BARE = frozenset(name.removeprefix("$") for name in _OPTIONS) | {"apply", "format", "skip"}
+"""Names of OData's options without the prefix."""
 _OF_PAGES = frozenset({"$filter", "$top", "$count", "$orderby", "$search", "$skiptoken"})
 _EXPANDED = re.compile(r"\s*(\w+)(?:\(([^()]*)\))?\s*(?:,|$)")
 _SEARCHED = re.compile(r'"(\w+):([^"]+)"')
@@ -62,6 +64,14 @@ class Page(Generic[T]):
     items: list[T]
     count: int | None
     next_link: str | None
+
+
+def with_prefixes(query: str) -> str:
+    """The query with the prefix that options may be written without.
+
+    Source: https://learn.microsoft.com/graph/query-parameters (optional in beta; in v1.0 for resources that are not named).
+    """
+    return "&".join(f"${part}" if part.partition("=")[0].lower() in _BARE else part for part in query.split("&"))
 
 
 def check_options(call: Call) -> None:

@@ -41,7 +41,7 @@ from entra_emulator.graph import keys as graph_keys
 from entra_emulator.graph.declared import APPLICATION, GROUP, PRINCIPAL, USER
 from entra_emulator.graph.errors import GraphError, answer, faulty, throttled, unauthenticated, unknown_segment
 from entra_emulator.graph.lookup import Key, application_by_key, principal_by_key
-from entra_emulator.graph.odata import check_heeded, check_options
+from entra_emulator.graph.odata import check_heeded, check_options, with_prefixes
 from entra_emulator.tokens.tokens import bearer_claims, is_graph, read_key_id
 
 Handler = Callable[[Call, tuple[Key, ...]], Response]
@@ -149,6 +149,7 @@ def routes(version: str) -> dict[str, dict[str, str]]:
 def handle(call: Call) -> Response:
     """Answers one request to Graph."""
     pattern, keys = _parse(call.path)
+    call.query = with_prefixes(call.query)
     methods = _TABLES[call.path.lstrip("/").partition("/")[0]].get(pattern, {})
     route = methods.get(call.request.method)
     if not methods and call.request.method == "GET":

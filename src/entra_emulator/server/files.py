@@ -21,6 +21,8 @@ class LineFiles:
         self._path, self._older = path, path.with_suffix(".1.jsonl")
         self._most, self._largest = most, largest
         self._lines = self._size = 0
+        self._waiting: list[bytes] = []
+        """Lines that could not be written yet."""
 
     def read(self) -> list[Any]:
         """The lines that are kept, oldest first. Half a line at the end, of a moment that was cut short, is removed.
@@ -32,17 +34,17 @@ class LineFiles:
         return [json.loads(line) for line in (*older, *newer)]
 
     def add(self, items: Iterable[Mapping[str, Any]]) -> None:
-        """Adds these lines. Raises OSError where they cannot be written."""
-        data = [_line(item) for item in items]
-        if not data:
+        """Adds these lines. Raises OSError where they cannot be written: they are then added before the next ones."""
+        self._waiting += [_line(item) for item in items]
+        if not self._waiting:
             return
         if self._lines >= self._most or self._size >= self._largest:
             self._path.replace(self._older)
             self._lines = self._size = 0
-        content = b"".join(data)
-        with os.fdopen(os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "wb") as file:
-            file.write(content)
-        self._lines, self._size = self._lines + len(data), self._size + len(content)
+        content = b"".join(self._waiting)
+        _append(self._path, content)
+        self._lines, self._size = self._lines + len(self._waiting), self._size + len(content)
+        self._waiting.clear()
 
     def replace(self, items: Iterable[Mapping[str, Any]]) -> None:
         """Keeps these lines alone. Raises OSError where they cannot be written."""
@@ -55,10 +57,26 @@ class LineFiles:
         self._older.unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)
         self._lines = self._size = 0
+        self._waiting.clear()
 
 
 def _line(item: Mapping[str, Any]) -> bytes:
     return json.dumps(item, separators=(",", ":")).encode() + b"\n"
+
+
+def _append(path: Path, content: bytes) -> None:
+    """Adds all of this to a file, or nothing: a disk that is full leaves no half a line before the next one."""
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    try:
+        before, written = os.fstat(descriptor).st_size, 0
+        try:
+            while written < len(content):
+                written += os.write(descriptor, content[written:])
+        except OSError:
+            os.ftruncate(descriptor, before)
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _whole_lines(path: Path) -> list[bytes]:
@@ -71,17 +89,20 @@ def _whole_lines(path: Path) -> list[bytes]:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file in one step, for its owner alone: it is whole or as it was before, also after a power cut."""
+    """Writes a file in one step, for its owner alone: it is whole or as it was before, also after a power cut.
+
+    Raises OSError, which names the file, where it cannot be written.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
     try:
+        with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         draft.replace(path)
-    except OSError:
-        draft.unlink()
-        raise
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

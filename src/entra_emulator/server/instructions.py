@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from shlex import quote
 from typing import NamedTuple
 
@@ -46,9 +47,18 @@ def client_environment(running: Running, sign_in: SignIn | None) -> dict[str, st
     return variables
 
 
+_AS_IT_STANDS = re.compile(r"(?!~)(?:[\[\]\w@%+=,./~-]|:(?!~))*", re.ASCII)
+"""A value that a shell assigns without quotes: a `~` is a home directory at its beginning and behind a colon only."""
+
+
 def environment_file(variables: dict[str, str]) -> str:
-    """The variables as lines that a shell, Docker and Node (`--env-file`) read."""
-    return "".join(f"{name}={quote(value)}\n" for name, value in variables.items())
+    """The variables as lines that a shell and Node (`--env-file`) read.
+
+    Docker takes quotes for a part of the value, so that there are none but around what a shell would take apart.
+    """
+    return "".join(
+        f"{name}={value if _AS_IT_STANDS.fullmatch(value) else quote(value)}\n" for name, value in variables.items()
+    )
 
 
 def how_to_point(running: Running, sign_in: SignIn | None) -> str:

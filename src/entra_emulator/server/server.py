@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import ssl
 import struct
@@ -28,6 +29,7 @@ from entra_emulator.server.emulator import Emulator
 from entra_emulator.server.state import StateFolder
 from entra_emulator.sign_in import managed_identity
 
+_LOG = logging.getLogger("entra_emulator")
 _BODY_LIMIT = 8_000_000
 _HEADER_LIMIT = 64_000
 _REAL_NAMES = (
@@ -164,8 +166,7 @@ class _Connection(asyncio.Protocol):
             self._answer(request, emulator.handle(request), started, keep)
 
     def _answer(self, request: Request, response: Response, started: float, keep: bool) -> None:
-        if self._server.state is not None:
-            self._server.state.after(self._server.emulator, request, response)
+        response = self._server.keep(request, response)
         if request.method == "HEAD":
             response = replace(response, body=b"")
         delay = response.delay + self._server.latency
@@ -260,6 +261,18 @@ class Server:
         self.callers = ThreadPoolExecutor(8, "entra-emulator-issuers")
         self.connections: set[_Connection] = set()
         self._listeners: list[asyncio.Server] = []
+
+    def keep(self, request: Request, response: Response) -> Response:
+        """The answer, once what it tells is kept; a 500 that says why where that cannot be written, as does standard error."""
+        if self.state is None:
+            return response
+        try:
+            self.state.after(self.emulator, request, response)
+        except OSError as error:
+            reason = f"The state of entra-emulator cannot be kept: {error}"
+            _LOG.error(reason)
+            return Response(500, (("Content-Type", "text/plain"),), reason.encode(), sequence=response.sequence)
+        return response
 
     async def start(self, host: str, port: int, ca_file: Path, metadata_port: int | None = None) -> Running:
         """Listens, and writes the certificate of its authority to `ca_file`. Raises OSError if it cannot.

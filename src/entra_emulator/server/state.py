@@ -7,6 +7,7 @@ the process ended between the two, took no effect: it is in the ledger as such, 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -36,6 +37,8 @@ class StateFolder:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        if path.exists() and not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = _lock(path)
         self._directory = path / "directory.json"
@@ -90,7 +93,10 @@ class StateFolder:
         write_whole(self._directory, json.dumps(content, separators=(",", ":")).encode())
 
     def after(self, emulator: Emulator, request: Request, response: Response) -> None:
-        """Keeps this request and what it may have changed; called before the answer is sent."""
+        """Keeps this request and what it may have changed; called before the answer is sent.
+
+        Raises OSError where that cannot be written; it is then kept with the next request that changes something.
+        """
         self._add_lines(emulator)
         entry = emulator.ledger.get(response.sequence)
         person = entry is not None and bool(entry.user)
@@ -111,8 +117,10 @@ class StateFolder:
             self._requests.clear()
             self._log.clear()
         self._ledger, self._noted = news.ledger, news.last
-        self._requests.add(news.requests)
-        self._log.add(news.log)
+        try:
+            self._requests.add(news.requests)
+        finally:
+            self._log.add(news.log)
 
 
 def _lock(folder: Path) -> int:

@@ -19,6 +19,7 @@ from entra_emulator.sign_in.authorize_request import the_client
 from entra_emulator.sign_in.clients import find_tenant, read_form
 from entra_emulator.sign_in.consents import give, is_admin, may_consent, missing
 from entra_emulator.sign_in.scopes import read_scopes
+from entra_emulator.tokens.assigned import check_user_assigned
 from entra_emulator.tokens.sts_errors import StsError, headers
 from entra_emulator.tokens.sts_errors import missing as missing_field
 
@@ -56,7 +57,14 @@ def begin(call: Call, tenant_name: str) -> Response:
 
 
 def show(call: Call, _tenant_name: str) -> Response:
-    """The page that asks for the code, then who signs in, then whether they consent."""
+    """The page that asks for the code, then who signs in, then whether they consent; a refusal is a page, too."""
+    try:
+        return _step(call)
+    except StsError as refusal:
+        return pages.failure(call, refusal)
+
+
+def _step(call: Call) -> Response:
     text = f"{call.query}&{call.request.body.decode('utf-8', 'replace')}"
     fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=100))
     code = fields.get("user_code", "").strip().upper()
@@ -85,13 +93,14 @@ def show(call: Call, _tenant_name: str) -> Response:
 def _approve(call: Call, device: Device, user: User, code: str, fields: dict[str, str]) -> Response:
     application = the_client(call, {"client_id": device.app_id}, call.home())
     if not user.enabled:
-        return pages.failure(call, StsError(50057, "The user account is disabled."))
+        raise StsError(50057, "The user account is disabled.")
     scopes = read_scopes(call, application, device.scope)
+    check_user_assigned(call, user, application.app_id)
     gaps = missing(call, application, user, scopes)
     if gaps and not may_consent(call, user, gaps):
         name = application.display_name
         text = f"An administrator must grant consent before '{name}' can be used: the grant requires admin permission."
-        return pages.failure(call, StsError(90094, text))
+        raise StsError(90094, text)
     if gaps and fields.get("answer") != "accept":
         lines = pages.scope_lines(call, gaps, call.home())
         choice = "offered" if is_admin(call, user) else "no"
