@@ -83,6 +83,24 @@ def test_a_blueprint_and_what_is_disabled_are_told_apart_from_other_applications
         nowhere.page(TENANT, TOKEN, Listing.APPLICATIONS, None, 999)
 
 
+@pytest.mark.parametrize(
+    ("told", "made_at"),
+    [
+        ("2026-01-01T01:00:00.1234567+01:00", datetime(2026, 1, 1, 0, 0, 0, 123456, UTC)),
+        ("0001-01-01T00:00:00+14:00", None),
+        ("9999-12-31T23:00:00-14:00", None),
+        ("soon", None),
+        (7, None),
+    ],
+)
+def test_when_an_application_was_made_is_a_moment_of_the_calendar(told: object, made_at: datetime | None) -> None:
+    item = {"id": ONE, "appId": TWO, "displayName": "Shop", "createdDateTime": told}
+    reader, _ = directory(__applications=(200, {"value": [item]}))
+    page = reader.page(TENANT, TOKEN, Listing.APPLICATIONS, None, 999)
+    assert page is not None
+    assert [each.made_at for each in page.objects] == [made_at]
+
+
 def test_a_cloud_without_blueprints_has_no_such_list() -> None:
     reader, _ = directory(__applications=refused(400, "BadRequest"))
     assert reader.page(TENANT, TOKEN, Listing.BLUEPRINTS, None, 999) is None

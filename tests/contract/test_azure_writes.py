@@ -113,6 +113,18 @@ def test_a_missing_application_is_named(scene: ContractFixture) -> None:
     assert gone in error.message
 
 
+def test_a_graph_that_knows_no_deactivation_is_asked_without(scene: ContractFixture) -> None:
+    class OlderGraph:
+        def send(self, request: HttpRequest) -> HttpResponse:
+            if "isDisabled" in request.url:
+                return HttpResponse(400, {}, b'{"error": {"code": "BadRequest", "message": "No property isDisabled."}}')
+            return scene.transport.send(request)
+
+    provider, token = AzureProvider(OlderGraph(), scene.clock, emulated_clouds()), scene.token()
+    expected = scene.provider.application(scene.tenant, token, object_id=scene.app.object_id)
+    assert provider.application(scene.tenant, token, object_id=scene.app.object_id) == expected
+
+
 @pytest.mark.parametrize("bad", ["", "x", "../servicePrincipals", "a')/owners?(", "3333"])
 def test_only_uuids_become_part_of_an_address(scene: ContractFixture, bad: str) -> None:
     token = scene.token()

@@ -84,5 +84,5 @@ az              export AZURE_CORE_INSTANCE_DISCOVERY=false
                     --endpoint-active-directory-resource-id https://management.azure.com/ \\
                     --endpoint-microsoft-graph-resource-id {at}/
                 az cloud set -n Emulator
-                az login --service-principal -u {client} -p '{secret}' --tenant {tenant} --allow-no-subscriptions
+                az login --service-principal -u {client} -p {quote(secret)} --tenant {tenant} --allow-no-subscriptions
 """

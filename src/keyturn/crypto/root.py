@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import os
 import re
+import shlex
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -329,7 +330,8 @@ def _read(path: Path, notice: Callable[[str], None]) -> RootKey:
         raise Misconfigured(
             f"The key file {path} may be read by other users of this machine (mode {mode & 0o777:04o}).",
             code="crypto.key_file_exposed",
-            fix=f"Run: chmod 600 {path}. Where a volume's fsGroup undoes that at each mount: {HOW_TO_KEEP_PRIVATE}",
+            fix=f"Run: chmod 600 {shlex.quote(str(path))}. Where a volume's fsGroup undoes that at each mount: "
+            f"{HOW_TO_KEEP_PRIVATE}",
         )
     if by_whom is Reach.VOLUME:
         notice(

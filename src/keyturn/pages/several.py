@@ -1,7 +1,7 @@
 """Something done with several things of a list: first a page that names them, then how it went for each."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -14,6 +14,7 @@ from keyturn.web.schema.wire import ApiModel
 
 MOST = 100
 """As many as a page of a list has."""
+_IN_FREEZE = "rotation.frozen"
 _WORDS = {
     "rotate": ("Rotate now", "Each gets a new credential; what was used so far goes.", "The rotation has begun."),
     "pause": ("Pause rotation", "Nothing of these is rotated until it is resumed. Their secrets end when they end.", "Paused."),
@@ -37,7 +38,7 @@ class SeveralForm(ApiModel, rename=None):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it went for one; nothing yet while ``done`` is None."""
+    """How it went for one; nothing yet while ``done`` is None. ``in_freeze``: it was left as it is because of a freeze."""
 
     id: str
     name: str
@@ -45,6 +46,7 @@ class Outcome:
     done: bool | None = None
     message: str = ""
     fix: str = ""
+    in_freeze: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,17 @@ class Several:
     def text(self) -> str:
         return _WORDS[self.act][1]
 
+    @property
+    def open(self) -> Sequence[Outcome]:
+        """What the form is about: all, or afterwards those that are rotated only with a reason."""
+        return self.outcomes if self.asked else [one for one in self.outcomes if one.in_freeze]
+
 
 def done_with(one: Outcome, act: str, do: Callable[[], object]) -> Outcome:
     """Do it with one. What is refused is told, and the others are done all the same."""
     try:
         do()
     except KeyturnError as error:
-        return Outcome(one.id, one.name, one.path, done=False, message=error.message, fix=error.fix or "")
-    return Outcome(one.id, one.name, one.path, done=True, message=_WORDS[act][2])
+        told = replace(one, done=False, message=error.message, fix=error.fix or "")
+        return replace(told, in_freeze=error.code == _IN_FREEZE)
+    return replace(one, done=True, message=_WORDS[act][2])

@@ -5,12 +5,13 @@ Without the list whoever may make a secret rotation through a connection that ma
 any of them.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from keyturn.connections import allowed, claims
 from keyturn.connections.domain import Connection
 from keyturn.db.unit import Database
-from keyturn.errors import Forbidden, NeedsAction, Refused
+from keyturn.errors import Forbidden, NeedsAction, Refused, Upstream
 from keyturn.ports.provider import AccessToken, Principal, RemoteApplication
 from keyturn.providers.registry import Providers
 
@@ -39,12 +40,16 @@ class PermittedApplications:
         return owned and self.providers.of(connection.app).owns(connection.tenant, token, application)
 
     def require_in_run(self, connection: Connection, application: RemoteApplication, token: AccessToken) -> None:
-        """Raise NeedsAction unless the application may still be rotated through the connection."""
+        """Raise NeedsAction unless the application may still be rotated through the connection, and where it is seen to be
+        disabled.
+        """
         try:
             self.require_no_sign_in(connection, application)
             if not self.covers(connection, application, token):
                 raise allowed.not_allowed(f"'{application.name}'", connection)
-            self.require_enabled(connection, application, token)
+            with suppress(Upstream):
+                # It is a look ahead: no run waits for an answer to it, or fails without one.
+                self.require_enabled(connection, application, token)
         except (Forbidden, Refused) as refusal:
             raise NeedsAction(refusal.message, code=refusal.code, fix=refusal.fix) from None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from entra_emulator import HANG, Effect, Fault
 from keyturn.api.rotations import plan_views
 from keyturn.errors import Refused, RunFailed
 from keyturn.pages.rotations import plans
@@ -103,3 +104,17 @@ def test_who_sees_only_what_it_owns_is_told_that_it_was_not_seen(scene: Applicat
     assert f"az ad sp create --id {scene.application.app_id}" in warning
     scene.create()
     assert scene.works(scene.read())
+
+
+@pytest.mark.parametrize(
+    "effect", [Effect(429, "TooManyRequests", retry_after=600), Effect(400, "Request_BadRequest"), HANG]
+)
+def test_no_run_waits_or_fails_because_the_service_principal_cannot_be_read(
+    scene: Applications, effect: Effect
+) -> None:
+    view = scene.create()
+    made = writes(scene)
+    scene.world.emulator.faults.add(Fault("getServicePrincipal", (effect,), when="before", times=None))
+    scene.rotate(view)
+    assert writes(scene) == made + 1
+    assert any(entry.operation == "getServicePrincipal" for entry in scene.world.emulator.ledger)

@@ -80,10 +80,15 @@ def test_several_are_rotated_in_a_freeze_with_a_reason(scene: Applications, brow
     view, today = scene.create(), str(scene.world.clock.now().date())
     several = f"/projects/{scene.project_id}/integrations/secret-rotations/several"
     form: dict[str, str | list[str]] = {"act": "rotate", "id": [view.secret_rotation.id], "back": "/overview"}
-    assert "Why it cannot wait" in browser.page(f"{several}?{urlencode(form, doseq=True)}")
+    assert "Why it cannot wait" not in browser.page(f"{several}?{urlencode(form, doseq=True)}")
     browser.done("/organization/freezes", **{"from": today, "to": today, "timeZone": "UTC", "name": "Sale"})
-    assert "Nothing is to be changed now: Sale" in browser.sent(several, form)
-    assert "The rotation has begun." in browser.sent(several, form | {"freeze_reason": "The vendor revokes it."})
+    refused = browser.sent(several, form)
+    assert "Nothing is to be changed now: Sale" in refused
+    assert "Why it cannot wait" in refused
+    assert f'name="id" value="{view.secret_rotation.id}"' in refused
+    begun = browser.sent(several, form | {"freeze_reason": "The vendor revokes it."})
+    assert "The rotation has begun." in begun
+    assert "Why it cannot wait" not in begun
     assert scene.world.events("rotation-run-requested")[-1]["data"]["freezeReason"] == "The vendor revokes it."
 
 

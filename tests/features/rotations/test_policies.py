@@ -1,5 +1,7 @@
 """App management policies of the tenant are found before anything is written, with the way out."""
 
+import json
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -122,3 +124,14 @@ def test_a_policy_that_exempts_by_attribute_says_which_on_whom(database: Databas
         allowed = plan(web)["policy"]
         assert (allowed["verdict"], "exempts who signed in" in allowed["message"]) == ("allowed", True)
         web.create()
+
+
+def test_the_command_that_exempts_is_quoted_for_a_shell(database: Database, tmp_path: Path) -> None:
+    value = "Ops' rotators; $(id)"
+    exempts = {"excludeActors": {"customSecurityAttributes": [EXEMPTION | {"value": value}]}}
+    with opened(database, tmp_path, *READS_POLICIES, "CustomSecAttributeAssignment.Read.All") as web:
+        restrict(web, "passwordAddition", **exempts)
+        command = web.refused(web.body())["fix"].partition("`")[2].rpartition("`")[0]
+        words = shlex.split(command)
+        sent = json.loads(words[words.index("--body") + 1])["customSecurityAttributes"]
+        assert (len(words), sent["AppManagement"]["Exempt"]) == (10, value)

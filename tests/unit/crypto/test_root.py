@@ -130,12 +130,12 @@ def test_a_missing_key_file_is_never_replaced_silently(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o666, 0o610])
 def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
-    path = tmp_path / "root.key"
+    path = tmp_path / "root key"
     write_private(path, KEY)
     path.chmod(mode)
     with pytest.raises(Misconfigured) as caught:
         KeyFile(path, print).load()
-    assert f"chmod 600 {path}" in caught.value.diagnostics()
+    assert f"chmod 600 '{path}'." in caught.value.diagnostics()
 
 
 @pytest.mark.parametrize("mode", [0o660, 0o640])

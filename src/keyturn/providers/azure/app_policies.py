@@ -6,14 +6,15 @@ https://learn.microsoft.com/graph/api/resources/appmanagementpolicyactorexemptio
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from keyturn.errors import Upstream
 from keyturn.providers.azure.capabilities import ATTRIBUTES_READ
 from keyturn.providers.azure.graph import Graph, GraphContext
+from keyturn.providers.azure.responses import moment
 
 DEFAULT_POLICY = "/policies/defaultAppManagementPolicy"
 _DURATION = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
@@ -141,17 +142,6 @@ def _duration(text: object) -> timedelta | None:
         return None  # nothing lives longer
 
 
-def moment(text: object) -> datetime | None:
-    """Return a moment of Graph; None for what is none."""
-    if not isinstance(text, str):
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
 @dataclass(frozen=True)
 class Exemptions:
     """Whom restrictions exempt, seen from who calls. ``sets`` are the caller's attributes; None where they cannot be seen."""
@@ -167,9 +157,12 @@ class Exemptions:
         return any(_has(self.sets, attribute) for attribute in restriction.exempting)
 
 
-def exemptions_of_caller(graph: Graph, caller: GraphContext) -> Exemptions:
-    """Return what exempts who calls. One request. Repeatable; never raises what Graph says."""
-    if caller.token.principal_id is None:
+def exemptions_of_caller(graph: Graph, caller: GraphContext, restrictions: Iterable[Restriction]) -> Exemptions:
+    """Return what exempts who calls: one request, where one of the restrictions exempts anybody.
+
+    Repeatable; never raises what Graph says.
+    """
+    if caller.token.principal_id is None or not any(each.exempting for each in restrictions):
         return Exemptions({})
     kind = "users" if caller.token.on_behalf else "servicePrincipals"
     path = f"/{kind}/{caller.token.principal_id}?$select=id,customSecurityAttributes"

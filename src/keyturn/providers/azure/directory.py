@@ -25,7 +25,6 @@ from keyturn.ports.inventory import (
     UsedKeys,
 )
 from keyturn.ports.provider import AccessToken, RemoteCredential, Tenant
-from keyturn.providers.azure.app_policies import moment
 from keyturn.providers.azure.capabilities import READERS
 from keyturn.providers.azure.error_mapping import unreadable
 from keyturn.providers.azure.error_row import ErrorSource
@@ -38,6 +37,7 @@ from keyturn.providers.azure.graph import (
     secrets_in,
 )
 from keyturn.providers.azure.policy_lists import PolicyLists
+from keyturn.providers.azure.responses import moment
 from keyturn.providers.azure.use_reports import GraphUseReports
 
 T = TypeVar("T")

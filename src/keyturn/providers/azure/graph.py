@@ -1,4 +1,4 @@
-"""The few calls to Microsoft Graph that rotation needs. One request each, never repeated; lists take one per page."""
+"""The few calls to Microsoft Graph that rotation needs. One request each, never a write twice; lists take one per page."""
 
 import base64
 import json
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
-from keyturn.errors import NotYet
+from keyturn.errors import NotYet, Permanent
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.http import HttpRequest, HttpResponse, Transport, TransportFailed
@@ -26,12 +26,11 @@ from keyturn.providers.azure.error_mapping import ErrorContext, no_answer, refus
 from keyturn.providers.azure.error_row import ErrorSource
 from keyturn.providers.azure.errors import row_for
 from keyturn.providers.azure.key_pairs import dates_of, name_of, thumbprint_of, thumbprint_of_bytes
-from keyturn.providers.azure.responses import graph_answer, json_object
+from keyturn.providers.azure.responses import graph_answer, json_object, moment
 
 PERSONAL_AUDIENCES = frozenset({"AzureADandPersonalMicrosoftAccount", "PersonalMicrosoftAccount"})
 PERSONAL_SLOTS = 2
 _SECRETS, _KEYS = "passwordCredentials", "keyCredentials"
-_FIELDS, _FIELDS_WITH_KEYS = (f"id,appId,displayName,signInAudience,isDisabled,{each}" for each in (_SECRETS, _KEYS))
 _PAGES = 1000
 _VERSION = "/v1.0"
 _APPLICATION = "#microsoft.graph.application"
@@ -68,7 +67,7 @@ class Graph:
 
     def application(self, caller: GraphContext, key: str) -> RemoteApplication:
         """Read one application. ``key`` is ``(appId='...')`` or ``/<object id>``. Repeatable."""
-        return self._application(caller, f"/applications{key}?$select={_FIELDS}", key, _SECRETS)
+        return self._selected(caller, key, _SECRETS)
 
     def application_with_keys(self, caller: GraphContext, key: str) -> RemoteApplication:
         """Read one application as :meth:`application` does, with its certificates instead of its secrets. Repeatable.
@@ -79,7 +78,14 @@ class Graph:
 
     def application_with_key_bytes(self, caller: GraphContext, key: str) -> RemoteApplication:
         """Read one application with its certificates themselves, each known by its own thumbprint. Repeatable; costly."""
-        return self._application(caller, f"/applications{key}?$select={_FIELDS_WITH_KEYS}", key, _KEYS)
+        return self._selected(caller, key, _KEYS)
+
+    def _selected(self, caller: GraphContext, key: str, collection: str) -> RemoteApplication:
+        path = f"/applications{key}?$select=id,appId,displayName,signInAudience,{collection}"
+        with suppress(Permanent):
+            return self._application(caller, f"{path},isDisabled", key, collection)
+        # What a Graph does not know it refuses to select, and those of national clouds learn later.
+        return self._application(caller, path, key, collection)
 
     def _application(self, caller: GraphContext, path: str, key: str, collection: str) -> RemoteApplication:
         response = self.call(caller, "GET", path)
@@ -336,8 +342,8 @@ def _credential(item: object, collection: str) -> RemoteCredential:
         key_id=_text(item, "keyId").lower(),
         name=_optional(item, "displayName") or (name_of(identifier) if collection == _SECRETS else None),
         hint=hint,
-        starts_at=_moment(item.get("startDateTime")),
-        ends_at=_moment(item.get("endDateTime")),
+        starts_at=moment(item.get("startDateTime")),
+        ends_at=moment(item.get("endDateTime")),
     )
 
 
@@ -351,8 +357,8 @@ def _issued(response: HttpResponse, now: datetime, end: datetime) -> IssuedCrede
         key_id=key_id.lower(),
         hint=_optional(body, "hint") or value[:3],
         value=Plaintext(value),
-        starts_at=_moment(body.get("startDateTime")) or now,
-        ends_at=_moment(body.get("endDateTime")) or end,
+        starts_at=moment(body.get("startDateTime")) or now,
+        ends_at=moment(body.get("endDateTime")) or end,
     )
 
 
@@ -387,14 +393,3 @@ def _text(body: Mapping[str, object], name: str) -> str:
 def _optional(body: Mapping[str, object], name: str) -> str | None:
     value = body.get(name)
     return value if isinstance(value, str) and value else None
-
-
-def _moment(value: object) -> datetime | None:
-    """Read Graph's time, which may have seven fractional digits; None for what is missing or not a time."""
-    if not isinstance(value, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None

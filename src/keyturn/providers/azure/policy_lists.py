@@ -73,15 +73,9 @@ class PolicyLists:
         return (str(item.get("id") or "").lower() for item in self._pages(path))
 
     def _exemptions(self, policies: list[Policy]) -> Exemptions:
-        """Return what exempts the caller: asked for only where a policy exempts anybody."""
-        restrictions = (
-            each for policy in policies for kind in _KINDS.values() for each in policy.restrictions(kind.collection)
-        )
-        return (
-            exemptions_of_caller(self.graph, self.caller)
-            if any(each.exempting for each in restrictions)
-            else Exemptions({})
-        )
+        kinds = [each.collection for each in _KINDS.values()]
+        restrictions = (each for policy in policies for kind in kinds for each in policy.restrictions(kind))
+        return exemptions_of_caller(self.graph, self.caller, restrictions)
 
     def _not_permitted(self) -> ReportTrouble:
         client_id = self.caller.token.client_id or self.caller.subject.app_id

@@ -4,6 +4,8 @@ What they look like: :mod:`keyturn.providers.azure.app_policies`.
 """
 
 import json
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,12 +20,12 @@ from keyturn.providers.azure.app_policies import (
     Restricted,
     Restriction,
     exemptions_of_caller,
-    moment,
 )
 from keyturn.providers.azure.capabilities import ATTRIBUTES_READ, POLICY_READ, POLICY_READERS, grant, may_hold
 from keyturn.providers.azure.error_mapping import principal_of
 from keyturn.providers.azure.graph import Graph, GraphContext
 from keyturn.providers.azure.policy_words import own_policy
+from keyturn.providers.azure.responses import moment
 
 TYPE_POLICY, LIFETIME_POLICY = "azure.type_policy", "azure.lifetime_policy"
 
@@ -50,13 +52,14 @@ class Preflight:
         policy = self._in_force()
         restrictions = [each for each in policy.restrictions(self.restricted.collection) if self._applies(each)]
         noun, name = self.restricted.noun, self.application.name
-        exempt = {each: self._exempt(each) for each in restrictions if each.kind in self.restricted.kinds}
+        exempt = self._exempt([each for each in restrictions if each.kind in self.restricted.kinds])
         surest_first = sorted(exempt, key=lambda each: exempt[each] is None)
         forbidding = [each for each in surest_first if each.kind in self.restricted.addition]
         for restriction in forbidding:
             if not exempt[restriction]:
                 return self._forbidden(policy, restriction, unsure=exempt[restriction] is None)
-        limits = [(each, each.longest) for each in surest_first if each.longest and not exempt[each]]
+        lasting = [each for each in surest_first if each.kind == self.restricted.lifetime and not exempt[each]]
+        limits = [(each, each.longest) for each in lasting if each.longest]
         longest = min((most for each, most in limits if exempt[each] is False), default=None)
         for restriction, most in limits:
             if most < lifetime:
@@ -88,9 +91,10 @@ class Preflight:
         created = moment(self.graph.read(self.caller, path).get("createdDateTime"))
         return created is None or created >= restriction.created_after
 
-    def _exempt(self, restriction: Restriction) -> bool | None:
-        """Whether who signed in is exempted from it; None where that cannot be seen."""
-        return bool(restriction.exempting) and exemptions_of_caller(self.graph, self.caller).spare(restriction)
+    def _exempt(self, restrictions: Sequence[Restriction]) -> dict[Restriction, bool | None]:
+        """Say which of them exempt who signed in; None where that cannot be seen."""
+        exemptions = exemptions_of_caller(self.graph, self.caller, restrictions)
+        return {each: exemptions.spare(each) for each in restrictions}
 
     # --- words --------------------------------------------------------------------------------------------------------
 
@@ -151,11 +155,11 @@ class Preflight:
             "@odata.type": "#Microsoft.DirectoryServices.CustomSecurityAttributeValue",
             attribute.key: attribute.value,
         }
-        body = json.dumps({"customSecurityAttributes": {attribute.set: value}})
+        body = shlex.quote(json.dumps({"customSecurityAttributes": {attribute.set: value}}))
         return (
             f"exempt who signs in: give the custom security attribute {attribute.name} the value '{attribute.value}' on the "
             f"principal {principal}. It takes the role Attribute Assignment Administrator: `az rest --method patch --url "
-            f"{self._url(f'/{who}/{principal}')} --headers Content-Type=application/json --body '{body}'`."
+            f"{self._url(f'/{who}/{principal}')} --headers Content-Type=application/json --body {body}`."
         )
 
     def _change(self, policy: Policy, restriction: str) -> str:
@@ -166,10 +170,10 @@ class Preflight:
             changed = [
                 item | {"state": "disabled"} if item.get("restrictionType") == restriction else item for item in kept
             ]
-            body = json.dumps({"restrictions": {self.restricted.collection: changed}})
+            body = shlex.quote(json.dumps({"restrictions": {self.restricted.collection: changed}}))
             return (
                 f"switch off {restriction} in the application's policy {policy.id}: `az rest --method patch --url "
-                f"{self._url(f'{path}/{policy.id}')} {headers} --body '{body}'`. It takes the role Security Administrator."
+                f"{self._url(f'{path}/{policy.id}')} {headers} --body {body}`. It takes the role Security Administrator."
             )
         names = {"graph": self.caller.cloud.graph, "app_id": self.application.app_id}
         return own_policy(self.restricted.collection, restriction).format(object_id=self.application.object_id, **names)

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, quote_plus
 
 from keyturn.kit.ids import is_uuid
@@ -103,6 +103,17 @@ def _storable(value: object) -> object:
     if isinstance(value, dict):
         return {name: _storable(each) for name, each in value.items()}
     return value
+
+
+def moment(value: object) -> datetime | None:
+    """Return a time as Microsoft writes it, which may have seven fractional digits; None for what is missing or not a time."""
+    if not isinstance(value, str):
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+        return at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def quote_words(text: str, hide: Iterable[Plaintext]) -> str:

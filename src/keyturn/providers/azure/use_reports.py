@@ -21,7 +21,7 @@ from keyturn.ports.provider import AccessToken, Tenant
 from keyturn.ports.use_reports import ActivityReport, ReportTrouble, SignIn, SignInReport, Unobservable
 from keyturn.providers.azure.capabilities import AUDIT_READ, grant, may_hold
 from keyturn.providers.azure.graph import Graph, GraphContext
-from keyturn.providers.azure.responses import graph_answer, json_object, quote_words
+from keyturn.providers.azure.responses import graph_answer, json_object, moment, quote_words
 
 PAGE = 1000
 """The most that a page of the sign-in log holds."""
@@ -200,14 +200,8 @@ def _text(item: Mapping[str, Any], name: str) -> str:
 
 def _moment(text: object) -> datetime | None:
     """Return a moment; None for none, and for the first year, which Microsoft writes for *never*."""
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return moment if moment.year > 1 else None
+    at = moment(text)
+    return at if at and at.year > 1 else None
 
 
 def _instant(moment: datetime) -> str:

@@ -30,13 +30,13 @@ class _Outline:
 def misplaced_members(kind: type[msgspec.Struct], value: Mapping[str, Any], path: Path) -> Iterator[Issue]:
     """Yield a fault for each member of ``value``, or of an object in it, that belongs elsewhere in it and is missing there."""
     outline, places = _outline((kind,)), _places((kind,))
-    for key in value.keys() - outline.keys:
+    for key in sorted(value.keys() - outline.keys):
         yield from _told(key, places, value, path, path)
     for name, kinds in outline.inner.items():
         inside = value.get(name)
         if isinstance(inside, Mapping):
             # What belongs further inside is told by the look at that object itself.
-            for key in inside.keys() - _places(kinds).keys():
+            for key in sorted(inside.keys() - _places(kinds).keys()):
                 yield from _told(key, places, value, path, (*path, name))
 
 
