@@ -1,6 +1,8 @@
 """What every page keeps: accessible by the rules of axe, in light and dark, and usable with the keyboard alone."""
 
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any, Literal
 
 import pytest
@@ -14,7 +16,16 @@ from keyturn.projects.domain import Project
 from tests.browser.conftest import Visit
 from tests.browser.estate import PASSWORD, SETUP_CODE, BrowserServer, Watched, first_start, session_of
 from tests.browser.steps import client_secret
-from tests.browser.tour import VIEWER, Furniture, addresses, come_to_rest, furnish
+from tests.browser.tour import (
+    VIEWER,
+    Furniture,
+    addresses,
+    come_to_rest,
+    furnish,
+    inventory_of,
+    open_alarm,
+    read_inventory,
+)
 from tests.simulation.seeds import share
 
 OF_COLOURS = ["color-contrast", "link-in-text-block"]
@@ -146,6 +157,49 @@ def test_a_connection_is_made_with_the_keyboard_alone(page: Page, estate: Browse
     press_on(page, "Connect to Azure")
     page.wait_for_url("**/app-connections/*")
     expect(page.locator(".bar-current")).to_contain_text("Generation 1", timeout=20_000)
+
+
+@pytest.mark.usefixtures("furniture")
+def test_an_inventory_is_filtered_with_the_keyboard_alone(page: Page, estate: BrowserServer) -> None:
+    read_inventory(page, estate)
+    page.goto(f"{estate.url}/inventory/{inventory_of(estate)}")
+    press_on(page, "Filters")
+    tab_to(page, "Credential")
+    for kind in ("client-secret", "certificate"):
+        page.keyboard.press("ArrowDown")
+        expect(page).to_have_url(re.compile(f"kind={kind}"))
+        expect(page.get_by_role("link", name="CSV")).to_have_attribute("href", re.compile(f"kind={kind}"))
+    expect(page.get_by_role("combobox", name="Credential")).to_be_focused()
+    expect(page.locator("#found tbody")).to_contain_text("Batch")
+    expect(page.locator("#found tbody")).not_to_contain_text("Client secret")
+
+
+@pytest.mark.usefixtures("furniture")
+def test_an_alarm_is_acknowledged_with_the_keyboard_alone(page: Page, estate: BrowserServer) -> None:
+    page.goto(f"{estate.url}/alarms/one/{open_alarm(estate)}")
+    press_on(page, "Acknowledge")
+    page.keyboard.type("It is being repaired.")
+    press_on(page, "Acknowledge")
+    expect(page.get_by_role("main")).to_contain_text("It is being repaired.")
+    expect(page.get_by_role("main")).to_contain_text("Acknowledged")
+
+
+@pytest.mark.usefixtures("furniture")
+def test_a_freeze_is_tried_with_the_keyboard_alone(page: Page, estate: BrowserServer) -> None:
+    today = estate.core.clock.now()
+    page.goto(f"{estate.url}/organization/freezes")
+    press_on(page, "New freeze")
+    page.keyboard.type("Year end")
+    for label, days in (("First day", 20), ("Last day", 40)):
+        tab_to(page, label)
+        day = today + timedelta(days=days)
+        page.locator(":focus").fill(
+            f"{day:%Y-%m-%d}"
+        )  # in which order its parts are typed, the machine's language says
+    tab_to(page, "Time Zone")
+    expect(page.get_by_role("region", name="Rotations that this moves")).to_contain_text("accounting-portal")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="New freeze")).to_be_focused()
 
 
 NAME_OF_FOCUS = """() => {

@@ -155,7 +155,7 @@ def _inventory(estate: BrowserServer) -> None:
     Inventories(estate.core.database, estate.core.clock).switch(estate.actor, reader.id, on=True)
 
 
-def _inventory_id(estate: BrowserServer) -> str:
+def inventory_of(estate: BrowserServer) -> str:
     return inventory_id(estate.actor.org_id, "global", estate.tenant_id)
 
 
@@ -251,15 +251,20 @@ def come_to_rest(page: Page, estate: BrowserServer, furniture: Furniture) -> Non
         page.goto(estate.page_of(connection))
         expect(page.locator(".bar-current")).to_contain_text("Generation 1", timeout=20_000)
         expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."), timeout=20_000)
+    read_inventory(page, estate)
+    _use_secret(estate, furniture.rotation_id)
+    page.goto(f"{estate.url}/secret-rotations/{furniture.rotation_id}")
+    expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."), timeout=20_000)
+
+
+def read_inventory(page: Page, estate: BrowserServer) -> None:
+    """Wait until the tenant is read."""
     page.goto(f"{estate.url}/inventory")
     for _ in range(40):
         if page.get_by_text("Up to date").count():
             break
         page.wait_for_timeout(500)
         page.reload()
-    _use_secret(estate, furniture.rotation_id)
-    page.goto(f"{estate.url}/secret-rotations/{furniture.rotation_id}")
-    expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."), timeout=20_000)
 
 
 def _use_secret(estate: BrowserServer, rotation_id: str) -> None:
@@ -282,7 +287,7 @@ def addresses(estate: BrowserServer, furniture: Furniture) -> Iterator[tuple[str
     values = {"project_id": furniture.project.id, "identity_id": furniture.identity_id, "tag": "users"}
     values |= {"webhook_id": furniture.webhook_id, "request_id": furniture.request_id}
     values["user_id"] = str(estate.actor.id)
-    values["inventory_id"] = _inventory_id(estate)
+    values["inventory_id"] = inventory_of(estate)
     values["user_id"] = estate.access.users.by_email(VIEWER).id
     for path in sorted(set(estate.pages) - NO_PAGES):
         if not any(
@@ -299,7 +304,7 @@ def addresses(estate: BrowserServer, furniture: Furniture) -> Iterator[tuple[str
     yield "connection applications", f"/app-connections/{furniture.writer.id}/applications"
     yield "owner", f"/owners/app-connections/{furniture.resting.id}"
     yield "alarm channel", f"/alarms/channels/{furniture.channel_id}"
-    yield "alarm", f"/alarms/one/{_alarm(estate)}"
+    yield "alarm", f"/alarms/one/{open_alarm(estate)}"
     yield "rotation plan", f"/secret-rotations/{furniture.rotation_id}/plan"
     yield "rotation edit", f"/secret-rotations/{furniture.rotation_id}/edit"
     rotations = "integrations/secret-rotations"
@@ -309,9 +314,9 @@ def addresses(estate: BrowserServer, furniture: Furniture) -> Iterator[tuple[str
     application = f"application={_ANY}&client={_ANY}"
     yield "rotation details", f"{new}?{through}&{application}"
     yield "rotations none", f"/projects/{furniture.empty.id}/{rotations}"
-    yield "inventory found", f"/inventory/{_inventory_id(estate)}?finding=no-owner&owners=none"
-    yield "inventory none", f"/inventory/{_inventory_id(estate)}?q=nothing+like+it"
-    yield "inventory rotate", f"/inventory/{_inventory_id(estate)}/rotate?{application}"
+    yield "inventory found", f"/inventory/{inventory_of(estate)}?finding=no-owner&owners=none"
+    yield "inventory none", f"/inventory/{inventory_of(estate)}?q=nothing+like+it"
+    yield "inventory rotate", f"/inventory/{inventory_of(estate)}/rotate?{application}"
     yield "secret", f"/secrets/{furniture.secret_id}"
     at = f"/projects/{furniture.project.id}/secrets"
     yield "secrets found", f"{at}?environment=prod&q=data"
@@ -329,7 +334,7 @@ def addresses(estate: BrowserServer, furniture: Furniture) -> Iterator[tuple[str
     yield "nothing here", "/projects/none/at/all"
 
 
-def _alarm(estate: BrowserServer) -> str:
+def open_alarm(estate: BrowserServer) -> str:
     """Look what there is to tell, and return the id of an alarm."""
     with estate.later(minutes=20):
         alarm_evaluation(estate.core).run(estate.actor.org_id)

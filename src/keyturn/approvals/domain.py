@@ -55,6 +55,10 @@ class RequestState(StrEnum):
     EXPIRED = "expired"
 
 
+NO_ROTATION = "no rotation"
+"""What is seen of a connection that does not rotate."""
+
+
 @dataclass(frozen=True)
 class ProposedChange:
     """A command, frozen with all that decides what it does.

@@ -2,15 +2,21 @@
 
 from typing import Any
 
-from keyturn.approvals.domain import ApprovalRequest, ChangeKind
+from keyturn.approvals.domain import NO_ROTATION, ApprovalRequest, ChangeKind
 
 _PARAMETERS = {
-    ("revokeCredentials", None): "Secrets that Keyturn made are removed; one that was given is kept.",
-    ("revokeCredentials", True): "All secrets of the rotation are removed.",
+    (
+        "revokeCredentials",
+        None,
+    ): "Secrets that Keyturn made are removed, unless other connections sign in with them; one that was given is kept.",
+    ("revokeCredentials", True): "All secrets of its rotation are removed, unless other connections sign in with them.",
     ("revokeCredentials", False): "All secrets stay valid until they end.",
     ("deleteSecrets", True): "The two secrets of the project are deleted.",
     ("deleteSecrets", False): "The two secrets of the project stay, with their present values.",
-    ("revokeGeneratedCredentials", True): "The application's secrets that were made here are removed.",
+    (
+        "revokeGeneratedCredentials",
+        True,
+    ): "The application's secrets that were made here are removed, unless another rotation goes on with them.",
     ("revokeGeneratedCredentials", False): "The application's secrets stay valid until they end.",
     ("required", True): "A second person is needed.",
     ("required", False): "No second person is needed any more.",
@@ -39,6 +45,10 @@ def outcome_of(request: ApprovalRequest) -> list[str]:
         case ChangeKind.CONNECTION_LEAKED | ChangeKind.ROTATION_LEAKED:
             return [
                 "A new secret is made at once; once it works, all older ones are removed without the usual time to change over."
+            ]
+        case ChangeKind.DELETE_CONNECTION if request.seen == NO_ROTATION:
+            return [
+                "It does not rotate: nothing is changed at the provider, and what it signs in with stays valid there."
             ]
         case ChangeKind.HAND_OVER:
             return [f"The secret with the Key ID `{key_id}` is shown as a previous one, until somebody releases it."]

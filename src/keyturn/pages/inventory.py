@@ -15,7 +15,7 @@ from keyturn.inventory.plan import Phase
 from keyturn.inventory.policies import AppliedPolicy, PolicyState
 from keyturn.inventory.service import Inventories, InventoryPage, TenantView
 from keyturn.kit.actor import Actor
-from keyturn.kit.counting import days_in_words
+from keyturn.kit.counting import counted, days_in_words
 from keyturn.pages.choices import MOST, Choice, choice_of
 from keyturn.pages.inventory_filters import (
     FINDING_LABELS,
@@ -75,8 +75,10 @@ class InventoryLine:
     row: Row
     marks: Sequence[tuple[str, str]]
     """Label and meaning of each finding."""
-    age: int | None
-    life: int | None
+    age: str
+    """How old it is, in words; empty for what has no start."""
+    life: str
+    """For how long it lives; empty for what has no start or no end."""
     policy: str
     """What the policy that applies says of a new credential; empty where nothing has to be said."""
     rotate: str
@@ -236,9 +238,26 @@ def _line(here: str, row: Row, now: datetime) -> InventoryLine:
     may_rotate = entry.object_kind is ObjectKind.APPLICATION and row.rotation_id is None and not entry.disabled
     chosen = urlencode({"application": entry.object_id, "client": entry.app_id})
     rotate = f"{here}/rotate?{chosen}" if may_rotate and entry.key_kind is not KeyKind.FEDERATED else ""
+    life = life_in_days(entry)
     return InventoryLine(
-        row, marks, age_in_days(entry.starts_at, now), life_in_days(entry), _policy(row.policy, entry.key_kind), rotate
+        row,
+        marks,
+        _age(entry.starts_at, now),
+        "" if life is None else _whole_days(life),
+        _policy(row.policy, entry.key_kind),
+        rotate,
     )
+
+
+def _age(starts_at: datetime | None, now: datetime) -> str:
+    days = age_in_days(starts_at, now)
+    if starts_at is None or days is None:
+        return ""
+    return "not valid yet" if starts_at > now else f"{_whole_days(days)} old"
+
+
+def _whole_days(days: int) -> str:
+    return counted(days, "day") if days else "less than a day"
 
 
 def _policy(policy: AppliedPolicy, kind: KeyKind | None) -> str:

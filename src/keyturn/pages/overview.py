@@ -37,8 +37,11 @@ class Group(StrEnum):
 _TITLES: Mapping[Group, tuple[str, str]] = {
     Group.FAILING: ("Failing", "Something does not work now, or nobody sees whether it does."),
     Group.APPROVALS: ("Approvals", "Waits for a second person, or was done without one."),
-    Group.ENDING: ("Ending", "It stops working by itself, unless somebody replaces it before."),
-    Group.REMOVALS: ("Waiting to be removed", "A credential that was replaced still signs in."),
+    Group.ENDING: ("Ending", "It stops working by itself, unless somebody replaces it first."),
+    Group.REMOVALS: (
+        "Waiting to be removed",
+        "A credential that was replaced still signs in, or programs still try it.",
+    ),
     Group.CHANGED: ("Changed by others", "Somebody did something that this server did not."),
     Group.DUE: ("Due today", "Happens by itself: nothing has to be done."),
 }
@@ -52,7 +55,7 @@ LINES: Mapping[ConditionKind, tuple[Group, str]] = {
     K.ROTATION_HALTED: (Group.FAILING, "Repair"),
     K.ROTATION_OVERDUE: (Group.FAILING, "Rotate now"),
     K.ROTATION_DUE: (Group.DUE, "Look"),
-    K.FREEZE_OVERRIDDEN: (Group.ENDING, "Rotate before"),
+    K.FREEZE_OVERRIDDEN: (Group.ENDING, "Rotate earlier"),
     K.LEAK_OPEN: (Group.FAILING, "Watch the rotation"),
     K.CREDENTIAL_ENDS: (Group.ENDING, "Replace it"),
     K.PAUSED_CREDENTIAL_ENDS: (Group.ENDING, "Resume"),

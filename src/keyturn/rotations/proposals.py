@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from keyturn.approvals.domain import ChangeKind, ProposedChange
+from keyturn.approvals.domain import NO_ROTATION, ChangeKind, ProposedChange
 from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action
 from keyturn.connections.domain import Connection
@@ -119,4 +119,4 @@ def _of_rotation(kind: ChangeKind, action: Action, view: SecretRotationView, **p
 
 def state_seen(rotation: Rotation | None) -> str:
     """Return what changes with each secret that is published: what was replaced meanwhile is not what was asked about."""
-    return f"{rotation.id} {rotation.generation}" if rotation else "no rotation"
+    return f"{rotation.id} {rotation.generation}" if rotation else NO_ROTATION

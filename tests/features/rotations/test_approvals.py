@@ -137,6 +137,8 @@ def test_deletions_are_done_exactly_as_they_were_asked(web: RotationClient) -> N
     one = f"{CONNECTIONS}/{web.connection}"
     other = web.ask("DELETE", one, who="second", expect=202, **body)["approvalRequest"]
     asked = web.ask("DELETE", one, expect=202, **body)["approvalRequest"]
+    (said,) = asked["outcome"]
+    assert said.startswith("It does not rotate: nothing is changed at the provider"), "no secret of it is removed"
     assert decide(web, asked, "approve", "admin", 403)["code"] == "approvals.same_person"
     decide(web, asked, "withdraw", "second", 403)
     decide(web, asked, "withdraw", "admin")

@@ -182,7 +182,7 @@ def test_a_deletion_is_asked_for_approved_and_watched(scene: Applications, brows
     browser.who = second
     page = browser.page(here)
     assert "The shop is closed." in page
-    assert "The application's secrets that were made here are removed." in page
+    assert "The application's secrets that were made here are removed, unless another rotation" in page
     assert str(view.current and view.current.key_id) in page
     browser.done(f"{here}/approve")
     world.settle()

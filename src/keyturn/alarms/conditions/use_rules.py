@@ -46,7 +46,7 @@ def of_use(
             ConditionKind.OLD_CREDENTIAL_USED,
             Severity.WARNING,
             f"{who} {which}, which is removed {when}.",
-            "See who it is, and let it read the current one before.",
+            "See who it is, and let it read the current one before that.",
             of=row.id,
             since=row.retired_at,
             ends_at=goes_at,

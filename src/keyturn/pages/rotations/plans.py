@@ -98,7 +98,7 @@ def _before(plan: SecretRotationPlan) -> list[str]:
     return [
         *steps,
         f"The connection {through} asks Microsoft Graph for a new client secret of {name}.",
-        "The new secret signs in to Entra ID until every replica accepts it.",
+        "The new secret is tried at Entra ID until every replica accepts it.",
     ]
 
 

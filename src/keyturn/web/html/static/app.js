@@ -249,7 +249,6 @@ function select(node) {
 document.addEventListener("change", (event) => {
   const shown = event.target.dataset?.shows;
   if (shown) document.querySelector(shown).hidden = !event.target.checked;
-  if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
 });
 
 // The theme changes at once; the server only remembers it.
