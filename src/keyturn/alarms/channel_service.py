@@ -131,10 +131,10 @@ class Channels:
         draft = replace(draft, kind=before.kind)
         stored = self._sealer.open(before.secret, store.place(channel_id)) if before.secret else None
         kind, config = self._checked(draft, draft.secret or stored)
-        if stored is not None and draft.secret is None:
-            _require_same_place(kind, before.config, config)
         with self._database.write() as tx:
             channel = _found(tx, actor, channel_id, lock=True)
+            if channel.secret is not None and draft.secret is None:
+                _require_same_place(kind, channel.config, config)
             _require_project(tx, actor, draft.project_id)
             same_name = store.channel_of_name(tx, actor.org_id, draft.name)
             if same_name is not None and same_name.id != channel_id:

@@ -53,19 +53,23 @@ def of_inventory(state: InventoryState, now: datetime) -> Iterator[Condition]:
         )
     ending = state.ending
     if ending is not None and days_before_end(ending.first, now) is not None:
-        is_one = ending.count == 1
-        what = "A credential" if is_one else counted(ending.count, "credential")
-        when = "ended or will end soon" if ending.first <= now else "will end" if is_one else "will end soon"
         yield _condition(
             state,
             ConditionKind.TENANT_CREDENTIAL_ENDS,
             severity_of_end(ending.first, now),
-            f"{what} of tenant {inventory.tenant_id} that nobody rotates {when}: "
-            f"the first of them {told_end(ending.first, now)}.",
+            _what_ends(inventory.tenant_id, ending, now),
             "See who owns it, and start rotating it here or replace it.",
             f"/inventory/{inventory.id}?within=60&rotated=no",
             ends_at=ending.first,
         )
+
+
+def _what_ends(tenant_id: str, ending: Ending, now: datetime) -> str:
+    of, first = f"of tenant {tenant_id} that nobody rotates", told_end(ending.first, now)
+    if ending.count == 1:
+        return f"A credential {of} {first}."
+    when = "ended or will end soon" if ending.first <= now else "will end soon"
+    return f"{counted(ending.count, 'credential')} {of} {when}: the first of them {first}."
 
 
 def _condition(

@@ -196,6 +196,14 @@ def test_each_address_of_a_mail_server_is_tried(post: Post) -> None:
     assert attempt.outcome == "Taken by localhost"
 
 
+def test_time_that_is_up_before_there_is_a_connection_ends_it_too(post: Post) -> None:
+    """Many addresses may have been tried until one answers."""
+    office = post.office
+    channel = office.channels.create(office.boss, ChannelDraft("mail", "email", {}))
+    (attempt,) = office.channels_with(replace(post.trusting, seconds=0.0)).test(office.boss, channel.id)
+    assert "did not answer in time" in attempt.outcome
+
+
 @pytest.mark.parametrize(
     ("says", "security", "told"),
     [
@@ -214,7 +222,8 @@ def test_a_mail_server_that_does_not_take_it_is_told_apart(
     """None: it says one byte at a time from then on, and never comes to an end."""
     with dripping(says) as port:
         server = MailServer("localhost", port, security, "keyturn", Plaintext(PASSWORD), "keyturn@acme.test")
-        kind = Email(server, LOCAL, ssl.create_default_context, lambda _host, _port: ["127.0.0.1"], seconds=0.3)
+        seconds = 0.3 if "in time" in told else 60.0
+        kind = Email(server, LOCAL, ssl.create_default_context, lambda _host, _port: ["127.0.0.1"], seconds=seconds)
         office = Office(database, kinds={"email": kind})
         channel = office.channels.create(office.boss, ChannelDraft("mail", "email", {}))
         (attempt,) = office.channels.test(office.boss, channel.id)

@@ -153,6 +153,8 @@ class _Smtp(smtplib.SMTP):
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         plain = self._dial(port, timeout)
         self._line = plain.dup()  # TLS takes the other one over, and shows none while it begins
+        if self.is_cut_off:  # before there was a line that could be
+            self.cut_off()
         if self._tls is None:
             return plain
         try:
@@ -164,6 +166,8 @@ class _Smtp(smtplib.SMTP):
     def _dial(self, port: int, timeout: float) -> socket.socket:
         cause: OSError = TimeoutError("it did not answer in time")
         for address in self._addresses:
+            if self.is_cut_off:
+                break
             try:
                 return socket.create_connection((address, port), timeout)
             except OSError as error:
