@@ -244,6 +244,48 @@ def test_who_set_up_machine_identities_of_before_is_read_from_the_trail(empty: D
     assert [tuple(row) for row in rows] == [("first", "ann"), ("robot", "bob")]
 
 
+def test_inventories_of_before_are_read_anew_and_filtered_by_the_length_of_lives_at_once(empty: Database) -> None:
+    run_migrations_to(empty, "0043")
+    now = "'2026-01-01 00:00:00'"
+    lives = {
+        "90 days": ("'2026-01-01 10:00:00'", "'2026-04-01 10:00:00'", 90),
+        "less": ("'2026-01-01 10:00:00.5'", "'2026-04-01 09:59:59.5'", 89),
+        "no end": ("'2026-01-01 10:00:00'", "NULL", None),
+        "long": ("'0001-01-01 00:00:00'", "'9999-12-31 00:00:00'", 3652058),
+    }
+    with empty.engine.begin() as connection:
+        for statement in (
+            f"INSERT INTO organizations (id, name, slug, created_at, updated_at) VALUES ('o', 'o', 'o', {now}, {now})",
+            (
+                "INSERT INTO app_connections (id, org_id, scope, name, app, method, cloud, tenant_id, client_id, secret,"
+                " credentials_hash, created_at, updated_at)"
+                f" VALUES ('c', 'o', 'o', 'c', 'azure', 'client-secret', 'global', 't', 'i', '', '', {now}, {now})"
+            ),
+            (
+                "INSERT INTO inventories (id, org_id, cloud, tenant_id, connection_id, created_at, phase, page_size, scan,"
+                f" tokens_at, failures) VALUES ('i', 'o', 'global', 't', 'c', {now}, 'rest', 1, 1, {now}, 0)"
+            ),
+            (
+                "INSERT INTO inventory_objects (id, inventory_id, object_id, kind, app_id, name, audience, seen_in, fingerprint)"
+                " VALUES ('h', 'i', 'x', 'application', 'a', 'Shop', '', 1, '')"
+            ),
+            *(
+                "INSERT INTO inventory_entries (id, inventory_id, holder_id, object_kind, object_id, app_id, name, audience,"
+                " owner_state, starts_at, ends_at, order_at, search) VALUES"
+                f" ('{name}', 'i', 'h', 'application', 'x', 'a', 'Shop', '', 'none', {starts}, {ends}, {now}, 'shop {name}')"
+                for name, (starts, ends, _) in lives.items()
+            ),
+        ):
+            connection.exec_driver_sql(statement)
+    migrate.upgrade(empty)
+    with empty.engine.connect() as connection:
+        found = connection.exec_driver_sql("SELECT id, life_days FROM inventory_entries").all()
+        (kept,) = connection.exec_driver_sql("SELECT tokens_at, key_search FROM inventories, inventory_objects").all()
+    assert {row[0]: row[1] for row in found} == {name: days for name, (_, _, days) in lives.items()}
+    assert kept[0] is None, "the lists are read at the next look"
+    assert all(f"shop {name}" in kept[1] for name in lives)
+
+
 def test_versions_of_before_know_when_they_became_current(empty: Database) -> None:
     run_migrations_to(empty, "0013")
     moment = "'2026-01-01 00:00:00'"

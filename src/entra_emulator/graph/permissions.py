@@ -239,6 +239,13 @@ def may_read_policies(call: Call) -> None:
         raise denied()
 
 
+def may_read_assignments_of_policies(call: Call) -> None:
+    """Raises GraphError 403. Source: learn.microsoft.com/graph/api/appmanagementpolicy-list-appliesto."""
+    may_read_policies(call)
+    if not _READERS & permissions_held(call):
+        raise denied()
+
+
 def may_write_policies(call: Call) -> None:
     """Raises GraphError 403."""
     if POLICY_WRITE not in permissions_held(call) or (call.user and not manages(call)):

@@ -17,7 +17,11 @@ from entra_emulator.graph.bodies import json_object, needed_text, only_members, 
 from entra_emulator.graph.errors import bad_request, empty, not_found, success
 from entra_emulator.graph.lookup import Key, reference_in, the_application, the_principal
 from entra_emulator.graph.odata import collection, entity
-from entra_emulator.graph.permissions import may_read_policies, may_write_policies
+from entra_emulator.graph.permissions import (
+    may_read_assignments_of_policies,
+    may_read_policies,
+    may_write_policies,
+)
 from entra_emulator.graph.policy_types import read_restrictions
 from entra_emulator.graph.writes import committed, note_change
 
@@ -79,7 +83,7 @@ def _update(call: Call, keys: tuple[Key, ...]) -> Response:
 
 
 def _applies_to(call: Call, keys: tuple[Key, ...]) -> Response:
-    may_read_policies(call)
+    may_read_assignments_of_policies(call)
     policy, tenant = _one(call, keys[0][1]), call.home()
     holders: list[Application | ServicePrincipal] = [*tenant.applications.values(), *tenant.principals.values()]
     return views.object_list(call, [item for item in holders if policy.id in item.policy_ids])

@@ -170,16 +170,16 @@ def allowed_of(tx: Tx, actor: Actor, action: Action, scopes: Sequence[Scope]) ->
     return [grants.get(scope.project_id or "", Grants()).allow(action, scope) for scope in scopes]
 
 
-def visible(tx: Tx, actor: Actor) -> Visibility:
-    """Return which connections the actor's lists may show."""
-    organization = _OF_ORGANIZATION[actor.role].allow(Action.READ_CONNECTIONS, Scope(actor.org_id))
+def visible(tx: Tx, actor: Actor, action: Action = Action.READ_CONNECTIONS) -> Visibility:
+    """Return which connections the actor's lists may show, or on which they may do something else."""
+    organization = _OF_ORGANIZATION[actor.role].allow(action, Scope(actor.org_id))
     if actor.role is Role.ADMIN:
         return Visibility(actor.org_id, organization, None)
     grants = _of_all(tx, actor)
-    whole = frozenset(project for project, each in grants.items() if each.everywhere(Action.READ_CONNECTIONS))
+    whole = frozenset(project for project, each in grants.items() if each.everywhere(action))
     partly = {project: each for project, each in grants.items() if project not in whole}
-    some = [project for project, each in partly.items() if each.anywhere(Action.READ_CONNECTIONS)]
-    connections = _connections(tx, actor, some, partly, Action.READ_CONNECTIONS) if some else frozenset()
+    some = [project for project, each in partly.items() if each.anywhere(action)]
+    connections = _connections(tx, actor, some, partly, action) if some else frozenset()
     return Visibility(actor.org_id, organization, whole, connections)
 
 

@@ -253,13 +253,13 @@ def rotations_of(tx: Tx, inventory: Inventory, app_ids: Sequence[str]) -> dict[s
 # --- what there is ----------------------------------------------------------------------------------------------------
 
 
-def ending(tx: Tx, inventory: Inventory, now: datetime, until: datetime) -> Ending | None:
-    """Return what ends of applications without a rotation; None when nothing does."""
+def ending(tx: Tx, inventory: Inventory, since: datetime, until: datetime) -> Ending | None:
+    """Return what ends between these moments of applications without a rotation; None when nothing does."""
     columns = (sa.func.count().label("n"), sa.func.min(_E.c.ends_at).label("first"))
     conditions = (
         _E.c.inventory_id == inventory.id,
         HAS_KEY,
-        _E.c.order_at > now,
+        _E.c.order_at > since,
         _E.c.order_at <= until,
         _E.c.app_id.not_in(rotated_apps(inventory)),
     )

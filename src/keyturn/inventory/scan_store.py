@@ -211,7 +211,9 @@ class Keeper:
             "key_search": _key_words(keys),
         }
         tx.run(sa.update(_OBJECTS).where(_OBJECTS.c.id == holder.id).values(**values))
-        detailed = replace(holder, owners=None if owners is None else tuple(owners), detailed_at=self.now)
+        # Whether its service principal is disabled may have been noted since it was found to be waiting.
+        current = holders(tx, self.inventory_id, [holder.listed.object_id]).get(holder.listed.object_id, holder)
+        detailed = replace(current, owners=None if owners is None else tuple(owners), detailed_at=self.now)
         listed = replace(holder.listed, keys=tuple(of_lists))
         self._replace(tx, [holder.id], self._lines(detailed, listed, keys, had))
         fresh = (key for key in federated or () if (key.kind.value, key.key_id) not in had)

@@ -175,12 +175,9 @@ class Inventories:
         """Return the first connections, by name, for which the actor may switch it on, and nobody has."""
         with self._database.read() as tx:
             on = {each.connection_id for each in store.switched_on_in(tx, actor.org_id)}
-            sight = authorize.visible(tx, actor)
+            sight = authorize.visible(tx, actor, Action.EDIT_CONNECTIONS)
             found, _ = connections.page(tx, connections.ConnectionFilter(sight, limit=most + len(on)))
-            others = [each for each in found if each.id not in on]
-            scopes = [Scope(actor.org_id, each.project_id, connection_id=each.id) for each in others]
-            may = _allowed(tx, actor, Action.EDIT_CONNECTIONS, scopes)
-            return [each for each, edits in zip(others, may, strict=True) if edits]
+            return [each for each in found if each.id not in on][:most]
 
     def is_on(self, actor: Actor, connection_id: str) -> bool:
         """Say whether it is switched on for the connection. Raises NotFound or Forbidden."""

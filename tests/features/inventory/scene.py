@@ -1,7 +1,7 @@
 """A tenant with applications of every kind, a connection that may read all of it, and a scan that is moved by hand."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -54,6 +54,23 @@ class Line:
     def graph(self) -> list[str]:
         """What was asked of Graph."""
         return [each for each in self.sent if "/v1.0/" in each]
+
+
+@dataclass
+class Meanwhile:
+    """A transport on which something happens while a request with these words is answered, once."""
+
+    inner: Transport
+    words: str
+    happens: Callable[[], object]
+    has_happened: bool = False
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        answer = self.inner.send(request)
+        if self.words in request.url and not self.has_happened:
+            self.has_happened = True
+            self.happens()
+        return answer
 
 
 @dataclass
@@ -163,4 +180,4 @@ def tenant(database: Database, permissions: tuple[str, ...] = READ_ALL) -> Itera
     yield Tenant(world, line, reader)
 
 
-__all__ = ["DAY", "OWNED", "READ_ALL", "Killed", "Tenant", "TransportFailed", "tenant"]
+__all__ = ["DAY", "OWNED", "READ_ALL", "Killed", "Meanwhile", "Tenant", "TransportFailed", "tenant"]

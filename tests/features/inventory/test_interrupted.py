@@ -1,31 +1,13 @@
 """A read of a tenant that somebody or something gets into: what was read is kept where it belongs, and it goes on."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from keyturn.inventory.plan import Phase
-from keyturn.ports.http import HttpRequest, HttpResponse, Transport
 from tests.databases import sqlite_database
-from tests.features.inventory.scene import DAY, OWNED, READ_ALL, Tenant, tenant
-
-
-@dataclass
-class Meanwhile:
-    """A transport on which something happens while a request with these words is answered, once."""
-
-    inner: Transport
-    words: str
-    happens: Callable[[], object]
-
-    def send(self, request: HttpRequest) -> HttpResponse:
-        answer = self.inner.send(request)
-        if self.words in request.url:
-            self.words = "nothing any more"
-            self.happens()
-        return answer
+from tests.features.inventory.scene import DAY, OWNED, READ_ALL, Meanwhile, Tenant, tenant
 
 
 @pytest.fixture
@@ -36,8 +18,9 @@ def scene(tmp_path: Path) -> Iterator[Tenant]:
         yield made
 
 
-def meanwhile(scene: Tenant, words: str, happens: Callable[[], object]) -> None:
-    scene.line.inner = Meanwhile(scene.line.inner, words, happens)
+def meanwhile(scene: Tenant, words: str, happens: Callable[[], object]) -> Meanwhile:
+    scene.line.inner = there = Meanwhile(scene.line.inner, words, happens)
+    return there
 
 
 @pytest.mark.parametrize("words", ["/applications?", "/policies/", "/owners?", "appCredentialSignInActivities"])
@@ -46,9 +29,9 @@ def test_a_connection_that_is_deleted_meanwhile_leaves_nothing(scene: Tenant, wo
     admin = world.emulator.admin
     reader = world.applications[scene.reader.client_id]
     admin.grant(reader.principal_id, "AuditLog.Read.All", "Policy.Read.All")
-    meanwhile(scene, words, lambda: world.rotations.delete(world.actor, scene.reader.id, revoke=False))
+    there = meanwhile(scene, words, lambda: world.rotations.delete(world.actor, scene.reader.id, revoke=False))
     scene.pass_time(0.2)
-    assert words != "nothing any more"
+    assert there.has_happened
     assert scene.view() is None
     assert scene.work() == 0
 

@@ -13,6 +13,7 @@ import pytest
 
 from keyturn.accounts.service import Access
 from keyturn.api.inventory.routes import router
+from keyturn.connections.domain import NewConnection
 from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.errors import TokenRefused
@@ -30,7 +31,7 @@ from keyturn.web.server.app import build
 from keyturn_simulation.world import ROOT_KEY
 from tests.client import Client
 from tests.databases import sqlite_database
-from tests.features.accounts.people import organization, person
+from tests.features.accounts.people import join, organization, person, project
 from tests.features.inventory.scene import DAY, Tenant, tenant
 
 ALL = "/api/v1/inventories"
@@ -262,3 +263,22 @@ def test_a_line_says_which_policy_applies_and_how_the_application_signs_in(desk:
     text = " ".join(desk.page(f"/inventory/{shown['id']}?q=shop").split())
     assert text.count(f"Policy {name}: a new client secret lives 90 days at most") == 2
     assert text.count("by client secret") == 1
+
+
+def test_the_connections_to_read_through_are_the_first_that_one_may_edit(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database, tenant(database) as scene:
+        world = scene.world
+        mia = person(database, world.actor.org_id, Role.MEMBER, "mia@contoso.test")
+        for slug, role, names in (("others", Role.VIEWER, ("a", "b", "c")), ("own", Role.ADMIN, ("d", "e", "f"))):
+            home = project(database, world.actor.org_id, slug)
+            join(database, mia, home, role)
+            for name in names:
+                made = world.rotations.create(
+                    world.actor, NewConnection(name, world.first_secret(), project_id=home), None
+                )
+            last = made
+        found = scene.inventories.switchable(mia, 2)
+        assert [each.name for each in found] == ["d", "e"]
+        for each in found:
+            scene.inventories.switch(mia, each.id, on=True)
+        assert [each.id for each in scene.inventories.switchable(mia, 2)] == [last.id]

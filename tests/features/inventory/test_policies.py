@@ -3,11 +3,12 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from entra_emulator.faults.faults import Effect
 from keyturn.db.unit import Database
 from keyturn.inventory.domain import Row
 from keyturn.inventory.policies import PolicyState
 from tests.databases import sqlite_database
-from tests.features.inventory.scene import DAY, READ_ALL, Tenant, tenant
+from tests.features.inventory.scene import DAY, OWNED, READ_ALL, Meanwhile, Tenant, tenant
 
 POLICIES = (*READ_ALL, "Policy.Read.All")
 NO_SECRETS = {"restrictionType": "passwordAddition"}
@@ -98,3 +99,44 @@ def test_what_cannot_be_seen_of_policies_is_said(tmp_path: Path) -> None:
         policy = shown(scene)["Shop"].policy
         assert (policy.state, policy.exempts) == (PolicyState.FORBIDDEN, None), "its attributes may not be read"
         check_filters(scene)
+
+
+def test_who_may_list_only_what_it_owns_may_not_know_what_policies_are_assigned_to(tmp_path: Path) -> None:
+    """The list of those needs Application.Read.All. Owners are read all the same."""
+    with sqlite_database(tmp_path) as database, tenant(database, (*OWNED, "Policy.Read.All")) as scene:
+        reader = scene.world.applications[scene.reader.client_id]
+        mine = scene.application("Mine", owners=(reader.principal_id,), secrets=1)
+        scene.switch_on()
+        scene.read()
+        assert shown(scene)["Mine"].policy.state is PolicyState.UNRESTRICTED, "there is none that could be assigned"
+        scene.give_policy(mine, "Nothing")
+        scene.world.clock.advance(1.1 * DAY)
+        scene.read()
+        row = shown(scene)["Mine"]
+        assert (row.policy.state, len(row.owners)) == (PolicyState.NOT_KNOWN, 1)
+        assert "Application.Read.All" in row.policy.unknown
+        check_filters(scene)
+
+
+def test_a_policy_that_is_deleted_in_the_middle_applies_to_nothing(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database, tenant(database, POLICIES) as scene:
+        scene.give_policy(scene.application("Shop", secrets=1), "Nothing")
+        policies = f"policies/appManagementPolicies/{_id_of(scene, 'Nothing')}"
+        inner = scene.line.inner
+        scene.line.inner = Meanwhile(inner, "appManagementPolicies?", lambda: scene.administer("DELETE", policies))
+        scene.switch_on()
+        scene.read(seconds=600)
+        assert shown(scene)["Shop"].policy.state is PolicyState.UNRESTRICTED
+        assert not shown(scene)["Shop"].policy.assigned
+
+
+def test_policies_that_are_refused_for_whatever_reason_hold_up_nothing(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database, tenant(database, POLICIES) as scene:
+        scene.application("Shop", secrets=1)
+        refused = Effect(400, "Request_BadRequest", "No.")
+        scene.world.emulator.faults.fail_next("getDefaultAppManagementPolicy", refused, when="before")
+        scene.switch_on()
+        scene.read(seconds=600)
+        policy = shown(scene)["Shop"].policy
+        assert policy.state is PolicyState.NOT_KNOWN
+        assert policy.unknown

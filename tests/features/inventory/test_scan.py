@@ -287,6 +287,22 @@ def test_credentials_on_principals_of_foreign_applications_are_found(scene: Tena
     assert scene.rows(disabled=True) == []
 
 
+def test_a_principal_with_credentials_of_its_own_is_enabled_again(scene: Tenant) -> None:
+    shop = scene.application("Shop", secrets=1)
+    scene.administer("POST", f"servicePrincipals/{shop.principal_id}/addPassword", {"passwordCredential": {}})
+    scene.switch_on()
+    scene.read()
+    for is_enabled in (False, True):
+        scene.world.clock.advance(1)
+        scene.administer("PATCH", f"servicePrincipals/{shop.principal_id}", {"accountEnabled": is_enabled})
+        scene.pass_time(1.2)
+        rows = scene.rows(words=("shop",))
+        assert {(row.entry.object_kind, row.entry.disabled) for row in rows} == {
+            (ObjectKind.APPLICATION, not is_enabled),
+            (ObjectKind.PRINCIPAL, not is_enabled),
+        }
+
+
 def test_switching_off_removes_what_was_read(scene: Tenant) -> None:
     scene.switch_on()
     scene.read()
