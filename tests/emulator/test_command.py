@@ -93,9 +93,7 @@ def test_a_state_folder_that_cannot_be_used_is_refused_and_left_as_it_was(tmp_pa
     assert re.match(r"--state: .*Not a directory: .*file", refusal("--state", file))
     newer.mkdir()
     (newer / "directory.json").write_text('{"version": 2}')
-    assert re.match(
-        r"--state: .*newer/directory.json cannot be read: a newer entra-emulator wrote it", refusal("--state", newer)
-    )
+    assert re.match(r"--state: .*newer cannot be read: a newer entra-emulator wrote it", refusal("--state", newer))
     assert (newer / "directory.json").read_text() == '{"version": 2}'
 
 

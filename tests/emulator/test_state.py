@@ -290,6 +290,43 @@ def test_lines_that_could_not_be_written_come_with_the_next_and_leave_no_half(tm
     assert LineFiles(tmp_path / "some.jsonl", 100, 10_000).read() == items
 
 
+def test_what_a_power_cut_left_of_a_line_is_removed(tmp_path: Path) -> None:
+    path, items = tmp_path / "some.jsonl", [{"number": number} for number in range(3)]
+    for rest in (b'{"number"', b"\0" * 100, b'{"num\0\0\0', b'\0\0\n{"number":4}\n'):
+        LineFiles(path, 100, 10_000).replace(items)
+        with path.open("ab") as file:
+            file.write(rest)
+        files = LineFiles(path, 100, 10_000)
+        assert files.read() == items, rest
+        files.add([{"number": 3}])
+        assert LineFiles(path, 100, 10_000).read() == [*items, {"number": 3}], rest
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("directory.json", b"{"),
+        ("directory.json", b"7"),
+        ("directory.json", b'{"version": 1, "requests": "x"}'),
+        ("log.jsonl", b"nonsense\n"),
+        ("log.jsonl", b"7\n"),
+        ("log.jsonl", b"{}\n"),
+        ("log.jsonl", b'{"audit": {}, "tenant": []}\n'),
+        ("log.jsonl", b'{"sign_in": 7}\n'),
+        ("ledger.jsonl", b"[]\n"),
+        ("ledger.jsonl", b'{"sequence": "x"}\n'),
+    ],
+)
+def test_a_folder_that_holds_something_else_is_refused_in_words(
+    name: str, content: bytes, tmp_path: Path, signing_key: SigningKey
+) -> None:
+    keep(tmp_path, signing_key, [])
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"{tmp_path} cannot be read: "):
+        keep(tmp_path, signing_key, [])
+    assert (tmp_path / name).read_bytes() == content
+
+
 @pytest.mark.parametrize("name", ["ledger.jsonl", "log.jsonl", "directory.json"])
 def test_what_cannot_be_kept_is_answered_with_a_500_and_kept_with_the_next(
     name: str, tmp_path: Path, signing_key: SigningKey, caplog: pytest.LogCaptureFixture

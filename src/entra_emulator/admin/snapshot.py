@@ -128,7 +128,7 @@ def take_over_log(world: World, lines: Sequence[Any], undone: frozenset[str]) ->
             if entry.tenant in tenants and entry.at >= now - tenants[entry.tenant].settings.log_retention:
                 world.sign_ins.take_over(entry)
         else:
-            record, tenant = decode(AuditRecord, line["audit"]), tenants.get(line["tenant"])
+            record, tenant = decode(AuditRecord, line.get("audit")), tenants.get(str(line.get("tenant")))
             recent = tenant is not None and record.at >= now - tenant.settings.log_retention
             if tenant is not None and recent and record.id not in undone:
                 world.audits.take_over(tenant.id, record)

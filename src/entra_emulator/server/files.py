@@ -24,14 +24,17 @@ class LineFiles:
         self._waiting: list[bytes] = []
         """Lines that could not be written yet."""
 
-    def read(self) -> list[Any]:
-        """The lines that are kept, oldest first. Half a line at the end, of a moment that was cut short, is removed.
+    def read(self) -> list[dict[str, Any]]:
+        """The lines that are kept, oldest first. What a moment that was cut short left at the end is removed.
 
-        Raises OSError where a file cannot be read, and ValueError for a line that is not JSON.
+        Raises OSError where a file cannot be read, and ValueError for a line that is no JSON object.
         """
         older, newer = _whole_lines(self._older), _whole_lines(self._path)
         self._lines, self._size = len(newer), sum(len(line) + 1 for line in newer)
-        return [json.loads(line) for line in (*older, *newer)]
+        try:
+            return [_item(line) for line in (*older, *newer)]
+        except ValueError as error:
+            raise ValueError(f"{self._path.name} holds a line that is no JSON object: {error}") from error
 
     def add(self, items: Iterable[Mapping[str, Any]]) -> None:
         """Adds these lines. Raises OSError where they cannot be written: they are then added before the next ones."""
@@ -64,6 +67,13 @@ def _line(item: Mapping[str, Any]) -> bytes:
     return json.dumps(item, separators=(",", ":")).encode() + b"\n"
 
 
+def _item(line: bytes) -> dict[str, Any]:
+    value = json.loads(line)
+    if not isinstance(value, dict):
+        raise ValueError(f"{str(value)[:100]!r}")  # noqa: TRY004 - bad input, like what is not JSON at all
+    return value
+
+
 def _append(path: Path, content: bytes) -> None:
     """Adds all of this to a file, or nothing: a disk that is full leaves no half a line before the next one."""
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
@@ -82,10 +92,13 @@ def _append(path: Path, content: bytes) -> None:
 def _whole_lines(path: Path) -> list[bytes]:
     if not path.exists():
         return []
-    content, _, rest = path.read_bytes().rpartition(b"\n")
-    if rest:
-        os.truncate(path, path.stat().st_size - len(rest))
-    return content.split(b"\n") if content else []
+    content = path.read_bytes()
+    whole = content[
+        : content.partition(b"\0")[0].rfind(b"\n") + 1
+    ]  # a power cut may leave zeros in place of what was written
+    if len(whole) < len(content):
+        os.truncate(path, len(whole))
+    return whole.splitlines()
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -18,6 +18,7 @@ import trustme
 from entra_emulator.admin.demo import Demo
 from entra_emulator.admin.snapshot import Snapshot
 from entra_emulator.core.wire import Request, Response
+from entra_emulator.directory.codec import Unreadable
 from entra_emulator.directory.keys import SigningKey
 from entra_emulator.faults.ledger import Ledger
 from entra_emulator.server.emulator import Emulator
@@ -71,9 +72,11 @@ class StateFolder:
         try:
             content, requests = json.loads(self._directory.read_bytes()), self._requests.read()
             answered = content.pop("requests", 0) if isinstance(content, dict) else 0
+            if not isinstance(answered, int):
+                raise Unreadable("'requests' is not a number")
             kept = emulator.restore(content, self._log.read(), requests, answered)
         except ValueError as error:
-            raise ValueError(f"{self._directory} cannot be read: {error}"[:500]) from error
+            raise ValueError(f"{self._path} cannot be read: {error}"[:500]) from error
         self._demo = kept.demo
         self._ledger, self._noted = emulator.ledger, emulator.ledger.last
         if any(line.get("committed") and line["sequence"] > answered for line in requests):
