@@ -14,6 +14,7 @@ from keyturn.db import unread
 from keyturn.db.tables import alarm_evaluations, alarm_rules, alarms
 from keyturn.db.tables.views import organizations
 from keyturn.db.unit import Tx
+from keyturn.db.words import has_word
 
 LONGEST_WAIT = timedelta(hours=1)
 """Between two looks at an organization: what lies further ahead was written by a wrong clock, and is due."""
@@ -192,7 +193,7 @@ def _matching(criteria: AlarmFilter) -> list[sa.ColumnElement[bool]]:
 
 def _contains(word: str) -> sa.ColumnElement[bool]:
     columns = (alarms.c.subject, alarms.c.kind, alarms.c.cause)
-    return sa.or_(*(column.icontains(word, autoescape=True) for column in columns))
+    return sa.or_(*(has_word(column, word) for column in columns))
 
 
 def remove_resolved(tx: Tx, org_id: str, before: datetime) -> int:

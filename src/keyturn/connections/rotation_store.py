@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from keyturn.credentials.store import ENTRIES
 from keyturn.db.tables.views import OF_OWN_CREDENTIAL, inventory_connections, rotations
 from keyturn.db.unit import Tx
+from keyturn.db.words import has_word
 
 _AT_ONCE = 10_000
 
@@ -82,7 +83,7 @@ def current_ends() -> sa.Subquery:
 
 def with_application(word: str) -> sa.Select[tuple[str]]:
     """Return as a subquery the connections that rotate an application with this in its name."""
-    named = rotations.c.application_name.icontains(word, autoescape=True)
+    named = has_word(rotations.c.application_name, word)
     return sa.select(rotations.c.connection_id).where(OF_OWN_CREDENTIAL, rotations.c.connection_id.is_not(None), named)
 
 

@@ -27,6 +27,7 @@ from keyturn.db.tables import app_connections as table
 from keyturn.db.tables import oauth_flows, oauth_tokens
 from keyturn.db.tables.views import owners, projects
 from keyturn.db.unit import Tx
+from keyturn.db.words import has_word
 from keyturn.kit.moments import shift
 from keyturn.kit.secret import SealContext, Sealed
 
@@ -254,9 +255,8 @@ def _contains(word: str) -> sa.ColumnElement[bool]:
         table.c.name.contains(small, autoescape=True),
         table.c.app.contains(small, autoescape=True),
         table.c.method.contains(small, autoescape=True),
-        table.c.description.icontains(word, autoescape=True),
-        table.c.client_id.icontains(word, autoescape=True),
-        table.c.tenant_id.icontains(word, autoescape=True),
+        has_word(table.c.description, word),
+        *(column.icontains(word, autoescape=True) for column in (table.c.client_id, table.c.tenant_id)),
         table.c.id.in_(with_application(word)),
         *([table.c.id.in_(with_key(small))] if _looks_like_an_id(word) else []),
     )

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from keyturn.db import unread
 from keyturn.db.tables import client_secrets, identities, identity_makers, token_auths, universal_auths
 from keyturn.db.unit import Tx
+from keyturn.db.words import has_word
 from keyturn.identities.bindings import METHODS
 from keyturn.identities.domain import Identity, IdentityClientSecret, Label, UniversalAuth, UniversalAuthSettings
 from keyturn.kit.actor import Actor, ActorKind, Role
@@ -102,7 +103,7 @@ def page_of_identities(
 
 
 def _named(org_id: str, words: Sequence[str]) -> list[sa.ColumnElement[bool]]:
-    return [identities.c.org_id == org_id, *(identities.c.name.icontains(word, autoescape=True) for word in words)]
+    return [identities.c.org_id == org_id, *(has_word(identities.c.name, word) for word in words)]
 
 
 def count_identities(tx: Tx, org_id: str) -> int:

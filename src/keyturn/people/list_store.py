@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from keyturn.db.tables import password_links, people_external_identities, second_factors, users
 from keyturn.db.unit import Tx
+from keyturn.db.words import has_word
 from keyturn.kit.actor import Role
 from keyturn.people.domain import Purpose, User
 from keyturn.people.store import users_where
@@ -75,7 +76,4 @@ def _matching(criteria: PeopleFilter) -> list[sa.ColumnElement[bool]]:
 
 
 def _contains(word: str) -> sa.ColumnElement[bool]:
-    # SQLite knows capitals of ASCII alone: names have other letters, too.
-    written = {word} if word.isascii() else {word, word.lower(), word.upper(), word.title()}
-    columns = (users.c.email, users.c.first_name, users.c.last_name)
-    return sa.or_(*(column.icontains(each, autoescape=True) for column in columns for each in sorted(written)))
+    return sa.or_(*(has_word(column, word) for column in (users.c.email, users.c.first_name, users.c.last_name)))

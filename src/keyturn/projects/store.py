@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from keyturn.authz.authorize import no_project
 from keyturn.db.tables import environments, projects
 from keyturn.db.unit import Tx
+from keyturn.db.words import has_word
 from keyturn.projects.domain import Environment, Project, ProjectRef
 
 # --- projects ---------------------------------------------------------------------------------------------------------
@@ -71,7 +72,7 @@ def refs(tx: Tx, org_id: str, project_id: str | None) -> dict[str, ProjectRef]:
 
 
 def _has(word: str) -> sa.ColumnElement[bool]:
-    return sa.or_(projects.c.name.icontains(word, autoescape=True), projects.c.slug.icontains(word, autoescape=True))
+    return sa.or_(has_word(projects.c.name, word), has_word(projects.c.slug, word))
 
 
 def made_by(tx: Tx, creator: str) -> int:

@@ -60,6 +60,14 @@ def test_who_knows_how_an_identity_signs_in_is_known_for_good(house: AccessFixtu
     assert makers(tool.id) == {ann.id, bob.id}
 
 
+@pytest.mark.parametrize("text", ["Ärger", "ärger", "ÄRGER bot", "arger"])
+def test_an_identity_is_found_by_words_of_its_name_in_capitals_or_not(house: AccessFixture, text: str) -> None:
+    ann = person_actor(house.first.user)
+    house.access.identities.create(ann, NewIdentity(name="Ärger-Bot", role=Role.MEMBER))
+    found, total = house.access.identities.page(ann, text, 1, 20)
+    assert ([each.name for each in found], total) == ((["Ärger-Bot"], 1) if text != "arger" else ([], 0))
+
+
 def test_settings_of_universal_auth_that_contradict_each_other_are_refused(house: AccessFixture) -> None:
     identity = house.access.identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER))
     attach = house.access.universal.attach

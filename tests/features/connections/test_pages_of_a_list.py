@@ -39,6 +39,7 @@ def names(matches: ConnectionMatches) -> list[str]:
         ("_", ["delta"]),
         ("TEAM char", ["charlie"]),
         ("Écho", ["echo"]),
+        ("éCHO", ["echo"]),
         ("Client-Secret Bravo", ["bravo"]),
         ("secret fox", ["foxtrot"]),
         ("azure FOX", ["foxtrot"]),

@@ -177,13 +177,13 @@ def test_headers_that_drip_end_at_the_deadline(authority: trustme.CA, tls: bool,
     with serving(drip, tls_of(authority) if tls else None) as peer:
         transport, began = HttpTransport(ca_file=ca_file), time.monotonic()
         url = f"{'https' if tls else 'http'}://127.0.0.1:{peer.port}"
-        error = failure(transport, HttpRequest("GET", url, timeout=timedelta(seconds=0.3)))
+        error = failure(transport, HttpRequest("GET", url, timeout=timedelta(seconds=1)))
         transport.close()
-        client = Http(url, ca_file, seconds=0.3)
+        client = Http(url, ca_file, seconds=1)
         with pytest.raises(Outage, match="did not answer in time"):
             client.send("GET", "/api/status")
         client.close()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
     assert error.sent
 
 
@@ -193,7 +193,7 @@ def test_the_answer_of_a_proxy_that_drips_ends_at_the_deadline(monkeypatch: pyte
         transport, began = HttpTransport(), time.monotonic()
         failure(transport, HttpRequest("GET", "https://graph.test/v1.0", timeout=timedelta(seconds=0.3)))
         transport.close()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
     assert peer.requests[0].startswith(b"CONNECT graph.test:443")
 
 
@@ -211,7 +211,7 @@ def test_an_address_that_is_silent_leaves_time_for_the_next(
         monkeypatch.setattr(
             socket, "getaddrinfo", lambda host, *_, **__: [e for e in found if host in {"two.test", e[4][0]}]
         )
-        request = HttpRequest("GET", f"http://two.test:{peer.port}/", timeout=timedelta(seconds=0.6))
+        request = HttpRequest("GET", f"http://two.test:{peer.port}/", timeout=timedelta(seconds=2))
         assert transport.send(request).body == b"ok"
         for each in waiting:
             each.close()

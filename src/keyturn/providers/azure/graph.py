@@ -96,7 +96,7 @@ class Graph:
     def applications(self, caller: GraphContext) -> list[ApplicationSummary]:
         """List all applications of the tenant. Repeatable."""
         first = "/applications?$select=id,appId,displayName&$top=999"
-        return [_summary(item) for item in self._pages(caller, first)]
+        return [_summary(item) for item in self.items(caller, first)]
 
     def page(
         self, caller: GraphContext, path: str, *, eventual: bool = False
@@ -128,12 +128,12 @@ class Graph:
 
     def owned(self, caller: GraphContext, principal_id: str) -> list[Mapping[str, object]]:
         """Read the applications that a service principal owns. Repeatable."""
-        items = self._pages(caller, f"/servicePrincipals/{principal_id}/ownedObjects")
+        items = self.items(caller, f"/servicePrincipals/{principal_id}/ownedObjects")
         return [item for item in items if item.get("@odata.type") == _APPLICATION]
 
     def owner_ids(self, caller: GraphContext, object_id: str) -> frozenset[str]:
         """List who owns an application. Repeatable."""
-        items = self._pages(caller, f"/applications/{object_id}/owners?$select=id")
+        items = self.items(caller, f"/applications/{object_id}/owners?$select=id")
         return frozenset((_optional(item, "id") or "").lower() for item in items)
 
     def principal(self, caller: GraphContext, app_id: str) -> Principal:
@@ -214,8 +214,8 @@ class Graph:
             request_id=answer.request_id,
         )
 
-    def _pages(self, caller: GraphContext, path: str) -> Iterator[Mapping[str, object]]:
-        """Yield the items of all pages. A page may be empty; a link elsewhere or in a circle is not followed."""
+    def items(self, caller: GraphContext, path: str) -> Iterator[Mapping[str, object]]:
+        """Yield the items of all pages. A page may be empty; a link elsewhere or in a circle is not followed. Repeatable."""
         visited = {path}
         while True:
             response = self.call(caller, "GET", path)

@@ -47,7 +47,11 @@ class PolicyLists:
 
     def _read(self) -> Policies:
         default = self.graph.read(self.caller, DEFAULT_POLICY)
-        others = [policy for item in self._pages(f"{_OTHERS}?$top=100") if (policy := Policy(item, own=True)).id]
+        others = [
+            policy
+            for item in self.graph.items(self.caller, f"{_OTHERS}?$top=100")
+            if (policy := Policy(item, own=True)).id
+        ]
         if others and not may_hold(self.caller.token, READERS):
             return Policies(trouble=self._not_permitted("what policies are assigned to", READ_ALL))
         assigned = {object_id: policy.id for policy in others for object_id in self._assigned_to(policy)}
@@ -64,18 +68,12 @@ class PolicyLists:
     def _assigned_to(self, policy: Policy) -> list[str]:
         """Return the ids of the objects that have the policy; none where it was deleted meanwhile."""
         try:
-            items = list(self._pages(f"{_OTHERS}/{policy.id}/appliesTo?$select=id&$top=999"))
+            items = list(self.graph.items(self.caller, f"{_OTHERS}/{policy.id}/appliesTo?$select=id&$top=999"))
         except NeedsAction as refusal:
             if refusal.code != "azure.application_not_found":
                 raise
             return []
         return [str(item.get("id") or "").lower() for item in items]
-
-    def _pages(self, path: str) -> Iterator[dict[str, object]]:
-        following: str | None = path
-        while following:
-            items, following = self.graph.page(self.caller, following)
-            yield from (dict(item) for item in items)
 
     def _exemptions(self, policies: list[Policy]) -> Exemptions:
         kinds = [each.collection for each in _KINDS.values()]

@@ -12,6 +12,7 @@ from keyturn.credentials.store import ENTRIES
 from keyturn.db.tables import rotations, secret_rotations
 from keyturn.db.tables.views import environments, mapped_secrets, owners, secret_folders
 from keyturn.db.unit import Tx
+from keyturn.db.words import has_word
 from keyturn.kit.moments import shift
 
 STATUSES = ("failed", "refused", "ending", "paused", "mine")
@@ -134,7 +135,7 @@ def _contains(word: str) -> sa.ColumnElement[bool]:
     small = word.lower()  # as names of rotations and connections, and ids are
 
     def like(column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-        return column.icontains(word, autoescape=True)
+        return has_word(column, word)
 
     def has(column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
         return column.contains(small, autoescape=True)

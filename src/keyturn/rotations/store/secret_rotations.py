@@ -12,6 +12,7 @@ from keyturn.credentials import store as journal
 from keyturn.db.tables import rotations, runs, secret_rotations
 from keyturn.db.tables.views import environments, mapped_secrets, secret_folders
 from keyturn.db.unit import Tx
+from keyturn.db.words import has_word
 from keyturn.kit.batches import batches
 from keyturn.rotations.domain import Run
 from keyturn.rotations.secret_rotations.domain import GrantUse, SecretRotation, SecretRotationRef, SecretRotationView
@@ -102,7 +103,7 @@ def refs_of_project(tx: Tx, project_id: str) -> list[SecretRotationRef]:
 def refs_named(tx: Tx, org_id: str, word: str, most: int) -> list[SecretRotationRef]:
     """Return the first of the organization with this in the name, or in that of the application, by name."""
     names = (secret_rotations.c.name, rotations.c.application_name, rotations.c.app_id)
-    like = sa.or_(*(name.icontains(word, autoescape=True) for name in names))
+    like = sa.or_(*(has_word(name, word) for name in names))
     return _refs(tx, sa.and_(secret_rotations.c.org_id == org_id, like), most)
 
 

@@ -11,6 +11,7 @@ from keyturn.credentials import store as journal
 from keyturn.db.tables import secret_folders, secret_versions, secrets
 from keyturn.db.tables.views import projects
 from keyturn.db.unit import Tx
+from keyturn.db.words import has_word
 from keyturn.secrets.domain import Folder, Place, StoredSecret
 from keyturn.secrets.store.secrets import CURRENT, PLACED, SHARED, VERSION, chunks, read_placed, read_stored
 
@@ -70,7 +71,7 @@ def search(
     where = sa.and_(
         secret_folders.c.environment_id == environment_id,
         _among(folder_ids),
-        *(secrets.c.name.icontains(word, autoescape=True) for word in words),
+        *(has_word(secrets.c.name, word) for word in words),
     )
     return _page(tx, where, [secrets.c.name, secret_folders.c.path], limit, offset)
 
@@ -157,7 +158,7 @@ def folders_with(
         secret_folders.c.environment_id == environment_id,
         secret_folders.c.parent_id.is_not(None),
         _among(folder_ids),
-        *(secret_folders.c.path.icontains(word, autoescape=True) for word in words),
+        *(has_word(secret_folders.c.path, word) for word in words),
     )
     return [Folder(**row) for row in tx.rows(query.order_by(secret_folders.c.path).limit(limit))]
 

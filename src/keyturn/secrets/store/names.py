@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from keyturn.db.tables import secret_folders, secrets
 from keyturn.db.tables.views import environments, projects
 from keyturn.db.unit import Tx
+from keyturn.db.words import has_word
 
 
 class NamedSecret(NamedTuple):
@@ -43,5 +44,5 @@ _ALL = (
 
 def search_names(tx: Tx, org_id: str, word: str, most: int) -> list[NamedSecret]:
     """Return the first secrets that are everybody's and have this in their name. One pass over the names."""
-    query = _ALL.where(secrets.c.name.icontains(word, autoescape=True)).limit(most)
+    query = _ALL.where(has_word(secrets.c.name, word)).limit(most)
     return [NamedSecret(*row) for row in tx.tuples(query, org=org_id)]
