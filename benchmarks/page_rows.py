@@ -97,6 +97,16 @@ def add_alarms(core: Core, org_id: str, subjects: list[str]) -> None:
         tx.connection.execute(sa.insert(tables.alarms), rows)
 
 
+def let_all_fail(core: Core) -> None:
+    """Have the provider refuse all connections at once, of which the tables were told just now."""
+    refusal = {"code": "azure.app_disabled", "message": "Entra ID does not take it.", "fix": "Look there."}
+    columns = {"checked_at": core.clock.now(), "check_result": {"ok": False, **refusal}}
+    columns |= {"refused_at": core.clock.now(), "refusal": refusal, "look_at": core.clock.now() + timedelta(hours=1)}
+    with core.database.write() as tx:
+        tx.connection.execute(sa.update(tables.app_connections).values(columns))
+        tx.connection.exec_driver_sql("ANALYZE")
+
+
 def add_people(core: Core, org_id: str, count: int) -> None:
     """Add so many users, and as many machine identities."""
     now = core.clock.now()

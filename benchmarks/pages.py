@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import structlog
 
 from benchmarks.measured import Measured, processor_milliseconds
-from benchmarks.page_rows import add_alarms, add_events, add_people, add_rotations
+from benchmarks.page_rows import add_alarms, add_events, add_people, add_rotations, let_all_fail
 from keyturn.app.core import Core, open_core
 from keyturn.app.web import open_access, open_projects, web_application
 from keyturn.db.tables import app_connections
@@ -55,6 +55,12 @@ OF_OTHERS = {
     "tenants": "/inventory",
     "new connection": f"{PATH}/new/azure-client-secrets",
 }
+OF_FAILING = {
+    "overview with all failing": "/overview",
+    "all failing": "/overview?show=failing&page=150",
+    "overview of all failing as JSON": "/api/v1/overview?limit=50",
+}
+"""When the provider does not take any connection."""
 _EMAIL, _PASSWORD = "ada@example.com", Plaintext("vellum-orbit-pickle-97")
 
 
@@ -89,6 +95,8 @@ def measure(kind: str) -> Measured:
             with Client(web_application(core, None)) as client:
                 client.cookies.set("keyturn_session", session.reveal())
                 found = {name: _visit(core, client, path) for name, path in visits.items()}
+                let_all_fail(core)
+                found |= {name: _visit(core, client, path) for name, path in OF_FAILING.items()}
         finally:
             core.close()
     times = ", ".join(f"{name} {took:.0f} ms" for name, (took, _) in found.items())

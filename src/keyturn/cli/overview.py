@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from keyturn.alarms.conditions.service import Attention
 
 app = typer.Typer(rich_markup_mode=None)
+_MOST = 100
+"""Conditions that are printed: of those of a provider that is away nobody reads more."""
 
 
 @app.command(
@@ -36,31 +38,34 @@ def overview(
     settings = around.settings()
     with open_for_command(settings) as database:
         require_current(database)
-        found = conditions_of(settings, database, around.clock).of_server()
-    if not found:
-        tell("This server is not set up yet: open its page /setup, or run: keyturn admin bootstrap")
-    elif as_json:
-        print(json.dumps([_as_json(each.name, attention) for each, attention in found], indent=2))
-    else:
-        for _, attention in found:
-            _print(attention, notices=notices)
-    raise typer.Exit(0 if found and not any(attention.needs_action for _, attention in found) else 1)
+        with conditions_of(settings, database, around.clock).of_server() as found:
+            if not found:
+                tell("This server is not set up yet: open its page /setup, or run: keyturn admin bootstrap")
+            elif as_json:
+                print(json.dumps([_as_json(each.name, attention) for each, attention in found], indent=2))
+            else:
+                for _, attention in found:
+                    _print(attention, notices=notices)
+            well = found and not any(attention.needs_action for _, attention in found)
+    raise typer.Exit(0 if well else 1)
 
 
 def _as_json(organization: str, attention: Attention) -> dict[str, object]:
     from keyturn.api.overview.views import present_overview  # noqa: PLC0415 - only this way of printing needs it
     from keyturn.web.schema.wire import encode  # noqa: PLC0415
 
-    overview: dict[str, object] = json.loads(encode(present_overview(attention, len(attention.conditions))))
+    overview: dict[str, object] = json.loads(encode(present_overview(attention, attention.count())))
     return {"organization": organization, **overview}
 
 
 def _print(attention: Attention, *, notices: bool) -> None:
-    for one in attention.conditions:
-        if one.needs_action or notices:
-            project = attention.projects.get(one.project or "")
-            print(f"{one.severity.value:9} {one.subject.name}{f' in {project}' if project else ''}: {one.cause}")
-            print(f"{'':9} -> {one.fix} {one.path}")
+    told = attention.count() if notices else attention.needing_action
+    for one in attention.conditions(0, min(told, _MOST)):
+        project = attention.projects.get(one.project or "")
+        print(f"{one.severity.value:9} {one.subject.name}{f' in {project}' if project else ''}: {one.cause}")
+        print(f"{'':9} -> {one.fix} {one.path}")
+    if told > _MOST:
+        print(f"And {told - _MOST} more: keyturn overview --json lists all of them.")
     if not attention.needs_action:
         tried = attention.tried
         since = f", each at {tried.since:%Y-%m-%d %H:%M} UTC or later" if tried.since else ""

@@ -3,7 +3,7 @@
 Loading never decrypts.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -69,8 +69,7 @@ def by_name(tx: Tx, org_id: str, project_id: str | None, name: str) -> Connectio
 
 def in_organization(tx: Tx, sight: Visibility) -> list[Connection]:
     """Return the connections in sight, by name."""
-    places = _places(sight.organization, sight.projects, sight.connections)
-    query = sa.select(table).where(table.c.org_id == sight.org_id, places)
+    query = sa.select(table).where(in_sight(sight))
     return [read(row) for row in tx.rows(query.order_by(table.c.name, table.c.id))]
 
 
@@ -208,29 +207,6 @@ def page(tx: Tx, criteria: ConnectionFilter) -> tuple[list[Connection], int]:
 _MAY_LACK = {"home", "rotation", "ends"}
 
 
-@dataclass(frozen=True)
-class Tried:
-    """How many connections there are, how many of them were never tried, and since when each other one was tried last."""
-
-    connections: int
-    untried: int
-    since: datetime | None
-
-
-def tried(tx: Tx, sight: Visibility) -> Tried:
-    """Return how far the connections in sight are known: one pass over an index."""
-    columns = (
-        sa.func.count().label("n"),
-        sa.func.count(table.c.checked_at).label("tried"),
-        sa.func.min(table.c.checked_at).label("since"),
-    )
-    row = tx.one(sa.select(*columns).where(*_matching(ConnectionFilter(sight))))
-    if row is None:
-        return Tried(0, 0, None)
-    since = unread.values(row, ("since",))[0]["since"]
-    return Tried(row["n"], row["n"] - row["tried"], since)
-
-
 def count(tx: Tx, criteria: ConnectionFilter) -> int:
     """Return how many there are on all pages."""
     row = tx.one(sa.select(sa.func.count().label("n")).select_from(table).where(*_matching(criteria)))
@@ -238,10 +214,7 @@ def count(tx: Tx, criteria: ConnectionFilter) -> int:
 
 
 def _matching(criteria: ConnectionFilter) -> list[sa.ColumnElement[bool]]:
-    conditions: list[sa.ColumnElement[bool]] = [
-        table.c.org_id == criteria.sight.org_id,
-        _places(criteria.sight.organization, criteria.sight.projects, criteria.sight.connections),
-    ]
+    conditions = [in_sight(criteria.sight)]
     if criteria.app:
         conditions.append(table.c.app == criteria.app)
     if criteria.status:
@@ -266,13 +239,15 @@ def _looks_like_an_id(word: str) -> bool:
     return len(word) == len("00000000-0000-4000-8000-000000000000") and word.count("-") == 4
 
 
-def _places(organization: bool, of: Collection[str] | None, ids: Collection[str]) -> sa.ColumnElement[bool]:
+def in_sight(sight: Visibility) -> sa.ColumnElement[bool]:
+    """Return whether a connection is one of those in sight, for statements of rooms above, too."""
+    of = sight.projects
     places = [table.c.project_id.is_not(None) if of is None else table.c.project_id.in_(of)]
-    if organization:
+    if sight.organization:
         places.append(table.c.project_id.is_(None))
-    if ids:
-        places.append(table.c.id.in_(ids))
-    return sa.or_(*places)
+    if sight.connections:
+        places.append(table.c.id.in_(sight.connections))
+    return sa.and_(table.c.org_id == sight.org_id, sa.or_(*places))
 
 
 # --- who holds the same credential ------------------------------------------------------------------------------------

@@ -1,8 +1,7 @@
 """The overview: what needs somebody, of the organization as home and of a project. One sentence and one button each."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
@@ -10,7 +9,7 @@ from msgspec import Meta
 
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, Severity
 from keyturn.alarms.conditions.service import Attention, Conditions
-from keyturn.connections.store import Tried
+from keyturn.alarms.conditions.sign_in_store import Tried
 from keyturn.kit.actor import Actor
 from keyturn.pages.list_address import ListAddress, Pager
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
@@ -158,14 +157,15 @@ def router(conditions: Conditions, heads: ProjectHeaders) -> Pages:
 
     @get(HOME)
     def show_overview(actor: Actor, query: OverviewQuery) -> OverviewPage:
-        return OverviewPage(*_content(conditions.of(actor, None), query, HOME))
+        with conditions.of(actor, None) as attention:
+            return OverviewPage(*_content(attention, attention.projects, query, HOME))
 
     @get(OF_PROJECT)
     def show_project(actor: Actor, project_id: str, query: OverviewQuery) -> ProjectOverviewPage:
         header = heads.project(actor, project_id)
         path = OF_PROJECT.format(project_id=header.id)
-        content = _content(replace(conditions.of(actor, project_id), projects={}), query, path)
-        return ProjectOverviewPage(*content, project=header)
+        with conditions.of(actor, project_id) as attention:
+            return ProjectOverviewPage(*_content(attention, {}, query, path), project=header)
 
     routes: list[PageRoute] = [show_overview, show_project]
     return group(*routes)
@@ -174,36 +174,30 @@ def router(conditions: Conditions, heads: ProjectHeaders) -> Pages:
 Content = tuple[Sequence[OverviewGroup], Mapping[str, int], Tried, str, str]
 
 
-def _content(attention: Attention, query: OverviewQuery, path: str) -> Content:
-    """Return what both pages show. With ``show`` that group alone."""
-    of_groups: dict[Group, list[Condition]] = {group: [] for group in Group}
-    for one in attention.conditions:
-        of_groups[LINES[one.kind][0]].append(one)
+def _content(attention: Attention, projects: Mapping[str, str], query: OverviewQuery, path: str) -> Content:
+    """Return what both pages show, with the names of these projects. With ``show`` that group alone."""
     address = ListAddress(path, query, _PLAIN)
-    groups = [
-        _group(group, found, attention.projects, address, query)
-        for group, found in of_groups.items()
-        if found and query.show in {None, group}
-    ]
-    counts = Counter(one.severity.value for one in attention.conditions)
-    found_counts = {severity.value: counts[severity.value] for severity in Severity}
-    return groups, found_counts, attention.tried, query.show or "", path
+    groups = [_group(each, attention, projects, address, query) for each in Group if query.show in {None, each}]
+    counts = {severity.value: number for severity, number in attention.counts.items()}
+    return [each for each in groups if each.count], counts, attention.tried, query.show or "", path
 
 
 def _group(
-    group: Group, found: Sequence[Condition], projects: Mapping[str, str], address: ListAddress, query: OverviewQuery
+    group: Group, attention: Attention, projects: Mapping[str, str], address: ListAddress, query: OverviewQuery
 ) -> OverviewGroup:
     title, text = _TITLES[group]
-    pages = -(-len(found) // ON_A_PAGE)
+    kinds = {kind for kind, (its_group, _) in LINES.items() if its_group is group}
+    count = attention.count(kinds)
+    pages = -(-count // ON_A_PAGE)
     page = min(query.page, pages)
     first, size = ((page - 1) * ON_A_PAGE, ON_A_PAGE) if query.show else (0, FIRST)
     lines = [
         OverviewLine(one, LINES[one.kind][1], *_TONES[one.severity], projects.get(one.project or "", ""))
-        for one in found[first : first + size]
+        for one in (attention.conditions(first, size, kinds) if count else ())
     ]
-    more = "" if query.show or len(found) <= FIRST else address.at(show=group)
-    pager = address.pager(page, pages, ON_A_PAGE, len(lines), len(found)) if query.show else None
-    return OverviewGroup(group.value, title, text, len(found), lines, more, pager)
+    more = "" if query.show or count <= FIRST else address.at(show=group)
+    pager = address.pager(page, pages, ON_A_PAGE, len(lines), count) if query.show else None
+    return OverviewGroup(group.value, title, text, count, lines, more, pager)
 
 
 _PLAIN = OverviewQuery()

@@ -74,9 +74,7 @@ def test_each_kind_is_found_with_a_fixed_number_of_statements(database: Database
     assert all("by hand" in one.cause for one in appeared), "what was there from the beginning is no news"
     with database.read() as tx:
         elsewhere = {one.kind for one in finder.of_organization(tx, world.actor.org_id, now)}
-        of_project = {one.kind.value for one in finder.of_project(tx, ailing.org_id, ailing.project_id, now)}
     assert elsewhere == OF_THE_SERVER | {"nobody-told"}
-    assert of_project == {kind.value for kind in ConditionKind} - NOT_OF_A_PROJECT - OF_USES
 
 
 def test_everybody_sees_what_they_may_see(tmp_path: Path) -> None:

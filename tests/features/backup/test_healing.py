@@ -91,8 +91,8 @@ def doctor(world: World) -> list[str]:
 
 def conditions(web: RotationClient) -> set[ConditionKind]:
     finder = ConditionFinder(web.world.services.providers)
-    found = Conditions(web.world.database, web.world.clock, finder).of_server()
-    return {each.kind for _, attention in found for each in attention.conditions}
+    with Conditions(web.world.database, web.world.clock, finder).of_server() as found:
+        return {each.kind for _, attention in found for each in attention.conditions(0, attention.count())}
 
 
 def test_dead_values_are_refused_and_replaced_and_nothing_foreign_is_touched(

@@ -39,6 +39,7 @@ from keyturn.alarms.conditions.server_rules import (
     of_server,
     of_sign_in_certificate,
 )
+from keyturn.alarms.conditions.sign_in_rules import of_sign_in
 from keyturn.alarms.conditions.use_rules import of_slot_wait, of_use
 from keyturn.approvals.domain import ApprovalRequest, ChangeKind, RequestState
 from keyturn.audit.domain import StreamState, SubjectKind
@@ -109,7 +110,8 @@ def connection(
     *, rotating: RotationState | None = None, refreshed_at: datetime | None = None, **changes: Any
 ) -> list[Condition]:
     state = ConnectionState(replace(CONNECTION, **changes), "client secret", rotating, refreshed_at)
-    return list(of_connection(state, NOW))
+    sign_in = of_sign_in(state.connection, state.noun, NOW)
+    return [*([sign_in] if sign_in else []), *of_connection(state, NOW)]
 
 
 def returned(**changes: Any) -> list[Condition]:

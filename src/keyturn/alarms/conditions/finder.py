@@ -15,6 +15,8 @@ from keyturn.alarms.conditions import (
     leaver_store,
     rules,
     server_rules,
+    sign_in_rules,
+    sign_in_store,
     store,
     use_rules,
 )
@@ -48,6 +50,11 @@ class ConditionFinder:
 
     def of_organization(self, tx: Tx, org_id: str, now: datetime) -> list[Condition]:
         """Return all conditions of the organization, the most severe first. ``key`` is unique among them."""
+        sign_ins = self.of_sign_ins(tx, sign_in_store.all_of(tx, org_id, now), now)
+        return in_order([*sign_ins, *self.but_sign_ins(tx, org_id, now)])
+
+    def but_sign_ins(self, tx: Tx, org_id: str, now: datetime) -> list[Condition]:
+        """Return all conditions of the organization but those of connections that do not sign in, in order."""
         return in_order(
             [
                 *self._owned(tx, org_id, now),
@@ -59,10 +66,18 @@ class ConditionFinder:
             ]
         )
 
-    def of_project(self, tx: Tx, org_id: str, project_id: str, now: datetime) -> list[Condition]:
-        """Return the conditions of what lives in the project, the most severe first."""
+    def of_project_but_sign_ins(self, tx: Tx, org_id: str, project_id: str, now: datetime) -> list[Condition]:
+        """Return as :meth:`but_sign_ins` the conditions of what lives in the project."""
         found = [*self._owned(tx, org_id, now), *self._approvals(tx, org_id, now)]
         return in_order([one for one in found if one.project == project_id])
+
+    def of_sign_ins(self, tx: Tx, connection_ids: Sequence[str], now: datetime) -> list[Condition]:
+        """Return which of these connections do not sign in, or were not tried, in no order."""
+        found = (
+            sign_in_rules.of_sign_in(each, self._noun(each.method), now)
+            for each in connections.with_ids(tx, connection_ids)
+        )
+        return _with_owners(tx, [one for one in found if one])
 
     def _owned(self, tx: Tx, org_id: str, now: datetime) -> list[Condition]:
         """Return the conditions of what may have an owner, with that."""
@@ -71,8 +86,7 @@ class ConditionFinder:
         found.extend(self._tenants(tx, org_id, now))
         leavers = [*leaver_store.lost_owners(tx, org_id), *leaver_store.sign_ins_of_leavers(tx, org_id)]
         found.extend(map(server_rules.of_leaver, leavers))
-        owners = ownership.of(tx, list({one.subject.id for one in found}))
-        return [replace(one, owner=owners[one.subject.id].user_id) for one in found]
+        return _with_owners(tx, found)
 
     def _tenants(self, tx: Tx, org_id: str, now: datetime) -> Iterator[Condition]:
         """Yield the conditions of inventories: a statement, and one for each tenant of which somebody is to be warned."""
@@ -146,6 +160,11 @@ class ConditionFinder:
             return self._providers.method_of_kind(kind).words.noun
         except NeedsAction:
             return "credential"
+
+
+def _with_owners(tx: Tx, conditions: Sequence[Condition]) -> list[Condition]:
+    owners = ownership.of(tx, list({one.subject.id for one in conditions}))
+    return [replace(one, owner=owners[one.subject.id].user_id) for one in conditions]
 
 
 @dataclass(frozen=True)

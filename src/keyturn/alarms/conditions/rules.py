@@ -22,8 +22,6 @@ from keyturn.kit.sentences import upper_first
 from keyturn.rotations.domain import Reason, RotationState, RunState
 from keyturn.rotations.secret_rotations.domain import SecretRotationView
 
-UNCHECKED_AFTER = timedelta(days=2)
-"""Each connection is tried daily: one that was not for so long is watched by nobody."""
 OVERDUE_AFTER = timedelta(hours=1)
 """A run that is due begins within seconds; a pause after a failure is not counted here."""
 SLACK = timedelta(days=3)
@@ -36,10 +34,6 @@ https://learn.microsoft.com/en-us/entra/identity-platform/refresh-tokens#token-l
 DUE_WITHIN = timedelta(days=1)
 DONE_IN_TIME = timedelta(days=1)
 """A rotation that runs by itself replaces its credential longer than this before the end."""
-
-
-_LOOK = "See on its page what is wrong, and test it again."
-"""Where the one who said that something is wrong did not say what to do."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +77,9 @@ class About:
 
 
 def of_connection(state: ConnectionState, now: datetime) -> Iterator[Condition]:
-    """Yield the conditions of a connection and of the rotation of its own credential."""
+    """Yield the conditions of what a connection signs in with, and of the rotation of that: all but whether it signs in."""
     connection = state.connection
     about = about_connection(connection, state.noun)
-    yield from _signs_in(about, connection, now)
     if state.rotating:
         for condition in _of_rotation(about, state.rotating, now, told=_told(connection)):
             # Nobody can resume it meanwhile: it goes on by itself, or its secret is not needed any more.
@@ -133,39 +126,6 @@ def of_secret_rotation(view: SecretRotationView, noun: str, now: datetime) -> It
     """Yield the conditions of the rotation of an application whose secret becomes one of a project."""
     state = RotationState(view.rotation, view.current, view.last_run)
     yield from _of_rotation(about_secret_rotation(view, noun), state, now, told="")
-
-
-def _signs_in(about: About, connection: Connection, now: datetime) -> Iterator[Condition]:
-    """Yield whether the provider takes the connection: one of these at most."""
-    check = connection.check_result or {}
-    refusal = connection.refusal or {}
-    cause = str(check.get("message") or f"'{connection.name}' did not work when it was tried.")
-    fix = str(check.get("fix") or _LOOK)
-    if connection.refused_at or connection.needs_reconnect:
-        yield about.condition(
-            ConditionKind.CONNECTION_REFUSED,
-            Severity.CRITICAL,
-            str(refusal.get("message") or cause),
-            str(refusal.get("fix") or fix),
-            since=connection.refused_at or connection.checked_at,
-        )
-    elif check.get("ok") is False and not check.get("transient"):
-        yield about.condition(
-            ConditionKind.CONNECTION_FAILED, Severity.CRITICAL, cause, fix, since=connection.checked_at
-        )
-    elif check.get("transient"):
-        yield about.condition(
-            ConditionKind.CONNECTION_UNCHECKED, Severity.NOTICE, cause, fix, since=connection.checked_at
-        )
-    elif shift(connection.checked_at or connection.created_at, UNCHECKED_AFTER) < now:
-        last = f"since {connection.checked_at:%Y-%m-%d}" if connection.checked_at else "since it was made"
-        yield about.condition(
-            ConditionKind.CONNECTION_UNCHECKED,
-            Severity.WARNING,
-            f"'{connection.name}' was not tried {last}, though each connection is tried daily.",
-            "Test it here, and see whether a worker lives with: keyturn doctor",
-            since=connection.checked_at or connection.created_at,
-        )
 
 
 def _told(connection: Connection) -> str:

@@ -1,17 +1,17 @@
 """Use cases of conditions: what needs somebody, as far as the one who asks may see it. Reads only."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
-from keyturn.alarms.conditions.domain import Condition
+from keyturn.alarms.conditions import sign_in_store
+from keyturn.alarms.conditions.domain import Condition, ConditionKind, Severity, in_order
 from keyturn.alarms.conditions.finder import ConditionFinder
 from keyturn.audit.domain import SubjectKind
 from keyturn.authz import authorize
-from keyturn.authz.authorize import Scope
+from keyturn.authz.authorize import Scope, Visibility
 from keyturn.authz.domain import Action
-from keyturn.connections import store as connections
-from keyturn.connections.store import Tried
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Forbidden
 from keyturn.kit.actor import Actor, Role
@@ -20,21 +20,61 @@ from keyturn.organizations.domain import Organization
 from keyturn.ports.clock import Clock
 from keyturn.projects import store as projects
 
+ALL_KINDS = frozenset(ConditionKind)
 
-@dataclass(frozen=True)
+
 class Attention:
     """What needs somebody, the most severe first, and what was looked at: by it an empty list is more than a silence.
 
-    ``projects`` are the names of the projects that conditions are in, by id.
+    When the provider is away all connections fail at once. They are counted, and only those asked for are put into words: ask
+    while the transaction lasts in which this was found. ``counts`` are by severity, in the order of severities. ``projects``
+    are names of projects by id, where there is anything to tell.
     """
 
-    conditions: Sequence[Condition]
-    tried: Tried
-    projects: Mapping[str, str]
+    def __init__(
+        self, tx: Tx, finder: ConditionFinder, sight: Visibility, now: datetime, others: Sequence[Condition]
+    ) -> None:
+        """``sight`` is which connections are told of, ``others`` all that is told but that these do not sign in, in order."""
+        self._tx, self._finder, self._sight, self._now = tx, finder, sight, now
+        self._others = others
+        self._sign_ins, self.tried = sign_in_store.count(tx, sight, now)
+        self.counts = self._count_severities()
+        named = projects.refs(tx, sight.org_id, None).values() if any(self.counts.values()) else ()
+        self.projects: Mapping[str, str] = {ref.id: ref.name for ref in named}
+
+    @property
+    def needing_action(self) -> int:
+        """Return how many conditions need somebody: they come first."""
+        return sum(number for severity, number in self.counts.items() if severity is not Severity.NOTICE)
 
     @property
     def needs_action(self) -> bool:
-        return any(one.needs_action for one in self.conditions)
+        return self.needing_action > 0
+
+    def count(self, kinds: Collection[ConditionKind] = ALL_KINDS) -> int:
+        """Return how many conditions there are of these kinds."""
+        sign_ins = sum(number for trouble, number in self._sign_ins.items() if trouble.kind in kinds)
+        return sign_ins + sum(one.kind in kinds for one in self._others)
+
+    def conditions(self, first: int, size: int, kinds: Collection[ConditionKind] = ALL_KINDS) -> Sequence[Condition]:
+        """Return so many conditions of these kinds, from the one with this number on: what else there is is not loaded."""
+        others = [one for one in self._others if one.kind in kinds]
+        troubles = [trouble for trouble in self._sign_ins if trouble.kind in kinds]
+        # Each of the others stands before or behind them: none of these moves by more than their number.
+        begin = max(0, first - len(others))
+        ids = (
+            sign_in_store.page(self._tx, self._sight, troubles, self._now, begin, first + size - begin)
+            if troubles
+            else ()
+        )
+        merged = in_order([*others, *self._finder.of_sign_ins(self._tx, ids, self._now)])
+        return merged[first - begin : first - begin + size]
+
+    def _count_severities(self) -> Mapping[Severity, int]:
+        counts = Counter(one.severity for one in self._others)
+        for trouble, number in self._sign_ins.items():
+            counts[trouble.severity] += number
+        return {severity: counts[severity] for severity in Severity}
 
 
 class Conditions:
@@ -45,44 +85,40 @@ class Conditions:
         self._clock = clock
         self._finder = finder
 
-    def of(self, actor: Actor, project_id: str | None) -> Attention:
-        """Return what the actor may see of the organization, or of one of its projects. Raises NotFound or Forbidden.
+    @contextmanager
+    def of(self, actor: Actor, project_id: str | None) -> Iterator[Attention]:
+        """Find what the actor may see of the organization, or of one of its projects. Raises NotFound or Forbidden.
 
         A fixed number of statements. What is well is not loaded.
         """
         now = self._clock.now()
         with self._database.read() as tx:
             if project_id is None:
-                found = self._finder.of_organization(tx, actor.org_id, now)
+                found = self._finder.but_sign_ins(tx, actor.org_id, now)
                 sight = authorize.visible(tx, actor)
             else:
                 authorize.require(tx, actor, Action.READ_PROJECT, Scope(actor.org_id, project_id))
-                found = self._finder.of_project(tx, actor.org_id, project_id, now)
+                found = self._finder.of_project_but_sign_ins(tx, actor.org_id, project_id, now)
                 sight = _connections_of(tx, actor, project_id)
-            return _attention(tx, visible_conditions(tx, actor, found), sight)
+            yield Attention(tx, self._finder, sight, now, visible_conditions(tx, actor, found))
 
-    def of_server(self) -> list[tuple[Organization, Attention]]:
-        """Return what needs somebody in each organization, for the operator of the server."""
+    @contextmanager
+    def of_server(self) -> Iterator[list[tuple[Organization, Attention]]]:
+        """Find what needs somebody in each organization, for the operator of the server."""
         now = self._clock.now()
         with self._database.read() as tx:
-            return [(each, self._all_of(tx, each.id, now)) for each in organizations.organizations_of_server(tx)]
+            yield [(each, self._all_of(tx, each.id, now)) for each in organizations.organizations_of_server(tx)]
 
     def _all_of(self, tx: Tx, org_id: str, now: datetime) -> Attention:
-        everything = authorize.Visibility(org_id, organization=True, projects=None)
-        return _attention(tx, self._finder.of_organization(tx, org_id, now), everything)
+        everything = Visibility(org_id, organization=True, projects=None)
+        return Attention(tx, self._finder, everything, now, self._finder.but_sign_ins(tx, org_id, now))
 
 
-def _attention(tx: Tx, found: Sequence[Condition], sight: authorize.Visibility) -> Attention:
-    of_projects = {one.project for one in found if one.project}
-    names = {ref.id: ref.name for ref in projects.refs(tx, sight.org_id, None).values()} if of_projects else {}
-    return Attention(found, connections.tried(tx, sight), {one: names[one] for one in of_projects if one in names})
-
-
-def _connections_of(tx: Tx, actor: Actor, project_id: str) -> authorize.Visibility:
+def _connections_of(tx: Tx, actor: Actor, project_id: str) -> Visibility:
     try:
         return authorize.visible_in(tx, actor, project_id)
     except Forbidden:  # of a project, too, one may see other things than connections
-        return authorize.Visibility(actor.org_id, organization=False, projects=frozenset())
+        return Visibility(actor.org_id, organization=False, projects=frozenset())
 
 
 def visible_conditions(tx: Tx, actor: Actor, conditions: Sequence[Condition]) -> list[Condition]:

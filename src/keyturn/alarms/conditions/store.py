@@ -18,7 +18,7 @@ from keyturn.alarms.conditions.credential_rules import (
     ForeignCredential,
 )
 from keyturn.alarms.conditions.domain import DAYS_BEFORE_END, ConditionSubject
-from keyturn.alarms.conditions.rules import DUE_WITHIN, SLACK, UNCHECKED_AFTER
+from keyturn.alarms.conditions.rules import DUE_WITHIN, SLACK
 from keyturn.alarms.conditions.server_rules import EndingClientSecret, IdentityState, ServerState
 from keyturn.audit import streams
 from keyturn.audit.domain import SubjectKind
@@ -54,8 +54,8 @@ from keyturn.rotations.evidence.domain import ObservedUse
 _FIRST_TOLD = timedelta(days=DAYS_BEFORE_END[0])
 _GRANTS_AFTER = timedelta(days=30)
 """A refresh token that was used within that time is not near its end."""
-_TRIED_AGAIN = timedelta(minutes=65)
-"""What failed is tried again within the hour, so the next look at it is no further ahead."""
+_USED_AGAIN = timedelta(minutes=65)
+"""A use that failed is repeated within the hour, so the next one is no further ahead."""
 _entries = journal.ENTRIES
 
 
@@ -111,23 +111,15 @@ def rotations_to_judge(tx: Tx, org_id: str, now: datetime) -> tuple[list[str], l
     return own, [str(row["id"]) for row in rows if row["kind"] != "connection"]
 
 
-_TRIED = app_connections.c.checked_at
 _UNUSED = sa.select(oauth_tokens.c.connection_id).where(
     oauth_tokens.c.refresh_due_at <= _param("used_by"), oauth_tokens.c.refreshed_at <= _param("used_before")
 )
-_CONNECTIONS = sa.union(
+_ENDING_CONNECTIONS = sa.union(
     *(
         sa.select(app_connections.c.id).where(app_connections.c.org_id == _param("org"), part)
         for part in (
-            app_connections.c.refused_at.is_not(None),
             app_connections.c.ends_at <= _param("soon"),
             app_connections.c.secret_ends_at <= _param("soon"),
-            _param("tried_before") > _TRIED,
-            sa.and_(_TRIED.is_(None), app_connections.c.created_at < _param("tried_before")),
-            sa.and_(
-                app_connections.c.look_at <= _param("again_by"),
-                sa.cast(app_connections.c.check_result, sa.Text).like('%"ok": false%'),
-            ),
             app_connections.c.id.in_(_UNUSED),
         )
     )
@@ -135,15 +127,13 @@ _CONNECTIONS = sa.union(
 
 
 def connections_to_judge(tx: Tx, org_id: str, now: datetime) -> list[str]:
-    """Return the ids of connections that may need somebody, whatever their rotation."""
+    """Return the ids of connections of which what they sign in with may end, whatever their rotation."""
     moments = {
         "soon": shift(now, _FIRST_TOLD),
-        "tried_before": shift(now, -UNCHECKED_AFTER),
-        "again_by": shift(now, _TRIED_AGAIN),
-        "used_by": shift(now, _TRIED_AGAIN),
+        "used_by": shift(now, _USED_AGAIN),
         "used_before": shift(now, -_GRANTS_AFTER),
     }
-    return [str(row["id"]) for row in tx.rows(_CONNECTIONS, org=org_id, **moments)]
+    return [str(row["id"]) for row in tx.rows(_ENDING_CONNECTIONS, org=org_id, **moments)]
 
 
 _AT_ONCE = 10_000

@@ -17,6 +17,7 @@ def router(conditions: Conditions) -> Routes:
         Of the whole organization, or with `projectId` of one of its projects. It is empty where all is well; `connections`
         says when they were tried. Poll it: a condition that is over is gone.
         """
-        return present_overview(conditions.of(actor, query.project_id), query.limit)
+        with conditions.of(actor, query.project_id) as attention:
+            return present_overview(attention, query.limit)
 
     return group("Overview", show_overview)

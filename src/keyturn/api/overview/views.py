@@ -1,8 +1,6 @@
 """What needs somebody, as JSON shows it."""
 
-from collections import Counter
-
-from keyturn.alarms.conditions.domain import Condition, Severity
+from keyturn.alarms.conditions.domain import Condition
 from keyturn.alarms.conditions.service import Attention
 from keyturn.api.overview.schemas import (
     ConditionCounts,
@@ -16,13 +14,12 @@ from keyturn.kit.clock import iso_or_none
 
 def present_overview(attention: Attention, limit: int) -> OverviewShown:
     """Return it as JSON, with so many conditions at most."""
-    counts = Counter(one.severity for one in attention.conditions)
     tried = attention.tried
     return OverviewShown(
         needs_action=attention.needs_action,
-        counts=ConditionCounts(*(counts[severity] for severity in Severity)),
+        counts=ConditionCounts(*attention.counts.values()),
         connections=ConnectionsTried(tried.connections, tried.untried, iso_or_none(tried.since)),
-        conditions=[_condition(one) for one in attention.conditions[:limit]],
+        conditions=[_condition(one) for one in attention.conditions(0, limit)],
     )
 
 
