@@ -264,6 +264,62 @@ def test_a_service_principal_has_secrets_of_its_own(scene: EmulatorFixture, mana
     assert scene.token(app, secret["secretText"]).status == 401
 
 
+def test_terraform_creates_a_principal_with_everything_it_always_sends(
+    scene: EmulatorFixture, manager: ApplicationHandle
+) -> None:
+    """Source: terraform-provider-azuread b40be14 (servicePrincipalResourceCreate): the caller is always bound as an owner."""
+    application = scene.graph(manager, "POST", "applications", {"displayName": "by terraform"}).json()
+    fields = {
+        "@odata.type": "#microsoft.graph.servicePrincipal",
+        "accountEnabled": True,
+        "alternativeNames": [],
+        "appId": application["appId"],
+        "appRoleAssignmentRequired": False,
+        "description": "TERRAFORM_UPDATE_0",
+        "loginUrl": None,
+        "notes": None,
+        "notificationEmailAddresses": [],
+        "owners@odata.bind": [f"{GRAPH}/{scene.tenant}/directoryObjects/{manager.principal_id}"],
+        "preferredSingleSignOnMode": None,
+        "samlSingleSignOnSettings": {"relayState": ""},
+        "tags": [],
+    }
+    response = scene.graph(manager, "POST", "servicePrincipals", fields)
+    assert response.status == 201, response.body
+    path = f"servicePrincipals/{response.json()['id']}"
+    [owner] = scene.graph(manager, "GET", f"{path}/owners").json()["value"]
+    assert owner["id"] == manager.principal_id
+    assert scene.graph(manager, "PATCH", path, {"description": None}).status == 204
+    assert scene.graph(manager, "GET", path).json()["description"] is None
+
+
+@pytest.mark.parametrize("kind", ["applications", "servicePrincipals", "groups"])
+def test_owners_that_cannot_be_bound_are_refused_wherever_owners_are_bound(scene: EmulatorFixture, kind: str) -> None:
+    director = scene.application("director", permissions=("Application.ReadWrite.All", "Group.ReadWrite.All"))
+    application = scene.graph(director, "POST", "applications", {"displayName": "new"}).json()
+    group = {"displayName": "g", "mailEnabled": False, "mailNickname": "g", "securityEnabled": True}
+    named = {
+        "applications": {"displayName": "x"},
+        "servicePrincipals": {"appId": application["appId"]},
+        "groups": group,
+    }
+    reference = f"{GRAPH}/directoryObjects/{director.principal_id}"
+    nobody = f"{GRAPH}/directoryObjects/00000000-0000-4000-8000-000000000001"
+    for owners, status in (
+        (reference, 400),
+        ([1], 400),
+        ([nobody], 404),
+        ([f"{GRAPH}/applications/{application['id']}"], 400),
+        ([reference] * 21, 400),
+    ):
+        body = named[kind] | {"owners@odata.bind": owners}
+        assert scene.graph(director, "POST", kind, body).status == status, owners
+    made = scene.graph(director, "POST", kind, named[kind] | {"owners@odata.bind": [reference]})
+    assert made.status == 201, made.body
+    owned = scene.graph(director, "GET", f"{kind}/{made.json()['id']}/owners").json()["value"]
+    assert [item["id"] for item in owned] == [director.principal_id]
+
+
 def test_a_service_principal_is_made_once(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     application = scene.graph(manager, "POST", "applications", {"displayName": "new"}).json()
     first = scene.graph(manager, "POST", "servicePrincipals", {"appId": application["appId"]})

@@ -17,7 +17,7 @@ from entra_emulator.graph.errors import GraphError, bad_request, empty, plain, s
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.key_collections import no_passwords, read_keys, replace_keys
 from entra_emulator.graph.limits import check_limits
-from entra_emulator.graph.lookup import Key, application_by_key, referenced, the_application
+from entra_emulator.graph.lookup import Key, application_by_key, take_bound, the_application
 from entra_emulator.graph.odata import Page, chosen, eventual, expanded, listed, page, select, selected
 from entra_emulator.graph.permissions import may_list, may_try, owns_what_it_makes
 from entra_emulator.graph.writes import check_quiet, committed
@@ -123,9 +123,9 @@ def _make(call: Call, body: dict[str, Any]) -> Response:
         owners=[call.caller_oid] if owns_what_it_makes(call) else [],
         blueprint=blueprint,
     )
-    owners = _bound_owners(call, body.pop("owners@odata.bind", []))
-    _change(call, application, body)
+    owners = take_bound(call, body, "owners")
     application.owners += [owner for owner in owners if owner not in application.owners]
+    _change(call, application, body)
     call.world.directory.add_application(application)
     call.entry.application = application.object_id
     committed(call, application)
@@ -159,13 +159,6 @@ def _is_blueprint(body: dict[str, Any]) -> bool:
     if kind not in {"microsoft.graph.application", "microsoft.graph.agentidentityblueprint"}:
         raise bad_request(f"A type named '{kind[:100]}' could not be resolved by the model.")
     return kind.endswith("agentidentityblueprint")
-
-
-def _bound_owners(call: Call, references: Any) -> list[str]:
-    """The owners that a new application names; they must exist."""
-    if not isinstance(references, list) or not all(isinstance(reference, str) for reference in references):
-        raise wrong_type("owners@odata.bind", "Collection(Edm.String)")
-    return [referenced(call, reference, "owners").object_id for reference in references]
 
 
 def _change(call: Call, application: Application, body: dict[str, Any]) -> None:

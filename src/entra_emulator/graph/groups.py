@@ -16,13 +16,13 @@ from entra_emulator.graph.bodies import json_object, needed_text, wrong_type
 from entra_emulator.graph.declared import GROUP, changed_properties
 from entra_emulator.graph.errors import bad_request, empty, not_found, plain, success
 from entra_emulator.graph.filters import Field
-from entra_emulator.graph.lookup import Key, reference_in, referenced
+from entra_emulator.graph.lookup import Key, reference_in, referenced, take_bound
 from entra_emulator.graph.odata import eventual, expanded, listed, page, select
 from entra_emulator.graph.permissions import may_read_groups, may_write_groups, may_write_members
 from entra_emulator.graph.writes import note_change
 
 _CONTEXT = "groups"
-_MOST_BOUND = _MOST_EXPANDED = 20
+_MOST_EXPANDED = 20
 _EXPANDABLE = frozenset({"members", "owners"})
 _READ_ONLY = frozenset({"id", "createdDateTime", "deletedDateTime", "renewedDateTime", "mail"})
 _FIELDS: dict[str, Field[Group]] = {
@@ -77,7 +77,7 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
         if not isinstance(body.get(name), bool):
             raise bad_request(f"A value is required for property '{name}' of resource 'Group'.")
     group = Group(new_guid(call.world.rng), "", "", call.local_now, owners=[call.caller_oid] if call.user else [])
-    owners, members = (_bound(call, body, name) for name in ("owners", "members"))
+    owners, members = (take_bound(call, body, name) for name in ("owners", "members"))
     _change(group, body)
     group.owners += [item for item in owners if item not in group.owners]
     group.members += members
@@ -93,7 +93,7 @@ def _update(call: Call, keys: tuple[Key, ...]) -> Response:
     if body.keys() != {"members@odata.bind"}:
         may_write_groups(call)
     group = find_group(call, keys[0])
-    members = _bound(call, body, "members")
+    members = take_bound(call, body, "members")
     _check_new(group.members, members, "members")
     if body.get("isAssignableToRole", was_assignable := group.properties.get("isAssignableToRole")) != was_assignable:
         raise bad_request("Property 'isAssignableToRole' is immutable and cannot be changed.")
@@ -135,16 +135,6 @@ def _change(group: Group, body: dict[str, Any]) -> None:
     for field, value in values.items():
         setattr(group, field, value)
     group.properties.update(properties)
-
-
-def _bound(call: Call, body: dict[str, Any], relation: str) -> list[str]:
-    """Takes out of the body the objects that it names as `members` or `owners`."""
-    references = body.pop(f"{relation}@odata.bind", [])
-    if not isinstance(references, list) or not all(isinstance(item, str) for item in references):
-        raise wrong_type(f"{relation}@odata.bind", "Collection(Edm.String)")
-    if len(references) > _MOST_BOUND:
-        raise bad_request(f"The number of bound references may be {_MOST_BOUND} at most.")
-    return [referenced(call, item, relation).object_id for item in references]
 
 
 def _check_new(present: list[str], added: list[str], name: str) -> None:

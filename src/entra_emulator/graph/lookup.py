@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from entra_emulator.directory.directory import (
     Application,
     DirectoryObject,
@@ -12,7 +14,7 @@ from entra_emulator.directory.directory import (
     as_guid,
 )
 from entra_emulator.directory.world import Call
-from entra_emulator.graph.bodies import json_object, needed_text
+from entra_emulator.graph.bodies import json_object, needed_text, wrong_type
 from entra_emulator.graph.errors import bad_request, denied, not_found
 from entra_emulator.graph.permissions import may_touch, may_try
 
@@ -41,6 +43,10 @@ def principal_by_key(call: Call, key: Key) -> ServicePrincipal | None:
         return tenant.principals.get(value)
     return call.world.directory.principal(tenant, value) if kind == "appid" else None
 
+
+_MOST_BOUND = 20
+"""Source: https://learn.microsoft.com/graph/api/group-post-groups; for applications and principals what
+terraform-provider-azuread a66d423 and b40be14 bind at most when they make one."""
 
 _TARGETS: dict[str, tuple[type, ...]] = {
     "members": (User, Group, ServicePrincipal),
@@ -72,6 +78,20 @@ def referenced(call: Call, reference: str, relation: str) -> DirectoryObject:
             f"The reference target '{kind}_{object_id}' of type '{kind}' is invalid for the '{relation}' reference."
         )
     return item
+
+
+def take_bound(call: Call, body: dict[str, Any], relation: str) -> list[str]:
+    """Takes out of the body the objects that it binds as `members` or `owners`, and gives their object ids.
+
+    Raises GraphError 400 or 404.
+    """
+    name = f"{relation}@odata.bind"
+    references = body.pop(name, [])
+    if not isinstance(references, list) or not all(isinstance(reference, str) for reference in references):
+        raise wrong_type(name, "Collection(Edm.String)")
+    if len(references) > _MOST_BOUND:
+        raise bad_request(f"The number of bound references may be {_MOST_BOUND} at most.")
+    return [referenced(call, reference, relation).object_id for reference in references]
 
 
 def the_application(call: Call, key: Key, *, write: bool) -> Application:

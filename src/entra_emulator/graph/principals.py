@@ -14,7 +14,7 @@ from entra_emulator.graph.declared import PRINCIPAL, check_removal, merged, read
 from entra_emulator.graph.errors import GraphError, bad_request, empty, not_found, plain, success
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.key_collections import no_passwords, read_keys, replace_keys
-from entra_emulator.graph.lookup import Key, principal_by_key, the_principal
+from entra_emulator.graph.lookup import Key, principal_by_key, take_bound, the_principal
 from entra_emulator.graph.odata import chosen, collection, eventual, expanded, listed, page, select
 from entra_emulator.graph.permissions import may_list, may_read_owned, may_try, owns_what_it_makes
 from entra_emulator.graph.writes import check_quiet, committed
@@ -113,6 +113,8 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
         owners=[call.caller_oid] if owns_what_it_makes(call) else [],
         names=list(application.identifier_uris),
     )
+    owners = take_bound(call, body, "owners")
+    principal.owners += [owner for owner in owners if owner not in principal.owners]
     _change(call, principal, {name: value for name, value in body.items() if name != "appId"})
     directory.add_principal(principal)
     call.entry.application = application.object_id
