@@ -263,7 +263,7 @@ def https_address(text: str) -> str:
     if "@" in parts.netloc or parts.fragment:
         raise ValueError("holds a user name or a fragment")
     host = _host_of(parts)
-    return text if parts.netloc.isascii() else parts._replace(netloc=f"{host}:{port or 443}").geturl()
+    return text if parts.netloc.isascii() else parts._replace(netloc=f"{host}:{port}" if port else host).geturl()
 
 
 def webhook_secret(text: str) -> Plaintext:

@@ -93,7 +93,15 @@ def test_the_site_url_becomes_an_origin_with_a_path_where_the_host_is_shared(giv
 
 
 def test_hosts_in_other_settings_may_be_international_too() -> None:
-    settings = read(CORS_ALLOWED_ORIGINS='["https://bücher.example"]', HOST="bücher.example")
+    settings = read(
+        CORS_ALLOWED_ORIGINS='["https://bücher.example"]',
+        HOST="bücher.example",
+        KEYTURN_AUDIT_WEBHOOK="https://bücher.example/siem?a=ü",
+        KEYTURN_AUDIT_WEBHOOK_SECRET="whsec_" + "A" * 44,
+        KEYTURN_AUDIT_SYSLOG="tls://bücher.example:6514",
+    )
+    assert settings.audit_streams.webhook == "https://xn--bcher-kva.example/siem?a=ü"
+    assert settings.audit_streams.syslog == ("tls", "xn--bcher-kva.example", 6514)
     assert settings.cors_allowed_origins == ("https://xn--bcher-kva.example",)
     assert settings.host == "xn--bcher-kva.example"
 
