@@ -1,11 +1,10 @@
 """Mail to one person, through the mail server of the settings."""
 
 from dataclasses import dataclass
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 
-from keyturn.alarms.channels.email.channel import Email
+from keyturn.alarms.channels.email.channel import Email, parse_address
 from keyturn.alarms.channels.kind import Undelivered
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.mail import Mailer
@@ -20,7 +19,7 @@ class PersonalMail(Mailer):
     def __call__(self, receiver: str, subject: str, text: str) -> str:
         message = EmailMessage()
         try:
-            message["To"] = Address(addr_spec=receiver)
+            message["To"] = parse_address(receiver)
             message["Subject"] = subject
             message["Date"] = format_datetime(self.clock.now())
             message["Message-ID"] = f"<{self.ids.new()}@keyturn>"

@@ -266,7 +266,7 @@ def _policy(policy: AppliedPolicy, kind: KeyKind | None) -> str:
     said = {
         PolicyState.FORBIDDEN: f"no new {noun}",
         PolicyState.LIMITED: f"a new {noun} lives {days_in_words(policy.longest)} at most" if policy.longest else "",
-        PolicyState.EXEMPT: f"it limits new {noun}s, and not for this connection",
+        PolicyState.EXEMPT: f"it limits new {noun}s, but not for this connection",
     }.get(policy.state, "")
     unseen = ", unless who signs in is exempted, which cannot be seen" if policy.exempts is None else ""
     return f"{policy.name}: {said}{unseen}" if said else ""

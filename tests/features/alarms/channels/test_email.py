@@ -28,7 +28,10 @@ from tests.features.alarms.office import Office
 
 RECORD = b"\x16\x03\x03\x40\x00"
 """The beginning of a record of TLS, of which 16 KiB are to come."""
-WRONG = ("a@b.test\nBcc: eve@evil.test", "a@b.test, c@d.test", "a@b.test\x00", "j\xfcrgen@b.test", "a@", "@b")
+WRONG = (
+    *("a@b.test\nBcc: eve@evil.test", "a@b.test, c@d.test", "a@b.test\x00", "j\xfcrgen@b.test"),
+    *("a@", "@b", "a@.test", "a@..", "a@[", "<'@[,"),
+)
 LOCAL = [ip_network("127.0.0.0/8")]
 
 
@@ -140,7 +143,8 @@ def test_a_mail_to_one_person_is_taken_once_or_it_is_said_why_not(post: Post, bo
     box.busy = 1
     refused = send("bob@acme.test", "again", link)
     assert (refused, len(box.mails)) == ("localhost answered with status 451.", 1)
-    assert "no address" in send("bob @acme@test\nBcc: eve@acme.test", "again", link)
+    for address in ("bob @acme@test\nBcc: eve@acme.test", "bob@.test"):
+        assert "no address" in send(address, "again", link)
     strangers = PersonalMail(post.strangers, MovableClock(START), IDS)
     assert "is not trusted" in strangers("bob@acme.test", "again", link)
 
@@ -178,14 +182,15 @@ def test_names_and_causes_of_any_kind_stay_within_the_text(post: Post, box: Mail
     assert "<script> . QUIT\nWhat to do: \u00fc" in mail.get_content().replace("\r\n", "\n")
 
 
-def test_an_owner_whom_no_mail_can_be_sent_to_is_named(post: Post) -> None:
+@pytest.mark.parametrize("address", ["j\xfcrgen@acme.test", "ann@.test"])
+def test_an_owner_whom_no_mail_can_be_sent_to_is_named(post: Post, address: str) -> None:
     office = post.office
     channel = office.channels.create(office.boss, ChannelDraft("mail", "email", {}))
     office.happens("prod")
-    office.owned_by("prod", office.boss, "j\xfcrgen@acme.test")
+    office.owned_by("prod", office.boss, address)
     office.work(rounds=3)
     (delivery,) = office.channels.messages(office.boss, channel.id)
-    assert "'j\xfcrgen@acme.test' is no address that a mail can be sent to" in delivery.attempts[0].outcome
+    assert f"'{address}' is no address that a mail can be sent to" in delivery.attempts[0].outcome
 
 
 def test_each_address_of_a_mail_server_is_tried(post: Post) -> None:

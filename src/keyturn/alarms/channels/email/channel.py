@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from email import policy
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -27,6 +28,8 @@ _SECONDS = 15.0
 _READY = 220
 SECURITIES = ("starttls", "tls", "none")
 _WANTED = {"starttls": "STARTTLS, or a login after it", "tls": "a login", "none": "a login"}
+_PARSER_ERRORS = (MessageError, LookupError, AttributeError, TypeError, NameError)
+"""What the library's parser of addresses raises beside ValueError, of domains such as ``.test``."""
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 NOT_SET = "This server has no mail server in its settings."
 
@@ -192,17 +195,25 @@ def _can_be_written(address: str) -> bool:
     header = EmailMessage()
     try:
         header["From"] = address
-        Address(addr_spec=address_in(address) or "")
-    except (ValueError, IndexError):
+        parse_address(address_in(address) or "")
+    except (ValueError, *_PARSER_ERRORS):
         return False
     return len(header["From"].addresses) == 1
+
+
+def parse_address(text: str) -> Address:
+    """Return the address that a text is. Raises ValueError for any other."""
+    try:
+        return Address(addr_spec=text)
+    except _PARSER_ERRORS:
+        raise ValueError("no address") from None
 
 
 def mail(notification: Notification, sender: str) -> EmailMessage:
     """Return the message. Raises ValueError for an address that is none."""
     message = EmailMessage(policy.default.clone(cte_type="7bit"))  # servers of every kind pass it on
     message["From"] = sender
-    message["To"] = Address(addr_spec=notification.receiver)
+    message["To"] = parse_address(notification.receiver)
     message["Subject"] = notification.title
     message["Date"] = format_datetime(notification.created_at)
     message["Message-ID"] = f"<{notification.id}@{(address_in(sender) or '').rpartition('@')[2] or 'keyturn'}>"
