@@ -4,7 +4,7 @@ It is made of names, ids and sentences that pages show as well. As a second prot
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -12,11 +12,21 @@ from urllib.parse import quote
 from keyturn.alarms.conditions.domain import Severity
 from keyturn.alarms.domain import Event
 from keyturn.alarms.message_store import Told
+from keyturn.audit.domain import SubjectKind
 from keyturn.kit.counting import counted
 from keyturn.kit.redact import redact_text
 
 _LONGEST = 1500
 _MOST = 50
+_NAMES = 5
+"""Of many subjects so many are named."""
+_LONGEST_HEADLINE = 100
+_NOUNS: Mapping[str, tuple[str, str]] = {
+    SubjectKind.CONNECTION: ("connection", "connections"),
+    SubjectKind.SECRET_ROTATION: ("rotation", "rotations"),
+    SubjectKind.ROTATION: ("application", "applications"),
+    SubjectKind.IDENTITY: ("machine identity", "machine identities"),
+}
 _HEADLINES: Mapping[str, str] = {
     Event.RESOLVED: "Resolved",
     Event.ESCALATED: "Nobody has reacted",
@@ -28,7 +38,7 @@ _HEADLINES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Item:
-    """One alarm in a notification. ``fact`` holds what programs read of it."""
+    """One alarm in a notification, or ``alarms`` of them that say the same. ``fact`` holds what programs read of the first."""
 
     event: str
     severity: str
@@ -37,6 +47,7 @@ class Item:
     fix: str
     link: str
     fact: Mapping[str, Any]
+    alarms: int = 1
 
     @property
     def contact(self) -> str:
@@ -46,7 +57,11 @@ class Item:
 
 @dataclass(frozen=True)
 class Notification:
-    """``id`` is the same for each attempt to deliver it. ``receiver`` is an address, where the channel has several."""
+    """``id`` is the same for each attempt to deliver it. ``receiver`` is an address, where the channel has several.
+
+    ``items`` are for programs, one for each of the first alarms, and ``left_out`` how many alarms are not among them.
+    ``sections`` are for people: what is so of many subjects for the same cause is said once. ``count`` is of all alarms.
+    """
 
     id: str
     kind: str
@@ -54,32 +69,34 @@ class Notification:
     created_at: datetime
     title: str
     items: tuple[Item, ...]
-    left_out: int
+    sections: tuple[Item, ...]
+    count: int
     link: str
+
+    @property
+    def left_out(self) -> int:
+        return self.count - len(self.items)
+
+    def not_in(self, shown: Sequence[Item]) -> int:
+        """Return of how many alarms these sections do not tell."""
+        return self.count - sum(section.alarms for section in shown)
 
     def text(self) -> str:
         """Return it as plain text."""
-        blocks = [_block(item) for item in self.items]
-        if self.left_out:
-            blocks.append(f"And {self.left_out} more: {self.link}")
+        blocks = [_block(section) for section in self.sections]
+        if left := self.not_in(self.sections):
+            blocks.append(f"And {left} more: {self.link}")
         return "\n\n".join([*blocks, f"All alarms: {self.link}"]) + "\n"
 
 
 def notification(
     message_id: str, kind: str, receiver: str, created_at: datetime, told: Sequence[Told], site: str
 ) -> Notification:
-    """Return what a message says. Of a very long daily message the first fifty alarms are told, and how many more there are."""
+    """Return what a message says. Of a very long message the first fifty alarms or sections are told, and how many more."""
     items = tuple(_item(each, site) for each in told[:_MOST])
-    return Notification(
-        message_id,
-        kind,
-        receiver,
-        created_at,
-        _title(items, len(told)),
-        items,
-        max(0, len(told) - _MOST),
-        f"{site}/alarms",
-    )
+    sections = tuple(_section(each, site) for each in _alike(told)[:_MOST])
+    title = _title(sections, len(told))
+    return Notification(message_id, kind, receiver, created_at, title, items, sections, len(told), f"{site}/alarms")
 
 
 def trial(message_id: str, receiver: str, now: datetime, channel: str, who: str, site: str) -> Notification:
@@ -93,16 +110,57 @@ def trial(message_id: str, receiver: str, now: datetime, channel: str, who: str,
         f"{site}/alarms/channels",
         {},
     )
-    return Notification(message_id, "test", receiver, now, f"[Keyturn] {item.headline}", (item,), 0, f"{site}/alarms")
+    return Notification(
+        message_id, "test", receiver, now, f"[Keyturn] {item.headline}", (item,), (item,), 1, f"{site}/alarms"
+    )
 
 
-def _title(items: Sequence[Item], count: int) -> str:
-    if count == 1:
-        return f"[Keyturn] {items[0].headline}"
-    over = sum(item.event == Event.RESOLVED for item in items)
-    if over == count:
+def _title(sections: Sequence[Item], count: int) -> str:
+    over = sum(section.alarms for section in sections if section.event == Event.RESOLVED)
+    if over == count > 1:
         return f"[Keyturn] {counted(count, 'alarm is', 'alarms are')} resolved"
-    return f"[Keyturn] {counted(count, 'alarm')}, the first: {items[0].headline}" if items else "[Keyturn] No alarms"
+    if len(sections) == 1:
+        return f"[Keyturn] {sections[0].headline}"
+    return (
+        f"[Keyturn] {counted(count, 'alarm')}, the first: {sections[0].headline}" if sections else "[Keyturn] No alarms"
+    )
+
+
+def _alike(told: Sequence[Told]) -> list[list[Told]]:
+    """Return those together of which the same is told but for the name of the subject, in the order of the first ones."""
+    found: dict[tuple[str, ...], list[Told]] = {}
+    for each in told:
+        same = (str(each.content.get(name)) for name in ("kind", "severity", "subjectKind"))
+        found.setdefault((each.event, *same, _cause_of_many(each)), []).append(each)
+    return list(found.values())
+
+
+def _cause_of_many(told: Told) -> str:
+    return str(told.content.get("cause")).replace(f"'{told.content.get('subject')}'", "")
+
+
+def _section(alike: Sequence[Told], site: str) -> Item:
+    """Return what people read of alarms that say the same: of several, of how many it is so, why, and the first names."""
+    first = _item(alike[0], site)
+    if len(alike) == 1:
+        return first
+    content = alike[0].content
+    words = _NOUNS.get(str(content.get("subjectKind")), ("subject", "subjects"))
+    cause = str(content.get("cause"))
+    is_of_all = cause == _cause_of_many(alike[0]) and len(cause) <= _LONGEST_HEADLINE
+    what = cause.rstrip(".") if is_of_all else str(content.get("kind")).replace("-", " ")
+    prefix = _HEADLINES.get(alike[0].event, "")
+    names = ", ".join(str(each.content.get("subject")) for each in alike[:_NAMES])
+    others = f" and {len(alike) - _NAMES} more" if len(alike) > _NAMES else ""
+    contacts = {str(each.content.get("contact") or "") for each in alike}
+    return replace(
+        first,
+        headline=_clean(f"{f'{prefix}: ' if prefix else ''}{what}: {counted(len(alike), *words)}"),
+        cause=_clean(f"{first.cause} This is told of {names}{others}."),
+        link=f"{site}/alarms",
+        fact={**first.fact, "contact": contacts.pop() if len(contacts) == 1 else None},
+        alarms=len(alike),
+    )
 
 
 def _item(told: Told, site: str) -> Item:

@@ -50,6 +50,6 @@ def test_what_happens_to_many_at_once_is_one_message(tmp_path: Path) -> None:
             office.happens(f"app-{number}")
         office.passes(10 * MINUTE)
         (body,) = office.receiver.taken.values()
-        assert body["data"]["title"].startswith("[Keyturn] 120 alarms, the first: ")
+        assert body["data"]["title"] == "[Keyturn] connection refused: 120 connections"
         assert (len(body["data"]["alarms"]), body["data"]["leftOut"]) == (50, 70)
         assert office.alarms.count(office.boss) == 120

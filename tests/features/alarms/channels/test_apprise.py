@@ -5,6 +5,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_network
 from pathlib import Path
@@ -117,7 +118,8 @@ def test_a_long_message_is_cut_to_what_the_service_takes(database: Database, tmp
         address = Plaintext(f"rockets://hook/{'k' * 40}@localhost:{port}/%23ops")
         office.channels.create(office.boss, ChannelDraft("chat", "apprise", {}, address))
         for number in range(40):
-            office.happens(f"app-{number}")
+            key = office.happens(f"app-{number}")
+            office.conditions[key] = replace(office.conditions[key], cause=f"It does not work, for reason {number}.")
         office.work(rounds=3)
         ((_, told),) = Answers.taken
         assert "40 alarms, the first: " in told["text"]

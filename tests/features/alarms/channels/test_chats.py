@@ -58,7 +58,7 @@ def test_however_much_is_told_a_chat_takes_it(database: Database, kind: str, sig
     office.channels.create(office.boss, ChannelDraft("chat", kind, {}, HOOK))
     for number in range(60):
         key = office.happens(f"{number} {sign * 600}")
-        long = sign * 1500
+        long = f"{number}{sign * 1500}"
         office.conditions[key] = replace(office.conditions[key], cause=long, fix=long, path=f"/c/{number}?all=1&more=2")
     office.work(rounds=3)
     (request,) = office.receiver.requests
@@ -87,3 +87,23 @@ def test_a_chat_shows_whom_to_ask(database: Database, kind: str) -> None:
     (request,) = office.receiver.requests
     shown = " ".join(markup(json.loads(request.body)))
     assert ("the &lt;payments&gt; chat" if kind == "slack" else "the <payments> chat") in shown
+
+
+@pytest.mark.parametrize("kind", ["slack", "teams"])
+def test_what_many_fail_for_is_said_once(database: Database, kind: str) -> None:
+    office = Office(database)
+    office.channels.create(office.boss, ChannelDraft("chat", kind, {}, HOOK))
+    for number in range(60):
+        key = office.happens(f"app-{number}")
+        office.conditions[key] = replace(office.conditions[key], cause="Entra ID cannot be reached: timed out.")
+    office.happens("another")
+    office.work(rounds=3)
+    (request,) = office.receiver.requests
+    texts = " ".join(markup(json.loads(request.body)))
+    assert texts.count("Entra ID cannot be reached: timed out: 60 connections") in {1, 2}, (
+        "in the section, and in the title"
+    )
+    assert texts.count("Make it work.") == 2, "once for all that fail for the same, and once for the other"
+    assert re.search(r"This is told of app-\d+(, app-\d+){4} and 55 more\.", texts)
+    assert "more. <" not in texts, "nothing is left out"
+    assert office.alarms.count(office.boss) == 61

@@ -42,8 +42,8 @@ class Slack:
 
 def body(notification: Notification) -> dict[str, Any]:
     """Return the message as Slack takes it."""
-    shown = notification.items[:_MOST_BLOCKS]
-    left = notification.left_out + len(notification.items) - len(shown)
+    shown = notification.sections[:_MOST_BLOCKS]
+    left = notification.not_in(shown)
     more = f"And {left} more. " if left else ""
     head = {"type": "header", "text": {"type": "plain_text", "text": notification.title[:_HEADER]}}
     foot = {

@@ -45,8 +45,8 @@ class Teams:
 
 def body(notification: Notification) -> dict[str, Any]:
     """Return the message as the workflow takes it."""
-    shown = _as_many_as_fit([_container(item) for item in notification.items[:_MOST]])
-    left = notification.left_out + len(notification.items) - len(shown)
+    shown = _as_many_as_fit([_container(section) for section in notification.sections[:_MOST]])
+    left = notification.not_in(notification.sections[: len(shown)])
     head = _text(notification.title, weight="Bolder", size="Medium")
     more = [_text(f"And {left} more.")] if left else []
     card = {
