@@ -9,7 +9,6 @@ from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, only
 from entra_emulator.graph.errors import GraphError, denied, success
 from entra_emulator.graph.lookup import Key
-from entra_emulator.graph.odata import collection
 from entra_emulator.graph.permissions import may_read_me, may_read_owned
 from entra_emulator.graph.users import revoke_sessions, shown_user
 from entra_emulator.tokens.tokens import subject
@@ -46,7 +45,7 @@ def _owned(call: Call, _keys: tuple[Key, ...]) -> Response:
 
 def _owned_applications(call: Call, _keys: tuple[Key, ...]) -> Response:
     owned = [item for item in _what_is_owned(call) if isinstance(item, Application)]
-    return collection(call, [views.application(call, item) for item in owned], "applications")
+    return views.application_list(call, owned)
 
 
 def _what_is_owned(call: Call) -> list[Application | ServicePrincipal]:

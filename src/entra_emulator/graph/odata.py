@@ -144,9 +144,25 @@ def collection(
     A query may name these properties, and what any of the rows has. Raises GraphError for one that Graph would refuse.
     """
     known = properties.union(*rows)
-    fields = {name: _compared(name) for name in known}
-    result = page(call, rows, fields if known else _Nothing(), lambda row: str(row["id"]))
-    return listed(call, result, choose_each(result.items, _wanted(call), known), context)
+    return collection_of(call, rows, lambda row: row, lambda row: str(row["id"]), context, known)
+
+
+def collection_of(
+    call: Call,
+    items: Iterable[T],
+    show: Callable[[T], dict[str, Any]],
+    identity: Callable[[T], str],
+    context: str,
+    known: frozenset[str],
+) -> Response:
+    """The same of objects that are only then shown when the page holds them or the query asks for what they have.
+
+    Together they have the `known` properties.
+    """
+    fields: Mapping[str, Field[T]] = {name: _compared(name, show) for name in known}
+    result = page(call, items, fields if known else _Nothing(), identity)
+    rows = [show(item) for item in result.items]
+    return listed(call, result, choose_each(rows, _wanted(call), known), context)
 
 
 def choose_each(rows: list[dict[str, Any]], names: frozenset[str], known: frozenset[str]) -> list[dict[str, Any]]:
@@ -160,21 +176,21 @@ def choose_each(rows: list[dict[str, Any]], names: frozenset[str], known: frozen
     return [chosen(row, names & row.keys()) if names else row for row in rows]
 
 
-class _Nothing(dict[str, Field[dict[str, Any]]]):
+class _Nothing(dict[str, Field[Any]]):
     """The properties of rows that are not there: what they would have, nobody knows."""
 
-    def get(self, _name: str, _default: Any = None) -> Field[dict[str, Any]]:
+    def get(self, _name: str, _default: Any = None) -> Field[Any]:
         return lambda _row: None
 
 
-def _compared(name: str) -> Field[dict[str, Any]]:
-    def value(row: dict[str, Any]) -> Value:
-        item = row.get(name)
-        if isinstance(item, str):
-            return parse_time(item) if name.endswith("DateTime") else item
-        if isinstance(item, list):
-            return [text for text in item if isinstance(text, str)]
-        return item if isinstance(item, bool) else None
+def _compared(name: str, show: Callable[[T], dict[str, Any]]) -> Field[T]:
+    def value(item: T) -> Value:
+        shown = show(item).get(name)
+        if isinstance(shown, str):
+            return parse_time(shown) if name.endswith("DateTime") else shown
+        if isinstance(shown, list):
+            return [text for text in shown if isinstance(text, str)]
+        return shown if isinstance(shown, bool) else None
 
     return value
 

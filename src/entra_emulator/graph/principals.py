@@ -15,7 +15,7 @@ from entra_emulator.graph.errors import GraphError, bad_request, empty, not_foun
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.key_collections import no_passwords, read_keys, replace_keys
 from entra_emulator.graph.lookup import Key, principal_by_key, take_bound, the_principal
-from entra_emulator.graph.odata import chosen, collection, eventual, expanded, listed, page, select
+from entra_emulator.graph.odata import chosen, eventual, expanded, listed, page, select
 from entra_emulator.graph.permissions import may_list, may_read_owned, may_try, owns_what_it_makes
 from entra_emulator.graph.writes import check_quiet, committed
 
@@ -195,7 +195,7 @@ def _owned(call: Call, keys: tuple[Key, ...]) -> Response:
 
 def _owned_applications(call: Call, keys: tuple[Key, ...]) -> Response:
     owned = [item for item in _what_it_owns(call, keys[0]) if isinstance(item, Application)]
-    return collection(call, [views.application(call, item) for item in owned], "applications")
+    return views.application_list(call, owned)
 
 
 def _what_it_owns(call: Call, key: Key) -> list[Application | ServicePrincipal]:

@@ -17,7 +17,7 @@ from entra_emulator.graph.declared import USER, changed_properties
 from entra_emulator.graph.errors import GraphError, bad_request, empty, not_found, plain, success
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.lookup import Key
-from entra_emulator.graph.odata import Page, chosen, collection, eventual, listed, page, select, selected
+from entra_emulator.graph.odata import Page, chosen, eventual, listed, page, select, selected
 from entra_emulator.graph.permissions import may_read_owned, may_read_users, may_revoke_sessions, may_write_users
 from entra_emulator.graph.writes import note_change
 
@@ -172,7 +172,7 @@ def _owned(call: Call, keys: tuple[Key, ...]) -> Response:
 
 def _owned_applications(call: Call, keys: tuple[Key, ...]) -> Response:
     owned = [item for item in _what_it_owns(call, keys[0]) if isinstance(item, Application)]
-    return collection(call, [views.application(call, item) for item in owned], "applications")
+    return views.application_list(call, owned)
 
 
 def _what_it_owns(call: Call, key: Key) -> list[Application | ServicePrincipal]:

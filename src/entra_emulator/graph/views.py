@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from entra_emulator.core.clock import graph_time
@@ -27,7 +27,7 @@ from entra_emulator.directory.grants import Consent, Grant
 from entra_emulator.directory.roles import DirectoryRole
 from entra_emulator.directory.world import Call
 from entra_emulator.graph.declared import APPLICATION, GROUP, PRINCIPAL, USER, with_defaults
-from entra_emulator.graph.odata import choose_each, collection, selected
+from entra_emulator.graph.odata import choose_each, collection_of, selected
 from entra_emulator.graph.permissions import sees_groups, sees_users
 from entra_emulator.graph.policy_types import shown_restrictions
 
@@ -254,8 +254,23 @@ def directory_objects(
 
 def object_list(call: Call, items: Iterable[DirectoryObject | DirectoryRole]) -> Response:
     """A mixed list as an answer, in pages. A query may name what any kind of object has."""
-    rows = directory_objects(call, items, selected(call))
-    return collection(call, rows, "directoryObjects", OBJECT_PROPERTIES)
+    names = selected(call)
+    return collection_of(
+        call,
+        items,
+        lambda item: directory_objects(call, [item], names)[0],
+        lambda item: item.object_id,
+        "directoryObjects",
+        OBJECT_PROPERTIES,
+    )
+
+
+def application_list(call: Call, items: Sequence[Application]) -> Response:
+    """Applications that stand beside an object, in pages."""
+    known = frozenset(application(call, items[0])) if items else frozenset()
+    return collection_of(
+        call, items, lambda item: application(call, item), lambda item: item.object_id, "applications", known
+    )
 
 
 def expanded_objects(

@@ -61,7 +61,7 @@ def serve(
     ] = None,
     latency_ms: Annotated[float, typer.Option(min=0, help="Milliseconds added to every answer.")] = 0.0,
     state: Annotated[
-        Path | None, typer.Option(help="Folder that keeps certificate, signing key, directory and logs.")
+        Path | None, typer.Option(help="Folder that keeps certificate, signing key, directory, ledger and logs.")
     ] = None,
     seed_file: Annotated[Path | None, typer.Option(help="Tenants to begin with (JSON); not what was kept.")] = None,
     host_name: Annotated[list[str] | None, typer.Option(help="One more name in its certificate; repeatable.")] = None,

@@ -2,7 +2,7 @@
 
 Before an answer is sent, its request is added to the ledger and to the logs; then the directory is written as a whole, where the
 request may have changed it: what a client was told is there after a kill. A request of which the directory knows nothing, because
-the process ended between the two, took no effect: it is in the ledger as such, and in no log.
+the process ended between the two, took no effect: it is in the ledger as such, and in no log of changes.
 """
 
 from __future__ import annotations
