@@ -64,6 +64,13 @@ def test_query_options_are_the_same_without_their_prefix(full: FullTenant) -> No
         assert bare.json() == whole.json()
         for name, values in WRONG.items():
             assert ask("GET", f"{path}{name}={values[0]}", headers=EVENTUAL).status == 400, (version, name)
+        for wrong in (
+            "$filter=displayName eq 'a'&$filter=displayName eq 'b'",
+            "$top=1&%24top=1",
+            "$top=1&top=1",
+            "$count=maybe",
+        ):
+            assert ask("GET", path + wrong, headers=EVENTUAL).status == 400, (version, wrong)
         assert ask("GET", f"{path}nonsense=1").status == 200, "what is no option of the protocol means nothing"
 
 

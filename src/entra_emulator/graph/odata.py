@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from entra_emulator.core.clock import FIRST_MOMENT, parse_time
 from entra_emulator.core.wire import Response
@@ -75,10 +75,20 @@ def with_prefixes(query: str) -> str:
 
 
 def check_options(call: Call) -> None:
-    """Refuses system query options that Graph's directory does not have. Raises GraphError 400."""
-    for name in call.parameters():
+    """Refuses system query options that Graph's directory does not have, or that stand there twice. Raises GraphError 400.
+
+    Source of the latter: OData 4.01, part 2, section 5.1.
+    """
+    options = [unquote(part.partition("=")[0]) for part in call.query.split("&")]
+    for name in options:
         if name.startswith("$") and name not in _OPTIONS:
             raise unsupported_query(f"The query option '{name[:50]}' is not supported.")
+        if name in _OPTIONS and options.count(name) > 1:
+            raise bad_request(
+                f"Query option '{name}' was specified more than once, but it must be specified at most once."
+            )
+    if call.parameters().get("$count", "true").lower() not in {"true", "false"}:
+        raise bad_request("Invalid value for the query option '$count': it is 'true' or 'false'.")
     if call.request.method != "GET":
         check_heeded(call, frozenset({"$select", "$expand"}))
 
