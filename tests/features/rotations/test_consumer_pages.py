@@ -60,6 +60,26 @@ def test_a_rotation_shows_who_holds_what_and_whom_a_leak_stops(scene: Applicatio
         assert "1 of 2 may still use it" not in web.page(path)
 
 
+def test_a_rotation_shows_who_still_uses_a_secret_that_was_removed(scene: Applications, tmp_path: Path) -> None:
+    view = scene.create()
+    shop = machine(scene.world.database, scene.actor.org_id, Role.MEMBER)
+    path, world = f"/secret-rotations/{view.secret_rotation.id}", scene.world
+    with page_desk(scene, tmp_path) as web:
+        (old,) = scene.keys()
+        reads(scene, shop, "pod-1")
+        web.done(f"{path}/rotate", reason="leaked")
+        world.run_until(world.clock.now() + timedelta(minutes=3))
+        assert not scene.keys() & {old}
+        assert "which was removed" not in web.page(path), "nobody was heard of since"
+        reads(scene, shop, "pod-1", old)
+        page = web.page(path)
+        gone = page[page.index("Generation 1, which was removed") :]
+        assert "was still read or used after that" in gone
+        assert f'{shop.name} <span class="mono">pod-1</span>' in gone
+        world.run_until(world.clock.now() + timedelta(days=3))
+        assert "which was removed" not in web.page(path)
+
+
 def test_what_reports_show_of_each_secret_is_said_with_its_source_or_why_they_are_silent(
     scene: Applications, tmp_path: Path
 ) -> None:

@@ -53,6 +53,7 @@ class RotationPage(PageOfRotations):
     line: TimeLine
     living: Sequence[LivingSecret]
     consumed: Sequence[UsedSecret]
+    used_after_removal: Sequence[UsedSecret]
     kept: KeptValue | None
     """What its two secrets keep if it is deleted and they are not."""
     token_ends_at: datetime
@@ -99,6 +100,7 @@ def _page(pages: RotationPages, actor: Actor, rotation_id: str, zone: ZoneInfo, 
         line=draw(secrets_of(history.credentials, history.foreign), now, zone),
         living=_living(view, history.credentials, now),
         consumed=used_secrets(pages.consumers.of(actor, rotation_id)[1]),
+        used_after_removal=used_secrets(pages.consumers.after_removal(actor, rotation_id)),
         kept=value_after(view.current, view.rotation, now, revoked=False, goes_on=shared_with.count > 0),
         token_ends_at=now + LONGEST_TOKEN,
         continuous_token_ends_at=now + LONGEST_CONTINUOUS_TOKEN,

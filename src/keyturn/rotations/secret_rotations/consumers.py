@@ -122,6 +122,27 @@ class SecretConsumers:
             view = secret_access.get_view(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
             return view, consumed_secrets(tx, actor, view, self._clock.now())
 
+    def after_removal(self, actor: Actor, secret_rotation_id: str) -> Sequence[ConsumedSecret]:
+        """Return the secrets that were removed in the last days and that somebody was heard of to use since, with who that is."""
+        now = self._clock.now()
+        with self._database.read() as tx:
+            view = secret_access.get_view(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
+            rows = store.ending(tx, actor.org_id, now - TOLD_SINCE, now, _MOST, view.rotation.id)
+            gone = [row for row in rows if row.state is State.REVOKED]
+            snapshot = _with_uses(tx, view.rotation.id) if gone else None
+            found = [use for row in gone if snapshot and (use := _use_of_ending(snapshot, row, now))]
+            sight = _Sight.of(tx, actor, view, {each.use.caller for one in found for each in one.holders})
+            return [
+                ConsumedSecret(
+                    one.credential,
+                    [sight.consumer(each) for each in one.holders[:SHOWN]],
+                    len(one.holders),
+                    len(one.holders),
+                    None,
+                )
+                for one in found
+            ]
+
     def visible(self, actor: Actor, secret_rotation_id: str) -> Sequence[ConsumedSecret]:
         """As :meth:`of`, for a page of something else: nothing where the actor may not read the secret rotation."""
         with self._database.read() as tx:

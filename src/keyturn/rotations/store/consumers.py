@@ -56,8 +56,13 @@ _ENDING = sa.union_all(
 """Each part has an index: its condition stands in the statement as it does there."""
 
 
-def ending(tx: Tx, org_id: str, since: datetime, before: datetime, most: int) -> Sequence[Credential]:
-    """Return credentials of applications that end or are removed before a moment, or were removed since another one."""
+def ending(
+    tx: Tx, org_id: str, since: datetime, before: datetime, most: int, rotation_id: str | None = None
+) -> Sequence[Credential]:
+    """Return credentials of applications that end or are removed before a moment, or were removed since another one.
+
+    Of all rotations, or of one.
+    """
     query = (
         sa.select(journal.ENTRIES)
         .join(rotations, rotations.c.id == _ROWS.rotation_id)
@@ -65,6 +70,7 @@ def ending(tx: Tx, org_id: str, since: datetime, before: datetime, most: int) ->
             _ROWS.id.in_(_ENDING),
             rotations.c.kind == RotationKind.APPLICATION.value,
             _ROWS.published_at.is_not(None),
+            _ROWS.rotation_id == rotation_id if rotation_id else sa.true(),
         )
         .order_by(_ROWS.rotation_id, _ROWS.generation)
         .limit(most)
