@@ -78,6 +78,7 @@ class Evaluation:
                 continue
             opened += alarm is None
             _tell(tx, queue, decision.alarm, decision.notices, owner, now)
+        queue.write(tx, now)
         message_store.remove_ended(tx, org_id, shift(now, -KEPT))
         store.remove_resolved(tx, org_id, shift(now, -KEPT))
         return opened

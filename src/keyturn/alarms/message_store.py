@@ -54,16 +54,30 @@ def waiting(tx: Tx, dedup_key: str) -> str | None:
     return row["id"] if row else None
 
 
-def add_notice(tx: Tx, notice_id: str, message_id: str, alarm_id: str | None, told: Told, now: datetime) -> None:
-    tx.run(
-        sa.insert(notices),
-        id=notice_id,
-        message_id=message_id,
-        alarm_id=alarm_id,
-        event=told.event,
-        content=dict(told.content),
-        created_at=now,
-    )
+@dataclass(frozen=True)
+class NewNotice:
+    """That a message tells of an alarm."""
+
+    id: str
+    message_id: str
+    alarm_id: str
+    told: Told
+
+
+def add_notices(tx: Tx, new: Sequence[NewNotice], now: datetime) -> None:
+    """Add what messages tell, all at once: when a provider is away there are thousands."""
+    rows = [
+        {
+            "id": each.id,
+            "message_id": each.message_id,
+            "alarm_id": each.alarm_id,
+            "event": each.told.event,
+            "content": dict(each.told.content),
+            "created_at": now,
+        }
+        for each in new
+    ]
+    tx.run_all(sa.insert(notices), rows)
 
 
 def told_of_open_alarms(tx: Tx, org_id: str) -> set[tuple[str, str, str]]:

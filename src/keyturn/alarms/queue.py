@@ -6,7 +6,7 @@ from datetime import datetime
 
 from keyturn.alarms import message_store, routing
 from keyturn.alarms.domain import Alarm, Channel, Message, Notice
-from keyturn.alarms.message_store import Told
+from keyturn.alarms.message_store import NewNotice, Told
 from keyturn.alarms.routing import Persons, Stop
 from keyturn.db.unit import Tx
 from keyturn.kit.clock import iso
@@ -32,6 +32,8 @@ class Queue:
     told: Collection[tuple[str, str, str]] = ()
     begun: dict[tuple[str, str], str] = field(default_factory=dict)
     """The messages of this look by channel and receiver."""
+    notices: list[NewNotice] = field(default_factory=list)
+    """What they tell, which :meth:`write` writes down."""
 
     def tell(self, tx: Tx, alarm: Alarm, notice: Notice, owner: Owner, now: datetime) -> None:
         """Tell all who are concerned, at once or in their next daily message."""
@@ -43,6 +45,13 @@ class Queue:
         for stop in self._stops(alarm, notice, owner):
             if (alarm.id, stop.channel.id, stop.receiver) not in self.told:
                 self._put(tx, alarm, notice, stop, routing.key_of_newcomer(alarm, stop, now), now)
+
+    def write(self, tx: Tx, now: datetime) -> None:
+        """Write down what the messages of this look tell: once, at its end, in the same transaction."""
+        message_store.add_notices(tx, self.notices, now)
+
+    def _note(self, message_id: str, alarm: Alarm, told: Told) -> None:
+        self.notices.append(NewNotice(self.ids.new(), message_id, alarm.id, told))
 
     def _stops(self, alarm: Alarm, notice: Notice, owner: Owner) -> Iterator[Stop]:
         return routing.stops(self.channels, alarm, notice, self._persons(alarm, owner))
@@ -66,7 +75,7 @@ class Queue:
             if not message_store.add(tx, message, key):
                 return
             self.begun[place] = message.id
-        message_store.add_notice(tx, self.ids.new(), self.begun[place], alarm.id, told, now)
+        self._note(self.begun[place], alarm, told)
 
     def _daily(self, tx: Tx, alarm: Alarm, stop: Stop, told: Told, now: datetime) -> bool:
         """Add it to the receiver's next daily message that has not begun to be sent; say whether there was one.
@@ -80,7 +89,7 @@ class Queue:
             message_store.add(tx, self._message(alarm.org_id, stop, DIGEST, now, at), key)
             message_id = message_store.waiting(tx, key)
             if message_id is not None:
-                message_store.add_notice(tx, self.ids.new(), message_id, alarm.id, told, now)
+                self._note(message_id, alarm, told)
                 return True
         return False
 
