@@ -54,6 +54,29 @@ def test_every_read_is_answered_and_refuses_query_options_that_make_no_sense(ful
     assert wrong == []
 
 
+@pytest.mark.parametrize(
+    ("path", "nothing", "options"),
+    [
+        ("applications", "id eq '{nobody}'", "$select=id&$expand=owners,federatedIdentityCredentials"),
+        ("applications/microsoft.graph.agentIdentityBlueprint", "id eq '{nobody}'", "$select=id&$expand=owners"),
+        ("servicePrincipals", "id eq '{nobody}'", "$select=id&$expand=owners,appRoleAssignments"),
+        ("groups", "id eq '{nobody}'", "$select=id&$expand=members,owners"),
+        ("users", "id eq '{nobody}'", "$select=id"),
+        ("oauth2PermissionGrants", "clientId eq '{nobody}'", "$select=id"),
+        ("roleManagement/directory/roleAssignments", "principalId eq '{nobody}'", "$select=id&$expand=principal"),
+        ("auditLogs/signIns", "appId eq '{nobody}'", "$select=id"),
+        ("auditLogs/directoryAudits", "activityDisplayName eq 'nothing'", "$select=id"),
+    ],
+)
+def test_a_list_that_has_nothing_is_asked_like_any_other(
+    full: FullTenant, path: str, nothing: str, options: str
+) -> None:
+    filtering = quote(nothing.format(nobody="00000000-0000-4000-8000-000000000000"))
+    answer = full.ask("GET", f"{path}?$filter={filtering}&{options}")
+    assert (answer.status, answer.json().get("value")) == (200, []), answer.body
+    assert full.ask("GET", f"{path}?$filter={filtering}&$expand=nonsense").status == 400
+
+
 def test_query_options_are_the_same_without_their_prefix(full: FullTenant) -> None:
     ask = partial(full.scene.graph, full.director)
     for version in ("v1.0", "beta"):

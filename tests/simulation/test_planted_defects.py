@@ -141,7 +141,7 @@ def asks_while_its_clock_is_wrong(plant: pytest.MonkeyPatch) -> None:
 
 
 def believes_moments_of_the_future(plant: pytest.MonkeyPatch) -> None:
-    plant.setattr(waits, "bounded", lambda moment, _now, _spacing: moment)
+    plant.setattr(waits, "bound_delay", lambda moment, _now, _spacing: moment)
 
 
 def ends_promises_by_its_own_clock(plant: pytest.MonkeyPatch) -> None:

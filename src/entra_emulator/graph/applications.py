@@ -18,7 +18,7 @@ from entra_emulator.graph.filters import Field
 from entra_emulator.graph.key_collections import no_passwords, read_keys, replace_keys
 from entra_emulator.graph.limits import check_limits
 from entra_emulator.graph.lookup import Key, application_by_key, take_bound, the_application
-from entra_emulator.graph.odata import Page, chosen, eventual, expanded, listed, page, select, selected
+from entra_emulator.graph.odata import Page, chosen, eventual, expanded, listed_as, page, select, selected
 from entra_emulator.graph.permissions import may_list, may_try, owns_what_it_makes
 from entra_emulator.graph.writes import check_quiet, committed
 
@@ -45,14 +45,14 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_list(call)
     result = _page(call)
-    return listed(call, result, [_shown(call, item) for item in result.items], _context(call))
+    return listed_as(call, result, _shown, _context(call), _EXPANDABLE)
 
 
 def _list_blueprints(call: Call, _keys: tuple[Key, ...]) -> Response:
     """Source: https://learn.microsoft.com/graph/api/resources/agentidentityblueprint (a cast of the list of applications)."""
     may_list(call)
     result = _page(call, blueprints=True)
-    return listed(call, result, [_shown(call, item) for item in result.items], _context(call))
+    return listed_as(call, result, _shown, _context(call), _EXPANDABLE)
 
 
 def _count(call: Call, _keys: tuple[Key, ...]) -> Response:

@@ -16,7 +16,7 @@ from entra_emulator.directory.world import Call
 from entra_emulator.graph.errors import not_found
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.lookup import Key
-from entra_emulator.graph.odata import ListRules, entity, listed, page, select
+from entra_emulator.graph.odata import ListRules, entity, listed_as, page, select
 from entra_emulator.graph.reports import may_read_logs
 
 _RULES = ListRules(1000, 1000, frozenset({"activityDateTime"}), plain_order=True, order="activityDateTime")
@@ -94,9 +94,7 @@ _CATEGORIES = {"Policy": "Policy", "User": "UserManagement", "Group": "GroupMana
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_logs(call)
     result = page(call, _records(call), _FIELDS, lambda item: item.id, rules=_RULES)
-    return listed(
-        call, result, [select(call, _shown(call, item)) for item in result.items], "auditLogs/directoryAudits"
-    )
+    return listed_as(call, result, lambda of, item: select(of, _shown(of, item)), "auditLogs/directoryAudits")
 
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:

@@ -17,7 +17,7 @@ from entra_emulator.graph.declared import GROUP, changed_properties
 from entra_emulator.graph.errors import bad_request, empty, not_found, plain, success
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.lookup import Key, reference_in, referenced, take_bound
-from entra_emulator.graph.odata import eventual, expanded, listed, page, select
+from entra_emulator.graph.odata import eventual, expanded, listed_as, page, select
 from entra_emulator.graph.permissions import may_read_groups, may_write_groups, may_write_members
 from entra_emulator.graph.writes import note_change
 
@@ -40,7 +40,7 @@ _FIELDS: dict[str, Field[Group]] = {
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_groups(call)
     result = page(call, call.home().groups.values(), _FIELDS, lambda item: item.object_id)
-    return listed(call, result, [_shown(call, item) for item in result.items], _CONTEXT)
+    return listed_as(call, result, _shown, _CONTEXT, _EXPANDABLE)
 
 
 def _shown(call: Call, item: Group) -> dict[str, Any]:

@@ -205,6 +205,23 @@ def _compared(name: str, show: Callable[[T], dict[str, Any]]) -> Field[T]:
     return value
 
 
+def listed_as(
+    call: Call,
+    result: Page[T],
+    show: Callable[[Call, T], dict[str, Any]],
+    context: str,
+    expandable: frozenset[str] = frozenset(),
+) -> Response:
+    """A page as an answer, each item shown as $select and $expand of this call ask for.
+
+    Both are read where there is no item to show, too. Raises GraphError 400 for a name that is not known.
+    """
+    selected(call)
+    if expandable:
+        expanded(call, expandable)
+    return listed(call, result, [show(call, item) for item in result.items], context)
+
+
 def listed(call: Call, result: Page[T], value: list[dict[str, Any]], context: str) -> Response:
     """A page as an answer, with its count and the link to the next one."""
     body: dict[str, Any] = {"value": value}

@@ -18,7 +18,7 @@ from entra_emulator.graph.bodies import json_object, needed_guid, needed_text, o
 from entra_emulator.graph.errors import GraphError, bad_request, empty, not_found, success
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.lookup import Key, the_principal
-from entra_emulator.graph.odata import collection, entity, listed, page, select
+from entra_emulator.graph.odata import collection, entity, listed_as, page, select
 from entra_emulator.graph.permissions import may_read_grants, may_write_grants
 from entra_emulator.graph.writes import note_change
 
@@ -34,7 +34,7 @@ _FIELDS: dict[str, Field[dict[str, Any]]] = {
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_grants(call)
     result = page(call, _rows(call), _FIELDS, lambda row: str(row["id"]))
-    return listed(call, result, [select(call, row) for row in result.items], _CONTEXT)
+    return listed_as(call, result, select, _CONTEXT)
 
 
 def _of_principal(call: Call, keys: tuple[Key, ...]) -> Response:

@@ -15,7 +15,7 @@ from entra_emulator.graph.errors import GraphError, bad_request, empty, not_foun
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.key_collections import no_passwords, read_keys, replace_keys
 from entra_emulator.graph.lookup import Key, principal_by_key, take_bound, the_principal
-from entra_emulator.graph.odata import chosen, eventual, expanded, listed, page, select
+from entra_emulator.graph.odata import chosen, eventual, expanded, listed_as, page, select
 from entra_emulator.graph.permissions import may_list, may_read_owned, may_try, owns_what_it_makes
 from entra_emulator.graph.writes import check_quiet, committed
 
@@ -48,7 +48,7 @@ def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
         item for item in call.home().principals.values() if item.presence.visible("graph", call.replica, call.now)
     ]
     result = page(call, principals, _fields(call), lambda item: item.object_id)
-    return listed(call, result, [_shown(call, item) for item in result.items], _CONTEXT)
+    return listed_as(call, result, _shown, _CONTEXT, _EXPANDABLE)
 
 
 def _count(call: Call, _keys: tuple[Key, ...]) -> Response:

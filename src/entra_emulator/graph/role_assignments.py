@@ -56,6 +56,7 @@ def _definition(name: str) -> dict[str, Any]:
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_roles(call)
     given = [(name, member) for member in call.home().assignees() for name in member.roles]
+    expanded(call, _EXPANDABLE)
     return collection(call, [_shown(call, name, member) for name, member in given], _ASSIGNMENTS)
 
 

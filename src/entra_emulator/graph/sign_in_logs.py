@@ -19,7 +19,7 @@ from entra_emulator.directory.world import Call
 from entra_emulator.graph.errors import not_found, unsupported_query
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.lookup import Key
-from entra_emulator.graph.odata import ListRules, entity, listed, page, select
+from entra_emulator.graph.odata import ListRules, entity, listed_as, page, select
 from entra_emulator.graph.reports import may_read_logs
 
 _RULES = ListRules(1000, 1000, frozenset({"createdDateTime"}), plain_order=True, order="createdDateTime")
@@ -57,7 +57,7 @@ def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     every = beta and "signineventtypes" in parameters.get("$filter", "").lower()
     rows = [row for row in _rows(call) if every or row.sign_in.event_type == _INTERACTIVE]
     result = page(call, rows, fields, lambda row: f"{_id(row)}{row.sign_in.copy}", rules=_RULES)
-    return listed(call, result, [select(call, _shown(call, row)) for row in result.items], "auditLogs/signIns")
+    return listed_as(call, result, lambda of, row: select(of, _shown(of, row)), "auditLogs/signIns")
 
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:

@@ -17,7 +17,7 @@ from entra_emulator.graph.declared import USER, changed_properties
 from entra_emulator.graph.errors import GraphError, bad_request, empty, not_found, plain, success
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.lookup import Key
-from entra_emulator.graph.odata import Page, chosen, eventual, listed, page, select, selected
+from entra_emulator.graph.odata import Page, chosen, eventual, listed_as, page, select, selected
 from entra_emulator.graph.permissions import may_read_owned, may_read_users, may_revoke_sessions, may_write_users
 from entra_emulator.graph.writes import note_change
 
@@ -41,7 +41,7 @@ FIELDS: dict[str, Field[User]] = {
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_users(call)
     result = _page(call)
-    return listed(call, result, [shown_user(call, item) for item in result.items], _CONTEXT)
+    return listed_as(call, result, shown_user, _CONTEXT)
 
 
 def _count(call: Call, _keys: tuple[Key, ...]) -> Response:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from keyturn.db import unread
 from keyturn.db.tables import client_secrets, identities, identity_makers, token_auths, universal_auths
+from keyturn.db.tables.views import users
 from keyturn.db.unit import Tx
 from keyturn.db.words import has_word
 from keyturn.identities.bindings import METHODS
@@ -55,10 +56,14 @@ def add_identity(tx: Tx, identity: Identity) -> None:
 
 
 def note_maker(tx: Tx, identity_id: str, actor: Actor) -> None:
-    """Note who knows how the identity signs in: a person, or whoever set up the machine identity that acts. Repeatable."""
+    """Note who knows how the identity signs in: a person, or whoever set up the machine identity that acts. Repeatable.
+
+    Who was deleted while they acted is not noted: they approve nothing any more.
+    """
     is_machine = actor.kind is ActorKind.IDENTITY and actor.id is not None
     makers = makers_of(tx, str(actor.id)) if is_machine else {actor.id} if actor.kind is ActorKind.USER else ()
-    for user_id in makers:
+    known = [row["id"] for row in tx.rows(sa.select(users.c.id).where(users.c.id.in_(makers)))]
+    for user_id in known:
         tx.add_new(identity_makers, identity_id=identity_id, user_id=user_id)
 
 
