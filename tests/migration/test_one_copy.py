@@ -222,6 +222,7 @@ def to_version_before(database: Database) -> None:
             *(f"DROP INDEX ix_{name}" for name in _LATER_INDEXES),
             "ALTER TABLE app_connections DROP COLUMN rotates_owned",
             "ALTER TABLE app_connections DROP COLUMN secret_ends_at",
+            "ALTER TABLE app_connections DROP COLUMN unreached_since",
             "DROP INDEX ix_app_connections_credential_id",
             "DROP INDEX ix_app_connections_salt_inside",
             "ALTER TABLE app_connections DROP COLUMN credential_id",

@@ -55,7 +55,7 @@ class Connection:
     ``secret_ends_at`` is when its secret ends, as the provider listed it at the last look.
     ``fingerprint`` is that of the credential of version ``fingerprint_version``: see ``connections.fingerprints``.
     ``published_at``: since when it has its credential; ``refused_at`` and ``refusal``: since when the provider refuses it, and
-    why; ``look_at``: when that is looked at again.
+    why; ``unreached_since``: since when that cannot be found out; ``look_at``: when it is looked at again.
     """
 
     id: str
@@ -87,6 +87,7 @@ class Connection:
     credential_id: str | None = None
     salt: Sealed | None = None
     secret_ends_at: datetime | None = None
+    unreached_since: datetime | None = None
 
     @property
     def credential_ends_at(self) -> datetime | None:

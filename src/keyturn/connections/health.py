@@ -56,7 +56,13 @@ def is_refusal(error: KeyturnError, *, settled: bool) -> bool:
 
 def healthy_columns(now: datetime) -> dict[str, Any]:
     """Return what to write of a connection whose credential has just been accepted."""
-    return {"checked_at": now, "check_result": {"ok": True}, "refused_at": None, "refusal": None}
+    return {
+        "checked_at": now,
+        "check_result": {"ok": True},
+        "refused_at": None,
+        "refusal": None,
+        "unreached_since": None,
+    }
 
 
 def note_accepted(
@@ -108,6 +114,7 @@ def note_refused(tx: Tx, earlier: Connection, error: KeyturnError, now: datetime
         check_result=result,
         refused_at=since,
         refusal=refusal | {"reason": reason},
+        unreached_since=None,
         look_at=now + LOOK_AGAIN,
     )
     if before == error.code:
@@ -127,11 +134,14 @@ def note_refused(tx: Tx, earlier: Connection, error: KeyturnError, now: datetime
 
 
 def note_trouble(tx: Tx, earlier: Connection, error: KeyturnError, now: datetime) -> None:
-    """It could not be found out. Whether the connection is refused stays as it was."""
+    """It could not be found out, nor since when that is so. Whether the connection is refused stays as it was."""
     connection = _same(tx, earlier)
     if connection:
         facts = _failed(connection, error) | {"transient": True}
-        store.change(tx, connection, checked_at=now, check_result=facts, look_at=now + LOOK_AGAIN)
+        since = not_after(connection.unreached_since or now, now)
+        store.change(
+            tx, connection, checked_at=now, check_result=facts, unreached_since=since, look_at=now + LOOK_AGAIN
+        )
 
 
 def check_failed(error: KeyturnError) -> dict[str, Any]:

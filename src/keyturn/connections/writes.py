@@ -239,7 +239,7 @@ _CREDENTIAL_FIELDS = (
     ),
     *("checked_at", "check_result", "ends_at", "secret_ends_at", "facts", "fingerprint"),
     "fingerprint_version",
-    *("published_at", "look_at", "refused_at", "refusal"),
+    *("published_at", "look_at", "refused_at", "refusal", "unreached_since"),
 )
 
 

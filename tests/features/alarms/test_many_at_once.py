@@ -10,7 +10,7 @@ from keyturn.alarms.conditions import sign_in_store
 from keyturn.alarms.conditions.domain import Condition, ConditionKind
 from keyturn.alarms.conditions.finder import ConditionFinder
 from keyturn.alarms.conditions.service import Conditions
-from keyturn.alarms.conditions.sign_in_rules import UNCHECKED_AFTER, trouble_of
+from keyturn.alarms.conditions.sign_in_rules import AWAY_AFTER, UNCHECKED_AFTER, SignInTrouble, trouble_of
 from keyturn.authz.authorize import Visibility
 from keyturn.connections import store as connections
 from keyturn.db.unit import Database
@@ -36,11 +36,13 @@ def everything_at_once(database: Database, ailing: Ailing) -> None:
     """Add a connection for each way in which one can be, in a project and in none, a few of which end soon as well."""
     now = ailing.now
     moments = (None, now, now - UNCHECKED_AFTER + SECOND, now - UNCHECKED_AFTER - SECOND)
+    reached = (None, now - AWAY_AFTER + SECOND, now - AWAY_AFTER - SECOND)
     homes: Sequence[Mapping[str, Any]] = ({}, {"project_id": None, "scope": ailing.org_id})
     with database.write() as tx:
         for number, (said, refused, checked, home) in enumerate(product(SAID, (None, now - DAY), moments, homes)):
             changes = {
                 "check_result": said, "refused_at": refused, "refusal": REFUSAL if refused else None, "checked_at": checked,
+                "unreached_since": reached[number // 2 % 3],
                 "created_at": moments[number % 4] or now, "ends_at": now + 5 * DAY if number % 9 == 0 else None,
                 "name": f"{'aZ-_.9'[number % 6].lower()}{number % 7}-{number}", **home,
             }  # fmt: skip
@@ -63,6 +65,7 @@ def test_statements_and_rules_say_the_same_of_each_connection(database: Database
             each for each, its in by_rules.items() if its
         )
     assert counts == Counter(its for its in by_rules.values() if its)
+    assert set(counts) == set(SignInTrouble)
     moments = [each.checked_at for each in all_of_them if each.checked_at]
     assert tried == sign_in_store.Tried(len(all_of_them), len(all_of_them) - len(moments), min(moments))
 

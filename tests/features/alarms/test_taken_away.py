@@ -58,3 +58,26 @@ def test_what_ends_soon_or_is_taken_away_is_told(tmp_path: Path) -> None:
             *(("credential-ends", "off"), ("connection-refused", "off"), ("connection-refused", "disabled")),
             *(("connection-unchecked", name) for name in ("brief", "off", "disabled")),
         }
+
+
+def test_a_provider_that_stays_away_is_told_while_and_until_it_is_back(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database:
+        world = make_world(database, start=START)
+        connected(world, "lonely", 700 * DAY)
+        life = Life(world, tmp_path)
+        life.receiver.fails = 0
+        world.run_until(START + 2 * DAY)
+        life.work()
+        assert life.told() == []
+        world.emulator.faults.fail_next("token", when="before", calls=10_000)
+        for hours in range(50, 122, 4):
+            world.run_until(START + hours * HOUR)
+            life.work()
+        opened = life.first("opened", "connection-unchecked", "lonely")
+        # It is looked at within a day, hourly then, and told by the daily message once that has lasted for half a day.
+        assert START + 2.5 * DAY < opened < START + 4.6 * DAY
+        world.emulator.faults.clear()
+        for hours in (124, 128, 170):
+            world.run_until(START + hours * HOUR)
+            life.work()
+        assert life.first("resolved", "connection-unchecked", "lonely") > opened

@@ -249,6 +249,8 @@ CASES = [
     Case(lambda: connection(**NEEDS_RECONNECT), K.CONNECTION_REFUSED, C, "Gone."),
     Case(lambda: connection(**UNREADABLE), K.CONNECTION_FAILED, C, "cannot be read"),
     Case(lambda: connection(**TROUBLE), K.CONNECTION_UNCHECKED, N, "No answer."),
+    Case(lambda: connection(**TROUBLE, unreached_since=NOW - DAY / 2), K.CONNECTION_UNCHECKED, N, "No answer."),
+    Case(lambda: connection(**TROUBLE, unreached_since=NOW - DAY), K.CONNECTION_UNCHECKED, W, "No answer."),
     Case(lambda: connection(checked_at=NOW - 3 * DAY), K.CONNECTION_UNCHECKED, W, "not tried since 2026-11-27"),
     Case(lambda: connection(checked_at=None), K.CONNECTION_UNCHECKED, W, "not tried since it was made"),
     Case(lambda: connection(ends_at=NOW + 5 * DAY), K.CREDENTIAL_ENDS, C, "application app-1 ends in 5 days, on 2026-12-05"),

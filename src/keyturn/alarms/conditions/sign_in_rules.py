@@ -14,6 +14,8 @@ from keyturn.kit.moments import shift
 
 UNCHECKED_AFTER = timedelta(days=2)
 """Each connection is tried daily: one that was not for so long is watched by nobody."""
+AWAY_AFTER = timedelta(hours=12)
+"""What could not be found out is tried again hourly: what lasts for so long does not pass by itself."""
 _LOOK = "See on its page what is wrong, and test it again."
 """Where the one who said that something is wrong did not say what to do."""
 
@@ -24,6 +26,8 @@ class SignInTrouble(StrEnum):
     REFUSED = "refused"
     FAILED = "failed"
     UNTRIED = "untried"
+    AWAY = "away"
+    """It could not be found out for longer than what passes by itself lasts."""
     UNREACHED = "unreached"
     """It could not be found out when it was tried last: what passes by itself."""
 
@@ -40,6 +44,7 @@ _CONDITIONS = {
     SignInTrouble.REFUSED: (ConditionKind.CONNECTION_REFUSED, Severity.CRITICAL),
     SignInTrouble.FAILED: (ConditionKind.CONNECTION_FAILED, Severity.CRITICAL),
     SignInTrouble.UNTRIED: (ConditionKind.CONNECTION_UNCHECKED, Severity.WARNING),
+    SignInTrouble.AWAY: (ConditionKind.CONNECTION_UNCHECKED, Severity.WARNING),
     SignInTrouble.UNREACHED: (ConditionKind.CONNECTION_UNCHECKED, Severity.NOTICE),
 }
 
@@ -50,7 +55,9 @@ def trouble_of(connection: Connection, now: datetime) -> SignInTrouble | None:
     if connection.refused_at or connection.needs_reconnect:
         return SignInTrouble.REFUSED
     if check.get("transient"):
-        return SignInTrouble.UNREACHED
+        since = connection.unreached_since
+        lasts = since is not None and shift(since, AWAY_AFTER) < now
+        return SignInTrouble.AWAY if lasts else SignInTrouble.UNREACHED
     if check.get("ok") is False:
         return SignInTrouble.FAILED
     last = connection.checked_at or connection.created_at
@@ -66,6 +73,8 @@ def of_sign_in(connection: Connection, noun: str, now: datetime) -> Condition | 
     since = connection.checked_at
     if trouble is SignInTrouble.REFUSED:
         since = connection.refused_at or since
+    elif trouble in {SignInTrouble.AWAY, SignInTrouble.UNREACHED}:
+        since = connection.unreached_since or since
     elif trouble is SignInTrouble.UNTRIED:
         since = since or connection.created_at
     return about_connection(connection, noun).condition(trouble.kind, trouble.severity, cause, fix, since=since)

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from keyturn.alarms.conditions.domain import Severity
-from keyturn.alarms.conditions.sign_in_rules import UNCHECKED_AFTER, SignInTrouble
+from keyturn.alarms.conditions.sign_in_rules import AWAY_AFTER, UNCHECKED_AFTER, SignInTrouble
 from keyturn.authz.authorize import Visibility
 from keyturn.connections.store import CONNECTIONS, in_sight
 from keyturn.db import unread
@@ -22,9 +22,12 @@ from keyturn.kit.moments import shift
 _columns = CONNECTIONS.c
 _SAID = sa.cast(_columns.check_result, sa.Text)
 _TRIED_BEFORE = sa.bindparam("tried_before", type_=_columns.checked_at.type)
+_REACHED_BEFORE = sa.bindparam("reached_before", type_=_columns.unreached_since.type)
+_PASSES = _SAID.like('%"transient": true%')
 _TROUBLE = sa.case(
     (sa.or_(_columns.refused_at.is_not(None), _SAID.like('%"needsReconnect": true%')), SignInTrouble.REFUSED.value),
-    (_SAID.like('%"transient": true%'), SignInTrouble.UNREACHED.value),
+    (sa.and_(_PASSES, _columns.unreached_since < _REACHED_BEFORE), SignInTrouble.AWAY.value),
+    (_PASSES, SignInTrouble.UNREACHED.value),
     (_SAID.like('%"ok": false%'), SignInTrouble.FAILED.value),
     (sa.func.coalesce(_columns.checked_at, _columns.created_at) < _TRIED_BEFORE, SignInTrouble.UNTRIED.value),
 ).label("trouble")
@@ -48,7 +51,7 @@ def count(tx: Tx, sight: Visibility, now: datetime) -> tuple[Mapping[SignInTroub
         sa.func.count(found.c.checked_at).label("tried"),
         sa.func.min(found.c.checked_at).label("since"),
     )
-    rows = tx.rows(sa.select(*columns).group_by(found.c.trouble), tried_before=shift(now, -UNCHECKED_AFTER))
+    rows = tx.rows(sa.select(*columns).group_by(found.c.trouble), **_moments(now))
     moments = [moment for row in rows if (moment := unread.values(row, ("since",))[0]["since"])]
     number = sum(row["n"] for row in rows)
     tried = Tried(number, number - sum(row["tried"] for row in rows), min(moments, default=None))
@@ -62,7 +65,7 @@ def page(
     found = _found(sight)
     query = sa.select(found.c.id).where(found.c.trouble.in_(troubles))
     query = query.order_by(*_in_order(found, postgres=tx.postgres)).limit(limit).offset(offset)
-    return [str(row[0]) for row in tx.tuples(query, tried_before=shift(now, -UNCHECKED_AFTER))]
+    return [str(row[0]) for row in tx.tuples(query, **_moments(now))]
 
 
 def _found(sight: Visibility) -> sa.CTE:
@@ -71,10 +74,14 @@ def _found(sight: Visibility) -> sa.CTE:
     return sa.select(*columns).where(in_sight(sight)).cte("found").prefix_with("MATERIALIZED")
 
 
+def _moments(now: datetime) -> dict[str, datetime]:
+    return {"tried_before": shift(now, -UNCHECKED_AFTER), "reached_before": shift(now, -AWAY_AFTER)}
+
+
 def all_of(tx: Tx, org_id: str, now: datetime) -> list[str]:
     """Return the ids of all connections of the organization with a trouble."""
     query = sa.select(_columns.id).where(_columns.org_id == org_id, _TROUBLE.is_not(None))
-    return [str(row[0]) for row in tx.tuples(query, tried_before=shift(now, -UNCHECKED_AFTER))]
+    return [str(row[0]) for row in tx.tuples(query, **_moments(now))]
 
 
 def _in_order(found: sa.FromClause, *, postgres: bool) -> Sequence[sa.ColumnElement[Any]]:

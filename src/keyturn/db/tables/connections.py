@@ -44,6 +44,7 @@ app_connections = sa.Table(
     ),  # of credentials_hash; none: still inside `secret`, as versions before this column wrote it
     flag("rotates_owned"),  # whether every application that its principal owns may be rotated through it
     at("secret_ends_at"),  # when the secret ends, as the provider lists it; none: not known, or a rotation knows it
+    at("unreached_since"),  # since when it cannot be found out whether the provider takes it; none: it can
     sa.UniqueConstraint("scope", "name"),
     sa.Index(
         "ix_app_connections_salt_inside",
