@@ -102,7 +102,7 @@ def refuse_while_converting(tx: Tx, connection: Connection, *, until_removed: bo
             f"'{connection.name}' signs in as before, and is still needed to remove the federated credential "
             f"'{conversion.name}' from its application.",
             code="connections.conversion_under_way",
-            fix="Try again in a minute. If it cannot be removed, its page says why.",
+            fix="Try again in a quarter of an hour. If it cannot be removed, its page says why.",
         )
 
 

@@ -25,6 +25,7 @@ from keyturn.db.engine import open_engine, parse_url
 from keyturn.db.unit import Database
 from tests.docs.command_blocks import command_blocks
 from tests.features.boot.starting import start, started
+from tests.log_state import kept_log_state
 from tests.postgres import fresh_database, postgres_url
 
 CANARY = "canary-7f3a9c"
@@ -39,7 +40,8 @@ class Shell:
         self.out = self.err = ""
 
     def run(self, *arguments: str, **more: str) -> int:
-        status = main(arguments, {**self.environ, **more})
+        with kept_log_state():
+            status = main(arguments, {**self.environ, **more})
         self.out, self.err = self._capture.readouterr()
         return status
 

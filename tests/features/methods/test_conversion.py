@@ -179,6 +179,8 @@ def test_somebody_goes_back_while_it_is_watched(tmp_path: Path) -> None:
         assert scene.state == "watching"
         scene.back()
         scene.work(timedelta(minutes=5))
+        assert (scene.state, scene.trusts()) == ("withdrawing", []), "what was written last may show yet"
+        scene.work(timedelta(minutes=15))
         assert (scene.state, scene.trusts()) == ("withdrawn", [])
         after = scene.stored()
         assert (after.method, after.credentials_hash) == (before.method, before.credentials_hash)
@@ -197,7 +199,7 @@ def test_it_goes_back_by_itself_when_the_identity_stops_working(tmp_path: Path) 
         scene.cluster.broken = True
         scene.work(timedelta(minutes=56))
         assert scene.state == "watching", "one refusal is a doubt, no end"
-        scene.work(timedelta(minutes=5))
+        scene.work(timedelta(minutes=25))
         conversion = scene.newest()
         assert conversion
         assert (conversion.state, scene.stored().method) == (ConversionState.WITHDRAWN, "client-secret")
@@ -257,7 +259,7 @@ def test_what_is_in_the_way_is_said_before_anything_is_done(tmp_path: Path) -> N
         scene.begin()
         scene.work(timedelta(minutes=5))
         scene.back()
-        scene.work(timedelta(minutes=5))
+        scene.work(timedelta(minutes=20))
         assert scene.state == "withdrawn"
         assert "by-hand" in scene.trusts(), "what somebody else made is never removed"
         assert world.events("begin-app-connection-conversion")

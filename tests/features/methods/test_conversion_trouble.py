@@ -219,7 +219,7 @@ def test_a_trust_that_somebody_makes_meanwhile_for_another_audience_is_told(tmp_
         world.emulator.admin.trust_identity(
             world.application.object_id, ISSUER, SUBJECT, name="by-hand", audience="api://other"
         )
-        scene.work(timedelta(minutes=5))
+        scene.work(timedelta(minutes=20))
         told = scene.newest()
         assert told
         assert (scene.state, scene.trusts()) == ("withdrawn", ["by-hand"])
@@ -279,7 +279,7 @@ def test_of_one_that_goes_back_by_itself_somebody_is_told_until_it_is_begun_agai
         scene.begin()
         scene.work(timedelta(minutes=5))
         scene.back()
-        scene.work(timedelta(minutes=5))
+        scene.work(timedelta(minutes=20))
         assert ConditionKind.CONVERSION_WITHDRAWN not in [one.kind for one in conditions(scene)], (
             "somebody asked for it"
         )

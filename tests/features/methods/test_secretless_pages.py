@@ -49,7 +49,7 @@ def test_it_is_checked_begun_watched_and_taken_back(tmp_path: Path) -> None:
         page = browser.page(path)
         assert "It went back to its secret" in page
         assert "On its way" not in page
-        scene.work(timedelta(minutes=5))
+        scene.work(timedelta(minutes=20))
         page = browser.page(f"{path}/secretless")
         assert "It went back" in page
         assert "Make It Secretless" in page, "it may begin again"

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyturn.rotations.conversion.domain import (
+    ABSENCES,
     LONGEST_PAUSE,
     LOOK_EVERY,
     PROOFS,
@@ -17,7 +18,7 @@ from keyturn.rotations.conversion.domain import (
 )
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
-SPACING = timedelta(seconds=2)
+SPACING, SETTLE = timedelta(seconds=2), timedelta(minutes=15)
 moments = st.timedeltas(timedelta(days=-40), timedelta(days=40)).map(lambda apart: NOW + apart)
 
 
@@ -54,12 +55,16 @@ def conversion(state: ConversionState, since: datetime, tries: int, tried_at: da
 def test_it_never_waits_long_and_never_ends_early(
     state: ConversionState, since: datetime, tries: int, tried_at: datetime | None
 ) -> None:
-    due = decide(conversion(state, since, tries, tried_at), NOW, SPACING)
+    due = decide(conversion(state, since, tries, tried_at), NOW, SPACING, SETTLE)
     assert (due is None) == (state not in UNDER_WAY)
     if due is None:
         return
-    longest = LOOK_EVERY if state is ConversionState.WATCHING else LONGEST_PAUSE
+    longest = {ConversionState.WATCHING: LOOK_EVERY, ConversionState.WITHDRAWING: SETTLE}.get(state, LONGEST_PAUSE)
     assert due.at <= NOW + longest
+    if due.step is Step.END:
+        assert tries >= ABSENCES
+        assert tried_at is not None
+        assert since + SETTLE <= tried_at <= NOW, "what was written last shows by then"
     if due.step is Step.FINISH:
         assert tries == 0
         assert tried_at is not None

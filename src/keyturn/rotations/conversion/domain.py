@@ -133,8 +133,12 @@ class Due:
     at: datetime
 
 
-def decide(conversion: Conversion, now: datetime, spacing: timedelta, *, frozen: bool = False) -> Due | None:
-    """Return the next step; None when it has come to its end. ``spacing`` lies between two proofs. Total.
+def decide(
+    conversion: Conversion, now: datetime, spacing: timedelta, settle: timedelta, *, frozen: bool = False
+) -> Due | None:
+    """Return the next step; None when it has come to its end. Total.
+
+    ``spacing`` lies between two proofs; within ``settle`` every replica of the provider knows what was written.
 
     In a freeze nothing is given up: the watch goes on.
 
@@ -152,10 +156,19 @@ def decide(conversion: Conversion, now: datetime, spacing: timedelta, *, frozen:
     if state is ConversionState.WATCHING:
         return _watching(conversion, now, frozen=frozen)
     if state is ConversionState.WITHDRAWING:
-        if conversion.tries >= ABSENCES:
-            return Due(Step.END, now)
-        return Due(Step.REMOVE, _after(tried, AGAIN if conversion.tries else _patience(conversion, LOOK_EVERY), now))
+        return _withdrawing(conversion, now, settle)
     return None
+
+
+def _withdrawing(conversion: Conversion, now: datetime, settle: timedelta) -> Due:
+    """What was asked for last may not show before every replica knows it, and its answer be lost: it is looked for then, too."""
+    tried = conversion.tried_at
+    if tried is None or conversion.tries < ABSENCES:
+        pause = AGAIN if conversion.tries else _patience(conversion, LOOK_EVERY)
+        return Due(Step.REMOVE, _after(tried, pause, now))
+    asked_until = min(not_after(conversion.since, now), conversion.created_at + PROOF_DEADLINE)
+    settled = asked_until + settle
+    return Due(Step.END, now) if settled <= tried <= now else Due(Step.REMOVE, max(settled, _after(tried, AGAIN, now)))
 
 
 def _watching(conversion: Conversion, now: datetime, *, frozen: bool) -> Due:

@@ -105,7 +105,7 @@ class ConversionWork:
                 if conversion is None or connection is None:
                     return
                 frozen = freeze_at(freezes.holding_in(tx, connection.org_id, connection.project_id), now) is not None
-            due = decide(conversion, now, self._pace.proof_spacing, frozen=frozen)
+            due = decide(conversion, now, self._pace.proof_spacing, self._pace.settle, frozen=frozen)
             if due is None or due.at > now:
                 with self._database.write() as tx:
                     store.rest(tx, conversion, due.at if due else None)
