@@ -131,7 +131,7 @@ def test_who_asks_to_go_back_while_the_network_is_down_goes_back_once_it_is_ther
         assert told
         assert (scene.state, (told.reason or {}).get("code")) == ("watching", "azure.unavailable")
         faults.clear()
-        scene.work(timedelta(minutes=5))
+        scene.work(timedelta(minutes=20))
         assert (scene.state, scene.stored().method, scene.trusts()) == ("withdrawn", "client-secret", [])
         assert scene.signs_in()
 

@@ -31,6 +31,7 @@ LOOK_AGAIN = timedelta(minutes=1)
 DOUBTS = 3
 """Looks in a row that are refused before the connection goes back."""
 ABSENCES = 2
+"""Looks in a row that do not find it any more, before the last one: when every replica would show it."""
 GIVE_UP = timedelta(days=7)
 """Of removing what the application was made to trust, when nothing signs in any more."""
 
@@ -162,13 +163,12 @@ def decide(
 
 def _withdrawing(conversion: Conversion, now: datetime, settle: timedelta) -> Due:
     """What was asked for last may not show before every replica knows it, and its answer be lost: it is looked for then, too."""
-    tried = conversion.tried_at
-    if tried is None or conversion.tries < ABSENCES:
-        pause = AGAIN if conversion.tries else _patience(conversion, LOOK_EVERY)
-        return Due(Step.REMOVE, _after(tried, pause, now))
-    asked_until = min(not_after(conversion.since, now), conversion.created_at + PROOF_DEADLINE)
-    settled = asked_until + settle
-    return Due(Step.END, now) if settled <= tried <= now else Due(Step.REMOVE, max(settled, _after(tried, AGAIN, now)))
+    if conversion.tries > ABSENCES:
+        return Due(Step.END, now)
+    if conversion.tries == ABSENCES:
+        return Due(Step.REMOVE, _after(conversion.tried_at, settle, now))
+    pause = AGAIN if conversion.tries else _patience(conversion, LOOK_EVERY)
+    return Due(Step.REMOVE, _after(conversion.tried_at, pause, now))
 
 
 def _watching(conversion: Conversion, now: datetime, *, frozen: bool) -> Due:
