@@ -71,12 +71,16 @@ class BrowserActor:
 
     def trust(self, app: ApplicationHandle, source: str) -> bool:
         """Have the application trust the tokens of this source; say whether it did not before."""
-        held = self._admin.application(app.object_id).federated_held()
-        if any((item.issuer, item.subject) == (ISSUER, SOURCES[source]) for item in held):
+        if self.trusts(app.object_id, source):
             return False
         self._admin.trust_identity(app.object_id, ISSUER, SOURCES[source], name=f"by-hand-{source}")
         self._sim.trace.note("portal", f"{app.display_name} is made to trust {source}")
         return True
+
+    def trusts(self, object_id: str, source: str) -> bool:
+        """Whether the application trusts what this source presents while nothing is wrong with it."""
+        held = self._admin.application(object_id).federated_held()
+        return any((item.issuer, item.subject) == (ISSUER, SOURCES[source]) for item in held)
 
     def _ends_at(self) -> datetime:
         return self._sim.clock.now() + timedelta(days=self._sim.rng.choice(LIVES))

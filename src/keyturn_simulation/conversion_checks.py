@@ -13,11 +13,11 @@ from typing import Any
 
 from keyturn.rotations.conversion.domain import PROOFS, ConversionState
 from keyturn_simulation.invariants import Broken
-from keyturn_simulation.platform_tokens import trust_of
+from keyturn_simulation.platform_tokens import RENAMED, SOURCES, trust_of
 from keyturn_simulation.world import World
 
 _ONE = (
-    "SELECT v.state, v.object_id, v.issuer, v.subject, v.watch_seconds, c.name, v.reason"
+    "SELECT v.state, v.object_id, v.issuer, v.source, v.watch_seconds, c.name, v.reason"
     " FROM conversions v JOIN app_connections c ON c.id = v.connection_id WHERE v.id = ?"
 )
 _WITHOUT_WAY_BACK = (
@@ -45,13 +45,13 @@ class ConversionChecks:
         row = self.raw.execute(_ONE, (conversion_id,)).fetchone()
         if row is None:
             return None
-        state, object_id, issuer, subject, watch, name, reason = row
+        state, object_id, issuer, source, watch, name, reason = row
         self._note_request(conversion_id, json.loads(reason or "null") or {})
         before, now = self._states.get(conversion_id), self.world.clock.now()
         if state == before:
             return None
         self._states[conversion_id] = state
-        proofs = self._sign_ins(object_id, issuer, subject)
+        proofs = self._sign_ins(object_id, issuer, SOURCES[source])
         if before is None:
             self._begun[conversion_id] = now
         elif state == ConversionState.WATCHING:
@@ -82,9 +82,9 @@ class ConversionChecks:
             self._asked.discard(conversion_id)
 
     def _sign_ins(self, object_id: str, issuer: str, subject: str) -> list[float]:
-        """When the application was signed in to by this trust."""
+        """When the application was signed in to by this trust, or by that of the subject which its source may present instead."""
         app_id = self.world.emulator.admin.application(object_id).app_id
         self.world.collect_values()
-        ids = self.world.issued.trusts.get(trust_of(app_id, issuer, subject), set())
+        ids = self.world.issued.ids_of_trusts({trust_of(app_id, issuer, name) for name in (subject, RENAMED)})
         accepted = self.world.emulator.ledger.query(operation="token")
         return [entry.at for entry in accepted if entry.status == 200 and entry.auth_key_id in ids]

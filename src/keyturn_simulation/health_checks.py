@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from math import inf
 
 from keyturn.audit.events import CREDENTIALS_DRIFTED
 from keyturn.connections.domain import Connection
 from keyturn.providers.azure.methods.federated import FederatedMethod
 from keyturn_simulation.invariants import Broken
 from keyturn_simulation.people import Users
-from keyturn_simulation.platform_tokens import SOURCES
 from keyturn_simulation.simulation import Simulation
 
 SWEPT = timedelta(hours=27)
@@ -67,12 +67,12 @@ class HealthChecks:
     def _end_of(self, connection: Connection) -> float | None:
         """When the credential ends; None for one that does not sign in.
 
-        What the application trusts is nothing that signs in where the platform called its workload otherwise at that time.
+        A workload signs in by whatever the application trusts of what the platform calls it now, whoever made it trust that.
         """
-        facts = connection.facts or {}
-        if connection.method == FederatedMethod.key and facts["subject"] != SOURCES[facts["tokenSource"]]:
-            return None
         current = self._sim.judge.currents[connection.id]
+        if connection.method == FederatedMethod.key:
+            trusted = self._users.portal.trusts(current.object_id, (connection.facts or {})["tokenSource"])
+            return inf if trusted else None
         return self._sim.world.ends_of(current.object_id).get(current.key_id or "")
 
     def _vanishing_reported(self, connection: Connection) -> bool:

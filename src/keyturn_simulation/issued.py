@@ -1,5 +1,6 @@
 """All that ever was in Entra: values that nobody may see, and what each credential is called there."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from entra_emulator.admin.admin import Admin
@@ -26,3 +27,7 @@ class Issued:
             trust = trust_of(application.app_id, item.issuer, item.subject)
             self.key_ids[trust] = item.id
             self.trusts.setdefault(trust, set()).add(item.id)
+
+    def ids_of_trusts(self, trusts: Collection[str]) -> set[str]:
+        """Return every id that one of these ever had."""
+        return set().union(*(self.trusts.get(trust, ()) for trust in trusts))

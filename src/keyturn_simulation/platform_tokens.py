@@ -16,6 +16,8 @@ from keyturn_simulation.keys import key_pool
 ISSUER = "https://cluster.example/"
 SOURCES = {"aks": "system:serviceaccount:keyturn:server", "runner": "repo:contoso/keyturn:ref:refs/heads/main"}
 """Subjects by the names of the token sources."""
+RENAMED = "somebody else"
+"""The subject that a source presents while it is in trouble of that kind."""
 KEY_ID = "k1"
 _LIVES = timedelta(minutes=10)
 
@@ -46,7 +48,7 @@ class Platform:
         if trouble == "unreachable":
             raise Retryable("It did not answer.", code="token_source.unreachable")
         issued = self._clock.now() - (timedelta(hours=2) if trouble == "not renewed" else timedelta(0))
-        subject = "somebody else" if trouble == "renamed" else SOURCES[name]
+        subject = RENAMED if trouble == "renamed" else SOURCES[name]
         claims = {"iss": ISSUER, "sub": subject, "aud": audience, "iat": issued, "exp": issued + _LIVES}
         return Plaintext(jwt.encode(claims, next(key_pool()), algorithm="RS256", headers={"kid": KEY_ID}))
 

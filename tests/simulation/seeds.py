@@ -33,6 +33,7 @@ ONCE_BROKEN = (
     850100251,
     880001151,
     881000792,
+    883000070,
     890001174,
 )
 """Seeds that found a defect, of the product or of the simulation: half of them are played in a run, the others in the next."""
