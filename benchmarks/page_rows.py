@@ -125,3 +125,9 @@ def add_people(core: Core, org_id: str, count: int) -> None:
     with core.database.write() as tx:
         tx.connection.execute(sa.insert(tables.users), users)
         tx.connection.execute(sa.insert(tables.identities), robots)
+
+
+def demote(core: Core, user_id: str) -> None:
+    """Make a member of an administrator."""
+    with core.database.write() as tx:
+        tx.connection.execute(sa.update(tables.users).where(tables.users.c.id == user_id).values(role="member"))

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import structlog
 
 from benchmarks.measured import Measured, processor_milliseconds
-from benchmarks.page_rows import add_alarms, add_events, add_people, add_rotations, let_all_fail
+from benchmarks.page_rows import add_alarms, add_events, add_people, add_rotations, demote, let_all_fail
 from keyturn.app.core import Core, open_core
 from keyturn.app.web import open_access, open_projects, web_application
 from keyturn.db.tables import app_connections
@@ -61,6 +61,8 @@ OF_FAILING = {
     "overview of all failing as JSON": "/api/v1/overview?limit=50",
 }
 """When the provider does not take any connection."""
+OF_A_MEMBER = {"page of a member": "/help/azure", "alarms of a member": "/alarms"}
+"""Whoever is no administrator sees what they may see, which is counted on each page."""
 _EMAIL, _PASSWORD = "ada@example.com", Plaintext("vellum-orbit-pickle-97")
 
 
@@ -97,6 +99,8 @@ def measure(kind: str) -> Measured:
                 found = {name: _visit(core, client, path) for name, path in visits.items()}
                 let_all_fail(core)
                 found |= {name: _visit(core, client, path) for name, path in OF_FAILING.items()}
+                demote(core, made.user.id)
+                found |= {name: _visit(core, client, path) for name, path in OF_A_MEMBER.items()}
         finally:
             core.close()
     times = ", ".join(f"{name} {took:.0f} ms" for name, (took, _) in found.items())

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from keyturn.alarms import store
 from keyturn.alarms.domain import Alarm
-from keyturn.alarms.store import AlarmFilter
+from keyturn.alarms.store import AlarmFilter, KindsInSight
 from keyturn.audit.domain import SubjectKind
 from keyturn.authz import authorize
 from keyturn.authz.authorize import Scope
@@ -68,9 +68,10 @@ def page(tx: Tx, actor: Actor, query: AlarmQuery) -> AlarmMatches:
     """Return one page of what the actor may see; a page beyond the last one is the last one. Raises NotFound for a project."""
     if query.project_id:
         authorize.grants_of(tx, actor, Scope(actor.org_id, query.project_id))
-    base = replace(_sight(tx, actor), resolved=query.resolved, project_id=query.project_id)
+    sight = _sight(tx, actor)
+    base = replace(sight.criteria, resolved=query.resolved, project_id=query.project_id)
     criteria = replace(base, words=tuple(query.text.split()), status=query.status)
-    ids = _seen_ids(tx, actor, criteria)
+    ids = None if sight.is_exact else _seen_ids(tx, actor, criteria)
     total = store.count(tx, criteria) if ids is None else len(ids)
     pages = max(1, -(-total // query.size))
     number = min(max(1, query.page), pages)
@@ -78,7 +79,7 @@ def page(tx: Tx, actor: Actor, query: AlarmQuery) -> AlarmMatches:
     shown = (
         store.page(tx, criteria, query.size, first) if ids is None else store.with_ids(tx, ids[first:][: query.size])
     )
-    everything = _count(tx, actor, base) if criteria.words or criteria.status else total
+    everything = _count(tx, actor, replace(sight, criteria=base)) if criteria.words or criteria.status else total
     return AlarmMatches(shown, total, everything, number, pages)
 
 
@@ -86,7 +87,8 @@ def count_open(tx: Tx, actor: Actor) -> int:
     """Return how many alarms of what the actor may see go on and are not silenced."""
     if actor.role is Role.ADMIN:
         return store.count_open(tx, actor.org_id)
-    return _count(tx, actor, replace(_sight(tx, actor), status="open"))
+    sight = _sight(tx, actor)
+    return _count(tx, actor, replace(sight, criteria=replace(sight.criteria, status="open")))
 
 
 def visible_alarms(tx: Tx, actor: Actor, alarms: Sequence[AnyPlaced]) -> list[AnyPlaced]:
@@ -101,19 +103,36 @@ def visible_alarms(tx: Tx, actor: Actor, alarms: Sequence[AnyPlaced]) -> list[An
     return [alarm for alarm in alarms if alarm.id in ids or alarm.owner_id == actor.id]
 
 
-def _sight(tx: Tx, actor: Actor) -> AlarmFilter:
-    return AlarmFilter(actor.org_id, owner=actor.id, projects=authorize.projects_of(tx, actor))
+@dataclass(frozen=True)
+class _Sight:
+    """What somebody may see at most. ``is_exact``: all of it; where not, each alarm is asked about."""
+
+    criteria: AlarmFilter
+    is_exact: bool = True
 
 
-def _count(tx: Tx, actor: Actor, criteria: AlarmFilter) -> int:
-    ids = _seen_ids(tx, actor, criteria)
-    return store.count(tx, criteria) if ids is None else len(ids)
-
-
-def _seen_ids(tx: Tx, actor: Actor, criteria: AlarmFilter) -> Sequence[str] | None:
-    """Return the ids of those that match and the actor may see, in order; None: they may see all that match."""
+def _sight(tx: Tx, actor: Actor) -> _Sight:
     if actor.role is Role.ADMIN:
-        return None
+        return _Sight(AlarmFilter(actor.org_id, owner=actor.id))
+    extents = authorize.extents_of(tx, actor, set(_READ.values()))
+    kinds = tuple(
+        KindsInSight(_kinds_read_by(action), each.organization, each.projects | each.partly)
+        for action, each in extents.items()
+    )
+    is_exact = not any(each.partly for each in extents.values())
+    return _Sight(AlarmFilter(actor.org_id, owner=actor.id, sight=kinds), is_exact)
+
+
+def _kinds_read_by(action: Action) -> frozenset[str]:
+    return frozenset(kind.value for kind, its_action in _READ.items() if its_action is action)
+
+
+def _count(tx: Tx, actor: Actor, sight: _Sight) -> int:
+    return store.count(tx, sight.criteria) if sight.is_exact else len(_seen_ids(tx, actor, sight.criteria))
+
+
+def _seen_ids(tx: Tx, actor: Actor, criteria: AlarmFilter) -> Sequence[str]:
+    """Return the ids of those that match and the actor may see, in order."""
     return [alarm.id for alarm in visible_alarms(tx, actor, store.places(tx, criteria))]
 
 

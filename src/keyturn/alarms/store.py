@@ -104,8 +104,17 @@ def get(tx: Tx, org_id: str, alarm_id: str, *, lock: bool = False) -> Alarm | No
 
 
 @dataclass(frozen=True)
+class KindsInSight:
+    """Of subjects of these kinds alarms may be seen that are of these projects, and with ``organization`` of no project."""
+
+    kinds: frozenset[str]
+    organization: bool
+    projects: frozenset[str]
+
+
+@dataclass(frozen=True)
 class AlarmFilter:
-    """Which alarms are looked for. ``projects``: of these and of no project, or owned by ``owner``; None: of all.
+    """Which alarms are looked for. ``sight``: of what lies in it, or owned by ``owner``; None: of all.
 
     ``owner`` is whose alarms the status ``mine`` means.
     """
@@ -116,7 +125,7 @@ class AlarmFilter:
     words: tuple[str, ...] = ()
     status: str | None = None
     owner: str | None = None
-    projects: frozenset[str] | None = None
+    sight: tuple[KindsInSight, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -185,10 +194,16 @@ def _matching(criteria: AlarmFilter) -> list[sa.ColumnElement[bool]]:
         conditions.append(alarms.c.project_id == criteria.project_id)
     if criteria.status:
         conditions.append(_STATUSES[criteria.status](criteria))
-    if criteria.projects is not None:
-        of_projects = alarms.c.project_id.in_(sorted(criteria.projects))
-        conditions.append(sa.or_(of_projects, alarms.c.project_id.is_(None), alarms.c.owner_id == criteria.owner))
+    if criteria.sight is not None:
+        conditions.append(sa.or_(alarms.c.owner_id == criteria.owner, *(_is_in(each) for each in criteria.sight)))
     return conditions
+
+
+def _is_in(sight: KindsInSight) -> sa.ColumnElement[bool]:
+    places = [alarms.c.project_id.in_(sorted(sight.projects))]
+    if sight.organization:
+        places.append(alarms.c.project_id.is_(None))
+    return sa.and_(alarms.c.subject_kind.in_(sorted(sight.kinds)), sa.or_(*places))
 
 
 def _contains(word: str) -> sa.ColumnElement[bool]:

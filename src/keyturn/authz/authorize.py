@@ -4,7 +4,7 @@ An admin of the organization may everything in all its projects; everybody else 
 membership there. Things of another organization do not exist: the answer is NotFound, so that their existence is not disclosed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,14 +29,15 @@ from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.batches import batches
 
 __all__ = [
+    "Extent",
     "Grants",
     "Scope",
     "Visibility",
     "actor_now",
+    "extents_of",
     "grantable",
     "grants_of",
     "is_allowed",
-    "projects_of",
     "projects_with",
     "require",
     "require_in",
@@ -69,6 +70,15 @@ class Visibility:
         if scope.project_id is None:
             return self.organization
         return self.projects is None or scope.project_id in self.projects or scope.connection_id in self.connections
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How far an action is permitted: on what belongs to no project, in all of these ``projects``, in places of others."""
+
+    organization: bool
+    projects: frozenset[str]
+    partly: frozenset[str]
 
 
 def actor_now(tx: Tx, kind: ActorKind, actor_id: str, now: datetime) -> Actor | None:
@@ -207,9 +217,19 @@ def _connections(
     )
 
 
-def projects_of(tx: Tx, actor: Actor) -> frozenset[str] | None:
-    """Return the projects that the actor is a member of, in which they may something or other; None: all there are."""
-    return None if actor.role is Role.ADMIN else frozenset(_of_all(tx, actor))
+def extents_of(tx: Tx, actor: Actor, actions: Iterable[Action]) -> dict[Action, Extent]:
+    """Return how far each of these actions is permitted to somebody who is no administrator: one statement."""
+    grants, organization = _of_all(tx, actor), _OF_ORGANIZATION[actor.role]
+    return {
+        action: Extent(
+            organization.allow(action, Scope(actor.org_id)),
+            frozenset(project for project, each in grants.items() if each.everywhere(action)),
+            frozenset(
+                project for project, each in grants.items() if each.anywhere(action) and not each.everywhere(action)
+            ),
+        )
+        for action in actions
+    }
 
 
 def projects_with(tx: Tx, actor: Actor, action: Action) -> frozenset[str] | None:

@@ -1,16 +1,22 @@
 """The list of alarms: pages, words and chips, and each one sees what they may see, however many there are of others."""
 
+from dataclasses import replace
 from datetime import timedelta
+from itertools import product
 
 from keyturn.alarms import store
 from keyturn.alarms.conditions.domain import ConditionKind, Severity
 from keyturn.alarms.domain import Alarm
-from keyturn.alarms.search import AlarmQuery
+from keyturn.alarms.search import AlarmQuery, visible_alarms
 from keyturn.alarms.service import MOST
+from keyturn.alarms.store import AlarmFilter
 from keyturn.authz.permissions import Scope
 from keyturn.db.unit import Database
 from keyturn.kit.actor import Actor, Role
-from tests.features.accounts.people import person
+from keyturn.projects.domain import GivenRole
+from keyturn.projects.role_domain import NewRole
+from keyturn.projects.service import Projects
+from tests.features.accounts.people import join, person, project
 from tests.features.alarms.office import Office
 
 ALL = MOST + 30
@@ -77,3 +83,44 @@ def test_whoever_sees_little_finds_it_behind_any_number_of_alarms_of_others(data
     assert office.alarms.count(owner) == 1
     assert office.alarms.page(owner, AlarmQuery(status="mine")).total == 1
     assert office.alarms.page(owner, AlarmQuery(text="entra-001")).total == 0
+
+
+def test_what_lists_show_is_what_each_may_see_of_each_alarm(database: Database) -> None:
+    office = Office(database)
+    own, limited, other = (project(database, office.org_id, slug) for slug in ("own", "limited", "other"))
+    projects = Projects(database, office.clock, office.ids)
+    only_prod = {"subject": "secret-rotation", "action": ["read"], "conditions": {"environment": {"$eq": "prod"}}}
+    projects.roles.create(office.boss, limited, NewRole("prod", "Prod", "", (only_prod,)))
+    people = [
+        person(database, office.org_id, role, f"{number}@acme.test")
+        for number, role in enumerate([Role.ADMIN, Role.MEMBER, Role.NO_ACCESS, Role.MEMBER, Role.NO_ACCESS])
+    ]
+    for actor in people[3:]:
+        join(database, actor, own, Role.VIEWER)
+        projects.members.add_people(office.boss, limited, [actor.name], [GivenRole("prod")])
+    join(database, people[2], own, Role.VIEWER)
+    kinds = (
+        "app-connection",
+        "rotation",
+        "secret-rotation",
+        "identity",
+        "alarm-channel",
+        "organization",
+        "of-a-newer-version",
+    )
+    homes = [(None, None), *((each, where) for each in (own, limited, other) for where in ("prod", "dev"))]
+    with database.write() as tx:
+        for number, (kind, (project_id, environment)) in enumerate(product(kinds, homes)):
+            owner = people[number % 7].id if number % 7 < len(people) else None
+            place = Scope(office.org_id, project_id, environment, "/", f"id-{number}")
+            store.add(tx, replace(alarm(office, number, owner), subject_kind=kind, place=place))
+        everything = store.page(tx, AlarmFilter(office.org_id), 100, 0)
+    for actor in people:
+        with database.read() as tx:
+            seen = visible_alarms(tx, actor, everything)
+        found = office.alarms.page(actor, AlarmQuery(size=100))
+        assert found.alarms == seen
+        assert (found.total, office.alarms.count(actor)) == (len(seen), len(seen))
+        assert office.alarms.page(actor, AlarmQuery(project_id=limited, size=100)).alarms == [
+            each for each in seen if each.place.project_id == limited
+        ]
