@@ -115,9 +115,8 @@ def key_of(database: Database) -> ChainKey:
 
 
 def _first_links(tx: Tx, sealer: Sealer, now: datetime) -> ChainKey:
-    if chain_store.chains(tx) or chain_store.begun_chain_ids(
-        tx
-    ):  # or history could be written anew, with the server's own key
+    # Or history could be written anew, with the server's own key.
+    if chain_store.chains(tx) or chain_store.begun_chain_ids(tx):
         raise key_is_gone()
     if tx.postgres:
         without_limits(tx.connection)

@@ -73,17 +73,19 @@ class AuditTrail:
         names nothing, and as :func:`require` for an actor who may not read them. Events about what the reader may not know of
         are left out.
         """
-        return self._page(actor, limit, cursor, search, known=True)
+        return self._page(actor, limit, cursor, search, require_known=True)
 
     def of_thing(self, actor: Actor, thing_id: str, project_id: str | None, limit: int) -> Sequence[StoredEvent]:
         """Return the newest events of something that the caller was allowed to read, and of its rotation.
 
-        None where there are none, or not any more: events are kept for a time, and what they are about may be older.
+        There may be none any more: events are kept for a time, and what they are about may be older.
         """
-        return self._page(actor, limit, None, {"about": thing_id, "project_id": project_id}, known=False).events
+        return self._page(actor, limit, None, {"about": thing_id, "project_id": project_id}, require_known=False).events
 
-    def _page(self, actor: Actor, limit: int, cursor: str | None, search: AuditSearch, *, known: bool) -> AuditEvents:
-        """``known``: what is looked for has to be something, or have events."""
+    def _page(
+        self, actor: Actor, limit: int, cursor: str | None, search: AuditSearch, *, require_known: bool
+    ) -> AuditEvents:
+        """``require_known``: what is looked for has to be something, or have events."""
         before = _position(cursor)
         with self._database.read() as tx:
             search = _within(tx, actor, search)
@@ -99,7 +101,7 @@ class AuditTrail:
             else:
                 page = _readable(tx, criteria, grants, limit)
                 fits = partial(_fits_readable, tx, grants)
-            if known and not page.events and cursor is None:
+            if require_known and not page.events and cursor is None:
                 _require_known(tx, criteria, search, fits)
             return replace(page, names=store.names(tx, _ids_in(page.events)))
 

@@ -50,8 +50,8 @@ def freezes(
     with _server(ctx) as server:
         found = [(each, window) for each in server.organizations for window in server.windows(each)]
     if as_json:
-        present_window = [{"organization": each.name} | _json(window, server.now) for each, window in found]
-        print(json.dumps(present_window, indent=2))
+        rows = [{"organization": each.name} | _json(window, server.now) for each, window in found]
+        print(json.dumps(rows, indent=2))
         return
     for each, window in found:
         _print(each, window, server.now)
@@ -116,8 +116,8 @@ def change(
         where, before = server.window(freeze_id)
         given = {"name": name, "from": first, "to": last, "reason": reason, "timeZone": time_zone, "yearly": yearly}
         body = _read(_as_given(before) | {key: value for key, value in given.items() if value is not None})
-        present_answer = server.freezes.update(platform(where.id), before.id, body.command(), dry_run=dry_run)
-    _tell_change(server, where, present_answer, dry_run=dry_run, as_json=as_json)
+        freeze_change = server.freezes.update(platform(where.id), before.id, body.command(), dry_run=dry_run)
+    _tell_change(server, where, freeze_change, dry_run=dry_run, as_json=as_json)
 
 
 @app.command()

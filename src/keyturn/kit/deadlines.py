@@ -103,9 +103,16 @@ class _Backend:
 
 
 def _addresses(host: str, port: int) -> list[str]:
-    """Return the host's addresses; the host itself where the system does not know them, so that the client says why."""
+    """Return the host's addresses; the host itself where the system does not know them, so that the client says why.
+
+    Raises ``httpx2.ConnectError`` for what is no name of a host: the client does not know that error of the library.
+    """
     try:
         infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError:
         return [host]
+    except UnicodeError:
+        import httpx2  # noqa: PLC0415 - who comes here has loaded it
+
+        raise httpx2.ConnectError(f"{host} is no name of a host") from None
     return list(dict.fromkeys(str(entry[4][0]) for entry in infos))

@@ -1,18 +1,24 @@
-"""Names of hosts in letters beyond ASCII, as browsers write them on the wire."""
+"""Names of hosts, which may have letters beyond ASCII, as they stand on the wire."""
 
 import unicodedata
 
+_LONGEST_LABEL = 63
+"""https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4; the library that looks up addresses raises UnicodeError beyond it."""
 _ALIKE = {"CYRILLIC", "GREEK"}
 """Alphabets with letters that look as those of the Latin one."""
 
 
 def ascii_host(name: str) -> str:
-    """Return the name with each international label as ``xn--...``; one of ASCII stays as it is. Raises ValueError.
+    """Return the name or address with each international label as ``xn--...``; ASCII stays as it is.
+
+    Raises ValueError for what no address can be looked up for.
 
     By UTS 46 without its transitional forms, as the URL standard says: https://url.spec.whatwg.org/#concept-domain-to-ascii.
     The codec of Python's own library follows an older standard, in which ``ß`` is another name.
     """
     if name.isascii():
+        if not all(0 < len(label) <= _LONGEST_LABEL for label in name.removesuffix(".").split(".")):
+            raise ValueError("has no valid host name")
         return name
     for label in name.split("."):
         alphabets = {unicodedata.name(letter, "").partition(" ")[0] for letter in label if letter.isalpha()}

@@ -124,6 +124,9 @@ def test_hosts_in_other_settings_may_be_international_too() -> None:
             "https://a\u200bb.example",
             "https://\u0301x.example",
             f"https://{'ü' * 70}.example",
+            f"https://{'u' * 64}.example",
+            "https://a..example",
+            "https://.example",
         ),
     ],
 )

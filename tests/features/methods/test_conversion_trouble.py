@@ -155,6 +155,25 @@ def test_who_asks_to_go_back_to_a_secret_that_is_gone_is_told_so_until_the_end(t
         assert (scene.state, scene.signs_in()) == ("done", True)
 
 
+def test_that_there_is_no_way_back_is_said_until_the_end_whatever_happens_meanwhile(tmp_path: Path) -> None:
+    with scene_in(tmp_path) as scene:
+        world = scene.world
+        scene.begin(hours=20)
+        scene.work(timedelta(minutes=5))
+        for key_id in list(world.keys()):
+            world.emulator.admin.remove_secret(world.application.object_id, key_id)
+        scene.back()
+        for broken_for in (timedelta(minutes=61), timedelta(hours=2)):  # one refusal, and as many as lead back
+            scene.cluster.broken = True
+            scene.work(broken_for)
+            scene.cluster.broken = False
+            scene.work(timedelta(hours=2))
+            told = scene.newest()
+            assert told
+            assert scene.state == "watching"
+            assert "It cannot go back: " in str((told.reason or {}).get("message")), broken_for
+
+
 def test_once_it_has_gone_back_its_rotation_is_changed_and_replaces_what_leaked(tmp_path: Path) -> None:
     with scene_in(tmp_path) as scene:
         world = scene.world

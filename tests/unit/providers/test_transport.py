@@ -257,6 +257,16 @@ def test_a_silent_server_is_left_after_the_timeout(transport: HttpTransport) -> 
     assert str(error) in {"read timeout", "the response did not end in time"}
 
 
+@pytest.mark.parametrize("host", ["a..test", f"{'a' * 64}.test"])
+def test_what_is_no_name_of_a_host_is_said_so(transport: HttpTransport, host: str) -> None:
+    error = failure(transport, HttpRequest("GET", f"http://{host}/"))
+    assert (error.sent, str(error)) == (False, f"cannot connect: {host} is no name of a host")
+    client = Http(f"http://{host}", None)
+    with pytest.raises(Outage, match=f"http://{host} cannot be reached: {host} is no name of a host"):
+        client.send("GET", "/api/status")
+    client.close()
+
+
 def test_nothing_listens_nothing_was_sent(transport: HttpTransport) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

@@ -25,15 +25,15 @@ def standing(told: Conversion) -> Mapping[str, Any] | None:
     return told.reason if (told.reason or {}).get("asked_in_vain") else None
 
 
-def without_way_back(why: Mapping[str, Any], problem: Upstream) -> dict[str, Any]:
+def without_way_back(told: Conversion, why: Mapping[str, Any], problem: Upstream) -> dict[str, Any]:
     """Return what is said of one that was to go back, and whose secret does not sign in.
 
     Where somebody asked for it, it is tried again as long as what is in the way may pass.
     """
     reason = reason_of(problem) | {"message": f"It cannot go back: {problem.message}", "because": why.get("code")}
-    if not why.get("asked"):
-        return reason
-    return reason | ({"asked": True} if passes(problem) else {"asked_in_vain": True})
+    if why.get("asked"):
+        return reason | ({"asked": True} if passes(problem) else {"asked_in_vain": True})
+    return reason | ({"asked_in_vain": True} if standing(told) else {})
 
 
 def not_removed(told: Conversion, error: Upstream) -> dict[str, Any]:

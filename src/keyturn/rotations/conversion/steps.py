@@ -211,12 +211,11 @@ class ConversionWork:
     def _doubt(self, turn: _Turn, error: Upstream) -> None:
         told, may_pass = turn.conversion, passes(error)
         tries = max(told.tries, 1) if may_pass else told.tries + 1
-        reason = (standing(told) if may_pass else None) or reason_of(error)
         if tries >= DOUBTS and not may_pass:
-            self._go_back(turn, reason, error)
+            self._go_back(turn, reason_of(error), error)
             return
         with self._database.write() as tx:
-            store.move(tx, told, tries=tries, tried_at=self._clock.now(), reason=reason)
+            store.move(tx, told, tries=tries, tried_at=self._clock.now(), reason=standing(told) or reason_of(error))
 
     def _finish(self, turn: _Turn) -> None:
         """End the rotation, whose work removes the secret; where others sign in with it, it goes on for them."""
@@ -289,7 +288,7 @@ class ConversionWork:
 
     def _stay(self, turn: _Turn, why: Mapping[str, object], problem: Upstream, refused: Upstream | None) -> None:
         """Neither way signs in, or the one of before does not: going back would help nobody. It is tried again."""
-        reason = without_way_back(why, problem)
+        reason = without_way_back(turn.conversion, why, problem)
         now = self._clock.now()
         with self._database.write() as tx:
             store.move(tx, turn.conversion, tries=1, tried_at=now, reason=reason)
