@@ -12,7 +12,7 @@ from keyturn import __version__
 from keyturn.client.domain import Outage
 from keyturn.errors import Misconfigured
 from keyturn.kit import proxies
-from keyturn.kit.deadlines import DeadlinePassed, ends_within, obey_deadlines
+from keyturn.kit.deadlines import DeadlinePassed, NoHostName, ends_within, obey_deadlines
 
 if TYPE_CHECKING:
     import httpx2
@@ -60,6 +60,8 @@ class Http:
             return self._exchange(method, whole, body, headers or {}, seconds or self._seconds)
         except httpx2.ConnectError as error:
             reason = f"{self._url} cannot be reached: {error}"
+        except NoHostName:
+            reason = f"{self._url} cannot be reached: it has no name of a host"
         except (DeadlinePassed, httpx2.TimeoutException):
             reason = f"{self._url} did not answer in time"
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:

@@ -20,6 +20,10 @@ class DeadlinePassed(Exception):
     """What was to end in time did not."""
 
 
+class NoHostName(Exception):
+    """What is to be connected to has no name that addresses can be looked up for. Nothing was sent."""
+
+
 @contextmanager
 def ends_within(seconds: float, monotonic: Monotonic = time.monotonic) -> Iterator[None]:
     """Let what this thread sends and receives in the block end in time. A read or a write after that raises DeadlinePassed."""
@@ -105,14 +109,12 @@ class _Backend:
 def _addresses(host: str, port: int) -> list[str]:
     """Return the host's addresses; the host itself where the system does not know them, so that the client says why.
 
-    Raises ``httpx2.ConnectError`` for what is no name of a host: the client does not know that error of the library.
+    Raises NoHostName for what the system cannot even be asked for.
     """
     try:
         infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError:
         return [host]
     except UnicodeError:
-        import httpx2  # noqa: PLC0415 - who comes here has loaded it
-
-        raise httpx2.ConnectError(f"{host} is no name of a host") from None
+        raise NoHostName from None
     return list(dict.fromkeys(str(entry[4][0]) for entry in infos))

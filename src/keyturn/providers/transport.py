@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from keyturn import __version__
 from keyturn.errors import Misconfigured
 from keyturn.kit import proxies
-from keyturn.kit.deadlines import DeadlinePassed, ends_within, obey_deadlines
+from keyturn.kit.deadlines import DeadlinePassed, NoHostName, ends_within, obey_deadlines
 from keyturn.ports.http import HttpRequest, HttpResponse, ResponseTooLarge, TransportFailed
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ class HttpTransport:
             failure = _refused_by_proxy(str(error))
         except httpx2.ConnectError as error:
             failure = TransportFailed(f"cannot connect: {error}", sent=False)
+        except NoHostName:
+            failure = TransportFailed("cannot connect: the address has no name of a host", sent=False)
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
             # The texts of these may quote header values, so only the kind of the failure is passed on.
             failure = TransportFailed(_words(type(error).__name__), sent=not _stayed_here(error))
