@@ -13,7 +13,6 @@ from keyturn.alarms.domain import Attempt, Audience, Channel, Message
 from keyturn.alarms.message_store import Delivery
 from keyturn.alarms.notification import trial
 from keyturn.alarms.people_store import administrators
-from keyturn.alarms.queue import TEST
 from keyturn.alarms.routing import Persons, receivers
 from keyturn.alarms.store import alone
 from keyturn.audit import alarm_events as events
@@ -181,7 +180,9 @@ class Channels:
         for receiver in receivers(channel, Audience.ADMINISTRATORS, persons):
             message_id = self._ids.new()
             told = trial(message_id, receiver, now, channel.name, actor.name, self._site)
-            message = Message(message_id, actor.org_id, channel_id, receiver, TEST, now, None, None, None, 0)
+            message = Message(
+                message_id, actor.org_id, channel_id, receiver, message_store.TEST, now, None, None, None, 0
+            )
             tried.append((message, self._sender.send(channel, told)))
         with self._database.write() as tx:
             _found(tx, actor, channel_id, lock=True)

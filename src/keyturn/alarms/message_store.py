@@ -19,6 +19,8 @@ CLAIM = timedelta(minutes=5)
 """When a message is sent again whose attempt never came to its end: longer than any attempt takes."""
 LONGEST_WAIT = timedelta(days=2)
 """A message waits for its hour of the day, or for its next attempt: what lies further ahead was written by a wrong clock."""
+ALARM, DIGEST, TEST = "alarm", "digest", "test"
+"""Kinds of messages: what is told at once, the daily message, and what the test button sends."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,52 @@ def add(tx: Tx, message: Message, dedup_key: str) -> bool:
     )
 
 
-def waiting(tx: Tx, dedup_key: str) -> str | None:
-    """Return the message with this key that something may still be added to; nobody begins to send it meanwhile."""
-    query = sa.select(messages.c.id).where(messages.c.dedup_key == dedup_key, messages.c.begun_at.is_(None))
-    row = tx.one(query.with_for_update())
-    return row["id"] if row else None
+@dataclass(frozen=True)
+class Daily:
+    """Of the daily messages of one receiver: the one that something may still be added to, and when the last one was sent."""
+
+    waiting: str | None = None
+    last_at: datetime | None = None
+
+
+_NOT_BEGUN = sa.and_(messages.c.begun_at.is_(None), messages.c.due_at.is_not(None))
+_DAILY = sa.select(messages.c.channel_id, messages.c.receiver).where(
+    messages.c.org_id == sa.bindparam("org"), messages.c.kind == DIGEST
+)
+_WAITING = _DAILY.add_columns(messages.c.id).where(_NOT_BEGUN).with_for_update()
+_LAST = (
+    _DAILY.add_columns(sa.func.max(messages.c.begun_at).label("last_at"))
+    .where(messages.c.begun_at > sa.bindparam("since"))
+    .group_by(messages.c.channel_id, messages.c.receiver)
+)
+_OF_IDS_NOT_BEGUN = sa.and_(messages.c.id.in_(sa.bindparam("ids", expanding=True)), _NOT_BEGUN)
+_ADDED_TO = sa.select(messages.c.id).where(_OF_IDS_NOT_BEGUN).with_for_update()
+_RELEASE = sa.update(messages).where(_OF_IDS_NOT_BEGUN)
+
+
+def daily(tx: Tx, org_id: str, since: datetime) -> dict[tuple[str, str], Daily]:
+    """Return the daily messages by channel and receiver; nobody begins to send those that wait until this transaction ends.
+
+    ``since`` is how far back those are of interest that were sent.
+    """
+    last = {_place(row): row["last_at"] for row in tx.rows(_LAST, org=org_id, since=since)}
+    waits = {_place(row): row["id"] for row in tx.rows(_WAITING, org=org_id)}
+    return {place: Daily(waits.get(place), last.get(place)) for place in {*last, *waits}}
+
+
+def _place(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["channel_id"], row["receiver"]
+
+
+def not_begun(tx: Tx, message_ids: Sequence[str]) -> set[str]:
+    """Return those of the messages that something may still be added to; nobody begins to send them meanwhile."""
+    return {row["id"] for row in tx.rows(_ADDED_TO, ids=list(message_ids))} if message_ids else set()
+
+
+def release(tx: Tx, message_ids: Sequence[str], now: datetime) -> None:
+    """Have messages sent at once that were held back until all that they tell was written down."""
+    if message_ids:
+        tx.run(_RELEASE.values(due_at=sa.bindparam("at", now, messages.c.due_at.type)), ids=list(message_ids))
 
 
 @dataclass(frozen=True)

@@ -3,20 +3,22 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from email.utils import parseaddr
 
 from keyturn.alarms.conditions.domain import Severity
 from keyturn.alarms.domain import Alarm, Audience, Channel, Event, Notice
 from keyturn.kit import zones
 from keyturn.kit.clock import iso, iso_or_none
-from keyturn.kit.moments import in_zone, utc_of
+from keyturn.kit.moments import in_zone, shift, utc_of
 
 _RANK = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.NOTICE: 2}
 TO, OWNERS = "to", "owners"
 """In the config of channels that reach persons: the addresses of administrators, and whether owners are told."""
 _LONGEST_IN_KEY = 100
 """Characters of a receiver in a key: what is longer stands there as its digest."""
+LONGEST_DAY = timedelta(hours=25)
+"""A day has an hour more when clocks are set back: nobody waits for a daily message longer than that."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,9 @@ def key_of_newcomer(alarm: Alarm, stop: Stop, now: datetime) -> str:
     return f"{alarm.id}:new:{iso(now)}:{_named(stop)}"
 
 
-def key_of_day(day: str, stop: Stop) -> str:
-    """Name the daily message of a receiver: there is one for each day."""
-    return f"digest:{day}:{_named(stop)}"
+def key_of_day(at: datetime, stop: Stop) -> str:
+    """Name the daily message of a receiver that is sent at this moment."""
+    return f"digest:{iso(at)}:{_named(stop)}"
 
 
 def _named(stop: Stop) -> str:
@@ -106,12 +108,20 @@ def _named(stop: Stop) -> str:
     return f"{stop.channel.id}:{receiver}"
 
 
-def digest_at(channel: Channel, now: datetime) -> tuple[str, datetime]:
-    """Return the day of the next daily message, on the clocks of the channel's place, and when that is sent."""
+def digest_at(channel: Channel, now: datetime, last: datetime | None = None) -> datetime:
+    """Return when the next daily message is sent to a receiver whose last one was sent at ``last``, if there was one.
+
+    At the hour of the channel, on another day than the last one, by the clocks of its place. Where place or hour were changed
+    since, that hour may be two days after the last one: then it is sent 25 hours after it, and so comes nearer to its hour.
+    """
     zone = zones.display_zone(channel.time_zone)
-    here = in_zone(now, zone)
-    sent = here.replace(hour=channel.digest_hour, minute=0, second=0, microsecond=0)
-    if utc_of(sent) <= now:
-        # Along the calendar, not by 24 hours: at the same hour on the day of another offset, too.
-        sent = (sent.replace(tzinfo=None) + timedelta(days=1)).replace(tzinfo=zone)
-    return sent.date().isoformat(), utc_of(sent)
+    before = last if last is not None and last <= now else None  # what lies ahead was written by a clock that was wrong
+    # Along the calendar, not by 24 hours: at the same hour on the day of another offset, too.
+    today = in_zone(now, zone).replace(hour=channel.digest_hour, minute=0, second=0, microsecond=0, tzinfo=None)
+    moments = [utc_of((today + timedelta(days=days)).replace(tzinfo=zone)) for days in range(3)]
+    moments += [shift(before, LONGEST_DAY)] if before else []
+    return min(at for at in moments if at > now and not _on_one_day(at, before, zone))
+
+
+def _on_one_day(at: datetime, before: datetime | None, zone: tzinfo) -> bool:
+    return before is not None and in_zone(at, zone).date() == in_zone(before, zone).date()

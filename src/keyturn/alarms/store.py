@@ -82,19 +82,32 @@ def evaluated_at(tx: Tx, org_id: str) -> datetime | None:
 # --- alarms -----------------------------------------------------------------------------------------------------------
 
 
+_OPEN_ONES = sa.select(alarms).where(alarms.c.org_id == sa.bindparam("org"), _OPEN).order_by(alarms.c.id)
+_OF_KEYS = _OPEN_ONES.where(alarms.c.condition_key.in_(sa.bindparam("keys", expanding=True))).with_for_update()
+_CHANGE = sa.update(alarms).where(alarms.c.id == sa.bindparam("alarm_id"))
+
+
 def open_alarms(tx: Tx, org_id: str) -> dict[str, Alarm]:
-    """Return all alarms that are not resolved, by the key of their condition; nobody else changes them meanwhile."""
-    rows = tx.rows(sa.select(alarms).where(alarms.c.org_id == org_id, _OPEN).order_by(alarms.c.id).with_for_update())
-    return {row["condition_key"]: _alarm(row) for row in rows}
+    """Return all alarms that are not resolved, by the key of their condition."""
+    return {row["condition_key"]: _alarm(row) for row in tx.rows(_OPEN_ONES, org=org_id)}
 
 
-def add(tx: Tx, alarm: Alarm) -> bool:
-    """Add an alarm, unless one for the same condition is open; say whether it was added."""
-    return tx.add_new(alarms, **_columns(alarm))
+def lock_open(tx: Tx, org_id: str, keys: Sequence[str]) -> dict[str, Alarm]:
+    """Return as :func:`open_alarms` those of these conditions; nobody else changes them until this transaction ends."""
+    return {row["condition_key"]: _alarm(row) for row in tx.rows(_OF_KEYS, org=org_id, keys=keys)}
+
+
+def add_all(tx: Tx, opened: Sequence[Alarm]) -> None:
+    """Add alarms for conditions of which none is open: within a transaction that is :func:`alone`."""
+    tx.run_all(sa.insert(alarms), [_columns(alarm) for alarm in opened])
 
 
 def change(tx: Tx, alarm: Alarm) -> None:
-    tx.run(sa.update(alarms).where(alarms.c.id == alarm.id), **_columns(alarm))
+    change_all(tx, [alarm])
+
+
+def change_all(tx: Tx, changed: Sequence[Alarm]) -> None:
+    tx.run_all(_CHANGE, [_columns(alarm) | {"alarm_id": alarm.id} for alarm in changed])
 
 
 def get(tx: Tx, org_id: str, alarm_id: str, *, lock: bool = False) -> Alarm | None:

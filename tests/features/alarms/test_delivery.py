@@ -1,15 +1,25 @@
 """What is told arrives: with processes that are in each other's way and die, and a receiver that fails half of the time."""
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from keyturn.db.unit import Database
+import pytest
+import sqlalchemy as sa
+
+from keyturn.alarms.conditions.domain import Severity
+from keyturn.alarms.evaluation import AT_ONCE, Evaluation
+from keyturn.db.tables import alarms
+from keyturn.db.unit import Database, Tx
 from tests.databases import sqlite_database
-from tests.features.alarms.office import Office
+from tests.features.alarms.office import Killed, Office
 from tests.features.alarms.receivers import Receiver
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+MANY = 2 * AT_ONCE + 50
+"""Alarms that are written in three transactions."""
 
 
 def test_every_alarm_arrives_once_for_its_id(database: Database) -> None:
@@ -53,3 +63,61 @@ def test_what_happens_to_many_at_once_is_one_message(tmp_path: Path) -> None:
         assert body["data"]["title"] == "[Keyturn] connection refused: 120 connections"
         assert (len(body["data"]["alarms"]), body["data"]["leftOut"]) == (50, 70)
         assert office.alarms.count(office.boss) == 120
+
+
+class Mortal(Database):
+    """The database of a process that dies after so many of its transactions: ``lives``. ``most`` opened in one of them."""
+
+    lives, most = -1, 0
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:  # type: ignore[override]
+        with super().write() as tx:
+            before = _number_of_alarms(tx)
+            yield tx
+            self.most = max(self.most, _number_of_alarms(tx) - before)
+        self.lives -= 1
+        if self.lives == 0:
+            raise Killed
+
+
+def _number_of_alarms(tx: Tx) -> int:
+    row = tx.one(sa.select(sa.func.count().label("n")).select_from(alarms))
+    return row["n"] if row else 0
+
+
+@pytest.mark.parametrize("severity", [Severity.CRITICAL, Severity.WARNING], ids=["at once", "daily"])
+def test_others_write_between_the_parts_of_a_look_in_which_much_has_happened(
+    tmp_path: Path, severity: Severity
+) -> None:
+    with sqlite_database(tmp_path) as database:
+        office = Office(database)
+        office.webhook()
+        for number in range(MANY):
+            office.happens(f"app-{number}", severity=severity)
+        mortal = Mortal(database.engine)
+        assert Evaluation(mortal, office.clock, office.ids, office.find).run(office.org_id) == MANY
+        assert mortal.most == AT_ONCE
+        office.work()
+        office.passes(DAY, timedelta(hours=1))
+        (body,) = office.receiver.taken.values()
+        assert len(body["data"]["alarms"]) + body["data"]["leftOut"] == MANY
+
+
+@pytest.mark.parametrize("lives", range(1, 5))
+def test_a_look_that_died_in_the_middle_is_gone_on_with(database: Database, lives: int) -> None:
+    office = Office(database)
+    office.webhook()
+    for number in range(MANY):
+        office.happens(f"app-{number}")
+    mortal = Mortal(database.engine)
+    mortal.lives = lives
+    with database.write() as tx:
+        office.process()[0].claim(tx, office.clock.now(), 1)
+    with pytest.raises(Killed):
+        Evaluation(mortal, office.clock, office.ids, office.find).run(office.org_id)
+    office.passes(30 * MINUTE)
+    told = [body["data"] for body in office.receiver.taken.values()]
+    assert sum(len(data["alarms"]) + data["leftOut"] for data in told) == MANY
+    assert len(told) == (1 if lives > 2 else 2), "what was written down before it died, and the rest"
+    assert office.alarms.count(office.boss) == MANY

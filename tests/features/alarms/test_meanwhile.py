@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -277,12 +278,37 @@ def test_a_look_that_took_too_long_does_not_undo_a_later_one(database: Database)
 def test_a_daily_message_comes_once_a_day_wherever_the_channel_lives(office: Office) -> None:
     channel = office.webhook()
     zones = ["Pacific/Kiritimati", "Pacific/Honolulu", "Europe/Oslo", "America/New_York", "UTC"]
-    for number in range(10):
+    for number in range(12):
         office.happens(f"app-{number}", severity=Severity.WARNING)
-        draft = ChannelDraft("hook", "webhook", {"url": URL}, time_zone=zones[number % 5], digest_hour=number % 24)
+        draft = ChannelDraft("hook", "webhook", {"url": URL}, time_zone=zones[number % 5], digest_hour=number * 7 % 24)
         office.channels.update(office.boss, channel, draft)
-        office.passes(19 * HOUR, 2 * HOUR)
+        office.passes(19 * HOUR, HOUR)
     office.passes(2 * DAY, 2 * HOUR)
     told = office.receiver.told("keyturn.digest")
-    assert sorted(subject for event, subject in told if event == "opened") == [f"app-{number}" for number in range(10)]
-    assert len(office.receiver.taken) <= (office.clock.now() - START) / DAY + 1
+    assert sorted(subject for event, subject in told if event == "opened") == sorted(
+        f"app-{number}" for number in range(12)
+    )
+    sent = sorted(office.receiver.times.values())
+    assert len(sent) > 9
+    assert max(after - before for before, after in pairwise(sent)) <= 26 * HOUR, (
+        "a day that has an hour more, and a step"
+    )
+
+
+def test_a_channel_that_moves_to_where_it_is_the_day_before_is_told_within_a_day(office: Office) -> None:
+    channel = office.webhook(time_zone="Pacific/Kiritimati")
+    office.happens("first", severity=Severity.WARNING)
+    office.passes(10 * HOUR, HOUR)  # it is 8 o'clock there, on the day after
+    office.channels.update(office.boss, channel, replace(HOOK, time_zone="Pacific/Honolulu"))
+    office.happens("second", severity=Severity.WARNING)
+    office.passes(25 * HOUR, HOUR)
+    assert office.receiver.told("keyturn.digest") == [("opened", "first"), ("opened", "second")]
+
+
+@pytest.mark.parametrize("ahead", [-DAY, 30 * DAY])
+def test_a_clock_that_is_wrong_puts_nothing_off_that_is_told_at_once(office: Office, ahead: timedelta) -> None:
+    office.webhook()
+    office.ahead = ahead
+    office.happens("prod")
+    office.passes(2 * MINUTE)
+    assert office.receiver.told() == [("opened", "prod")]

@@ -27,8 +27,7 @@ def filled(database: Database) -> tuple[Office, Actor]:
     office = Office(database)
     owner = person(database, office.org_id, Role.NO_ACCESS, "olga@acme.test")
     with database.write() as tx:
-        for number in range(ALL):
-            store.add(tx, alarm(office, number, owner.id if number == 0 else None))
+        store.add_all(tx, [alarm(office, number, owner.id if number == 0 else None) for number in range(ALL)])
     return office, owner
 
 
