@@ -139,11 +139,23 @@ class Run:
 
 @dataclass(frozen=True)
 class RotationState:
-    """A rotation with what it has now: the current credential and the newest run, which may be under way."""
+    """A rotation with what it has now: the current credential and the newest run, which may be under way.
+
+    ``windows`` are when nothing is rotated.
+    """
 
     rotation: Rotation
     current: Credential | None = None
     last_run: Run | None = None
+    windows: FreezeWindows = ()
+
+    @property
+    def active_run(self) -> Run | None:
+        return self.last_run if self.last_run and self.last_run.finished_at is None else None
+
+    @property
+    def current_ends_at(self) -> datetime | None:
+        return self.current.ends_at if self.current else None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor
 from keyturn.rotations import access
-from keyturn.rotations.domain import Rotation, Run
+from keyturn.rotations.domain import Rotation, RotationState, Run
 from keyturn.rotations.freezes.domain import FreezeWindows
 from keyturn.rotations.run_schedule import ComingRun, coming_runs, planned_run, runs_from
 from keyturn.rotations.schedule import Anchor, Schedule
@@ -40,10 +40,6 @@ class History:
     windows: FreezeWindows = ()
 
     @property
-    def active(self) -> Run | None:
-        return next((run for run, _ in self.runs if run.finished_at is None), None)
-
-    @property
     def current(self) -> Credential | None:
         return next((row for row in self.credentials if row.state is State.CURRENT), None)
 
@@ -52,9 +48,16 @@ class History:
         """Whether there is work under way: something to watch."""
         return _busy([run for run, _ in self.runs], self.credentials)
 
+    @property
+    def state(self) -> RotationState | None:
+        if self.rotation is None:
+            return None
+        runs = [run for run, _ in self.runs]
+        active = next((run for run in runs if run.finished_at is None), None)
+        return RotationState(self.rotation, self.current, active or next(iter(runs), None), self.windows)
+
     def coming(self, count: int, now: datetime) -> Sequence[ComingRun]:
-        ends_at = self.current.ends_at if self.current else None
-        return coming_runs(self.rotation, count, now, self.windows, ends_at) if self.rotation else ()
+        return coming_runs(self.state, count, now) if self.state else ()
 
 
 class RotationHistory:

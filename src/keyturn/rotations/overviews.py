@@ -10,6 +10,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor, Role
 from keyturn.projects import store as projects
 from keyturn.projects.domain import ProjectRef
+from keyturn.rotations.domain import RotationState
 from keyturn.rotations.secret_rotations import access as secret_access
 from keyturn.rotations.secret_rotations.domain import RotatedThrough
 from keyturn.rotations.store import policies
@@ -23,7 +24,7 @@ NAMED = 20
 class ConnectionOverview:
     """``home`` is the project that the connection belongs to; ``sharing`` is None where nobody holds the same credential."""
 
-    rotation: policies.Overview | None = None
+    rotation: RotationState | None = None
     home: ProjectRef | None = None
     sharing: Sharing | None = None
 
@@ -40,7 +41,7 @@ class Overviews:
         One transaction with a fixed number of statements, however many connections they are.
         """
         with self._database.read() as tx:
-            rotations = policies.overviews(tx, [connection.id for connection in connections])
+            rotations = policies.states(tx, [connection.id for connection in connections])
             homes = _homes(tx, connections)
             sharing = holders.sharing(tx, actor, connections)
         return {
@@ -50,10 +51,10 @@ class Overviews:
             for connection in connections
         }
 
-    def rotations(self, connections: Sequence[Connection]) -> Mapping[str, policies.Overview]:
+    def rotations(self, connections: Sequence[Connection]) -> Mapping[str, RotationState]:
         """Return by connection id what lists show of the rotations of connections that the caller was allowed to read."""
         with self._database.read() as tx:
-            return policies.overviews(tx, [connection.id for connection in connections])
+            return policies.states(tx, [connection.id for connection in connections])
 
     def sharing(self, actor: Actor, connections: Sequence[Connection]) -> Mapping[str, Sharing]:
         """Return by id who else holds the credentials of connections that the caller was allowed to read."""

@@ -8,7 +8,7 @@ from keyturn.credentials.domain import Credential
 from keyturn.kit import zones
 from keyturn.kit.moments import in_zone, shift
 from keyturn.rotations import waits
-from keyturn.rotations.domain import Reason, Rotation
+from keyturn.rotations.domain import ASKED_FOR, Reason, Rotation, RotationState
 from keyturn.rotations.freezes.domain import (
     FreezeWindow,
     FreezeWindows,
@@ -21,6 +21,8 @@ from keyturn.rotations.freezes.domain import (
 from keyturn.rotations.schedule import EVERY_DAY, Anchor, Schedule, last_slot, next_slot, upcoming
 
 USUAL_INTERVALS = 2
+BY_ITSELF = frozenset({Reason.SCHEDULED, Reason.EXPIRY})
+"""What nobody asked for waits for a day on which something may be rotated."""
 
 
 def lifetime(rotation: Rotation) -> timedelta:
@@ -130,21 +132,50 @@ def put_off(
     return replace(later, at=until) if until > now else None
 
 
-def coming_runs(
-    rotation: Rotation,
-    count: int,
-    now: datetime,
-    windows: FreezeWindows = (),
-    ends_at: datetime | None = None,
-) -> Sequence[ComingRun]:
-    """Return when the next runs will be if each succeeds at once: none while the rotation is paused.
+def reason_of_run(state: RotationState, now: datetime) -> tuple[Reason, datetime | None]:
+    """Say why a run that is due now starts, and for which slot of the schedule; None where it is for none."""
+    rotation, current, newest = state.rotation, state.current, state.last_run
+    if current is not None and current.removed_at is not None:
+        return Reason.VANISHED, None
+    requested = newest if rotation.paused_until and newest and newest.asked_for else None
+    if requested and requested.reason in ASKED_FOR:
+        return requested.reason, None  # what somebody asked for failed, and is tried again
+    if rotation.generation == 0 or rotation.anchor is None:
+        return Reason.ENABLED, None
+    due = next_run(rotation.schedule, waits.known_anchor(rotation.anchor, now), current, state.windows)
+    if due.at > now:
+        # What somebody joined is tried again, although the schedule was put off meanwhile. Else the moment of the next run was
+        # noted by a wrong clock, and counts as now.
+        return (Reason.MANUAL if requested else Reason.SCHEDULED), None
+    return due.reason, due.slot if due.reason is Reason.SCHEDULED else None
 
-    ``ends_at`` is the end of the current secret, which may be why the first one comes early.
+
+def next_attempt(state: RotationState) -> datetime | None:
+    """Return when the next run starts by itself; None when it does not.
+
+    Where a pause after a failure ends on a day on which nothing is rotated that is later, unless somebody asked for the run.
     """
-    first = waits.due(rotation, now)
-    if first is None:
+    due = state.rotation.due_at
+    return _after_pause(state, due).at if due else None
+
+
+def _after_pause(state: RotationState, due: datetime) -> PermittedSlot:
+    """Return when a run starts that is due then: a moment that was planned is a permitted one, the end of a pause may not be."""
+    rotation = state.rotation
+    may_wait = rotation.paused_until is not None and reason_of_run(state, due)[0] in BY_ITSELF
+    later = put_off(rotation.schedule, state.windows, due, state.current) if may_wait else None
+    return later or PermittedSlot(due)
+
+
+def coming_runs(state: RotationState, count: int, now: datetime) -> Sequence[ComingRun]:
+    """Return when the next runs will be if each succeeds at once: none while the rotation is paused."""
+    rotation, windows, ends_at = state.rotation, state.windows, state.current_ends_at
+    due = waits.due(rotation, now)
+    if due is None:
         return ()
-    anchor, note = Anchor(first, scheduled=False), ""
+    permitted = _after_pause(state, due)
+    first, note = permitted.at, _moved(permitted, rotation.schedule)
+    anchor = Anchor(first, scheduled=False)
     if rotation.anchor:
         slot = next_slot(rotation.schedule, waits.known_anchor(rotation.anchor, now))
         if not rotation.paused_until:

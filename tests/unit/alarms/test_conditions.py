@@ -240,8 +240,8 @@ BYPASSED = replace(ASKED, state=RequestState.BYPASSED)
 
 
 def frozen(current: Credential) -> list[Condition]:
-    state = RotationState(replace(ROTATION, next_run_at=NOW + 2 * DAY), current)
-    return list(of_freeze(about_connection(CONNECTION, "client secret"), state, (SALE,), NOW))
+    state = RotationState(replace(ROTATION, next_run_at=NOW + 2 * DAY), current, windows=(SALE,))
+    return list(of_freeze(about_connection(CONNECTION, "client secret"), state, NOW))
 
 
 CASES = [

@@ -25,7 +25,7 @@ def refused_with(code: str, reason: RefusalReason | None = None) -> Connection:
 
 def test_a_credential_that_is_gone_says_so_with_its_moment() -> None:
     vanished = refused_with("azure.secret_invalid", RefusalReason.CREDENTIAL_UNKNOWN)
-    (badge,) = badges(vanished, "Toy Land", None, None, None, NOW)
+    (badge,) = badges(vanished, "Toy Land", None, NOW)
     assert (badge.text, badge.tone, badge.at) == ("Removed or changed in Toy Land", "bad", NOW)
     assert credential_refused(vanished)
 
@@ -40,7 +40,7 @@ def test_another_refusal_is_one_of_entra() -> None:
 
 def test_trouble_that_passes_is_not_red() -> None:
     check_result = {"ok": False, "transient": True, "message": "No answer."}
-    (badge,) = badges(replace(PLAIN, check_result=check_result), "Toy Land", None, None, None, NOW)
+    (badge,) = badges(replace(PLAIN, check_result=check_result), "Toy Land", None, NOW)
     assert (badge.text, badge.tone) == ("Could not be checked", "warn")
 
 

@@ -11,16 +11,17 @@ from hypothesis import strategies as st
 
 from keyturn.credentials.domain import Credential, State
 from keyturn.kit import zones
-from keyturn.rotations.domain import Reason, Rotation
+from keyturn.rotations.domain import Reason, Rotation, RotationState, Run, RunState
 from keyturn.rotations.freezes.domain import (
     LONGEST_MOVE,
     FreezeWindow,
+    FreezeWindows,
     first_permitted_slot,
     freeze_at,
     next_freeze,
     obstacle_at,
 )
-from keyturn.rotations.run_schedule import coming_runs, guard, next_run, put_off
+from keyturn.rotations.run_schedule import coming_runs, guard, next_attempt, next_run, put_off
 from keyturn.rotations.schedule import EVERY_DAY, Anchor, Schedule, last_slot, next_slot
 from tests.unit.rotations.model import ROTATION
 
@@ -65,6 +66,14 @@ def current(begins: datetime, days: float) -> Credential:
         "keyturn n g1 a",
         starts_at=begins,
         ends_at=begins + timedelta(days=days),
+    )
+
+
+def state(
+    rotation: Rotation, ends_at: datetime | None, windows: FreezeWindows = (YEAR_END,), run: Run | None = None
+) -> RotationState:
+    return RotationState(
+        rotation, Credential("id", "r", "org", "o", 1, State.CURRENT, "m", ends_at=ends_at), run, windows
     )
 
 
@@ -150,7 +159,7 @@ def test_a_run_on_a_friday_moves_to_saturday_or_to_the_next_day_that_is_chosen()
 def test_a_month_over_the_year_end_comes_after_it_and_says_why() -> None:
     schedule = Schedule(30, 2, 15, OSLO, NOT_ON_FRIDAY)
     rotation = shown(schedule, at("2026-11-27T02:15"), last=at("2026-10-28T02:15"))
-    first, *later = coming_runs(rotation, 3, at("2026-11-01T12:00"), (YEAR_END,), at("2027-03-01T00:00"))
+    first, *later = coming_runs(state(rotation, at("2027-03-01T00:00")), 3, at("2026-11-01T12:00"))
     assert (first.at, first.note) == (at("2026-11-28T02:15"), "moved from Fri 27 Nov: no rotations on Friday")
     assert later[0].at == at("2027-01-07T02:15")
     assert later[0].note == "moved from Sun 27 Dec: no changes: Year end (20 Dec to 6 Jan)"
@@ -174,7 +183,7 @@ def test_a_secret_that_would_end_in_a_freeze_is_replaced_before_it() -> None:
     begins = at("2026-12-21T02:15")
     due = next_run(schedule, Anchor(begins, scheduled=True), current(begins, 8), (YEAR_END,))
     assert (due.reason, due.at) == (Reason.EXPIRY, at("2026-12-28T02:15"))
-    note = coming_runs(shown_at(schedule, due.at, begins), 1, begins, (YEAR_END,), begins + timedelta(days=8))[0].note
+    note = coming_runs(state(shown_at(schedule, due.at, begins), begins + timedelta(days=8)), 1, begins)[0].note
     assert note == "although there are no changes: Year end (20 Dec to 6 Jan): the secret ends 29 Dec"
 
 
@@ -191,7 +200,7 @@ def test_where_every_day_is_frozen_a_secret_is_replaced_for_its_end_alone() -> N
     assert later
     assert later.at == due.at, "a run that would start in its slot waits as long"
     assert put_off(schedule, always, due.at + timedelta(seconds=5), secret) is None, "and starts when that was planned"
-    note = coming_runs(shown_at(schedule, due.at, begins), 1, begins, always, secret.ends_at)[0].note
+    note = coming_runs(state(shown_at(schedule, due.at, begins), secret.ends_at, always), 1, begins)[0].note
     assert note.startswith("although there are no changes: All")
     later = put_off(schedule, always, due.slot, current(begins, 730))
     assert later
@@ -206,9 +215,26 @@ def test_a_run_that_missed_its_day_says_what_it_waits_for() -> None:
     assert later.at == at("2026-12-01T02:15")
     waiting = shown_at(schedule, later.at, last=slot - timedelta(days=30))
     ends_at = at("2027-01-01T00:00")
-    assert coming_runs(waiting, 1, slot + timedelta(days=2), (), ends_at)[0].note == (
+    assert coming_runs(state(waiting, ends_at, ()), 1, slot + timedelta(days=2))[0].note == (
         "moved from Tue 24 Nov: no rotations on Monday"
     )
+
+
+def test_a_pause_that_ends_in_a_freeze_is_tried_again_after_it_unless_somebody_asked() -> None:
+    schedule, slot = Schedule(30, 2, 15, OSLO), at("2026-12-19T02:15")
+    failed = replace(
+        shown_at(schedule, slot, last=slot - timedelta(days=30)), generation=3, paused_until=at("2026-12-20T08:00")
+    )
+    run = Run("run", failed.id, Reason.SCHEDULED, RunState.FAILED, slot, finished_at=slot)
+    by_itself = state(failed, at("2027-03-01T00:00"), run=run)
+    assert next_attempt(by_itself) == at("2027-01-07T02:15")
+    first = coming_runs(by_itself, 1, at("2026-12-20T03:00"))[0]
+    assert (first.at, first.note) == (
+        at("2027-01-07T02:15"),
+        "moved from Sun 20 Dec: no changes: Year end (20 Dec to 6 Jan)",
+    )
+    assert next_attempt(replace(by_itself, last_run=replace(run, reason=Reason.MANUAL))) == failed.paused_until
+    assert next_attempt(replace(by_itself, windows=())) == failed.paused_until
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,6 @@ from keyturn.ownership import store as ownership
 from keyturn.ports.people_sign_in import SignInCertificate
 from keyturn.providers.registry import Providers
 from keyturn.provisioning.scim import store as provisioning
-from keyturn.rotations.domain import RotationState
 from keyturn.rotations.secret_rotations.consumers import SlotWait, UseOfEnding, in_use_and_ending, slots_waited_for
 from keyturn.rotations.store import conversions, freezes, policies
 from keyturn.rotations.store import secret_rotations as mappings
@@ -102,7 +101,6 @@ class ConditionFinder:
         ids = list({*rotating, *store.connections_to_judge(tx, org_id, now)})
         states, refreshed = policies.states(tx, ids), store.refreshed_at(tx, ids)
         converting = conversions.resting(tx, org_id)
-        frozen = freezes.of_organization(tx, org_id)
         for connection in connections.with_ids(tx, ids):
             noun, used = self._noun(connection.method), refreshed.get(connection.id)
             state = rules.ConnectionState(
@@ -111,15 +109,14 @@ class ConditionFinder:
             yield from rules.of_connection(state, now)
             if state.rotating:
                 about = rules.about_connection(connection, noun)
-                yield from freeze_rules.of_freeze(about, state.rotating, frozen.of(state.rotating.rotation), now)
+                yield from freeze_rules.of_freeze(about, state.rotating, now)
         uses = _Uses(in_use_and_ending(tx, org_id, now), slots_waited_for(tx, org_id, now))
         for view in mappings.views_among(tx, store.mappings_of(tx, list({*of_others, *uses.rotation_ids}))):
             noun = self._noun(view.rotation.credential_kind)
             yield from rules.of_secret_rotation(view, noun, now)
-            rotation_state = RotationState(view.rotation, view.current, view.last_run)
             about = rules.about_secret_rotation(view, noun)
-            yield from freeze_rules.of_freeze(about, rotation_state, view.windows, now)
-            yield from uses.conditions(view.rotation.id, rules.about_secret_rotation(view, noun), now)
+            yield from freeze_rules.of_freeze(about, view.state, now)
+            yield from uses.conditions(view.rotation.id, about, now)
 
     def _converted(self, tx: Tx, org_id: str, now: datetime) -> Iterator[Condition]:
         went_back = conversions.went_back(tx, org_id, conversion_rules.told_since(now))

@@ -6,13 +6,13 @@ from datetime import datetime
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, Severity
 from keyturn.alarms.conditions.rules import About
 from keyturn.rotations.domain import RotationState
-from keyturn.rotations.freezes.domain import FreezeWindows, freeze_at
+from keyturn.rotations.freezes.domain import freeze_at
 
 
-def of_freeze(about: About, state: RotationState, windows: FreezeWindows, now: datetime) -> Iterator[Condition]:
+def of_freeze(about: About, state: RotationState, now: datetime) -> Iterator[Condition]:
     """Yield that the next run is within a freeze, since the secret ends too soon for another moment."""
-    due, ends_at = state.rotation.due_at, state.current.ends_at if state.current else None
-    freeze = freeze_at(windows, due) if due and due > now else None
+    due, ends_at = state.rotation.due_at, state.current_ends_at
+    freeze = freeze_at(state.windows, due) if due and due > now else None
     if due is None or freeze is None or ends_at is None or state.rotation.paused_until:
         return
     yield about.condition(

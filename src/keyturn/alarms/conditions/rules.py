@@ -20,6 +20,7 @@ from keyturn.kit.counting import counted
 from keyturn.kit.moments import shift
 from keyturn.kit.sentences import upper_first
 from keyturn.rotations.domain import Reason, RotationState, RunState
+from keyturn.rotations.run_schedule import next_attempt
 from keyturn.rotations.secret_rotations.domain import SecretRotationView
 
 OVERDUE_AFTER = timedelta(hours=1)
@@ -124,8 +125,7 @@ def about_secret_rotation(view: SecretRotationView, noun: str) -> About:
 
 def of_secret_rotation(view: SecretRotationView, noun: str, now: datetime) -> Iterator[Condition]:
     """Yield the conditions of the rotation of an application whose secret becomes one of a project."""
-    state = RotationState(view.rotation, view.current, view.last_run)
-    yield from _of_rotation(about_secret_rotation(view, noun), state, now, told="")
+    yield from _of_rotation(about_secret_rotation(view, noun), view.state, now, told="")
 
 
 def _told(connection: Connection) -> str:
@@ -163,7 +163,7 @@ def _failed(about: About, state: RotationState, told: str) -> Iterator[Condition
     cause = str(failure.get("message") or rotation.last_message or "The rotation failed.")
     if told and told in cause:
         return
-    next_try = rotation.due_at
+    next_try = next_attempt(state)
     kind = ConditionKind.ROTATION_FAILED if next_try else ConditionKind.ROTATION_HALTED
     again = (
         f"It is tried again on {next_try:%Y-%m-%d at %H:%M} UTC." if next_try else "It is not tried again by itself."
@@ -180,7 +180,7 @@ def _failed(about: About, state: RotationState, told: str) -> Iterator[Condition
 def _when(about: About, state: RotationState, now: datetime) -> Iterator[Condition]:
     """Yield that a run is due today, or should have begun long ago: the second is seen apart from what starts runs."""
     rotation, current = state.rotation, state.current
-    due = rotation.due_at
+    due = next_attempt(state)
     if due is None:
         return
     began = current.published_at if current else rotation.created_at
@@ -211,7 +211,7 @@ def _current_ends(about: About, state: RotationState, now: datetime, *, runs_by_
     rotation, ends_at = state.rotation, state.current.ends_at if state.current else None
     if ends_at is None or days_before_end(ends_at, now) is None:
         return
-    due = rotation.due_at
+    due = next_attempt(state)
     if due is None and not rotation.enabled:
         yield about.condition(
             ConditionKind.PAUSED_CREDENTIAL_ENDS,

@@ -26,11 +26,9 @@ from keyturn.ports.sign_in import AppProvider, SignInMethod
 from keyturn.projects.domain import ProjectRef
 from keyturn.providers.registry import Providers
 from keyturn.rotations import waits
-from keyturn.rotations.domain import Rotation, Run
-from keyturn.rotations.freezes.domain import FreezeWindows
-from keyturn.rotations.run_schedule import coming_runs
+from keyturn.rotations.domain import RotationState, Run
+from keyturn.rotations.run_schedule import coming_runs, next_attempt
 from keyturn.rotations.schedule import Schedule, local_instant, weekday_names
-from keyturn.rotations.store.policies import Overview
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
 SHOWN_RUNS = 5
@@ -193,7 +191,7 @@ def _option(provider: AppProvider, oauth_client_id: str | None) -> AppConnection
 def present_connection(
     connection: Connection,
     method: SignInMethod | None,
-    overview: Overview | None,
+    state: RotationState | None,
     home: ProjectRef | None,
     now: datetime,
     sharing: Sharing | None = None,
@@ -210,18 +208,18 @@ def present_connection(
         org_id=connection.org_id,
         project_id=connection.project_id,
         project=AppConnectionProject(home.id, home.name, home.slug) if home else None,
-        is_auto_rotation_enabled=bool(overview and overview.rotation.enabled),
+        is_auto_rotation_enabled=bool(state and state.rotation.enabled),
         credentials_hash=connection.credentials_hash,
         credentials=safe(connection, method),
         created_at=iso(connection.created_at),
         updated_at=iso(connection.updated_at),
-        rotation=_rotation(overview, now) if overview else UNSET,
+        rotation=_rotation(state, now) if state else UNSET,
         last_check=last_check(connection),
         refusal=refusal(connection),
-        credential_ends_at=iso_or_none(overview.current_ends_at if overview else connection.credential_ends_at),
+        credential_ends_at=iso_or_none(state.current_ends_at if state else connection.credential_ends_at),
         certificate_expires_at=iso(connection.ends_at) if connection.ends_at else UNSET,
         certificate_thumbprint=facts.get("thumbprint", UNSET),
-        certificate_warning=_warning(connection, overview, now),
+        certificate_warning=_warning(connection, state, now),
         oauth_account=facts.get("account", UNSET),
         federated_identity=_federated(facts),
         credential_sharing=present_sharing(connection, sharing) if sharing else UNSET,
@@ -234,35 +232,35 @@ def _federated(facts: Mapping[str, Any]) -> FederatedIdentity | UnsetType:
     return FederatedIdentity(facts["tokenSource"], facts.get("issuer", ""), facts.get("subject", ""))
 
 
-def _warning(connection: Connection, overview: Overview | None, now: datetime) -> str | UnsetType | None:
+def _warning(connection: Connection, state: RotationState | None, now: datetime) -> str | UnsetType | None:
     """Warn of a certificate's end, unless a new one will take its place in time."""
     if connection.ends_at is None:
         return UNSET
-    replaced = overview and overview.rotation.enabled and now < connection.ends_at
+    replaced = state and state.rotation.enabled and now < connection.ends_at
     return None if replaced else connection.warning(now)
 
 
-def _rotation(overview: Overview, now: datetime) -> RotationShown:
-    rotation, run, schedule = overview.rotation, overview.run, overview.rotation.schedule
+def _rotation(state: RotationState, now: datetime) -> RotationShown:
+    rotation, schedule = state.rotation, state.rotation.schedule
     return RotationShown(
         rotation_interval=schedule.interval_days,
         rotate_at_utc=rotate_at_utc(schedule, rotation.due_at or now),
         rotation_status=rotation.status,
-        next_rotation_at=iso_or_none(rotation.due_at),
+        next_rotation_at=iso_or_none(next_attempt(state)),
         last_rotation_message=rotation.last_message or waits.doubt(rotation, now),
         rotate_at=clock_time(schedule),
-        next_runs=next_runs(rotation, now, overview.windows, overview.current_ends_at),
+        next_runs=next_runs(state, now),
         is_paused=not rotation.enabled,
-        active_run=active_run(run),
-        expires_at=iso_or_none(overview.current_ends_at),
+        active_run=active_run(state.active_run),
+        expires_at=iso_or_none(state.current_ends_at),
         consecutive_failures=rotation.failures,
         weekdays=weekday_names(schedule.weekdays),
     )
 
 
-def next_runs(rotation: Rotation, now: datetime, windows: FreezeWindows, ends_at: datetime | None) -> list[ComingRun]:
-    zone = zones.display_zone(rotation.schedule.time_zone)
-    coming = coming_runs(rotation, SHOWN_RUNS, now, windows, ends_at)
+def next_runs(state: RotationState, now: datetime) -> list[ComingRun]:
+    zone = zones.display_zone(state.rotation.schedule.time_zone)
+    coming = coming_runs(state, SHOWN_RUNS, now)
     return [
         ComingRun(iso(run.at), in_zone(run.at, zone).isoformat(timespec="minutes"), run.note or None) for run in coming
     ]

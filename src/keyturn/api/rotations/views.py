@@ -228,7 +228,7 @@ def options() -> SecretRotationOptions:
 
 
 def present_rotation(view: SecretRotationView, now: datetime) -> SecretRotationShown:
-    each, rotation, place, run = view.secret_rotation, view.rotation, view.place, view.last_run
+    each, rotation, place = view.secret_rotation, view.rotation, view.place
     return SecretRotationShown(
         id=each.id,
         name=each.name,
@@ -262,9 +262,9 @@ def present_rotation(view: SecretRotationView, now: datetime) -> SecretRotationS
             weekday_names(rotation.schedule.weekdays),
         ),
         weekdays=weekday_names(each.schedule.weekdays),
-        next_runs=next_runs(rotation, now, view.windows, view.current.ends_at if view.current else None),
-        active_run=active_run(run if run and run.finished_at is None else None),
-        expires_at=iso_or_none(view.current.ends_at if view.current else None),
+        next_runs=next_runs(view.state, now),
+        active_run=active_run(view.state.active_run),
+        expires_at=iso_or_none(view.state.current_ends_at),
         consecutive_failures=rotation.failures,
         signer=_signer(signer_health(view, now)),
     )

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from keyturn.connections.domain import Connection
 from keyturn.errors import RefusalReason
 from keyturn.kit.counting import counted
-from keyturn.rotations.domain import Rotation, Run
+from keyturn.rotations.domain import Rotation, RotationState
+from keyturn.rotations.run_schedule import next_attempt
 from keyturn.web.html.render import ago
 
 SOON = timedelta(days=7)
@@ -29,18 +30,13 @@ class Badge:
 def badges(
     connection: Connection,
     service: str,
-    rotation: Rotation | None,
-    run: Run | None,
-    ends_at: datetime | None,
+    state: RotationState | None,
     now: datetime,
 ) -> list[Badge]:
-    """Return the marks of a connection, the most urgent first. ``ends_at`` is when its current secret ends.
-
-    ``service`` is what signs it in, by name.
-    """
+    """Return the marks of a connection, the most urgent first. ``service`` is what signs it in, by name."""
     return [
-        *_sign_in(connection, service, rotation, now),
-        *(rotation_badges(rotation, run, ends_at, now) if rotation else _secret_ends(connection, now)),
+        *_sign_in(connection, service, state.rotation if state else None, now),
+        *(rotation_badges(state, now) if state else _secret_ends(connection, now)),
     ]
 
 
@@ -110,24 +106,25 @@ def _reason(connection: Connection) -> str | None:
     return (connection.refusal or {}).get("reason")
 
 
-def rotation_badges(rotation: Rotation, run: Run | None, ends_at: datetime | None, now: datetime) -> Iterator[Badge]:
+def rotation_badges(state: RotationState, now: datetime) -> Iterator[Badge]:
     """Return the marks of a rotation alone."""
+    rotation, due = state.rotation, next_attempt(state)
     if not rotation.enabled:
         yield Badge(
             "Paused",
             "neutral",
             "pause",
             "Nothing is rotated until it is resumed.",
-            ends_at,
+            state.current_ends_at,
             "Current secret ends",
         )
-    if run:
+    if state.active_run:
         yield Badge("Rotating", "info", "rotate", "A rotation is under way.")
     elif rotation.status == "failed":
-        at = rotation.due_at
-        yield Badge("Rotation Failed", "bad", "warning", rotation.last_message or "", at, "Next attempt" if at else "")
-    elif rotation.due_at:
-        due = rotation.due_at
+        yield Badge(
+            "Rotation Failed", "bad", "warning", rotation.last_message or "", due, "Next attempt" if due else ""
+        )
+    elif due:
         text = "Rotating" if due <= now else f"Rotates {distance(due, now)}"
         yield Badge(text, "warn" if due - now < SOON else "info", "rotate", "", due, "Next rotation")
 

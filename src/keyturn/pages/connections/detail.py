@@ -127,14 +127,7 @@ def show(
         [run_line(run, steps, provider.manifest.service, now) for run, steps in rotation_history.runs[:shown]], above
     )
     rests = conversion is not None and conversion.rests
-    marks = badges(
-        connection,
-        provider.manifest.service,
-        None if rests else rotation,
-        rotation_history.active,
-        ends_at,
-        now,
-    )
+    marks = badges(connection, provider.manifest.service, None if rests else rotation_history.state, now)
     return ConnectionPage(
         place=scope,
         connection=connection,

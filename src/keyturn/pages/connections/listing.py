@@ -160,13 +160,11 @@ STATUS_LABELS = {
 
 
 def _rows(pages: ConnectionPages, matches: ConnectionMatches) -> list[ConnectionRow]:
-    now, overviews = pages.clock.now(), pages.overviews.rotations(matches.connections)
+    now, states = pages.clock.now(), pages.overviews.rotations(matches.connections)
     rows = []
     for connection in matches.connections:
         provider, method = pages.providers.for_display(connection)
-        overview, home = overviews.get(connection.id), matches.homes.get(connection.project_id or "")
-        rotation = overview.rotation if overview else None
-        run, ends_at = (overview.run, overview.current_ends_at) if overview else (None, None)
+        state, home = states.get(connection.id), matches.homes.get(connection.project_id or "")
         rows.append(
             ConnectionRow(
                 connection,
@@ -174,11 +172,11 @@ def _rows(pages: ConnectionPages, matches: ConnectionMatches) -> list[Connection
                 method,
                 home.name if home else None,
                 OF_PROJECT.format(project_id=home.id) if home else "",
-                badges(readable(connection, pages.providers), provider.manifest.service, rotation, run, ends_at, now),
-                rotation,
-                ends_at if rotation else connection.credential_ends_at,
+                badges(readable(connection, pages.providers), provider.manifest.service, state, now),
+                state.rotation if state else None,
+                state.current_ends_at if state else connection.credential_ends_at,
                 matches.can_in[connection.project_id] if connection.project_id else matches.can,
-                run is not None,
+                state is not None and state.active_run is not None,
             )
         )
     return rows

@@ -79,7 +79,7 @@ def routes(pages: RotationPages) -> list[PageRoute]:
             chips=address.chips(STATUS_LABELS),
             pager=address.pager(found.page, found.pages, query.size, len(found.views), found.total),
             here=address.at(page=found.page),
-            busy=any(view.last_run is not None and view.last_run.finished_at is None for view in found.views),
+            busy=any(view.state.active_run for view in found.views),
         )
 
     return [list_rotations]
@@ -90,9 +90,7 @@ _PLAIN = ListQuery()
 
 def badges_of(view: SecretRotationView, now: datetime) -> list[Badge]:
     """Return the marks of a secret rotation, the most urgent first."""
-    run = view.last_run if view.last_run and view.last_run.finished_at is None else None
-    ends_at = view.current.ends_at if view.current else None
-    return [*_signer_badges(view, now), *rotation_badges(view.rotation, run, ends_at, now)]
+    return [*_signer_badges(view, now), *rotation_badges(view.state, now)]
 
 
 def _signer_badges(view: SecretRotationView, now: datetime) -> Iterator[Badge]:

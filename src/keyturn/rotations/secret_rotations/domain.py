@@ -11,8 +11,9 @@ from datetime import datetime
 from keyturn.connections.domain import Connection
 from keyturn.credentials.domain import Credential
 from keyturn.kit.secret import Plaintext
-from keyturn.rotations.domain import Reason, Rotation, Run
+from keyturn.rotations.domain import Reason, Rotation, RotationState, Run
 from keyturn.rotations.freezes.domain import FreezeWindows
+from keyturn.rotations.run_schedule import next_attempt
 from keyturn.rotations.schedule import Schedule
 from keyturn.secrets.domain import Place
 from keyturn.secrets.mapped import SecretNames
@@ -66,6 +67,11 @@ class SecretRotationView:
     """When nothing is rotated."""
 
     @property
+    def state(self) -> RotationState:
+        """How the rotation of the application is."""
+        return RotationState(self.rotation, self.current, self.last_run, self.windows)
+
+    @property
     def active_index(self) -> int:
         """Which of two alternating slots the current secret counts as being in."""
         return slot_of(self.current) if self.current else 0
@@ -73,7 +79,7 @@ class SecretRotationView:
     @property
     def next_rotation_at(self) -> datetime | None:
         """When the next run starts by itself; None while this mapping asks for none."""
-        return self.rotation.due_at if self.secret_rotation.enabled else None
+        return next_attempt(self.state) if self.secret_rotation.enabled else None
 
     @property
     def last_was_manual(self) -> bool:

@@ -1,6 +1,6 @@
 """What rotating an application's secret would do, before anything is done: a dry run with real looks at the provider."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from keyturn.ports.clock import Clock
 from keyturn.ports.preflight import PolicyReport
 from keyturn.ports.provider import RemoteApplication
 from keyturn.rotations.commands import NewSecretRotation
-from keyturn.rotations.domain import Rotation, RotationKind
+from keyturn.rotations.domain import Rotation, RotationKind, RotationState
 from keyturn.rotations.freezes.domain import Freeze, FreezeWindows, freeze_at
 from keyturn.rotations.overlap import promised_until
 from keyturn.rotations.policy_check import require_allowed
@@ -25,7 +25,7 @@ from keyturn.rotations.secret_rotations.application_check import ApplicationChec
 from keyturn.rotations.secret_rotations.checks import require_new
 from keyturn.rotations.secret_rotations.other_writers import OtherWriter, probable_writer
 from keyturn.rotations.secret_rotations.writes import require_listable, require_same_connection
-from keyturn.rotations.store import freezes, policies
+from keyturn.rotations.store import freezes, policies, runs
 
 SHOWN_RUNS = 3
 
@@ -139,18 +139,21 @@ class SecretRotationPlans:
                 for key in application.credentials
             ],
             None if slots is None else slots - len(application.credentials) - (1 if adds else 0),
-            _coming(rotation, first, windows, now, adds=adds),
+            _first_runs(rotation, first, windows)
+            if adds or not rotation.due_at
+            else coming_runs(_state(tx, rotation, rows.values(), windows), SHOWN_RUNS, now),
             policy=checked.policy if adds else None,
             windows=windows,
             frozen=freeze_at(windows, now),
         )
 
 
-def _coming(
-    rotation: Rotation, first: datetime, windows: FreezeWindows, now: datetime, *, adds: bool
-) -> Sequence[ComingRun]:
-    if not adds and rotation.due_at:
-        return coming_runs(rotation, SHOWN_RUNS, now, windows)
+def _state(tx: Tx, rotation: Rotation, rows: Iterable[Credential], windows: FreezeWindows) -> RotationState:
+    current = next((row for row in rows if row.state is State.CURRENT), None)
+    return RotationState(rotation, current, next(iter(runs.runs_of(tx, rotation.id, 1)), None), windows)
+
+
+def _first_runs(rotation: Rotation, first: datetime, windows: FreezeWindows) -> Sequence[ComingRun]:
     run, after = run_of_slot(rotation.schedule, first, windows), Anchor(first, scheduled=True)
     return runs_from(rotation.schedule, run, after, SHOWN_RUNS, windows)
 

@@ -1,7 +1,7 @@
 """SQL of rotations: their policies, what lists show of them, and the snapshot that is decided from."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,6 @@ from keyturn.db.tables import rotations, runs
 from keyturn.db.unit import Tx
 from keyturn.delivery import use_store as uses
 from keyturn.rotations.domain import Rotation, RotationKind, RotationState, Run, Snapshot
-from keyturn.rotations.freezes.domain import FreezeWindows
 from keyturn.rotations.store import evidence, freezes
 from keyturn.rotations.store.rows import PLAIN, schedule_columns
 from keyturn.rotations.store.rows import rotation as _rotation
@@ -92,38 +91,8 @@ def of_application(tx: Tx, object_id: str, *, lock: bool = False) -> Rotation | 
     return _rotation(row) if row else None
 
 
-@dataclass(frozen=True)
-class Overview:
-    """What a list shows of a rotation: the run under way, when the current secret ends, when nothing is rotated."""
-
-    rotation: Rotation
-    run: Run | None
-    current_ends_at: datetime | None
-    windows: FreezeWindows = ()
-
-
 _AT_ONCE = 10_000
 """Ids in one statement: SQLite takes 32 766 parameters, PostgreSQL 65 535."""
-
-
-def overviews(tx: Tx, connection_ids: Sequence[str]) -> dict[str, Overview]:
-    """Return the connections' own rotations by connection id, with a statement for each 10 000 and few more. Never decrypts."""
-    overviews_by_id: dict[str, Overview] = {}
-    frozen: freezes.OrganizationFreezes | None = None
-    for start in range(0, len(connection_ids), _AT_ONCE):
-        for row in tx.rows(_overviews(connection_ids[start : start + _AT_ONCE])):
-            rotation = _rotation(row)
-            frozen = frozen or freezes.of_organization(tx, rotation.org_id)  # connections of a list are of one
-            overviews_by_id[row["connection_id"]] = Overview(
-                rotation, _joined_run(row), _ends_at(row), frozen.of(rotation)
-            )
-    return overviews_by_id
-
-
-def _ends_at(row: Mapping[str, Any]) -> datetime | None:
-    values, _ = unread.values(row, ("current_ends_at",))
-    ends_at: datetime | None = values["current_ends_at"]
-    return ends_at
 
 
 _JOINED_RUN = tuple(runs.c[name].label(f"run_{name}") for name in Run.__dataclass_fields__)
@@ -134,21 +103,10 @@ def _joined_run(row: Mapping[str, Any]) -> Run | None:
     return _run(row, "run_") if row["run_id"] else None
 
 
-def _overviews(connection_ids: Sequence[str]) -> sa.Select[Any]:
-    return (
-        sa.select(rotations, journal.ENTRIES.c.ends_at.label("current_ends_at"), *_JOINED_RUN)
-        .select_from(rotations.outerjoin(journal.ENTRIES, CURRENT).outerjoin(runs, _UNDER_WAY))
-        .where(
-            rotations.c.connection_id.in_(connection_ids),
-            _OWN,
-        )
-    )
-
-
 NEWEST_RUN = (
     sa.select(runs.c.id)
     .where(runs.c.rotation_id == rotations.c.id)
-    .order_by(runs.c.created_at.desc(), runs.c.id)
+    .order_by(runs.c.finished_at.is_not(None), runs.c.created_at.desc(), runs.c.id)
     .limit(1)
     .correlate(rotations)
     .scalar_subquery()
@@ -162,13 +120,19 @@ _STATES = sa.select(rotations, *journal.JOINED, *_JOINED_RUN).select_from(
 
 
 def states(tx: Tx, connection_ids: Sequence[str]) -> dict[str, RotationState]:
-    """Return how the connections' own rotations are, by connection id: a statement for each 10 000. Never decrypts."""
+    """Return how the connections' own rotations are, by connection id: a statement for each 10 000, and few more.
+
+    The connections are of one organization. Never decrypts.
+    """
     states_by_id: dict[str, RotationState] = {}
+    frozen: freezes.OrganizationFreezes | None = None
     for start in range(0, len(connection_ids), _AT_ONCE):
         some = rotations.c.connection_id.in_(connection_ids[start : start + _AT_ONCE])
         for row in tx.rows(_STATES.where(some, _OWN)):
-            current = journal.joined(row) if row["credential_id"] else None
-            states_by_id[row["connection_id"]] = RotationState(_rotation(row), current, _joined_run(row))
+            rotation, current = _rotation(row), journal.joined(row) if row["credential_id"] else None
+            frozen = frozen or freezes.of_organization(tx, rotation.org_id)
+            state = RotationState(rotation, current, _joined_run(row), frozen.of(rotation))
+            states_by_id[row["connection_id"]] = state
     return states_by_id
 
 

@@ -1,21 +1,18 @@
 """The beginning of a run that is due by itself: why it starts, and what puts it off. One transaction."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from keyturn.audit import events
-from keyturn.credentials.domain import Credential
+from keyturn.db.unit import Tx
 from keyturn.rotations import waits
 from keyturn.rotations.blast_radius import held_back
-from keyturn.rotations.domain import ASKED_FOR, Reason, Rotation, RotationKind, Run, RunState
+from keyturn.rotations.domain import Reason, Rotation, RotationKind, RotationState, Run, RunState
 from keyturn.rotations.freezes.domain import FreezeWindows, PermittedSlot
-from keyturn.rotations.run_schedule import next_run, put_off
+from keyturn.rotations.run_schedule import BY_ITSELF, put_off, reason_of_run
 from keyturn.rotations.store import freezes, policies, runs
 from keyturn.rotations.work.attempt import StepAttempt
 from keyturn.rotations.work.run_outcome import record_rotation_event
-
-_BY_ITSELF = frozenset({Reason.SCHEDULED, Reason.EXPIRY})
-"""What nobody asked for waits for a day on which something may be rotated."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +40,8 @@ def open_run(attempt: StepAttempt) -> None:
             or runs.active_run(tx, rotation.id)
         ):
             return
-        newest = runs.runs_of(tx, rotation.id, 1)
-        reason, slot = _why(rotation, attempt.snapshot.current, newest, now, before.windows)
-        if before.frozen and reason in _BY_ITSELF:
+        reason, slot = reason_of_run(_state(tx, attempt, rotation, before.windows), now)
+        if before.frozen and reason in BY_ITSELF:
             until = before.frozen.at
             moved = replace(rotation, next_run_at=until, moved_days=(until - now).days + 1, paused_until=None)
             policies.save(tx, replace(moved, updated_at=now))
@@ -73,8 +69,8 @@ def _before(attempt: StepAttempt) -> _Before:
     rotation, current, now = attempt.snapshot.rotation, attempt.snapshot.current, attempt.now()
     with attempt.context.database.read() as tx:
         windows = freezes.of_rotation(tx, rotation)
-        reason, _ = _why(rotation, current, runs.runs_of(tx, rotation.id, 1), now, windows)
-        if reason in _BY_ITSELF and (frozen := put_off(rotation.schedule, windows, now, current)):
+        reason, _ = reason_of_run(_state(tx, attempt, rotation, windows), now)
+        if reason in BY_ITSELF and (frozen := put_off(rotation.schedule, windows, now, current)):
             return _Before(windows, frozen)
         if rotation.kind is not RotationKind.APPLICATION or reason is not Reason.SCHEDULED:
             return _Before(windows)
@@ -82,19 +78,6 @@ def _before(attempt: StepAttempt) -> _Before:
     return _Before(windows, held=held_back(recent, attempt.context.runs_per_hour, now))
 
 
-def _why(
-    rotation: Rotation, current: Credential | None, newest: list[Run], now: datetime, windows: FreezeWindows
-) -> tuple[Reason, datetime | None]:
-    if current is not None and current.removed_at is not None:
-        return Reason.VANISHED, None
-    requested = bool(rotation.paused_until and newest and newest[0].asked_for)
-    if requested and newest[0].reason in ASKED_FOR:
-        return newest[0].reason, None  # what somebody asked for failed, and is tried again
-    if rotation.generation == 0 or rotation.anchor is None:
-        return Reason.ENABLED, None
-    due = next_run(rotation.schedule, waits.known_anchor(rotation.anchor, now), current, windows)
-    if due.at > now:
-        # What somebody joined is tried again, although the schedule was put off meanwhile. Else the moment of the next run was
-        # noted by a wrong clock, and counts as now.
-        return (Reason.MANUAL if requested else Reason.SCHEDULED), None
-    return due.reason, due.slot if due.reason is Reason.SCHEDULED else None
+def _state(tx: Tx, attempt: StepAttempt, rotation: Rotation, windows: FreezeWindows) -> RotationState:
+    newest = next(iter(runs.runs_of(tx, rotation.id, 1)), None)
+    return RotationState(rotation, attempt.snapshot.current, newest, windows)
