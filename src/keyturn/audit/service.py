@@ -94,7 +94,7 @@ class AuditTrail:
             grants = grants_of(tx, actor, scope)
             require_in(grants, actor, Action.READ_AUDIT_LOGS, scope)
             criteria = replace(criteria_of(tx, actor.org_id, search), before=before)
-            if project_id is None or all(grants.everywhere(action) for action in _ABOUT):
+            if project_id is None or _sees_all(grants):
                 found = store.newest(tx, criteria, limit + 1)
                 page = _page(found, found[limit - 1].id if len(found) > limit else None, limit)
                 fits: Fits = partial(_fits, tx)
@@ -102,7 +102,7 @@ class AuditTrail:
                 page = _readable(tx, criteria, grants, limit)
                 fits = partial(_fits_readable, tx, grants)
             if require_known and not page.events and cursor is None:
-                _require_known(tx, criteria, search, fits)
+                _require_known(tx, criteria, search, fits, partial(_exists, tx, actor, grants, project_id))
             return replace(page, names=store.names(tx, _ids_in(page.events)))
 
     def export(self, actor: Actor, **search: Unpack[AuditSearch]) -> AuditEvents:
@@ -131,13 +131,42 @@ def _fits_readable(tx: Tx, grants: Grants, criteria: Filter) -> bool:
     return bool(_readable(tx, criteria, grants, 1).events)
 
 
-def _require_known(tx: Tx, criteria: Filter, search: AuditSearch, fits: Fits) -> None:
+def _sees_all(grants: Grants) -> bool:
+    return all(grants.everywhere(action) for action in _ABOUT)
+
+
+def _exists(tx: Tx, actor: Actor, grants: Grants, project_id: str | None, ids: Sequence[str]) -> bool:
+    """Say whether one of these is something that the reader may know of, whether or not there are events."""
+    org_id = actor.org_id
+    if project_id is None or is_allowed(tx, actor, Action.READ_AUDIT_LOGS, Scope(org_id)):
+        return store.any_exists(tx, org_id, ids)
+    found = store.in_project(tx, project_id, ids)
+    return any(_may_know_of(grants, Scope(org_id, project_id), kind, thing_id) for kind, thing_id in found)
+
+
+def _may_know_of(grants: Grants, scope: Scope, kind: SubjectKind, thing_id: str) -> bool:
+    match kind:
+        case SubjectKind.PROJECT:
+            return True
+        case SubjectKind.CONNECTION:
+            return grants.allow(Action.READ_CONNECTIONS, replace(scope, connection_id=thing_id))
+        case SubjectKind.USER:
+            return grants.everywhere(Action.READ_MEMBERS)
+        case SubjectKind.IDENTITY:
+            return grants.everywhere(Action.READ_IDENTITY_MEMBERS)
+        case _:
+            return _sees_all(grants)
+
+
+def _require_known(
+    tx: Tx, criteria: Filter, search: AuditSearch, fits: Fits, exists: Callable[[Sequence[str]], bool]
+) -> None:
     """Raise Refused for what names nothing. Who reads the events of one project learns of no name elsewhere."""
     whole = criteria.project_id is None
     known.require_known(
         criteria,
         fits,
-        lambda ids: whole and store.any_exists(tx, criteria.org_id, ids),
+        exists,
         search.get("project_slug"),
         lambda: store.slugs(tx, criteria.org_id, MOST_SLUGS) if whole else (),
     )
@@ -162,7 +191,8 @@ def require_known_anywhere(database: Database, org_ids: Sequence[str], search: A
     for org_id in org_ids:
         with database.read() as tx:
             try:
-                _require_known(tx, criteria_of(tx, org_id, search), search, partial(_fits, tx))
+                exists = partial(store.any_exists, tx, org_id)
+                _require_known(tx, criteria_of(tx, org_id, search), search, partial(_fits, tx), exists)
             except Refused as refusal:
                 refusals.append(refusal)
     if refusals and len(refusals) == len(org_ids):

@@ -7,11 +7,19 @@ from typing import Any
 import sqlalchemy as sa
 
 from keyturn.audit.chain_store import CONTENT
-from keyturn.audit.domain import Event, Filter, StoredEvent, Tenure
+from keyturn.audit.domain import Event, Filter, StoredEvent, SubjectKind, Tenure
 from keyturn.audit.project_events import PROJECT_CREATED, PROJECT_DELETED, PROJECT_RESTORED, PROJECT_UPDATED
 from keyturn.db import unread
 from keyturn.db.tables import audit_events, audit_floors
-from keyturn.db.tables.views import app_connections, identities, organizations, projects, rotations, users
+from keyturn.db.tables.views import (
+    app_connections,
+    identities,
+    organizations,
+    project_members,
+    projects,
+    rotations,
+    users,
+)
 from keyturn.db.tables.views import secret_rotations as named_rotations
 from keyturn.db.unit import Tx
 from keyturn.kit.moments import FIRST
@@ -162,6 +170,28 @@ def any_exists(tx: Tx, org_id: str, ids: Collection[str]) -> bool:
     """Say whether something with a name in the organization has one of these ids."""
     queries = (sa.select(table.c.id).where(of == org_id, table.c.id.in_(list(ids))) for table, _, of in _NAMED)
     return tx.one(sa.union_all(*queries).limit(1)) is not None
+
+
+_IN_PROJECT = (
+    (SubjectKind.PROJECT, projects.c.id, projects.c.id),
+    (SubjectKind.CONNECTION, app_connections.c.id, app_connections.c.project_id),
+    (SubjectKind.ROTATION, rotations.c.id, rotations.c.project_id),
+    (SubjectKind.SECRET_ROTATION, named_rotations.c.id, named_rotations.c.project_id),
+    (SubjectKind.USER, project_members.c.user_id, project_members.c.project_id),
+    (SubjectKind.IDENTITY, project_members.c.identity_id, project_members.c.project_id),
+)
+"""What a project has that has a name: its kind, the column of its id, and that of the project."""
+
+
+def in_project(tx: Tx, project_id: str, ids: Collection[str]) -> list[tuple[SubjectKind, str]]:
+    """Return those of these ids that are of the project, of something in it or of a member, with what they are of."""
+    queries = (
+        sa.select(sa.literal(kind.value).label("kind"), column.label("id")).where(
+            of == project_id, column.in_(list(ids))
+        )
+        for kind, column, of in _IN_PROJECT
+    )
+    return [(SubjectKind(row["kind"]), row["id"]) for row in tx.rows(sa.union_all(*queries))]
 
 
 def with_rotations(tx: Tx, ids: Collection[str]) -> list[str]:

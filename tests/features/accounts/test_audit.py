@@ -17,7 +17,7 @@ from keyturn.kit.clock import MovableClock
 from keyturn.kit.ids import SystemIds
 from keyturn.projects.domain import NewProject, ProjectChange
 from keyturn.projects.service import Projects
-from tests.features.accounts.people import START, join, machine, organization, project
+from tests.features.accounts.people import START, join, machine, organization, person, project
 
 
 @pytest.fixture
@@ -91,13 +91,18 @@ def test_what_names_nothing_is_refused_and_what_has_no_events_is_an_empty_list(
     org = organization(database)
     payments = project(database, org)
     admin, boss = (machine(database, org, role, role.value) for role in (Role.ADMIN, Role.MEMBER))
-    join(database, boss, payments, Role.ADMIN)
+    quiet = person(database, org, Role.MEMBER, "quiet@acme.test")
+    for who in (boss, quiet):
+        join(database, who, payments, Role.ADMIN)
     write(database, admin, "elsewhere")
     write(database, boss, "here", project_id=payments)
     assert trail.page(admin, event="create-user").events == ()
     assert trail.page(admin, by="member", event="elsewhere").events == ()
     assert trail.page(admin, about=payments, by="admin").events == ()
     assert [each.name for each in trail.page(boss, project_slug="payments").events] == ["here"], "by its slug alone"
+    assert trail.page(admin, project_id=payments, by="admin").events == ()
+    for of_project in ({"about": payments}, {"about": "payments"}, {"by": "quiet@acme.test"}, {"actor_id": quiet.id}):
+        assert trail.page(boss, project_id=payments, **of_project).events == ()
     for who, unknown in (
         (admin, {"event": "create-usr"}),
         (admin, {"about": "nope"}),
