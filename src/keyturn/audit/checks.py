@@ -108,6 +108,6 @@ def parse_anchor(text: str) -> Anchor:
     if anchor is None:
         raise Refused(
             "This is no anchor of a chain of audit events.", code="audit.anchor_invalid", field="anchor",
-            fix="Give a line as `keyturn audit head` prints it: keyturn-audit:<organization>:<position>:<hash>.",
+            fix="Give a whole line as `keyturn audit head` prints it.",
         )  # fmt: skip
     return anchor

@@ -88,13 +88,11 @@ def _gone(found: Sequence[Comparison]) -> Iterator[CheckupFinding]:
     if others:
         gone = counted(len(others), "current credential is", "current credentials are")
         itself = "itself" if len(others) == 1 else "themselves"
-        waiting = " The others wait for these." if any(_of_application(each) for each in others) else ""
         yield CheckupFinding(
             "warn",
             _SUBJECT,
             f"{gone} not at Entra ID any more and cannot be replaced by {itself}: {_names(others)}. {_WHY}",
-            "Restore a newer copy. Or give each of these connections a new secret (Edit Credentials on its page), made with:"
-            f" {_reset(others)}.{waiting}",
+            f"Restore a newer copy. {_repair(others)}",
         )
 
 
@@ -102,10 +100,22 @@ def _of_application(each: Comparison) -> bool:
     return each.rotation.kind is RotationKind.APPLICATION
 
 
-def _reset(found: Sequence[Comparison]) -> str:
-    own = [each.rotation.app_id for each in found if not _of_application(each)]
-    app_id = own[0] if len(own) == 1 else "<application id>"
-    return f"az ad app credential reset --id {app_id} --append --query password -o tsv"
+def _repair(found: Sequence[Comparison]) -> str:
+    app_ids = [each.rotation.app_id for each in found if not _of_application(each)]
+    if not app_ids:
+        return (
+            "Or resume the rotations that are paused, and repair the connections of those that could not be compared."
+        )
+    made = _commands(
+        [f"az ad app credential reset --id {app_id} --append --query password -o tsv" for app_id in app_ids]
+    )
+    waiting = " The others wait for these." if len(app_ids) < len(found) else ""
+    return f"Or give each of these connections a new secret (Edit Credentials on its page), made with: {made}.{waiting}"
+
+
+def _commands(lines: Sequence[str]) -> str:
+    """Return as many as are named, as one line that a shell takes."""
+    return "; ".join(lines[:_NAMED])
 
 
 def _strays(found: Sequence[Comparison]) -> Iterator[CheckupFinding]:
@@ -114,7 +124,6 @@ def _strays(found: Sequence[Comparison]) -> Iterator[CheckupFinding]:
         return
     named = ", ".join(f"'{stray.name}' (Key ID {stray.key_id})" for _, stray in strays[:_NAMED])
     more = f" and {len(strays) - _NAMED} more" if len(strays) > _NAMED else ""
-    rotation, stray = strays[0]
     were = counted(
         len(strays),
         "credential at Entra ID was made by a Keyturn server and is",
@@ -124,8 +133,10 @@ def _strays(found: Sequence[Comparison]) -> Iterator[CheckupFinding]:
         "warn",
         _SUBJECT,
         f"{were} not in this database: {named}{more}. An older copy of it was put back, or another copy is in use.",
-        "Stop the other installation if there is one. They are left alone, as programs may have them; later, delete each with:"
-        f" az ad app credential delete --id {rotation.app_id} --key-id {stray.key_id}",
+        "Stop the other installation if there is one. They are left alone, as programs may have them; later, delete them with: "
+        + _commands(
+            [f"az ad app credential delete --id {rotation.app_id} --key-id {key.key_id}" for rotation, key in strays]
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from keyturn.app.key_vault import vault_keys, vault_roots
 from keyturn.cli.finding import CheckupFinding, from_error, ok
@@ -29,7 +30,8 @@ def examine_vault(db: Database, settings: Settings, clock: Clock) -> Iterator[Ch
         return
     yield _state(key, facts)
     if not facts.recoverable or not facts.purge_protected:
-        fix = "Turn purge protection on: az keyvault update --name <vault> --enable-purge-protection true"
+        vault_name = (urlsplit(key.name).hostname or "").partition(".")[0]
+        fix = f"Turn purge protection on: az keyvault update --name {vault_name} --enable-purge-protection true"
         yield CheckupFinding(
             "warn", _SUBJECT, "Whoever deletes the key can make that final: all secrets would be lost.", fix
         )

@@ -10,7 +10,7 @@ SOURCE_SETTINGS: tuple[Setting, ...] = (
         values.token_sources,
         "aks=file:/var/run/secrets/azure/tokens/azure-identity-token",
         "Where this server gets tokens that tell who it is, for connections by Federated Identity: name=file:/path,"
-        " name=variable:NAME, name=github, name=managed-identity or name=managed-identity:<client id>, separated by commas or"
+        " name=variable:NAME, name=github, name=managed-identity or name=managed-identity:CLIENT_ID, separated by commas or"
         " spaces. Nothing else is read or called for them.",
         default="none",
     ),

@@ -77,7 +77,9 @@ def sign_in(authenticate: Authenticate, token: str | None, visit: RequestContext
     """Return the caller, marked with this request's id. Raises Unauthenticated when there is no token."""
     if token is None:
         raise Unauthenticated(
-            "token missing", code="token.missing", fix="Send the header: Authorization: Bearer <access token>"
+            "token missing",
+            code="token.missing",
+            fix="Send an access token in the header Authorization, after the word Bearer.",
         )
     actor = replace(authenticate(token, visit.ip), request_id=visit.request_id)
     visit.actor = actor

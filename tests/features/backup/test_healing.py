@@ -123,6 +123,7 @@ def test_dead_values_are_refused_and_replaced_and_nothing_foreign_is_touched(
     assert gone.startswith("warn: 1 current secret of an application is not at Entra ID any more: 'billing-app'.")
     assert f"az ad app credential delete --id {app.app_id} --key-id" in strays
     assert strays.startswith(f"warn: {len(there) - 1} credentials at Entra ID were made by a Keyturn server")
+    assert strays.count("az ad app credential delete") == len(there) - 1, "each of them"
     web.forbid_new_secrets()
     continuity.notice_gap()
     world.settle()

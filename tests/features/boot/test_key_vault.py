@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -363,14 +364,16 @@ def test_doctor_looks_at_the_vault(desk: VaultDesk) -> None:
         database = startup.open_database(settings)
         found = list(examine_vault(database, settings, CLOCK))
         database.close()
-        return [f"{finding.level} {finding.message}" for finding in found]
+        return [f"{finding.level} {finding.message} {finding.fix}" for finding in found]
 
     sealed_by(desk.without("KEYTURN_KEY_VAULT"))
     assert "is not wrapped by it" in told()[-1]
     move(desk.environ, Place.VAULT)
     lines = told()
     assert "The newest version wraps the root key in use" in lines[-1]
-    assert any("Whoever deletes the key can make that final" in line for line in lines)
+    [final] = [line for line in lines if "Whoever deletes the key can make that final" in line]
+    vault = urlsplit(desk.key).hostname
+    assert f"az keyvault update --name {vault} --enable-purge-protection true" in final
     desk.vault("POST", f"{desk.name}/rotate")
     assert "wrapped by an older version" in told()[-1]
     desk.emulator.admin.set_vault_access("team", desk.app.principal_id)

@@ -150,14 +150,11 @@ def _texts(tree: ast.Module) -> Iterator[ast.Constant]:
             yield node
 
 
-@pytest.mark.parametrize(
-    "room", ["providers", "connections", "rotations", "credentials", "access", "projects", "engine"]
-)
-def test_no_text_of_the_product_has_words_between_angle_brackets(room: str) -> None:
-    gap, root = re.compile(r"<[a-z][a-z' ]*>"), Path(keyturn.__file__).parent
+def test_no_text_of_the_product_has_words_between_angle_brackets() -> None:
+    gap, root = re.compile(r"(?<!\?P)<[a-z][a-z' ]+>"), Path(keyturn.__file__).parent
     texts = [
         f"{path.relative_to(root)}:{text.lineno} {text.value!r}"
-        for path in sorted((root / room).rglob("*.py"))
+        for path in sorted(root.rglob("*.py"))
         for text in _texts(ast.parse(path.read_text()))
         if gap.search(text.value)
     ]

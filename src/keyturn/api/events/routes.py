@@ -23,7 +23,7 @@ def router(streams: EventStreams) -> Routes:
             raise Refused(
                 "Events are streamed to those who have an access token.",
                 code="delivery.events_without_token",
-                fix="Send the header Authorization: Bearer <access token>.",
+                fix="Send one in the header Authorization, after the word Bearer.",
             )
         place = place_in_line(actor.id, caller.instance or caller.request_id)
         subscription = streams.subscribe(

@@ -47,7 +47,7 @@ class Waits:
             raise Refused(
                 "Only a request with an access token may wait.",
                 code="delivery.wait_without_token",
-                fix="Send the header Authorization: Bearer <access token>, or leave out wait.",
+                fix="Send one in the header Authorization, after the word Bearer, or leave out wait.",
             )
         # First what it came with, then the answer: whatever is written in between is news.
         claim = self._watch.claims.of(caller.token, caller.ip, actor, where)

@@ -78,7 +78,7 @@ class ScimTokens:
             raise Unauthenticated(
                 "This is no token with which users are provisioned, or it was revoked, or it has expired.",
                 code="scim.unauthenticated",
-                fix="An admin makes one under Members, Provisioning. Send it as: Authorization: Bearer <token>",
+                fix="An admin makes one under Members, Provisioning. Send it in the header Authorization, after the word Bearer.",
             )
         if _unnoted(token, now):
             with self._database.write() as tx:
