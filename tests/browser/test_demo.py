@@ -88,7 +88,7 @@ def is_connected(page: Page, name: str) -> None:
 def test_the_story_ends_well(guide: Guide) -> None:
     assert "no orphan" in guide.text
     assert re.search(r"secrets were searched for .*: none found", guide.text)
-    assert re.search(r"Reporting \(expires this week\) +foreign, 1 secret\b", guide.text)
+    assert re.search(r"Analytics +foreign, 1 secret\b", guide.text)
     assert re.search(r"Payments API +owned by prod-entra", guide.text)
     assert int(guide.find(r"read and signed in (\d+) times during the rotation: 0 refused")) > 5
     guide.find(r"refused +the connection's own application: (The application .* signs in with)")

@@ -66,8 +66,8 @@ def seed_demo(admin: Admin, now: float, redirect_uris: tuple[str, ...] = ()) -> 
         for name, owners, ends in (
             ("Payments API", (connection.principal_id,), (30.0,)),
             ("Orders worker", (connection.principal_id,), (400.0, 45.0)),
-            ("Reporting (expires this week)", (), (3.0,)),
-            ("Legacy import (expired)", (), (-20.0,)),
+            ("Analytics", (), (3.0,)),
+            ("Legacy import", (), (-20.0,)),
             ("Mixed secrets", (), (-200.0, 120.0)),
         )
     )
