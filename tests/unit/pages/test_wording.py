@@ -37,6 +37,13 @@ def test_only_https_is_a_link_and_its_full_stop_is_not_part_of_it() -> None:
     assert "".join(part.text for part in inline(text)) == text
 
 
+def test_an_id_is_a_part_of_its_own_whatever_stands_around_it() -> None:
+    one = "de300000-0000-4000-8000-0000000000a1"
+    text = f"The application 'x' ({one}), see https://portal.test/{one}. Not {one}0."
+    assert [part for part in inline(text) if part.kind == "id"] == [Part("id", one)]
+    assert "".join(part.text for part in inline(text)) == text
+
+
 def test_a_lone_backtick_loses_nothing() -> None:
     assert rendered("One ` alone") == ["One ` alone"]
     assert rendered("") == []
