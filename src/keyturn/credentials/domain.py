@@ -115,6 +115,11 @@ class Credential:
         return self.state is State.RETIRING and self.note == USED_ELSEWHERE
 
     @property
+    def vanished(self) -> bool:
+        """Whether it was handed out to readers and is known not to be at the provider any more, though nobody here removed it."""
+        return self.state in {State.CURRENT, State.RETIRING} and self.removed_at is not None
+
+    @property
     def promised(self) -> bool:
         """Whether its readers may rely on it for a while after it was replaced."""
         return self.revoke_after is not None and (self.retired_at is None or self.revoke_after > self.retired_at)

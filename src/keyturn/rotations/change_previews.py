@@ -126,7 +126,7 @@ def fates(
     tx: Tx, rotation: Rotation, kind: ChangeKind, parameters: Mapping[str, Any], now: datetime, *, goes_on: bool
 ) -> tuple[CredentialFate, ...]:
     """Return what becomes of each credential that signs in. ``goes_on``: others keep the rotation when its subject is deleted."""
-    rows = [row for row in journal.live(tx, rotation.id) if row.published_at and not row.ended_at]
+    rows = [row for row in journal.live(tx, rotation.id) if row.published_at and not row.ended_at and not row.vanished]
     return tuple(
         CredentialFate(row, _removed_at(row, rotation, kind, parameters, now, goes_on=goes_on)) for row in rows
     )

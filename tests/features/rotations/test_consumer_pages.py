@@ -80,6 +80,24 @@ def test_a_rotation_shows_who_still_uses_a_secret_that_was_removed(scene: Applic
         assert "which was removed" not in web.page(path)
 
 
+def test_a_previous_secret_that_somebody_removed_is_not_said_to_work(scene: Applications, tmp_path: Path) -> None:
+    view, world = scene.create(), scene.world
+    (old,) = scene.keys()
+    scene.rotate(view)
+    path, api = f"/secret-rotations/{view.secret_rotation.id}", "/api/v2/secret-rotations/azure-client-secret"
+    with page_desk(scene, tmp_path) as web:
+        assert "2 secrets sign in now" in web.page(path)
+        world.emulator.admin.remove_secret(scene.application.object_id, old)
+        world.run_until(world.clock.now() + timedelta(days=1.2))
+        page = web.page(path)
+        assert "1 secret signs in now" in page
+        assert "Generation 1, which is gone" in page
+        assert "It signs in no more: Entra ID does not have it since" in page
+        assert page.count("usable until") == 1
+        rows = web.json("GET", f"{api}/{view.secret_rotation.id}/credentials")["credentials"]
+        assert [(row["generation"], row["usableUntil"] is None) for row in rows] == [(2, False), (1, True)]
+
+
 def test_what_reports_show_of_each_secret_is_said_with_its_source_or_why_they_are_silent(
     scene: Applications, tmp_path: Path
 ) -> None:

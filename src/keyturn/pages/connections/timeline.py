@@ -111,7 +111,9 @@ def secrets_of(journal: Iterable[Credential], foreign: Iterable[ObservedKey]) ->
 
 def _ours(row: Credential) -> Secret:
     status, kind = _WORDS[row.state]
-    if row.kept:
+    if row.vanished:
+        status, kind = "Gone", "ended"
+    elif row.kept:
         status, kind = "Kept", "foreign"
     name = "Given by you" if row.adopted else f"Generation {row.generation}"
     return Secret(
@@ -122,7 +124,7 @@ def _ours(row: Credential) -> Secret:
         kind,
         row.starts_at,
         row.ends_at,
-        row.ended_at if row.state is State.REVOKED else None,
+        row.removed_at if row.vanished else row.ended_at if row.state is State.REVOKED else None,
         row.generation,
         row.marker,
     )

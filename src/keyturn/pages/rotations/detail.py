@@ -119,7 +119,7 @@ def _page(pages: RotationPages, actor: Actor, rotation_id: str, zone: ZoneInfo, 
 
 def _living(view: SecretRotationView, rows: Sequence[Credential], now: datetime) -> list[LivingSecret]:
     """Return the secrets that readers may hold, the newest first."""
-    living = [row for row in rows if row.published_at and row.ended_at is None]
+    living = [row for row in rows if row.published_at and row.ended_at is None and not row.vanished]
     return [LivingSecret(row, name_of(row), usable_until(row, view.rotation, now)) for row in living]
 
 

@@ -250,7 +250,7 @@ def slots_waited_for(tx: Tx, org_id: str, now: datetime) -> Sequence[SlotWait]:
 
 
 def _use_of_ending(snapshot: Snapshot, row: Credential, now: datetime) -> UseOfEnding | None:
-    dead = row.state in {State.REVOKING, State.REVOKED}
+    dead = row.vanished or row.state in {State.REVOKING, State.REVOKED}
     gone_at = row.removed_at or row.ended_at or now
     holding = [
         each

@@ -54,6 +54,8 @@ def usable_until(row: Credential, rotation: Rotation, now: datetime) -> datetime
 
     Of the current one it is the least that holds even if somebody rotates in this moment.
     """
+    if row.vanished:
+        return None
     promise = None
     if row.kept or row.used_elsewhere:
         promise = row.ends_at
