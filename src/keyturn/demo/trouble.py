@@ -66,7 +66,8 @@ class DemoTrouble:
             "secrets": 0,
         }
         app = self._line.entra("POST", f"tenants/{tenant}/applications", new)
-        dates = {} if hours is None else {"start": now - 180 * 86400, "end": now + hours * 3600}
+        # Half an hour more, so that it ends in as many hours as the guide says for as long as one looks around.
+        dates = {} if hours is None else {"start": now - 180 * 86400, "end": now + (hours + 0.5) * 3600}
         secret = self._line.entra("POST", f"applications/{app['object_id']}/secrets", dates)
         body: dict[str, Any] = {
             "name": name,

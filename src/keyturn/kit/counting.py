@@ -11,6 +11,11 @@ def counted(number: int, one: str, several: str = "") -> str:
     return f"{number} {one if number == 1 else several or one + 's'}"
 
 
+def every(days: int) -> str:
+    """Return how often something is done: ``every day``, ``every 30 days``."""
+    return "every day" if days == 1 else f"every {days} days"
+
+
 def days_in_words(length: timedelta) -> str:
     """Return a length in whole days, or in hours where it is less than two days."""
     days = length / timedelta(days=1)

@@ -16,7 +16,7 @@ from keyturn.alarms.conditions.domain import (
 from keyturn.audit.domain import SubjectKind
 from keyturn.authz.permissions import Scope
 from keyturn.connections.domain import Connection
-from keyturn.kit.counting import counted
+from keyturn.kit.counting import counted, every
 from keyturn.kit.moments import shift
 from keyturn.kit.sentences import upper_first
 from keyturn.rotations.domain import Reason, RotationState, RunState
@@ -191,8 +191,7 @@ def _when(about: About, state: RotationState, now: datetime) -> Iterator[Conditi
         yield about.condition(
             ConditionKind.ROTATION_OVERDUE,
             Severity.CRITICAL,
-            f"{upper_first(about.application)} should rotate every "
-            f"{counted(rotation.schedule.interval_days, 'day')}"
+            f"{upper_first(about.application)} should rotate {every(rotation.schedule.interval_days)}"
             f"{age}, and no run has begun though one is due since {min(due, oldest or due):%Y-%m-%d %H:%M} UTC.",
             "Rotate now, and see whether a worker lives with: keyturn doctor",
             since=min(due, oldest or due),

@@ -17,6 +17,8 @@ from keyturn.connections.domain import Connection
 from keyturn.errors import Forbidden, KeyturnError, Upstream
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
+from keyturn.kit.counting import every
+from keyturn.kit.sentences import upper_first
 from keyturn.pages.choices import Choice
 from keyturn.pages.connections.create import midnight_utc
 from keyturn.pages.list_address import ListAddress, Pager
@@ -287,8 +289,8 @@ def _again_later(new: NewSecretRotation) -> str:
     schedule = new.schedule
     if not new.enabled:
         return "After that it is rotated only when somebody asks for it."
-    days = "day" if schedule.interval_days == 1 else f"{schedule.interval_days} days"
-    return f"Every {days} at {schedule.hour:02}:{schedule.minute:02} ({schedule.time_zone}) a new one takes its place."
+    often = upper_first(every(schedule.interval_days))
+    return f"{often} at {schedule.hour:02}:{schedule.minute:02} ({schedule.time_zone}) a new one takes its place."
 
 
 def _again(

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from keyturn import __version__
 from keyturn.kit.clock import iso
-from keyturn.kit.counting import counted
+from keyturn.kit.counting import counted, every
 from keyturn.kit.moments import FIRST, in_zone, utc_of
 from keyturn.kit.printable import visible
 from keyturn.ports.clock import Clock
@@ -139,7 +139,7 @@ def environment(folders: tuple[Path, ...] = ()) -> "Environment":
         "second": second,
         "nearness": nearness,
     }
-    jinja.filters |= {"blocks": blocks, "inline": inline, "counted": counted}
+    jinja.filters |= {"blocks": blocks, "inline": inline, "counted": counted, "every": every}
     return jinja
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 _QUOTED = re.compile(r"`([^`]+)`")
 _LINK = re.compile(r"https://[A-Za-z0-9][^\s<>\"'`\\]*")
-_ID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
+_WHOLE = re.compile(r"\b(?:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d{4}-\d\d-\d\d)\b")
 _AFTER_LINK = ".,;:!?)]"
 _JOINS = re.compile(r"\s*(?:[.,;]|,?\s*\band\b|,?\s*\bor\b)?\s*")
 _CLOSES = re.compile(r"^\s*[.,;]\s*")
@@ -15,9 +15,10 @@ _CLOSES = re.compile(r"^\s*[.,;]\s*")
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a sentence. A link's text is its address, which begins with ``https://``; an id stands on one line."""
+    """A piece of a sentence. A link's text is its address, which begins with ``https://``. Ids and days are whole:
+    they stand on one line."""
 
-    kind: Literal["text", "code", "link", "id"]
+    kind: Literal["text", "code", "link", "whole"]
     text: str
 
 
@@ -30,7 +31,7 @@ class Block:
 
 
 def inline(text: str) -> list[Part]:
-    """Return a sentence in parts: what is between backticks is code, an https address is a link, 32 hexadecimal digits an id."""
+    """Return a sentence in parts: what is between backticks is code, an https address is a link."""
     parts: list[Part] = []
     for at, piece in enumerate(_QUOTED.split(text)):
         parts += [Part("code", piece)] if at % 2 else _linked(piece)
@@ -67,18 +68,18 @@ def _linked(text: str) -> Iterator[Part]:
     rest = 0
     for match in _LINK.finditer(text):
         address = match.group().rstrip(_AFTER_LINK)
-        yield from _identified(text[rest : match.start()])
+        yield from _wrapped(text[rest : match.start()])
         yield Part("link", address)
         rest = match.start() + len(address)
-    yield from _identified(text[rest:])
+    yield from _wrapped(text[rest:])
 
 
-def _identified(text: str) -> Iterator[Part]:
+def _wrapped(text: str) -> Iterator[Part]:
     rest = 0
-    for match in _ID.finditer(text):
+    for match in _WHOLE.finditer(text):
         if match.start() > rest:
             yield Part("text", text[rest : match.start()])
-        yield Part("id", match.group())
+        yield Part("whole", match.group())
         rest = match.end()
     if rest < len(text):
         yield Part("text", text[rest:])
