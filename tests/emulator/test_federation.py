@@ -7,10 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+import trustme
 
 from entra_emulator import ApplicationHandle, Emulator, Request, Response, SigningKey, VirtualClock
 from entra_emulator.core.outside import Document
@@ -281,6 +283,16 @@ def hostile() -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join(5)
+
+
+def test_the_certificate_of_issuers_may_have_comments_of_any_letters(tmp_path: Path) -> None:
+    file = tmp_path / "issuers.pem"
+    trustme.CA().cert_pem.write_to_path(str(file))
+    file.write_text("# Zertifikat für Prüfungen: ěščř\n" + file.read_text(), encoding="utf-8")
+    Network(ca_file=file)
+    file.write_text("für nichts", encoding="utf-8")
+    with pytest.raises(OSError, match="does not contain a certificate"):
+        Network(ca_file=file)
 
 
 def test_a_hostile_issuer_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:

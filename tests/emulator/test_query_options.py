@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -145,6 +146,24 @@ def test_searches_are_joined_by_and_and_or_and_nothing_else(full: FullTenant) ->
     both = ('"displayName:t" "displayName:get"', '"displayName:t" NOT "displayName:get"')
     for wrong in (*both, "displayName:t", '"t"', "", '"displayName:'):
         assert found(wrong) == 400, wrong
+
+
+def test_what_is_expanded_is_read_whole_and_in_a_moment(full: FullTenant) -> None:
+    list_of_groups = "groups?$select=displayName&$expand="
+    for well in ("owners", "owners,members", " owners ($select=id), members", "owners($select=id),members($select=id)"):
+        assert full.ask("GET", list_of_groups + quote(well)).status == (400 if " (" in well else 200), well
+    for wrong in (
+        "manager/owners",
+        "members;owners",
+        "owners members",
+        "owners(members",
+        "x,owners",
+        "a" * 50_000 + "!",
+    ):
+        assert full.ask("GET", list_of_groups + quote(wrong)).status == 400, wrong[:50]
+    began = time.process_time()
+    full.ask("GET", "applications?$search=" + quote('"displayName:a"') + "+" * 60_000 + "b", headers=EVENTUAL)
+    assert time.process_time() - began < 1
 
 
 def test_what_a_request_cannot_hold_is_refused_beside_what_it_can(full: FullTenant) -> None:

@@ -110,15 +110,24 @@ def expanded(call: Call, known: frozenset[str]) -> dict[str, frozenset[str]]:
     """
     call.heeded.add("$expand")
     text, names = call.parameters().get("$expand", ""), {}
-    for part in _EXPANDED.findall(text):
-        name, options = part
+    for name, options in _read_expand(text):
         chosen = options.removeprefix("$select=") if options else ""
         if name not in known or (options and chosen == options):
             raise bad_request(f"Could not find a property named '{(name + options)[:100]}' to expand.")
         names[name] = frozenset(word.strip() for word in chosen.split(",") if word.strip())
-    if text and not names:
-        raise bad_request(f"Could not find a property named '{text[:100]}' to expand.")
     return names
+
+
+def _read_expand(text: str) -> list[tuple[str, str]]:
+    """The names in $expand, each with what is in parentheses behind it. Raises GraphError 400 for anything between them."""
+    parts, position = [], 0
+    while position < len(text):
+        match = _EXPANDED.match(text, position)
+        if match is None:
+            raise bad_request(f"Could not find a property named '{text[position:][:100]}' to expand.")
+        parts.append((match[1], match[2] or ""))
+        position = match.end()
+    return parts
 
 
 def select(call: Call, body: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +139,7 @@ def select(call: Call, body: dict[str, Any]) -> dict[str, Any]:
 def _wanted(call: Call) -> frozenset[str]:
     """The names in $select, with those in $expand, which are shown without being selected."""
     names, text = selected(call), call.parameters().get("$expand", "")
-    return names | {name for name, _ in _EXPANDED.findall(text)} if names else names
+    return names | {name for name, _ in _read_expand(text)} if names else names
 
 
 def chosen(body: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
@@ -296,8 +305,7 @@ def _search(call: Call, text: str, fields: Mapping[str, Field[T]]) -> Predicate[
     if not eventual(call):
         raise unsupported_query(_NEEDS_HEADER)
     alternatives = [
-        [_found(term, fields) for term in re.split(r"\s+AND\s+", part.strip())]
-        for part in re.split(r"\s+OR\s+", text.strip())
+        [_found(term.strip(), fields) for term in re.split(r"\sAND\s", part)] for part in re.split(r"\sOR\s", text)
     ]
     return lambda item: any(all(test(item) for test in tests) for tests in alternatives)
 

@@ -33,7 +33,8 @@ class Network:
         self._folder = challenge_folder
         self._tls = ssl.create_default_context()
         if ca_file is not None:
-            self._tls.load_verify_locations(cadata=ca_file.read_text(encoding="ascii"))
+            # Beside certificates such a file has comments, in any letters.
+            self._tls.load_verify_locations(cadata=ca_file.read_text("ascii", errors="ignore"))
 
     def fetch(self, url: str) -> Document:
         """Gets a document of at most 256 KiB within five seconds, all counted. Never raises."""
