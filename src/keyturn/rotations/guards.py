@@ -1,6 +1,7 @@
 """What may not be deleted while rotations depend on it. Each raises Refused and names them, as far as the actor may see them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from keyturn.approvals import gate
 from keyturn.authz.authorize import Scope, allowed_of
@@ -81,29 +82,45 @@ def refuse_while_signing_for_others(tx: Tx, actor: Actor, connection: Connection
         )
 
 
-def refuse_while_converting(tx: Tx, connection: Connection, *, until_removed: bool = False) -> None:
+def refuse_while_converting(tx: Tx, connection: Connection) -> None:
     """Raise Refused while the connection is being made to sign in without a secret: its credentials rest.
 
-    Once it has gone back they are as before. ``until_removed`` is for what cannot be done as long as the connection is needed to
-    remove what its application was made to trust.
+    Once it has gone back they are as before.
     """
     conversion = conversions.under_way(tx, connection.id)
-    if conversion is None:
-        return
-    if conversion.rests:
+    if conversion and conversion.rests:
         raise Refused(
             f"'{connection.name}' is being made to sign in without a secret ({conversion.state}).",
             code="connections.conversion_under_way",
             fix="Wait until that is done, or go back first, which takes a minute: "
             f"POST /api/v1/app-connections/{connection.app}/{connection.id}/secretless/back, or its page.",
         )
-    if until_removed:
+
+
+def refuse_until_trust_is_removed(tx: Tx, connection: Connection, now: datetime) -> None:
+    """Raise Refused as :func:`refuse_while_converting`, and as long as the connection is needed to remove what its application
+    was made to trust.
+    """
+    refuse_while_converting(tx, connection)
+    conversion = conversions.under_way(tx, connection.id)
+    if conversion is None:
+        return
+    removed_by, reason = conversion.trust_removed_by(now), conversion.reason or {}
+    needed = (
+        f"'{connection.name}' signs in as before, and is still needed to remove the federated credential "
+        f"'{conversion.name}' from its application."
+    )
+    if removed_by is None:
         raise Refused(
-            f"'{connection.name}' signs in as before, and is still needed to remove the federated credential "
-            f"'{conversion.name}' from its application.",
+            f"{needed} That was tried in vain: {reason.get('message')}",
             code="connections.conversion_under_way",
-            fix="Try again in a quarter of an hour. If it cannot be removed, its page says why.",
+            fix=f"{reason.get('fix') or ''} It is tried again by itself, for a week at most.".lstrip(),
         )
+    raise Refused(
+        needed,
+        code="connections.conversion_under_way",
+        fix=f"Try again after {removed_by:%Y-%m-%d %H:%M} UTC, when every server of Entra ID shows that it is gone.",
+    )
 
 
 def _seen(tx: Tx, actor: Actor, refs: Sequence[SecretRotationRef]) -> str:

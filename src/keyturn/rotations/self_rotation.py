@@ -199,7 +199,7 @@ class SelfRotation:
         with self._edits.write(*_touched(before, None)) as tx:
             connection, rotation = access.lock(tx, actor, connection_id, Action.DELETE_CONNECTIONS, before)
             guards.refuse_while_signing_for_others(tx, actor, connection)
-            guards.refuse_while_converting(tx, connection, until_removed=True)
+            guards.refuse_until_trust_is_removed(tx, connection, self._clock.now())
             deletion = proposals.deletion_of_connection(connection, rotation, revoke=revoke)
             self._require_consent(tx, actor, deletion, consent)
             rows: list[Credential] = []

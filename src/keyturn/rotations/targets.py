@@ -10,7 +10,7 @@ from typing import Protocol
 
 from keyturn.connections import sealed
 from keyturn.connections import store as connections
-from keyturn.connections.domain import target_changed
+from keyturn.connections.domain import Connection, target_changed
 from keyturn.connections.writes import point_to
 from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Database, Tx
@@ -91,11 +91,21 @@ class ConnectionCredential:
         return [Signer(row.published_at, row) for row in snapshot.own_signers if row.value is not None]
 
     def sign_in(self, rotation: Rotation, signer: Signer) -> AccessToken:
+        """Sign in with the credential; as the connection does where it signs in by another method.
+
+        That one is about to give this credential up, so whoever is seen to sign in with that is somebody else.
+        """
+        connection = self._unchanged_connection(rotation)
+        if connection and connection.method != rotation.credential_kind:
+            return self._sign_in_as(connection)
         kind = self.providers.kind(rotation.credential_kind, app_id=rotation.app_id)
-        return kind.sign_in(rotation.tenant, rotation.app_id, self.signer_value(rotation, signer))
+        return kind.sign_in(rotation.tenant, rotation.app_id, self._value(signer))
 
     def signer_value(self, rotation: Rotation, signer: Signer) -> Plaintext:
         self.require_unchanged(rotation)
+        return self._value(signer)
+
+    def _value(self, signer: Signer) -> Plaintext:
         row = signer.credential
         if row is None or row.value is None:
             raise RuntimeError("a signer that is no credential of the rotation")
@@ -113,17 +123,28 @@ class ConnectionCredential:
 
         What is removed after the connection was deleted has nothing to be compared with.
         """
+        self._unchanged_connection(rotation)
+
+    def _unchanged_connection(self, rotation: Rotation) -> Connection | None:
         connection_id = self.connection_to_judge(rotation)
         if connection_id is None:
-            return
+            return None
         with self.database.read() as tx:
             connection = connections.get(tx, connection_id)
         if connection is None:
-            return
+            return None
         sealed.content_of(self.sealer, connection)
         target = Tenant(connection.cloud, connection.tenant_id.lower()), connection.client_id.lower()
         if target != (replace(rotation.tenant, tenant_id=rotation.tenant.tenant_id.lower()), rotation.app_id.lower()):
             raise target_changed(rotation.name)
+        return connection
+
+    def _sign_in_as(self, connection: Connection) -> AccessToken:
+        method = self.providers.method_of(connection)
+        credentials = sealed.open_credentials(self.database, self.sealer, method, connection)
+        if credentials is None:
+            raise TypeError("a connection without credentials of its own")
+        return method.sign_in(connection.tenant, credentials)
 
     def publish(
         self, tx: Tx, rotation: Rotation, current: Credential, value: Plaintext, now: datetime, reason: Reason

@@ -108,11 +108,13 @@ class ConversionScene:
 
 @contextmanager
 def scene_in(
-    folder: Path, *, rotating: bool = True, certificate: bool = False, kind: str = "sqlite"
+    folder: Path, *, rotating: bool = True, certificate: bool = False, kind: str = "sqlite", **of_world: Any
 ) -> Iterator[ConversionScene]:
     with database_of_kind(kind, folder) as database:
         cluster = Cluster()
-        world = make_world(database, sources=TokenSources({"aks": cluster}), secrets=0 if certificate else 1)
+        world = make_world(
+            database, sources=TokenSources({"aks": cluster}), secrets=0 if certificate else 1, **of_world
+        )
         cluster.world = world
         world.emulator.admin.trust_issuer(ISSUER, "k1", PUBLIC)
         schedule = ScheduleChange(DAYS, 3, 0) if rotating else None

@@ -16,13 +16,16 @@ from keyturn.rotations.conversion.domain import (
     Step,
     decide,
 )
+from keyturn.rotations.evidence.domain import LEAST_WINDOW
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
-SPACING, SETTLE = timedelta(seconds=2), timedelta(minutes=15)
+SPACING = timedelta(seconds=2)
 moments = st.timedeltas(timedelta(days=-40), timedelta(days=40)).map(lambda apart: NOW + apart)
 
 
-def conversion(state: ConversionState, since: datetime, tries: int, tried_at: datetime | None) -> Conversion:
+def conversion(
+    state: ConversionState, since: datetime, tries: int, tried_at: datetime | None, **moments: datetime | None
+) -> Conversion:
     texts = dict.fromkeys(
         (
             "id",
@@ -47,26 +50,34 @@ def conversion(state: ConversionState, since: datetime, tries: int, tried_at: da
         created_at=since,
         tries=tries,
         tried_at=tried_at,
+        **moments,
         **texts,
     )
 
 
-@given(st.sampled_from(list(ConversionState)), moments, st.integers(0, 9), st.none() | moments)
+@given(st.sampled_from(list(ConversionState)), moments, st.integers(0, 9), *[st.none() | moments] * 3)
 def test_it_never_waits_long_and_never_ends_early(
-    state: ConversionState, since: datetime, tries: int, tried_at: datetime | None
+    state: ConversionState,
+    since: datetime,
+    tries: int,
+    tried_at: datetime | None,
+    settles_at: datetime | None,
+    used_at: datetime | None,
 ) -> None:
-    due = decide(conversion(state, since, tries, tried_at), NOW, SPACING, SETTLE)
+    told = conversion(state, since, tries, tried_at, settles_at=settles_at, used_at=used_at)
+    due = decide(told, NOW, SPACING)
     assert (due is None) == (state not in UNDER_WAY)
     if due is None:
         return
-    longest = {ConversionState.WATCHING: LOOK_EVERY, ConversionState.WITHDRAWING: SETTLE}.get(state, LONGEST_PAUSE)
-    assert due.at <= NOW + longest
+    hourly = {ConversionState.WATCHING, ConversionState.WITHDRAWING}
+    assert due.at <= NOW + (LOOK_EVERY if state in hourly else LONGEST_PAUSE)
     if due.step is Step.END:
-        assert tries > ABSENCES
-    if state is ConversionState.WITHDRAWING and tries == ABSENCES and tried_at is not None and tried_at <= NOW:
-        assert due.at >= tried_at + SETTLE, "what was written last shows by then"
+        assert tries >= ABSENCES
+    if due.step is Step.REMOVE and settles_at is not None and settles_at > NOW:
+        assert due.at <= settles_at, "it is looked for as soon as all replicas know"
     if due.step is Step.FINISH:
         assert tries == 0
         assert tried_at is not None
         assert since + timedelta(days=1) <= tried_at <= NOW
+        assert used_at is None or min(used_at, NOW) + LEAST_WINDOW <= tried_at, "somebody else uses the secret"
     assert (due.step is Step.PUBLISH) == (state is ConversionState.PROVING and tries >= PROOFS)

@@ -1,4 +1,4 @@
-"""Conditions of connections that were to sign in without a secret, and went back to it. Pure."""
+"""Conditions of connections that are to sign in without a secret: who goes back to it, and whose secret others use. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -8,6 +8,8 @@ from typing import Any
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, Severity
 from keyturn.alarms.conditions.rules import About
 from keyturn.kit.moments import shift
+from keyturn.rotations.conversion.domain import Conversion
+from keyturn.rotations.conversion.reasons import of_use
 
 TOLD_FOR = timedelta(days=7)
 """After that nobody waits any more for what was to be."""
@@ -22,7 +24,7 @@ def of_return(about: About, reason: Mapping[str, Any], since: datetime) -> Itera
     """Yield that a connection went back by itself. ``reason`` says why; nothing where somebody asked for it."""
     if reason.get("asked"):
         return
-    why, fix = (reason["why"], None) if reason.get("why") else (reason.get("message"), reason.get("fix"))
+    why, fix = (reason["why"], reason.get("then")) if reason.get("why") else (reason.get("message"), reason.get("fix"))
     went_back = f"'{about.subject.name}' was to sign in without a secret, and went back to its {about.noun}."
     yield replace(about, path=f"{about.path}/secretless").condition(
         ConditionKind.CONVERSION_WITHDRAWN,
@@ -30,4 +32,19 @@ def of_return(about: About, reason: Mapping[str, Any], since: datetime) -> Itera
         f"{went_back} {why or ''}".rstrip(),
         f"{fix or 'See why.'} Then begin again.",
         since=since,
+    )
+
+
+def of_outside_use(about: About, conversion: Conversion, noun: str, now: datetime) -> Iterator[Condition]:
+    """Yield that a connection cannot give its credential up yet, since somebody else uses it. ``noun`` is what it gives up."""
+    told = of_use(conversion, noun, None, now)
+    if told is None:
+        return
+    yield replace(about, path=f"{about.path}/secretless").condition(
+        ConditionKind.OLD_CREDENTIAL_USED,
+        Severity.WARNING,
+        f"'{about.subject.name}' signs in without a secret, and cannot give its {noun} up yet. {told['message']}",
+        str(told["fix"]),
+        of=conversion.id,
+        since=conversion.since,
     )

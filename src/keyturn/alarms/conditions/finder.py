@@ -124,6 +124,10 @@ class ConditionFinder:
             about = rules.about_connection(connection, self._noun(connection.method))
             conversion = went_back[connection.id]
             yield from conversion_rules.of_return(about, conversion.reason or {}, conversion.since)
+        used = conversions.used_outside(tx, org_id, now)
+        for connection in connections.with_ids(tx, list(used)):
+            about, told = rules.about_connection(connection, self._noun(connection.method)), used[connection.id]
+            yield from conversion_rules.of_outside_use(about, told, self._noun(told.method_before), now)
 
     def _credentials(self, tx: Tx, org_id: str, now: datetime) -> Iterator[Condition]:
         windows = freezes.list_windows(tx, org_id)

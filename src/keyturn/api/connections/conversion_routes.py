@@ -59,7 +59,8 @@ class ConversionPlanShown(ApiModel):
 class ConversionShown(ApiModel):
     """``state`` is trusting, proving, watching, done, withdrawing or withdrawn.
 
-    ``message`` says what is in the way, or why it went back.
+    ``message`` says what is in the way, or why it went back. ``watchedUntil`` is put off by who is seen to sign in with the
+    secret of before: ``usedBy``, at ``usedAt``. By ``removedBy``, while it is withdrawing, the federated credential is gone.
     """
 
     id: str
@@ -70,6 +71,9 @@ class ConversionShown(ApiModel):
     federated_credential: str
     since: Timestamp
     watched_until: Timestamp | None
+    used_at: Timestamp | None
+    used_by: str | None
+    removed_by: Timestamp | None
     created_at: Timestamp
     ended_at: Timestamp | None
     code: str | None
@@ -147,6 +151,9 @@ def present_conversion(conversion: Conversion) -> ConversionShown:
         federated_credential=conversion.name,
         since=iso(conversion.since),
         watched_until=iso_or_none(conversion.watched_until),
+        used_at=iso_or_none(conversion.used_at),
+        used_by=conversion.used_by,
+        removed_by=iso_or_none(conversion.trust_removed_by(conversion.tried_at or conversion.since)),
         created_at=iso(conversion.created_at),
         ended_at=iso_or_none(conversion.ended_at),
         code=_text(reason.get("code")),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, ClassVar
 
 from msgspec import Meta, field
@@ -56,6 +56,7 @@ class SecretlessPage(PageOfPlace):
     sources: Sequence[str]
     may: bool
     conversion: Conversion | None
+    removed_by: datetime | None
     steps: Sequence[StepShown]
     plan: ConversionPlan | None
     approval: ApprovalNeed
@@ -147,6 +148,7 @@ def _page(
         sources=source.choices if source else (),
         may=Action.CREATE_CONNECTIONS.value in pages.place(actor, None).can,
         conversion=conversion,
+        removed_by=conversion.trust_removed_by(pages.clock.now()) if conversion else None,
         steps=_steps(conversion) if conversion else (),
         plan=plan,
         approval=pages.approvals.needed(actor, connection.project_id),

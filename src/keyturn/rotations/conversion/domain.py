@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from keyturn.kit.moments import bound_delay, not_after
+from keyturn.kit.moments import bound_delay, not_after, shift
 from keyturn.ports.provider import Trust
+from keyturn.rotations.evidence.domain import LEAST_WINDOW
 
 LEAST_WATCH = timedelta(hours=1)
 USUAL_WATCH = timedelta(hours=24)
@@ -31,7 +32,9 @@ LOOK_AGAIN = timedelta(minutes=1)
 DOUBTS = 3
 """Looks in a row that are refused before the connection goes back."""
 ABSENCES = 2
-"""Looks in a row that do not find it any more, before the last one: when every replica would show it."""
+"""Looks in a row that do not find it any more. They count once every replica would show what was asked for last."""
+_REMOVAL = timedelta(minutes=1)
+"""For removing it, and looking twice."""
 GIVE_UP = timedelta(days=7)
 """Of removing what the application was made to trust, when nothing signs in any more."""
 
@@ -75,6 +78,8 @@ class Conversion:
     """``tries`` and ``tried_at`` are about the state: proofs, doubts or absences in a row, and the newest of them.
 
     ``name`` is that of what the application is made to trust. ``rotated_before``: whether the rotation was enabled.
+    ``settles_at`` is when every replica shows what was asked for last; None: nothing was. ``used_at`` and ``used_by`` say when
+    somebody else was last reported to sign in with the credential of before. All three are by the provider's clock.
     """
 
     id: str
@@ -95,6 +100,9 @@ class Conversion:
     created_at: datetime
     tries: int = 0
     tried_at: datetime | None = None
+    settles_at: datetime | None = None
+    used_at: datetime | None = None
+    used_by: str | None = None
     wake_at: datetime | None = None
     version: int = 0
     reason: Mapping[str, Any] | None = None
@@ -121,9 +129,21 @@ class Conversion:
 
     @property
     def watched_until(self) -> datetime | None:
+        """When the watch is over, as far as is known: whoever is seen to sign in with the credential of before puts it off."""
         if self.state is not ConversionState.WATCHING:
             return None
-        return self.since + timedelta(seconds=self.watch_seconds)
+        return _until(self, self.since, self.used_at)
+
+    def trust_removed_by(self, now: datetime) -> datetime | None:
+        """Return by when what the application was made to trust is seen to be gone; None where nobody is about to remove it."""
+        if self.state is not ConversionState.WITHDRAWING or (self.reason or {}).get("left"):
+            return None
+        return shift(max(self.settles_at or now, now), _REMOVAL)
+
+    @property
+    def used_until(self) -> datetime | None:
+        """Until when somebody else counts as using the credential of before; None: nobody was seen to."""
+        return self.used_at and shift(self.used_at, LEAST_WINDOW)
 
 
 @dataclass(frozen=True)
@@ -134,12 +154,8 @@ class Due:
     at: datetime
 
 
-def decide(
-    conversion: Conversion, now: datetime, spacing: timedelta, settle: timedelta, *, frozen: bool = False
-) -> Due | None:
-    """Return the next step; None when it has come to its end. Total.
-
-    ``spacing`` lies between two proofs; within ``settle`` every replica of the provider knows what was written.
+def decide(conversion: Conversion, now: datetime, spacing: timedelta, *, frozen: bool = False) -> Due | None:
+    """Return the next step; None when it has come to its end. ``spacing`` lies between two proofs. Total.
 
     In a freeze nothing is given up: the watch goes on.
 
@@ -157,27 +173,37 @@ def decide(
     if state is ConversionState.WATCHING:
         return _watching(conversion, now, frozen=frozen)
     if state is ConversionState.WITHDRAWING:
-        return _withdrawing(conversion, now, settle)
+        return _withdrawing(conversion, now)
     return None
 
 
-def _withdrawing(conversion: Conversion, now: datetime, settle: timedelta) -> Due:
-    """What was asked for last may not show before every replica knows it, and its answer be lost: it is looked for then, too."""
-    if conversion.tries > ABSENCES:
+def known_since(conversion: Conversion, now: datetime, *, clock_is_right: bool) -> datetime:
+    """Return when the state began. By a clock that was ahead it would be waited for too little, and for too long."""
+    return not_after(conversion.since, now) if clock_is_right else conversion.since
+
+
+def _withdrawing(conversion: Conversion, now: datetime) -> Due:
+    """It is looked for again as soon as every replica would show it."""
+    if conversion.tries >= ABSENCES:
         return Due(Step.END, now)
-    if conversion.tries == ABSENCES:
-        return Due(Step.REMOVE, _after(conversion.tried_at, settle, now))
-    pause = AGAIN if conversion.tries else _patience(conversion, LOOK_EVERY)
-    return Due(Step.REMOVE, _after(conversion.tried_at, pause, now))
+    looked = _after(conversion.tried_at, AGAIN if conversion.tries else _patience(conversion, LOOK_EVERY), now)
+    settles_at = conversion.settles_at
+    return Due(Step.REMOVE, min(looked, settles_at) if settles_at and settles_at > now else looked)
 
 
 def _watching(conversion: Conversion, now: datetime, *, frozen: bool) -> Due:
     """A look comes before the end: the secret is removed only right after the connection has signed in without it."""
-    until = not_after(conversion.since, now) + timedelta(seconds=conversion.watch_seconds)
+    used_at = conversion.used_at and not_after(conversion.used_at, now)
+    until = _until(conversion, not_after(conversion.since, now), used_at)
     looked = _after(conversion.tried_at, LOOK_AGAIN if conversion.tries else LOOK_EVERY, now)
     if conversion.tries == 0 and conversion.tried_at is not None and until <= conversion.tried_at <= now:
         return Due(Step.LOOK, looked) if frozen else Due(Step.FINISH, now)
     return Due(Step.LOOK, min(looked, max(until, now)) if conversion.tries == 0 else looked)
+
+
+def _until(conversion: Conversion, since: datetime, used_at: datetime | None) -> datetime:
+    until = shift(since, timedelta(seconds=conversion.watch_seconds))
+    return max(until, shift(used_at, LEAST_WINDOW)) if used_at else until
 
 
 def _patience(conversion: Conversion, longest: timedelta = LONGEST_PAUSE) -> timedelta:

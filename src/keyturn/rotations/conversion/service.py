@@ -234,7 +234,7 @@ class Conversions:
                 code="connections.conversion_not_needed",
                 fix="This is for connections by client secret or certificate.",
             )
-        guards.refuse_while_converting(tx, connection, until_removed=True)
+        guards.refuse_until_trust_is_removed(tx, connection, self._clock.now())
         windows = freezes.holding_in(tx, connection.org_id, connection.project_id)
         frozen = freeze_at(windows, self._clock.now())
         if frozen:

@@ -5,13 +5,13 @@ so it is found again; and each transaction counts only if nobody went on meanwhi
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
+from typing import Any
 
 import structlog
 
 from keyturn.audit import conversion_events
-from keyturn.connections import claim_store, health, holders, sealed
+from keyturn.connections import health, holders, sealed
 from keyturn.connections import store as connections
 from keyturn.connections.domain import Connection, VerifiedCredentials
 from keyturn.connections.stored import Stored
@@ -22,24 +22,28 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import NeedsAction, Refused, Retryable, Upstream
 from keyturn.kit.actor import platform
 from keyturn.kit.clock import iso_or_none
+from keyturn.kit.clock_difference import provider_time
 from keyturn.kit.moments import not_after
 from keyturn.ports.clock import Clock
 from keyturn.ports.sealing import Sealer
-from keyturn.ports.sign_in import Credentials, IdentityMethod
+from keyturn.ports.sign_in import Credentials
 from keyturn.providers.registry import Providers
 from keyturn.rotations.clock import correct_time
 from keyturn.rotations.conversion.domain import (
     DOUBTS,
-    GIVE_UP,
     PROOF_DEADLINE,
     PROOFS,
     Conversion,
     ConversionState,
     Step,
     decide,
+    known_since,
 )
-from keyturn.rotations.conversion.reasons import not_removed, passes, reason_of, standing, without_way_back
+from keyturn.rotations.conversion.outside_use import OutsideUses
+from keyturn.rotations.conversion.reasons import of_use, passes, reason_of, standing, without_way_back
 from keyturn.rotations.conversion.service import record, require_addable
+from keyturn.rotations.conversion.turn import Turn
+from keyturn.rotations.conversion.withdrawal import TrustRemoval
 from keyturn.rotations.domain import Rotation, Snapshot
 from keyturn.rotations.edit_lock import EditLock
 from keyturn.rotations.freezes.domain import freeze_at
@@ -52,20 +56,6 @@ log = structlog.get_logger()
 
 MAX_TURNS = 50
 """More than any stretch of work has: reached only by a defect, which must not spin for ever."""
-
-
-@dataclass(frozen=True)
-class _Turn:
-    """One step of one conversion, with what it is about."""
-
-    conversion: Conversion
-    connection: Connection
-    identity: IdentityMethod
-
-    @property
-    def by_identity(self) -> Credentials:
-        connection, told = self.connection, self.conversion
-        return self.identity.credentials(connection.tenant_id, connection.client_id, told.source, told.trust)
 
 
 class ConversionWork:
@@ -94,6 +84,8 @@ class ConversionWork:
         self._edits = edits
         self._pace = pace
         self._nudge = nudge
+        self._uses = OutsideUses(database, providers, clock)
+        self._removal = TrustRemoval(database, providers, clock, stored, pace)
 
     def advance(self, conversion_id: str) -> None:
         """Work on it until it waits or has come to its end. Repeatable."""
@@ -105,12 +97,12 @@ class ConversionWork:
                 if conversion is None or connection is None:
                     return
                 frozen = freeze_at(freezes.holding_in(tx, connection.org_id, connection.project_id), now) is not None
-            due = decide(conversion, now, self._pace.proof_spacing, self._pace.settle, frozen=frozen)
+            due = decide(conversion, now, self._pace.proof_spacing, frozen=frozen)
             if due is None or due.at > now:
                 with self._database.write() as tx:
                     store.rest(tx, conversion, due.at if due else None)
                 return
-            turn = _Turn(conversion, connection, self._providers.identity_of(connection.app))
+            turn = Turn(conversion, connection, self._providers.identity_of(connection.app))
             try:
                 self._do(turn, due.step)
             except Refused as error:
@@ -119,7 +111,7 @@ class ConversionWork:
                 return  # somebody else went on, or works on the application: the claim runs out soon
         log.error("conversion.does_not_rest", conversion_id=conversion_id)
 
-    def _do(self, turn: _Turn, step: Step) -> None:
+    def _do(self, turn: Turn, step: Step) -> None:
         work = {
             Step.TRUST: self._trust,
             Step.PROVE: self._prove,
@@ -127,14 +119,14 @@ class ConversionWork:
             Step.LOOK: self._look,
             Step.FINISH: self._finish,
             Step.TAKE_BACK: self._take_back,
-            Step.REMOVE: self._remove,
-            Step.END: self._end,
+            Step.REMOVE: self._removal.remove,
+            Step.END: self._removal.end,
         }[step]
         work(turn)
 
     # --- forwards ---------------------------------------------------------------------------------------------------
 
-    def _trust(self, turn: _Turn) -> None:
+    def _trust(self, turn: Turn) -> None:
         """Have the application trust the identity, under the name that is in the row, unless it does."""
         told, connection, identity = turn.conversion, turn.connection, turn.identity
         try:
@@ -142,6 +134,8 @@ class ConversionWork:
             known = identity.trusts(connection.tenant, token, told.object_id)
             if told.trust not in known.values():
                 require_addable(identity, connection.client_id, known, told.trust)
+                told = self._note_request(told)
+                turn = replace(turn, conversion=told)
                 identity.add_trust(connection.tenant, token, told.object_id, told.name, told.trust)
         except Upstream as error:
             self._failed(turn, error)
@@ -150,7 +144,13 @@ class ConversionWork:
         with self._database.write() as tx:
             store.move(tx, told, state=ConversionState.PROVING, since=now, tries=0, tried_at=None, reason=None)
 
-    def _prove(self, turn: _Turn) -> None:
+    def _note_request(self, told: Conversion) -> Conversion:
+        """Write down, before the application is asked to trust, when every replica will show that it does."""
+        asked_at = provider_time(self._clock.now(), self._providers.clock_ahead())
+        with self._database.write() as tx:
+            return store.move(tx, told, settles_at=asked_at + self._pace.settle)
+
+    def _prove(self, turn: Turn) -> None:
         """Sign in without the secret once more; the last time, see whether all that the connection is for can be done."""
         told, connection, identity = turn.conversion, turn.connection, turn.identity
         try:
@@ -165,7 +165,7 @@ class ConversionWork:
         with self._database.write() as tx:
             store.move(tx, told, tries=told.tries + 1, tried_at=self._clock.now(), reason=None)
 
-    def _publish(self, turn: _Turn) -> None:
+    def _publish(self, turn: Turn) -> None:
         """Switch the connection. The watch begins by the provider's clock: by a wrong one it could be over at once."""
         told, credentials = turn.conversion, turn.by_identity
         try:
@@ -191,24 +191,30 @@ class ConversionWork:
                 watchedUntil=iso_or_none(until),
             )
 
-    def _look(self, turn: _Turn) -> None:
-        """Sign in as the connection does. What passes raises no doubt; what is refused several times leads back.
+    def _look(self, turn: Turn) -> None:
+        """Sign in as the connection does, and see who else signs in with the credential of before.
+
+        What passes raises no doubt; what is refused several times leads back.
 
         With a clock that is wrong the watch does not end.
         """
         told = turn.conversion
         try:
-            self._stored.sign_in_once(turn.connection)
+            token = self._stored.sign_in_once(turn.connection)
+            use = self._uses.newest(told, turn.connection, token, self._kept(told))
         except Upstream as error:
             self._doubt(turn, error)
             return
         now, tries = self._clock.now(), 0 if self._stored.clock_is_right() else 1
+        seen: dict[str, Any] = {"used_at": use.at, "used_by": use.who} if use.at else {}
+        method = self._providers.method(turn.connection.app, told.method_before)
+        reason = standing(told) or of_use(replace(told, **seen), method.words.noun, use.trouble, now)
         with self._database.write() as tx:
-            store.move(tx, told, tries=tries, tried_at=now, reason=standing(told))
+            store.move(tx, told, tries=tries, tried_at=now, reason=reason, **seen)
             if turn.connection.refused_at:
                 health.note_accepted(tx, turn.connection, now, turn.connection.look_at or now)
 
-    def _doubt(self, turn: _Turn, error: Upstream) -> None:
+    def _doubt(self, turn: Turn, error: Upstream) -> None:
         told, may_pass = turn.conversion, passes(error)
         tries = max(told.tries, 1) if may_pass else told.tries + 1
         if tries >= DOUBTS and not may_pass:
@@ -217,7 +223,7 @@ class ConversionWork:
         with self._database.write() as tx:
             store.move(tx, told, tries=tries, tried_at=self._clock.now(), reason=standing(told) or reason_of(error))
 
-    def _finish(self, turn: _Turn) -> None:
+    def _finish(self, turn: Turn) -> None:
         """End the rotation, whose work removes the secret; where others sign in with it, it goes on for them."""
         told = turn.conversion
         with self._edits.write(told.object_id) as tx:
@@ -238,25 +244,22 @@ class ConversionWork:
 
     # --- back -------------------------------------------------------------------------------------------------------
 
-    def _failed(self, turn: _Turn, error: Upstream) -> None:
+    def _failed(self, turn: Turn, error: Upstream) -> None:
         """Before anything was switched: try again for a while, then take back what was done."""
         told, now = turn.conversion, self._clock.now()
         may_pass = isinstance(error, Retryable)
         if may_pass and now < not_after(told.since, now) + PROOF_DEADLINE:
             with self._database.write() as tx:
-                store.move(tx, told, tries=0, tried_at=now, since=self._since(told, now), reason=reason_of(error))
+                since = known_since(told, now, clock_is_right=self._stored.clock_is_right())
+                store.move(tx, told, tries=0, tried_at=now, since=since, reason=reason_of(error))
             return
         self._go_back(turn, reason_of(error))
 
-    def _since(self, told: Conversion, now: datetime) -> datetime:
-        """Return when the state began. By a clock that was ahead it would be waited for too little, and for too long."""
-        return not_after(told.since, now) if self._stored.clock_is_right() else told.since
-
-    def _take_back(self, turn: _Turn) -> None:
+    def _take_back(self, turn: Turn) -> None:
         """Go back, as somebody asked."""
         self._go_back(turn, turn.conversion.reason or {})
 
-    def _go_back(self, turn: _Turn, why: Mapping[str, object], refused: Upstream | None = None) -> None:
+    def _go_back(self, turn: Turn, why: Mapping[str, object], refused: Upstream | None = None) -> None:
         """Let the connection sign in as before, if it was switched and the secret still works; then undo the trust.
 
         ``refused`` is why the connection does not sign in as it is.
@@ -286,7 +289,7 @@ class ConversionWork:
             )
         self._nudge()
 
-    def _stay(self, turn: _Turn, why: Mapping[str, object], problem: Upstream, refused: Upstream | None) -> None:
+    def _stay(self, turn: Turn, why: Mapping[str, object], problem: Upstream, refused: Upstream | None) -> None:
         """Neither way signs in, or the one of before does not: going back would help nobody. It is tried again."""
         reason = without_way_back(turn.conversion, why, problem)
         now = self._clock.now()
@@ -300,14 +303,14 @@ class ConversionWork:
             rotation = policies.of_connection(tx, told.connection_id)
             return Snapshot(rotation, journal.live(tx, rotation.id)).current if rotation else None
 
-    def _opened(self, turn: _Turn, row: Credential) -> Credentials:
+    def _opened(self, turn: Turn, row: Credential) -> Credentials:
         method = self._providers.method(turn.connection.app, turn.conversion.method_before)
         if row.value is None:
             raise RuntimeError("a current credential without a value")
         value = self._sealer.open(row.value, row.seal_context)
         return method.of_value(turn.connection.tenant_id, turn.connection.client_id, value)
 
-    def _still_works(self, turn: _Turn, row: Credential | None) -> Upstream | None:
+    def _still_works(self, turn: Turn, row: Credential | None) -> Upstream | None:
         """Sign in with the secret of before. Returns why not."""
         if row is None:
             return NeedsAction(
@@ -320,41 +323,6 @@ class ConversionWork:
             return error
         return None
 
-    def _remove(self, turn: _Turn) -> None:
-        """Remove what the application was made to trust, until it is seen to be gone twice; others that sign in by it keep it."""
-        told, connection, identity = turn.conversion, turn.connection, turn.identity
-        now = self._clock.now()
-        if self._is_relied_upon(turn):
-            with self._database.write() as tx:
-                store.move(tx, told, reason=dict(told.reason or {}) | {"left": told.name}, **_ended(now))
-            return
-        try:
-            _, token = self._stored.sign_in(connection)
-            there = told.name in identity.trusts(connection.tenant, token, told.object_id)
-            if there:
-                identity.remove_trust(connection.tenant, token, told.object_id, told.name)
-        except Upstream as error:
-            given_up = now >= told.since + GIVE_UP
-            changes = _ended(now) if given_up else {"tries": 0, "tried_at": now, "since": self._since(told, now)}
-            with self._database.write() as tx:
-                store.move(tx, told, reason=not_removed(told, error), **changes)
-            return
-        with self._database.write() as tx:
-            store.move(tx, told, tries=0 if there else told.tries + 1, tried_at=self._clock.now())
-
-    def _is_relied_upon(self, turn: _Turn) -> bool:
-        """Whether another connection signs in by the same trust: an application can hold it only once."""
-        told, own = turn.conversion, turn.connection
-        with self._database.read() as tx:
-            others = claim_store.signing_in_by(tx, own.cloud, own.client_id.lower(), turn.identity.key)
-            on_the_way = store.relied_upon(tx, told)
-        relying = (facts for other_id, facts in others.items() if other_id != own.id)
-        return on_the_way or any(_presents_the_same(facts, told) for facts in relying)
-
-    def _end(self, turn: _Turn) -> None:
-        with self._database.write() as tx:
-            store.move(tx, turn.conversion, **_ended(self._clock.now()))
-
     # --- all --------------------------------------------------------------------------------------------------------
 
     def _locked(self, tx: Tx, told: Conversion) -> tuple[Rotation | None, Connection]:
@@ -366,15 +334,5 @@ class ConversionWork:
         return rotation, connection
 
 
-def _presents_the_same(facts: Mapping[str, object], told: Conversion) -> bool:
-    """Whether a connection signs in by what was trusted. What its source presents may be newer than its facts say."""
-    presented = (facts.get("issuer"), facts.get("subject"))
-    return facts.get("tokenSource") == told.source or presented == (told.issuer, told.subject)
-
-
 def _restored(rotation: Rotation, told: Conversion) -> Rotation:
     return replace(rotation, enabled=told.rotated_before)
-
-
-def _ended(now: datetime) -> dict[str, object]:
-    return {"state": ConversionState.WITHDRAWN, "since": now, "ended_at": now, "wake_at": None}

@@ -11,8 +11,9 @@ from keyturn.db.columns import first_of, last_of
 from keyturn.db.tables import conversions as table
 from keyturn.db.unit import Tx
 from keyturn.errors import Refused
-from keyturn.kit.moments import CLOCKS_APART
+from keyturn.kit.moments import CLOCKS_APART, shift
 from keyturn.rotations.conversion.domain import LOOK_EVERY, UNDER_WAY, Conversion, ConversionState
+from keyturn.rotations.evidence.domain import LEAST_WINDOW
 
 _LONGEST = LOOK_EVERY + CLOCKS_APART
 """Between two steps. What lies further ahead was put off by a wrong clock, and is due."""
@@ -58,6 +59,13 @@ def went_back(tx: Tx, org_id: str, since: datetime) -> Mapping[str, Conversion]:
     newer = sa.exists().where(later.c.connection_id == table.c.connection_id, later.c.created_at > table.c.created_at)
     query = sa.select(table).where(table.c.org_id == org_id, table.c.state.in_(_BACK), table.c.since > since, ~newer)
     return {row["connection_id"]: _read(row) for row in tx.rows(query)}
+
+
+def used_outside(tx: Tx, org_id: str, now: datetime) -> Mapping[str, Conversion]:
+    """Return those of the organization that are watched and whose credential of before somebody else uses, by connection."""
+    watched = sa.and_(table.c.org_id == org_id, table.c.state == ConversionState.WATCHING.value)
+    rows = tx.rows(sa.select(table).where(watched, table.c.used_at > shift(now, -LEAST_WINDOW)))
+    return {row["connection_id"]: _read(row) for row in rows}
 
 
 def relied_upon(tx: Tx, conversion: Conversion) -> bool:

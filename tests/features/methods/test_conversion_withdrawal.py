@@ -1,0 +1,112 @@
+"""How the federated credential of a connection that went back is removed: by whatever clock, late replicas and lost answers."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from entra_emulator import Effect, Fault
+from keyturn.alarms.conditions.domain import ConditionKind
+from keyturn.errors import Refused
+from tests.features.methods.test_conversion import ConversionScene, scene_in
+from tests.features.methods.test_conversion_trouble import conditions
+
+HOURS = timedelta(hours=9)
+ADD, REMOVE = "createFederatedIdentityCredential", "deleteFederatedIdentityCredential"
+
+
+def went_back_at_once(scene: ConversionScene) -> None:
+    """The answer to the request for the federated credential is lost, somebody goes back, and it shows minutes later."""
+    world = scene.world
+    world.emulator.admin.configure(world.tenant_id, replicas=2, graph_appear=(600, 600))
+    world.emulator.faults.add(Fault(ADD, (Effect(503),), when="after"))
+    conversion = scene.begin()
+    world.servers[0].services.conversion_work.advance(conversion.id)
+    scene.back()
+
+
+@pytest.mark.parametrize("offs", [(timedelta(0),), (HOURS,), (-HOURS,), (HOURS, timedelta(0)), (timedelta(0), -HOURS)])
+def test_what_shows_minutes_later_is_removed_by_whatever_clock(tmp_path: Path, offs: Sequence[timedelta]) -> None:
+    """The clock jumps once it went back; where there are two servers, each by its own clock looks in turn."""
+    with scene_in(tmp_path) as scene:
+        world, work = scene.world, scene.world.servers[0].services.conversion_work
+        went_back_at_once(scene)
+        conversion = scene.newest()
+        assert conversion
+        for number in range(4 * 40):
+            world.servers[0].clock.off = offs[number % len(offs)]
+            work.advance(conversion.id)
+            world.clock.advance(15)
+        world.servers[0].clock.off = timedelta(0)
+        scene.work(timedelta(hours=1))
+        assert (scene.state, scene.trusts(), scene.signs_in()) == ("withdrawn", [], True)
+
+
+def test_one_that_was_watched_for_long_is_free_at_once(tmp_path: Path) -> None:
+    with scene_in(tmp_path) as scene:
+        scene.begin()
+        scene.work(timedelta(hours=1))
+        scene.back()
+        scene.work(timedelta(minutes=1))
+        assert (scene.state, scene.trusts()) == ("withdrawn", [])
+        scene.begin()
+
+
+def test_one_that_was_not_says_from_when_it_may_begin_again_or_be_deleted(tmp_path: Path) -> None:
+    with scene_in(tmp_path) as scene:
+        world = scene.world
+        scene.begin()
+        scene.work(timedelta(minutes=5))
+        scene.back()
+        scene.work(timedelta(minutes=1))
+        assert scene.state == "withdrawing"
+        with pytest.raises(Refused) as refused:
+            scene.begin()
+        with pytest.raises(Refused) as kept:
+            world.rotations.delete(world.actor, scene.connection.id)
+        conversion = scene.newest()
+        assert conversion
+        free = conversion.trust_removed_by(world.clock.now())
+        assert free
+        assert world.clock.now() < free <= world.clock.now() + timedelta(minutes=12)
+        assert [f"after {free:%Y-%m-%d %H:%M} UTC" in str(each.value.fix) for each in (refused, kept)] == [True] * 2
+        scene.work(free - world.clock.now())
+        assert scene.state == "withdrawn"
+        scene.begin()
+
+
+def test_a_lost_answer_to_the_removal_is_no_trouble_that_stays(tmp_path: Path) -> None:
+    with scene_in(tmp_path) as scene:
+        world = scene.world
+        scene.begin()
+        scene.work(timedelta(hours=1))
+        scene.cluster.broken = True
+        world.emulator.faults.add(Fault(REMOVE, (Effect(503),), when="after"))
+        scene.work(timedelta(hours=3))
+        told = scene.newest()
+        assert told
+        reason = told.reason or {}
+        assert (scene.state, scene.trusts(), reason.get("left")) == ("withdrawn", [], None)
+        assert reason.get("code") == "token_source.file_unreadable", "why it went back, not what passed"
+        [alarm] = [one for one in conditions(scene) if one.kind is ConditionKind.CONVERSION_WITHDRAWN]
+        assert "The file cannot be read." in alarm.cause
+
+
+def test_why_it_went_back_is_not_forgotten_while_its_trust_cannot_be_removed(tmp_path: Path) -> None:
+    with scene_in(tmp_path) as scene:
+        world = scene.world
+        scene.begin()
+        scene.work(timedelta(hours=1))
+        world.emulator.faults.add(Fault(REMOVE, (Effect(403),), when="before", times=None))
+        scene.cluster.broken = True
+        scene.work(timedelta(hours=12))
+        assert scene.state == "withdrawing"
+        with pytest.raises(Refused, match="That was tried in vain: ") as refused:
+            world.rotations.delete(world.actor, scene.connection.id)
+        assert "It is tried again by itself" in str(refused.value.fix)
+        world.emulator.faults.clear()
+        scene.work(timedelta(hours=2))
+        told = scene.newest()
+        assert told
+        assert (scene.state, (told.reason or {}).get("code")) == ("withdrawn", "token_source.file_unreadable")
