@@ -11,6 +11,7 @@ from entra_emulator import Demo, Emulator, SigningKey, SystemClock, VirtualClock
 from entra_emulator.server.server import Running, run_in_thread
 from tests.emulator.certificates import Certificate, make_certificate
 from tests.emulator.people import People, people_in
+from tests.emulator.rows import RowKeeper
 from tests.emulator.scene import EmulatorFixture
 
 
@@ -38,10 +39,13 @@ def certificate() -> Certificate:
 
 
 @pytest.fixture
-def scene(signing_key: SigningKey) -> EmulatorFixture:
+def scene(signing_key: SigningKey) -> Iterator[EmulatorFixture]:
+    """A small tenant. What a test does to it can be kept row by row, whichever way it does it."""
     clock = VirtualClock()
     emulator = Emulator(clock, seed=7, signing_key=signing_key)
-    return EmulatorFixture(emulator, clock, emulator.admin.create_tenant("Contoso"))
+    keeper = RowKeeper(emulator)
+    yield EmulatorFixture(emulator, clock, emulator.admin.create_tenant("Contoso"))
+    keeper.check()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import resource
 import shutil
 import signal
@@ -76,7 +77,7 @@ def test_an_export_is_everything_and_an_import_begins_with_it(
     other = Emulator(VirtualClock(scene.clock.now()), signing_key=signing_key)
     other.restore(kept)
     assert json.loads(json.dumps(other.snapshot())) == kept
-    for wrong in ({}, {"version": 2}, kept | {"nonsense": 1}, kept | {"tenants": [{"id": 1}]}, kept | {"tenants": 7}):
+    for wrong in ({}, {"version": 3}, kept | {"nonsense": 1}, kept | {"tenants": [{"id": 1}]}, kept | {"tenants": 7}):
         with pytest.raises(ValueError, match=r"not|no nonsense"):
             other.restore(wrong)
     assert json.loads(json.dumps(other.snapshot())) == kept, "what does not fit changes nothing"
@@ -222,7 +223,7 @@ def test_the_ledger_is_kept_the_same_for_the_same_requests(tmp_path: Path, signi
         "getApplication",
     ]
     keep(tmp_path / "second", signing_key, calls)
-    for name in ("ledger.jsonl", "log.jsonl", "directory.json"):
+    for name in ("ledger.jsonl", "log.jsonl", "directory.json", "changes.jsonl"):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes(), name
     more = keep(tmp_path / "first", signing_key, calls)
     assert [entry.sequence for entry in more.ledger] == list(range(1, 11)), "the numbers go on"
@@ -237,9 +238,10 @@ def test_of_a_request_that_a_kill_cut_short_the_ledger_and_the_directory_tell_th
 ) -> None:
     calls = calls_of(keep(tmp_path / "any", signing_key, []))
     keep(tmp_path / "state", signing_key, calls[:3])
-    before = (tmp_path / "state" / "directory.json").read_bytes()
+    before = {name: (tmp_path / "state" / name).read_bytes() for name in ("directory.json", "changes.jsonl")}
     keep(tmp_path / "state", signing_key, calls[3:4])
-    (tmp_path / "state" / "directory.json").write_bytes(before)
+    for name, content in before.items():
+        (tmp_path / "state" / name).write_bytes(content)
     for name in ("ledger.jsonl", "log.jsonl"):
         with (tmp_path / "state" / name).open("ab") as file:
             file.write(b'{"sequence":5,"at"')
@@ -315,6 +317,12 @@ def test_what_a_power_cut_left_of_a_line_is_removed(tmp_path: Path) -> None:
         ("log.jsonl", b'{"sign_in": 7}\n'),
         ("ledger.jsonl", b"[]\n"),
         ("ledger.jsonl", b'{"sequence": "x"}\n'),
+        ("changes.jsonl", b"7\n"),
+        ("changes.jsonl", b'{"number": "x"}\n'),
+        ("changes.jsonl", b'{"number": 2}\n'),
+        ("changes.jsonl", b'{"number": 1, "rows": 7}\n'),
+        ("changes.jsonl", b'{"number": 1, "rows": [[["tenants", "x", "id"], 7]]}\n'),
+        ("changes.jsonl", b'{"number": 1, "rows": [[["version", "x"], 7]]}\n'),
     ],
 )
 def test_a_folder_that_holds_something_else_is_refused_in_words(
@@ -327,7 +335,7 @@ def test_a_folder_that_holds_something_else_is_refused_in_words(
     assert (tmp_path / name).read_bytes() == content
 
 
-@pytest.mark.parametrize("name", ["ledger.jsonl", "log.jsonl", "directory.json"])
+@pytest.mark.parametrize("name", ["ledger.jsonl", "log.jsonl", "changes.jsonl"])
 def test_what_cannot_be_kept_is_answered_with_a_500_and_kept_with_the_next(
     name: str, tmp_path: Path, signing_key: SigningKey, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -337,7 +345,9 @@ def test_what_cannot_be_kept_is_answered_with_a_500_and_kept_with_the_next(
     state, clock = StateFolder(folder), VirtualClock()
     emulator = Emulator(clock, seed=5, signing_key=signing_key)
     state.load(emulator)
+    state.begin(emulator, None)
     server = Server(emulator, state=state)
+    (folder / name).touch()
     (folder / name).rename(folder / "away")
     (folder / name).mkdir()
     refused = server.keep(calls[2], emulator.handle(calls[2]))
@@ -356,7 +366,8 @@ def test_what_cannot_be_kept_is_answered_with_a_500_and_kept_with_the_next(
     assert [line["audit"]["operation"] for line in again.log_lines() if "audit" in line] == ["addPassword"] * 2
     [application] = again.snapshot()["tenants"][0]["applications"].values()
     assert [item["display_name"] for item in application["passwords"]] == ["secret 1", "one", "two"]
-    assert sorted(path.name for path in folder.iterdir()) == ["directory.json", "ledger.jsonl", "lock", "log.jsonl"]
+    kept = {"changes.jsonl", "directory.json", "ledger.jsonl", "lock", "log.jsonl"}
+    assert {path.name for path in folder.iterdir()} == kept
 
 
 def test_what_was_answered_is_there_after_a_kill(tmp_path: Path) -> None:
@@ -400,6 +411,7 @@ def test_what_was_answered_is_there_after_a_kill(tmp_path: Path) -> None:
         [sys.executable, "-m", "entra_emulator", "serve", "--state", str(tmp_path / "state")],
         capture_output=True,
         check=False,
+        env=os.environ | {"COLUMNS": "500"},
     )
     assert broken.returncode == 2
     assert b"cannot be read" in broken.stderr

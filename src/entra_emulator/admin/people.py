@@ -137,7 +137,8 @@ class People:
         with self._lock:
             app_id = self.application(application).app_id
             for home in self._world.directory.tenants.values():
-                home.consents = [item for item in home.consents if item.app_id != app_id]
+                for key in [key for key, item in home.consents.items() if item.app_id == app_id]:
+                    del home.consents[key]
 
     def authorize(
         self, url: str, *, user: str, decline: bool = False, cancel: bool = False, everyone: bool = False
@@ -221,9 +222,9 @@ class People:
 
     def _user(self, name: str) -> tuple[Tenant, User]:
         for tenant in self._world.directory.tenants.values():
-            for user in tenant.users.values():
-                if name == user.object_id or name.lower() == user.principal_name.lower():
-                    return tenant, user
+            for key, user in tenant.users.items():
+                if name == key or name.lower() == user.principal_name.lower():
+                    return tenant, tenant.users[key]
         raise ValueError(f"no user {name}")
 
 

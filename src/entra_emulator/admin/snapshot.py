@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from entra_emulator.admin.demo import Demo
@@ -13,10 +13,12 @@ from entra_emulator.directory.directory import Directory, ManagedIdentity, Tenan
 from entra_emulator.directory.first_party import introduce
 from entra_emulator.directory.issuers import KeptIssuers
 from entra_emulator.directory.sessions import RefreshToken
+from entra_emulator.directory.table import Table
 from entra_emulator.directory.world import World
 from entra_emulator.faults.ledger import Entry, Ledger
 
-VERSION = 1
+VERSION = 2
+"""Version 1 kept consents as a list."""
 
 
 @dataclass(slots=True)
@@ -28,7 +30,7 @@ class Snapshot:
     randomness: list[Any] = field(default_factory=list)
     tenants: list[Tenant] = field(default_factory=list)
     machine: list[ManagedIdentity] = field(default_factory=list)
-    refresh_tokens: dict[str, RefreshToken] = field(default_factory=dict)
+    refresh_tokens: Table[RefreshToken] = field(default_factory=Table)
     demo: Demo | None = None
     issuer_keys: KeptIssuers = field(default_factory=KeptIssuers)
 
@@ -36,16 +38,22 @@ class Snapshot:
 def take(world: World, ahead: float, demo: Demo | None) -> dict[str, Any]:
     """The state of this emulator as JSON knows it. Holds secrets: the values of all client secrets and refresh tokens."""
     version, numbers, gauss = world.rng.getstate()
-    snapshot = Snapshot(
+    snapshot = state_of(world, ahead, demo)
+    snapshot.randomness = [version, list(numbers), gauss]
+    encoded: dict[str, Any] = encode(snapshot)
+    return encoded
+
+
+def state_of(world: World, ahead: float, demo: Demo | None) -> Snapshot:
+    """The parts of this emulator themselves, but its randomness."""
+    return Snapshot(
         ahead=ahead,
-        randomness=[version, list(numbers), gauss],
         tenants=list(world.directory.tenants.values()),
         machine=world.machine,
-        refresh_tokens=world.sessions.refresh_tokens(),
+        refresh_tokens=world.sessions.refresh_tokens,
+        demo=demo,
         issuer_keys=world.issuers.kept,
     )
-    encoded: dict[str, Any] = encode(snapshot)
-    return encoded | {"demo": asdict(demo) if demo else None}
 
 
 def put(world: World, value: Any) -> Snapshot:
@@ -53,7 +61,7 @@ def put(world: World, value: Any) -> Snapshot:
     version = value.get("version") if isinstance(value, dict) else None
     if isinstance(version, int) and version > VERSION:
         raise Unreadable(f"a newer entra-emulator wrote it (version {version}, not {VERSION})")
-    if version != VERSION:
+    if version not in {1, VERSION}:
         raise Unreadable(f"not a snapshot of version {VERSION}")
     snapshot = decode(Snapshot, value)
     directory = _directory(snapshot.tenants)
@@ -62,7 +70,7 @@ def put(world: World, value: Any) -> Snapshot:
         form, numbers, gauss = snapshot.randomness
         world.rng.setstate((form, tuple(numbers), gauss))
     world.directory, world.machine = directory, snapshot.machine
-    world.sessions.keep_refresh_tokens(snapshot.refresh_tokens)
+    world.sessions.refresh_tokens = snapshot.refresh_tokens
     world.issuers.kept = snapshot.issuer_keys
     return snapshot
 
@@ -99,11 +107,11 @@ def _audit_line(tenant_id: str, record: AuditRecord) -> dict[str, Any]:
     return {"tenant": tenant_id, "audit": encode(record)}
 
 
-def take_over_ledger(world: World, lines: Sequence[Any], answered: int) -> frozenset[str]:
+def take_over_ledger(world: World, lines: Sequence[Any], answered: int, changes: int) -> frozenset[str]:
     """Puts kept requests into the ledger. `answered` is the number of the newest one that the directory knows of.
 
-    Gives the ids of those after it whose effect was lost with the process. Randomness goes on elsewhere than it did for them, so
-    that no id is given twice. Raises ValueError for a line of another form.
+    Gives the ids of those after it whose effect was lost with the process. Randomness goes on elsewhere than it did for them, and
+    for the `changes` since the snapshot, so that no id is given twice. Raises ValueError for a line of another form.
     """
     entries = [decode(Entry, line) for line in lines]
     undone = [entry for entry in entries if entry.committed and entry.sequence > answered]
@@ -111,8 +119,8 @@ def take_over_ledger(world: World, lines: Sequence[Any], answered: int) -> froze
         entry.committed = False
     world.ledger.take_over(entries, answered)
     world.sign_ins.begin_after(world.ledger.last)
-    if world.ledger.last > answered:
-        world.rng.seed(f"{world.rng.getrandbits(64)} {world.ledger.last}")
+    if world.ledger.last > answered or changes:
+        world.rng.seed(f"{world.rng.getrandbits(64)} {world.ledger.last} {changes}")
     return frozenset(entry.request_id for entry in undone)
 
 
@@ -140,7 +148,7 @@ def _directory(tenants: list[Tenant]) -> Directory:
     introduce(directory)
     for tenant in tenants:
         applications, principals = tenant.applications, tenant.principals
-        tenant.applications, tenant.principals = {}, {}
+        tenant.applications, tenant.principals = Table(), Table()
         directory.add_tenant(tenant)
         for application in applications.values():
             directory.add_application(application)

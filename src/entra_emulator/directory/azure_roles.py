@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from entra_emulator.directory.table import Table
+
 OWNER, USER_ACCESS_ADMINISTRATOR = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"
 BUILT_IN = {
     OWNER: "Owner",
@@ -36,8 +38,8 @@ class AzureRoles:
     """The subscriptions of a tenant by id, its own role definitions by id, and the assignments by id."""
 
     subscriptions: dict[str, str] = field(default_factory=dict)
-    definitions: dict[str, dict[str, Any]] = field(default_factory=dict)
-    assignments: dict[str, RoleAssignment] = field(default_factory=dict)
+    definitions: Table[dict[str, Any]] = field(default_factory=Table)
+    assignments: Table[RoleAssignment] = field(default_factory=Table)
 
     def roles_at(self, principal_id: str, scope: str) -> set[str]:
         """The roles that somebody has at this scope, also by an assignment above it."""

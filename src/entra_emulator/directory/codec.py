@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any, TypeVar, get_args, get_origin
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+
+from entra_emulator.directory.table import Table
 
 T = TypeVar("T")
 _NEVER = "-inf"
@@ -71,6 +73,9 @@ def _reader(hint: Any) -> Reader:
     if origin in {list, set, frozenset}:
         one = _reader(inner[0])
         return lambda value: origin(one(item) for item in value)
+    if origin is Table:
+        one = _reader(inner[0])
+        return lambda value: Table((key, one(item)) for key, item in _rows(value))
     if origin is dict:
         one = _reader(inner[1])
         return lambda value: {key: one(item) for key, item in value.items()}
@@ -81,6 +86,11 @@ def _reader(hint: Any) -> Reader:
     if is_dataclass(hint):
         return _object(hint)
     return _plain(hint) if isinstance(hint, type) and hint is not Any else lambda value: value
+
+
+def _rows(value: Any) -> Iterable[tuple[str, Any]]:
+    """The rows of a table by their keys; what older versions kept as a list has its key in the row."""
+    return ((item["id"], item) for item in value) if isinstance(value, list) else value.items()
 
 
 _SPECIAL: dict[Any, Reader] = {

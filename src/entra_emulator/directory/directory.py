@@ -13,6 +13,7 @@ from entra_emulator.directory.app_policies import Policy
 from entra_emulator.directory.azure_roles import AzureRoles
 from entra_emulator.directory.grants import Consent, Grant
 from entra_emulator.directory.replicas import Plane, Presence
+from entra_emulator.directory.table import Table
 from entra_emulator.directory.vaults import Vault
 from entra_emulator.faults.faults import Settings
 
@@ -266,31 +267,31 @@ class Tenant:
     settings: Settings
     default_policy: Policy
     created_at: float = 0.0
-    policies: dict[str, Policy] = field(default_factory=dict)
-    applications: dict[str, Application] = field(default_factory=dict)
-    deleted: dict[str, Application] = field(default_factory=dict)
-    deleted_principals: dict[str, ServicePrincipal] = field(default_factory=dict)
-    principals: dict[str, ServicePrincipal] = field(default_factory=dict)
-    users: dict[str, User] = field(default_factory=dict)
-    groups: dict[str, Group] = field(default_factory=dict)
-    deleted_users: dict[str, User] = field(default_factory=dict)
-    deleted_groups: dict[str, Group] = field(default_factory=dict)
-    purged: dict[str, tuple[str, float]] = field(default_factory=dict)
+    policies: Table[Policy] = field(default_factory=Table)
+    applications: Table[Application] = field(default_factory=Table)
+    deleted: Table[Application] = field(default_factory=Table)
+    deleted_principals: Table[ServicePrincipal] = field(default_factory=Table)
+    principals: Table[ServicePrincipal] = field(default_factory=Table)
+    users: Table[User] = field(default_factory=Table)
+    groups: Table[Group] = field(default_factory=Table)
+    deleted_users: Table[User] = field(default_factory=Table)
+    deleted_groups: Table[Group] = field(default_factory=Table)
+    purged: Table[tuple[str, float]] = field(default_factory=Table)
     """What was deleted for good: object id -> kind (`applications` or `servicePrincipals`) and when."""
-    consents: list[Consent] = field(default_factory=list)
+    consents: Table[Consent] = field(default_factory=Table)
     azure: AzureRoles = field(default_factory=AzureRoles)
-    vaults: dict[str, Vault] = field(default_factory=dict)
+    vaults: Table[Vault] = field(default_factory=Table)
     """Key vaults by name."""
     activated_roles: list[str] = field(default_factory=list)
     """Directory roles that were activated without being given to anybody."""
 
     def principal_of(self, app_id: str) -> ServicePrincipal | None:
-        """The service principal of an application in this tenant."""
+        """The service principal of an application in this tenant, for those who only read it."""
         return next((item for item in self.principals.values() if item.app_id == app_id), None)
 
     def owners_of(self, holder: Holder) -> list[ServicePrincipal | User]:
         """The owners that still exist, in the order they were added."""
-        owners = (self.principals.get(key) or self.users.get(key) for key in holder.owners)
+        owners = (self.principals.seen(key) or self.users.seen(key) for key in holder.owners)
         return [item for item in owners if item is not None]
 
     def directory_object(self, object_id: str) -> DirectoryObject | None:
@@ -319,7 +320,7 @@ class Directory:
         self.tenants: dict[str, Tenant] = {}
         self._domains: dict[str, str] = {}
         self._app_ids: dict[str, Application] = {}
-        self._principals: dict[tuple[str, str], ServicePrincipal] = {}
+        self._principals: dict[tuple[str, str], str] = {}
 
     def add_tenant(self, tenant: Tenant) -> None:
         """Adds a tenant. Raises ValueError if its id or a domain of it is taken."""
@@ -349,7 +350,7 @@ class Directory:
         key = (principal.tenant_id, principal.app_id)
         if key in self._principals:
             raise ValueError(f"app id {principal.app_id} has a service principal already")
-        self._principals[key] = principal
+        self._principals[key] = principal.object_id
         self.tenants[principal.tenant_id].principals[principal.object_id] = principal
 
     def soft_delete_principal(self, principal: ServicePrincipal, now: float) -> None:
@@ -367,11 +368,17 @@ class Directory:
 
     def application(self, app_id: str) -> Application | None:
         """An application by app id, in whatever tenant it lives; deleted ones are not found."""
+        application = self._app_ids.get(app_id)
+        home = self.tenants.get(application.tenant_id) if application else None
+        return home.applications.get(application.object_id) if home and application else application
+
+    def published(self, app_id: str) -> Application | None:
+        """The same, for those who only read it."""
         return self._app_ids.get(app_id)
 
     def principal(self, tenant: Tenant, app_id: str) -> ServicePrincipal | None:
         """The service principal of an app id in a tenant."""
-        return self._principals.get((tenant.id, app_id))
+        return tenant.principals.get(self._principals.get((tenant.id, app_id), ""))
 
     def soft_delete(self, application: Application, now: float) -> None:
         """Soft delete: the application moves to the tenant's deleted items, and so does its service principal, by itself."""

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from entra_emulator.core.outside import Document
 from entra_emulator.directory.keys import un_b64
+from entra_emulator.directory.table import Table
 
 _KEYS_KEPT = 100
 _MOST_ISSUERS = 1000
@@ -50,8 +51,8 @@ class IssuerKeys:
 class KeptIssuers:
     """All keys by issuer: those that were given, and those that were fetched."""
 
-    given: dict[str, dict[str, RSAPublicKey]] = field(default_factory=dict)
-    fetched: dict[str, IssuerKeys] = field(default_factory=dict)
+    given: Table[dict[str, RSAPublicKey]] = field(default_factory=Table)
+    fetched: Table[IssuerKeys] = field(default_factory=Table)
 
 
 class Issuers:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from entra_emulator.directory.directory import new_guid
 from entra_emulator.directory.keys import b64url
 from entra_emulator.directory.requested_scopes import RequestedScopes
+from entra_emulator.directory.table import Table
 
 COOKIE = "ESTSAUTHPERSISTENT"
 _MOST = 50_000
@@ -84,7 +85,8 @@ class Sessions:
     def __init__(self) -> None:
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._codes: OrderedDict[str, Code] = OrderedDict()
-        self._refresh_tokens: OrderedDict[str, RefreshToken] = OrderedDict()
+        self.refresh_tokens: Table[RefreshToken] = Table()
+        """By their text, the oldest first."""
         self._devices: OrderedDict[str, Device] = OrderedDict()
         self._user_codes: OrderedDict[str, Device] = OrderedDict()
 
@@ -119,12 +121,13 @@ class Sessions:
     def add_refresh_token(self, token: RefreshToken, rng: random.Random) -> str:
         """The text of a new refresh token."""
         text = _opaque(rng)
-        _keep(self._refresh_tokens, text, token)
+        _keep(self.refresh_tokens, text, token)
         return text
 
     def refresh_token(self, text: str) -> RefreshToken | None:
         """The refresh token of that text."""
-        return self._refresh_tokens.get(text)
+        token: RefreshToken | None = self.refresh_tokens.get(text)
+        return token
 
     def add_device(self, device: Device, rng: random.Random) -> tuple[str, str]:
         """The code that a person types, and the one with which the client asks."""
@@ -142,14 +145,6 @@ class Sessions:
         """The sign-in of the code that a person typed."""
         return self._user_codes.get(user_code)
 
-    def refresh_tokens(self) -> dict[str, RefreshToken]:
-        """All refresh tokens by their text, the oldest first."""
-        return dict(self._refresh_tokens)
-
-    def keep_refresh_tokens(self, tokens: dict[str, RefreshToken]) -> None:
-        """Takes these over."""
-        self._refresh_tokens = OrderedDict(tokens)
-
 
 def well_formed(text: str) -> bool:
     """Whether this could be a code or a refresh token at all."""
@@ -160,7 +155,7 @@ def _opaque(rng: random.Random) -> str:
     return f"1.A{b64url(rng.getrandbits(1536).to_bytes(192, 'big'))}"
 
 
-def _keep(entries: OrderedDict[str, _T], key: str, value: _T) -> None:
+def _keep(entries: dict[str, _T], key: str, value: _T) -> None:
     entries[key] = value
     if len(entries) > _MOST:
-        entries.popitem(last=False)
+        del entries[next(iter(entries))]

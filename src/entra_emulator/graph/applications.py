@@ -213,8 +213,9 @@ def _hand_on(call: Call, application: Application, properties: dict[str, Any]) -
     names = {"appRoles"} & properties.keys()
     if "oauth2PermissionScopes" in (properties.get("api") or ()):
         names.add("oauth2PermissionScopes")
-    homes = call.world.directory.tenants.values() if names else ()
-    for principal in filter(None, (tenant.principal_of(application.app_id) for tenant in homes)):
+    directory = call.world.directory
+    homes = directory.tenants.values() if names else ()
+    for principal in filter(None, (directory.principal(tenant, application.app_id) for tenant in homes)):
         for name in names:
             principal.properties.pop(name, None)
 

@@ -31,8 +31,8 @@ def application_by_key(call: Call, key: Key) -> Application | None:
         application = call.world.directory.application(value)
         return application if application and application.tenant_id == tenant.id else None
     if kind == "uniquename":
-        matches = (item for item in tenant.applications.values() if item.properties.get("uniqueName") == value)
-        return next(matches, None)
+        matches = (key for key, item in tenant.applications.items() if item.properties.get("uniqueName") == value)
+        return tenant.applications.get(next(matches, ""))
     return None
 
 

@@ -51,7 +51,7 @@ def _get(call: Call, keys: tuple[Key, ...]) -> Response:
 
 def _rows(call: Call) -> list[dict[str, Any]]:
     tenant = call.home()
-    visible = [item for item in tenant.consents if item.presence.visible("graph", call.replica, call.now)]
+    visible = [item for item in tenant.consents.values() if item.presence.visible("graph", call.replica, call.now)]
     return [views.consent(item, tenant) for item in visible]
 
 
@@ -68,11 +68,11 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
     if user is not None and user not in tenant.users:
         raise not_found(user[:100])
     scopes, same = _scopes(body), (client.app_id, resource.app_id, user)
-    if any((item.app_id, item.resource_app_id, item.user_id) == same for item in tenant.consents):
+    if any((item.app_id, item.resource_app_id, item.user_id) == same for item in tenant.consents.values()):
         raise GraphError(409, "Request_MultipleObjectsWithSameKeyValue", "Permission entry already exists.")
     presence = object_presence(call.now, call.settings, rng)
     consent = Consent(new_guid(rng), client.app_id, resource.app_id, user, scopes, presence)
-    tenant.consents.append(consent)
+    tenant.consents[consent.id] = consent
     note_change(call, client.object_id, client.display_name, "ServicePrincipal")
     return success(call, views.consent(consent, tenant), f"{_CONTEXT}/$entity", 201)
 
@@ -90,7 +90,7 @@ def _update(call: Call, keys: tuple[Key, ...]) -> Response:
 def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
     may_write_grants(call)
     consent = _one(call, keys[0])
-    call.home().consents.remove(consent)
+    del call.home().consents[consent.id]
     _noted(call, consent)
     return empty(call)
 
@@ -105,7 +105,7 @@ def _scopes(body: dict[str, Any]) -> set[str]:
 
 
 def _one(call: Call, key: Key) -> Consent:
-    consent = next((item for item in call.home().consents if item.id == key[1]), None)
+    consent: Consent | None = call.home().consents.get(key[1])
     if consent is None:
         raise not_found(key[1][:100])
     return consent

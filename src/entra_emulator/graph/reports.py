@@ -98,7 +98,7 @@ def _credential_rows(call: Call) -> Iterator[dict[str, Any]]:
     tenant = call.home()
     app_ids = {sign_in.entry.caller for sign_in in last.values()}
     for app_id in sorted(app_ids):
-        application, principal = call.world.directory.application(app_id), tenant.principal_of(app_id)
+        application, principal = call.world.directory.published(app_id), tenant.principal_of(app_id)
         holders = [holder for holder in (application, principal) if holder is not None]
         for holder in holders:
             for item in holder.credentials_held():
@@ -109,7 +109,7 @@ def _credential_rows(call: Call) -> Iterator[dict[str, Any]]:
 def _credential_row(
     call: Call, holder: Holder, item: PasswordCredential | KeyCredential, last: SignIn
 ) -> dict[str, Any]:
-    tenant, application = call.home(), call.world.directory.application(holder.app_id)
+    tenant, application = call.home(), call.world.directory.published(holder.app_id)
     principal, resource = tenant.principal_of(holder.app_id), tenant.principal_of(last.entry.resource)
     origin = "application" if isinstance(holder, Application) else "servicePrincipal"
     return {

@@ -156,7 +156,7 @@ def _in_beta(call: Call, row: _Row) -> dict[str, Any]:
 
 
 def _thumbprint(call: Call, row: _Row) -> str:
-    application = call.world.directory.application(row.client.app_id)
+    application = call.world.directory.published(row.client.app_id)
     keys = [*row.client.keys, *(application.keys if application else ())]
     wanted = row.sign_in.entry.presented_key_id
     return next((item.sha1.hex().upper() for item in keys if item.key_id == wanted), "")

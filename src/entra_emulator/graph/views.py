@@ -95,7 +95,7 @@ def owner_tenant(call: Call, item: ServicePrincipal) -> str:
 
     Source: https://learn.microsoft.com/graph/api/resources/serviceprincipal.
     """
-    own = call.world.directory.application(item.app_id)
+    own = call.world.directory.published(item.app_id)
     return item.tenant_id if own is None else own.tenant_id
 
 
@@ -103,7 +103,7 @@ def principal(call: Call, item: ServicePrincipal) -> dict[str, Any]:
     """A service principal as the answering replica sees it."""
     declared = with_defaults(PRINCIPAL, item.properties)
     declared["info"]["logoUrl"] = None
-    own = call.world.directory.application(item.app_id)
+    own = call.world.directory.published(item.app_id)
     return {
         "id": item.object_id,
         "deletedDateTime": graph_time(item.deleted_at) if item.deleted_at is not None else None,

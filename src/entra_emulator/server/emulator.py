@@ -18,6 +18,7 @@ from entra_emulator.admin.admin import Admin
 from entra_emulator.admin.demo import Demo, seed_demo
 from entra_emulator.admin.http import AdminApi
 from entra_emulator.admin.origins import is_foreign
+from entra_emulator.admin.rows import KeptRows
 from entra_emulator.console.console import Console
 from entra_emulator.core.clock import Clock
 from entra_emulator.core.outside import Outside
@@ -141,18 +142,29 @@ class Emulator:
     def snapshot(self, demo: Demo | None = None) -> dict[str, Any]:
         """All that is known of the tenants, as JSON knows it: with every secret, without logs and faults."""
         with self._lock:
-            return snapshots.take(self._world, getattr(self.clock, "ahead", 0.0), demo)
+            return snapshots.take(self._world, self._ahead, demo)
+
+    def kept_rows(self, demo: Demo | None = None) -> KeptRows:
+        """To be asked for after a snapshot was kept: what tells `changed_rows` from then on."""
+        with self._lock:
+            return KeptRows(self._world.directory, snapshots.state_of(self._world, self._ahead, demo))
+
+    def changed_rows(self, kept: KeptRows, demo: Demo | None = None) -> list[list[Any]] | None:
+        """What became other since that snapshot and since this was last asked, row by row; None where everything may be."""
+        with self._lock:
+            return kept.changed(self._world.directory, snapshots.state_of(self._world, self._ahead, demo))
 
     def restore(
-        self, value: Any, log: Sequence[Any] = (), requests: Sequence[Any] = (), answered: int = 0
+        self, value: Any, log: Sequence[Any] = (), requests: Sequence[Any] = (), answered: int = 0, changes: int = 0
     ) -> snapshots.Snapshot:
         """Begins anew with what `snapshot` gave, and with kept lines of the logs and of the ledger.
 
-        `answered` is the number of the newest request that the snapshot knows of. Raises ValueError for anything else.
+        `answered` is the number of the newest request that the value knows of, `changes` how many were put into it since it was
+        a snapshot. Raises ValueError for anything else.
         """
         with self._lock:
             kept = snapshots.put(self._world, value)
-            undone = snapshots.take_over_ledger(self._world, requests, answered)
+            undone = snapshots.take_over_ledger(self._world, requests, answered, changes)
             snapshots.take_over_log(self._world, log, undone)
             return kept
 
@@ -170,6 +182,11 @@ class Emulator:
         """Notes between which real times (POSIX seconds) a request was worked on; unknown numbers are ignored."""
         with self._lock:
             self.ledger.served(sequence, started, ended)
+
+    @property
+    def _ahead(self) -> float:
+        ahead: float = getattr(self.clock, "ahead", 0.0)
+        return ahead
 
     def _ask_issuer(self, request: Request) -> None:
         """Fetches the keys that this request needs and that are not at hand, without holding up others."""

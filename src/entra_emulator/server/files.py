@@ -14,13 +14,13 @@ class LineFiles:
 
     A file that holds `most` lines or `largest` bytes becomes the older one, in place of the one before: between one and two
     files full are kept. Lines are handed to the system when they are added, so they survive the end of the process; those of the
-    last moments before a power cut may be lost.
+    last moments before a power cut may be lost, unless they are `synced`.
     """
 
-    def __init__(self, path: Path, most: int, largest: int) -> None:
+    def __init__(self, path: Path, most: int, largest: int, *, synced: bool = False) -> None:
         self._path, self._older = path, path.with_suffix(".1.jsonl")
-        self._most, self._largest = most, largest
-        self._lines = self._size = 0
+        self._most, self._largest, self._synced = most, largest, synced
+        self._lines = self.size = 0
         self._waiting: list[bytes] = []
         """Lines that could not be written yet."""
 
@@ -30,7 +30,7 @@ class LineFiles:
         Raises OSError where a file cannot be read, and ValueError for a line that is no JSON object.
         """
         older, newer = _whole_lines(self._older), _whole_lines(self._path)
-        self._lines, self._size = len(newer), sum(len(line) + 1 for line in newer)
+        self._lines, self.size = len(newer), sum(len(line) + 1 for line in newer)
         try:
             return [_item(line) for line in (*older, *newer)]
         except ValueError as error:
@@ -41,12 +41,12 @@ class LineFiles:
         self._waiting += [_line(item) for item in items]
         if not self._waiting:
             return
-        if self._lines >= self._most or self._size >= self._largest:
+        if self._lines >= self._most or self.size >= self._largest:
             self._path.replace(self._older)
-            self._lines = self._size = 0
+            self._lines = self.size = 0
         content = b"".join(self._waiting)
-        _append(self._path, content)
-        self._lines, self._size = self._lines + len(self._waiting), self._size + len(content)
+        _append(self._path, content, synced=self._synced)
+        self._lines, self.size = self._lines + len(self._waiting), self.size + len(content)
         self._waiting.clear()
 
     def replace(self, items: Iterable[Mapping[str, Any]]) -> None:
@@ -59,7 +59,7 @@ class LineFiles:
         """Keeps nothing any more."""
         self._older.unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)
-        self._lines = self._size = 0
+        self._lines = self.size = 0
         self._waiting.clear()
 
 
@@ -74,7 +74,7 @@ def _item(line: bytes) -> dict[str, Any]:
     return value
 
 
-def _append(path: Path, content: bytes) -> None:
+def _append(path: Path, content: bytes, *, synced: bool) -> None:
     """Adds all of this to a file, or nothing: a disk that is full leaves no half a line before the next one."""
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     try:
@@ -82,6 +82,10 @@ def _append(path: Path, content: bytes) -> None:
         try:
             while written < len(content):
                 written += os.write(descriptor, content[written:])
+            if synced:
+                os.fdatasync(descriptor)
+                if not before:
+                    _sync_folder(path.parent)
         except OSError:
             os.ftruncate(descriptor, before)
             raise
@@ -116,7 +120,12 @@ def write_whole(path: Path, content: bytes) -> None:
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
-    folder = os.open(path.parent, os.O_RDONLY)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    """Keeps the names in it through a power cut."""
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:

@@ -1,8 +1,9 @@
 """A folder in which an emulator keeps what it is: its authority, its signing key, its directory, its logs and its ledger.
 
-Before an answer is sent, its request is added to the ledger and to the logs; then the directory is written as a whole, where the
-request may have changed it: what a client was told is there after a kill. A request of which the directory knows nothing, because
-the process ended between the two, took no effect: it is in the ledger as such, and in no log of changes.
+Before an answer is sent, its request is added to the ledger and to the logs; then the rows of the directory that it changed are
+added to the changes: what a client was told is there after a kill. A request of which neither the directory nor a change knows,
+because the process ended between the two, took no effect: it is in the ledger as such, and in no log of changes. At each start,
+and when the changes have become longer than twice the directory, it is written as a whole, and they begin anew.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ import errno
 import fcntl
 import json
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import trustme
 
 from entra_emulator.admin.demo import Demo
+from entra_emulator.admin.rows import KeptRows, put_rows
 from entra_emulator.admin.snapshot import Snapshot
 from entra_emulator.core.wire import Request, Response
 from entra_emulator.directory.codec import Unreadable
@@ -28,16 +32,20 @@ from entra_emulator.sign_in.sts import is_token_path
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_REQUESTS, _MOST_LOGGED = 10_000, 50_000
 _LARGEST_LEDGER, _LARGEST_LOG = 4_000_000, 25_000_000
+_SMALL_CHANGES = 4_000_000
+_LOOK_EVERY = 100
+"""Requests that are not expected to change anything, after which it is looked whether they did."""
 
 
 class StateFolder:
     """The folder, made where it is missing, readable by its owner alone, and used by one emulator at a time.
 
-    Raises OSError where it cannot be used, or another emulator uses it.
+    Changes of up to `small_changes` bytes are kept apart however small the directory is. Raises OSError where it cannot be used,
+    or another emulator uses it.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, small_changes: int = _SMALL_CHANGES) -> None:
+        self._path, self._small = path, small_changes
         if path.exists() and not path.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -45,8 +53,10 @@ class StateFolder:
         self._directory = path / "directory.json"
         self._log = LineFiles(path / "log.jsonl", _MOST_LOGGED, _LARGEST_LOG)
         self._requests = LineFiles(path / "ledger.jsonl", _MOST_REQUESTS, _LARGEST_LEDGER)
+        self._changes = LineFiles(path / "changes.jsonl", sys.maxsize, sys.maxsize, synced=True)
+        self._rows: KeptRows | None = None
         self._ledger: Ledger | None = None
-        self._noted = self._asked = 0
+        self._noted = self._asked = self._changed = self._whole = self._passed = 0
         self._demo: Demo | None = None
 
     def authority(self) -> trustme.CA:
@@ -71,10 +81,8 @@ class StateFolder:
             return None
         try:
             content, requests = json.loads(self._directory.read_bytes()), self._requests.read()
-            answered = content.pop("requests", 0) if isinstance(content, dict) else 0
-            if not isinstance(answered, int):
-                raise Unreadable("'requests' is not a number")
-            kept = emulator.restore(content, self._log.read(), requests, answered)
+            answered, changes = self._put_changes(content)
+            kept = emulator.restore(content, self._log.read(), requests, answered, changes)
         except ValueError as error:
             raise ValueError(f"{self._path} cannot be read: {error}"[:500]) from error
         self._demo = kept.demo
@@ -84,16 +92,44 @@ class StateFolder:
             self._requests.replace(entry.as_line() for entry in emulator.ledger)
         return kept
 
+    def _put_changes(self, content: Any) -> tuple[int, int]:
+        """Puts the changes into the directory that they follow. Gives the number of the newest request, and how many they are."""
+        answered, first = _number(content, "requests"), _number(content, "changes")
+        self._changed = first
+        for line in self._changes.read():
+            number, requests = _number(line, "number"), _number(line, "requests")
+            if number <= first:
+                continue  # the process ended after the directory was written, and before the changes began anew
+            if number != self._changed + 1:
+                raise Unreadable(f"after change {self._changed} comes {number}")
+            put_rows(content, line.get("rows", ()))
+            self._changed, answered = number, requests
+        return answered, self._changed - first
+
     def begin(self, emulator: Emulator, demo: Demo | None) -> None:
         """Keeps an emulator that has just been made, or that begins with what was kept."""
         self._demo = demo
         self._add_lines(emulator)
-        self.save(emulator)
+        self._save(emulator)
 
-    def save(self, emulator: Emulator) -> None:
-        """Keeps the directory as it is now."""
-        content = emulator.snapshot(self._demo) | {"requests": self._noted}
-        write_whole(self._directory, json.dumps(content, separators=(",", ":")).encode())
+    def _save(self, emulator: Emulator) -> None:
+        """Keeps the directory as a whole."""
+        content = emulator.snapshot(self._demo) | {"requests": self._noted, "changes": self._changed}
+        text = json.dumps(content, separators=(",", ":")).encode()
+        write_whole(self._directory, text)
+        self._rows, self._whole = emulator.kept_rows(self._demo), len(text)
+        self._changes.clear()
+
+    def _add_changes(self, emulator: Emulator) -> None:
+        """Keeps what became other in the directory, and that this request is in it."""
+        rows = None
+        if self._rows is not None and self._changes.size <= max(self._small, 2 * self._whole):
+            rows = emulator.changed_rows(self._rows, self._demo)
+        if rows is None:
+            self._save(emulator)
+            return
+        self._changed += 1
+        self._changes.add([{"number": self._changed, "requests": self._noted, "rows": rows}])
 
     def after(self, emulator: Emulator, request: Request, response: Response) -> None:
         """Keeps this request and what it may have changed; called before the answer is sent.
@@ -103,12 +139,11 @@ class StateFolder:
         self._add_lines(emulator)
         entry = emulator.ledger.get(response.sequence)
         person = entry is not None and bool(entry.user)
-        asked = emulator.issuers_asked
-        if request.method in _READS:
-            return
-        if person or asked != self._asked or not is_token_path(request.url.partition("?")[0]):
-            self._asked = asked
-            self.save(emulator)
+        is_token = is_token_path(request.url.partition("?")[0]) and not person and emulator.issuers_asked == self._asked
+        self._passed += 1
+        if self._passed >= _LOOK_EVERY or not (request.method in _READS or is_token):
+            self._passed, self._asked = 0, emulator.issuers_asked
+            self._add_changes(emulator)
 
     def close(self) -> None:
         """Lets others use the folder, as the end of the process does, too."""
@@ -124,6 +159,14 @@ class StateFolder:
             self._requests.add(news.requests)
         finally:
             self._log.add(news.log)
+
+
+def _number(line: Any, name: str) -> int:
+    """Takes a number out of what was read; 0 where it is not there."""
+    value = line.pop(name, 0) if isinstance(line, dict) else None
+    if not isinstance(value, int):
+        raise Unreadable(f"{name!r} is not a number")
+    return value
 
 
 def _lock(folder: Path) -> int:

@@ -22,7 +22,7 @@ def granted(call: Call, app_id: str, user: User, resource_app_id: str) -> set[st
         return set(scopes_of(call.world.directory, resource_app_id))
     return {
         scope
-        for item in call.home().consents
+        for item in call.home().consents.values()
         if item.app_id == app_id
         and item.resource_app_id == resource_app_id
         and item.user_id in {None, user.object_id}
@@ -94,14 +94,13 @@ def add(
     user_id = user.object_id if user else None
     present = {
         name
-        for item in tenant.consents
+        for item in tenant.consents.values()
         if (item.app_id, item.resource_app_id, item.user_id) == (app_id, resource_app_id, user_id)
         for name in item.scopes
     }
     if names - present:
-        tenant.consents.append(
-            Consent(new_guid(world.rng), app_id, resource_app_id, user_id, names - present, presence)
-        )
+        consent = Consent(new_guid(world.rng), app_id, resource_app_id, user_id, names - present, presence)
+        tenant.consents[consent.id] = consent
 
 
 def give_roles(world: World, tenant: Tenant, application: Application, roles: Permissions) -> None:

@@ -152,7 +152,7 @@ def find_resource(call: Call, audience: str) -> tuple[str, str]:
     tenant = call.home()
     lowercase = audience.rstrip("/").lower()
     for candidate in tenant.principals.values():
-        own = call.world.directory.application(candidate.app_id)
+        own = call.world.directory.published(candidate.app_id)
         uris = own.identifier_uris if own is not None else []
         names = (candidate.app_id, f"api://{candidate.app_id}", *candidate.names, *uris)
         matches = any(lowercase == name.rstrip("/").lower() for name in names)

@@ -70,13 +70,14 @@ def _done(call: Call, value: Any) -> Response:
 
 def _vault(call: Call) -> tuple[Tenant, Vault]:
     name = (urlsplit(call.host).hostname or "").partition(".")[0].lower()
-    vaults = [(tenant, vault) for tenant in call.world.directory.tenants.values() for vault in tenant.vaults.values()]
-    for tenant, vault in vaults:
-        if vault.name.lower() == name:
-            return tenant, vault
+    vaults = [(tenant, key) for tenant in call.world.directory.tenants.values() for key in tenant.vaults]
+    for tenant, key in vaults:
+        if key.lower() == name:
+            return tenant, tenant.vaults[key]
     if len(vaults) != 1:
         raise VaultError(404, "VaultNotFound", f"There is no vault '{name[:100]}', or more than one could be meant.")
-    return vaults[0]
+    [(tenant, key)] = vaults
+    return tenant, tenant.vaults[key]
 
 
 def _authenticate(call: Call, tenant: Tenant) -> None:
