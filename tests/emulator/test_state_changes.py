@@ -1,4 +1,4 @@
-"""What `entra-emulator serve --state DIR` writes with each change: the rows that it is about, so that none is lost or half there."""
+"""What `entra-emulator serve --state DIR` writes with each change: the rows that it is about, so that none is lost or half."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ def test_a_change_writes_its_rows_whatever_else_there_is(tmp_path: Path, signing
         keeping.add_secret(target, "one")
         keeping.add_secret(target, "two")
         [first, second] = keeping.changes()
-        assert [path for path, _ in second["rows"]] == [["tenants", keeping.scene.tenant, "applications", target.object_id]]
+        assert [path for path, _ in second["rows"]] == [
+            ["tenants", keeping.scene.tenant, "applications", target.object_id]
+        ]
         assert (first["number"], second["number"]) == (1, 2)
         lengths.append(len(json.dumps(second)))
         assert (keeping.folder / "directory.json").read_bytes() == before
@@ -86,7 +88,9 @@ def test_wherever_a_kill_cuts_the_changes_all_whole_ones_are_there(tmp_path: Pat
     path = tmp_path / "changes.jsonl"
     content = path.read_bytes()
     ends = [place for place, letter in enumerate(content, 1) if letter == ord("\n")]
-    for cut in sorted({0, *(end + off for end in ends for off in (-1, 0, 1)), *range(0, len(content), len(content) // 12)}):
+    for cut in sorted(
+        {0, *(end + off for end in ends for off in (-1, 0, 1)), *range(0, len(content), len(content) // 12)}
+    ):
         path.write_bytes(content[:cut])
         whole = sum(end <= cut for end in ends)
         assert snapshot(loaded(tmp_path, signing_key)) == states[whole], cut
