@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
-from functools import cache
 from typing import Any
 
 from entra_emulator.admin.snapshot import Snapshot
@@ -91,14 +90,13 @@ def _parts(snapshot: Snapshot) -> Iterator[tuple[Path, Any]]:
 
 
 def _members(path: Path, holder: Any) -> Iterator[tuple[Path, Any]]:
-    for name in _names(type(holder)):
+    for name in _names(holder):
         value = getattr(holder, name)
-        if is_dataclass(value) and any(isinstance(getattr(value, inner), Table) for inner in _names(type(value))):
+        if is_dataclass(value) and any(isinstance(getattr(value, inner), Table) for inner in _names(value)):
             yield from _members((*path, name), value)
         else:
             yield (*path, name), value
 
 
-@cache
-def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(item.name for item in fields(kind) if item.name not in _APART)
+def _names(holder: Any) -> list[str]:
+    return [item.name for item in fields(holder) if item.name not in _APART]

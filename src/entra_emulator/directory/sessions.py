@@ -126,8 +126,7 @@ class Sessions:
 
     def refresh_token(self, text: str) -> RefreshToken | None:
         """The refresh token of that text."""
-        token: RefreshToken | None = self.refresh_tokens.get(text)
-        return token
+        return self.refresh_tokens.get(text)
 
     def add_device(self, device: Device, rng: random.Random) -> tuple[str, str]:
         """The code that a person types, and the one with which the client asks."""

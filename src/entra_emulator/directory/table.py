@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar, overload
 
+T = TypeVar("T")
 V = TypeVar("V")
 _MOST = 10_000
 
@@ -37,7 +38,13 @@ class Table(dict[str, V]):
         self._note(key)
         return super().__getitem__(key)
 
-    def get(self, key: str, default: Any = None) -> Any:
+    @overload
+    def get(self, key: str, default: None = None, /) -> V | None: ...
+    @overload
+    def get(self, key: str, default: V, /) -> V: ...
+    @overload
+    def get(self, key: str, default: T, /) -> V | T: ...
+    def get(self, key: str, default: object = None, /) -> object:
         """The row of that key."""
         if key in self:
             self._note(key)
@@ -55,12 +62,18 @@ class Table(dict[str, V]):
         self._note(key)
         super().__delitem__(key)
 
-    def pop(self, key: str, *default: Any) -> Any:
+    @overload
+    def pop(self, key: str, /) -> V: ...
+    @overload
+    def pop(self, key: str, default: V, /) -> V: ...
+    @overload
+    def pop(self, key: str, default: T, /) -> V | T: ...
+    def pop(self, key: str, /, *default: object) -> object:
         """Removes the row of that key and gives it."""
         self._note(key)
         return super().pop(key, *default)
 
-    def setdefault(self, key: str, default: Any = None) -> Any:
+    def setdefault(self, key: str, default: V, /) -> V:
         """The row of that key, put there where it is missing."""
         self._note(key)
         return super().setdefault(key, default)

@@ -105,7 +105,7 @@ def _scopes(body: dict[str, Any]) -> set[str]:
 
 
 def _one(call: Call, key: Key) -> Consent:
-    consent: Consent | None = call.home().consents.get(key[1])
+    consent = call.home().consents.get(key[1])
     if consent is None:
         raise not_found(key[1][:100])
     return consent

@@ -160,7 +160,7 @@ def find_user(call: Call, key: Key) -> User:
     """The user of this object id or principal name. Raises GraphError 404."""
     users, name = call.home().users, key[1]
     named = (key for key, item in users.items() if item.principal_name.lower() == name.lower())
-    user: User | None = users.get(as_guid(name) or name) or users.get(next(named, ""))
+    user = users.get(as_guid(name) or name) or users.get(next(named, ""))
     if user is None:
         raise not_found(name[:100])
     return user
