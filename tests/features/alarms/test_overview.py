@@ -69,7 +69,7 @@ def test_each_kind_is_found_with_a_fixed_number_of_statements(database: Database
             found = finder.of_organization(tx, ailing.org_id, now)
         assert {one.kind for one in found} == set(ConditionKind) - OF_USES
         assert len({one.key for one in found}) == len(found)
-        assert len(after) <= len(before) + 6, "those who load what was found"
+        assert len(after) <= len(before) + 7, "those who load what was found"
     appeared = [one for one in found if one.kind is ConditionKind.CREDENTIAL_APPEARED]
     assert all("by hand" in one.cause for one in appeared), "what was there from the beginning is no news"
     with database.read() as tx:
