@@ -49,6 +49,21 @@ def may_be_called(address: str, networks: Sequence[Network]) -> bool:
     return candidate.is_global and not candidate.is_multicast and candidate not in _PLATFORM
 
 
+def why_not_called(host: str, addresses: Sequence[str], networks: Sequence[Network], setting: str) -> str:
+    """Say why a host with these addresses may not be called; empty where it may. One that may not is enough."""
+    if not addresses:
+        return f"{host} has no address"
+    refused = [address for address in addresses if not may_be_called(address, networks)]
+    if not refused:
+        return ""
+    where = f"of the public internet and in no network of {setting}"
+    try:
+        ip_address(host)
+    except ValueError:
+        return f"{host} has the address {', '.join(refused)}, which is not one {where}"
+    return f"{host} is no address {where}"
+
+
 def _innermost(address: Address) -> Address:
     """Return the IPv4 address that an IPv6 address stands for, where it stands for one."""
     if isinstance(address, IPv4Address):
@@ -96,14 +111,14 @@ class PinnedTransport:
         try:
             secure = self._connect(target, deadline, ca)
         except (OSError, ValueError) as error:
-            failure = TransportFailed(f"cannot connect to {host}: {_cause(error)}", sent=False)
+            failure = TransportFailed(f"cannot connect to {host}: {describe_cause(error)}", sent=False)
         else:
             try:
                 return self._exchange(secure, request, target, deadline)
             except TransportFailed as error:
                 failure = TransportFailed(str(error), sent=True)
             except (OSError, http.client.HTTPException, ValueError) as error:
-                cause = "it did not answer in time" if self._monotonic() >= deadline else _cause(error)
+                cause = "it did not answer in time" if self._monotonic() >= deadline else describe_cause(error)
                 failure = TransportFailed(f"{host} gave no answer: {cause}", sent=True)
         # Raised outside the handlers: a traceback into the client would lead to headers and bodies.
         raise failure
@@ -146,13 +161,8 @@ class PinnedTransport:
             raise TransportFailed(f"the name {host} was not resolved in time", sent=False) from None
         except UnicodeError:
             raise TransportFailed(f"{host} is no name of a host", sent=False) from None
-        refused = [address for address in addresses if not may_be_called(address, self._networks)]
-        if refused or not addresses:
-            raise TransportFailed(
-                f"{host} has the address {', '.join(refused) or 'of nobody'}, which is not one of the public internet and in"
-                f" no network of {self._setting}",
-                sent=False,
-            )
+        if reason := why_not_called(host, addresses, self._networks, self._setting):
+            raise TransportFailed(reason, sent=False)
         return addresses
 
     def _trust(self, ca: str) -> ssl.SSLContext:
@@ -253,12 +263,14 @@ def _body(response: http.client.HTTPResponse, host: str) -> bytes:
     return bytes(body)
 
 
-def _cause(error: Exception) -> str:
+def describe_cause(error: Exception) -> str:
     """Say what went wrong without quoting anything that was sent or received."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({error.verify_message})"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed ({error.reason or 'no reason given'})"
+    if isinstance(error, UnicodeError):
+        return "it is no name of a host"
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     return type(error).__name__

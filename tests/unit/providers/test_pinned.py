@@ -13,11 +13,12 @@ import pytest
 import trustme
 
 from keyturn.ports.http import HttpRequest, HttpResponse, TransportFailed
-from keyturn.providers.pinned import RESPONSE_LIMIT, PinnedTransport, may_be_called
+from keyturn.providers.pinned import RESPONSE_LIMIT, PinnedTransport, may_be_called, why_not_called
 from tests.unit.providers.test_transport import OK, serving
 
 NAME = "issuer.example.com"
 LOOPBACK = (ip_network("127.0.0.0/8"),)
+WHERE = "of the public internet and in no network of THE_SETTING"
 CA = trustme.CA()
 PEM = CA.cert_pem.bytes().decode()
 
@@ -106,7 +107,7 @@ def test_a_host_is_called_by_its_name_at_its_address() -> None:
     assert "accept-encoding: identity" in lines
 
 
-@pytest.mark.parametrize("addresses", [["127.0.0.1"], ["1.1.1.1", "127.0.0.1"], ["::1"], []])
+@pytest.mark.parametrize("addresses", [["127.0.0.1"], ["1.1.1.1", "127.0.0.1"], ["::1"]])
 def test_a_name_that_leads_inside_is_refused_before_anything_is_sent(addresses: list[str]) -> None:
     with serving(answering(OK), TLS) as peer:
         over = PinnedTransport(resolve=lambda *_: addresses)
@@ -120,6 +121,22 @@ def test_an_address_in_the_place_of_a_name_is_judged_too() -> None:
     for name in ("127.0.0.1", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]", "localhost"):
         with pytest.raises(TransportFailed, match=r"KEYTURN_IDENTITY_NETWORKS|cannot connect"):
             get(443, PinnedTransport(), name=name)
+
+
+@pytest.mark.parametrize(
+    ("host", "addresses", "told"),
+    [
+        ("hooks.example.test", ["1.1.1.1"], ""),
+        ("hooks.example.test", [], "hooks.example.test has no address"),
+        ("hooks.example.test", ["1.1.1.1", "10.0.0.5"], f"hooks.example.test has the address 10.0.0.5, which is not one {WHERE}"),
+        ("127.1", ["127.0.0.1"], f"127.1 has the address 127.0.0.1, which is not one {WHERE}"),
+        *((host, [host], f"{host} is no address {WHERE}") for host in ("127.0.0.1", "::1", "::ffff:10.0.0.5", "fe80::1%eth0")),
+    ],
+)  # fmt: skip
+def test_why_a_host_is_not_called_is_said_of_a_name_and_of_an_address(
+    host: str, addresses: list[str], told: str
+) -> None:
+    assert why_not_called(host, addresses, (), "THE_SETTING") == told
 
 
 def test_a_name_is_resolved_once_so_it_cannot_lead_elsewhere_afterwards() -> None:

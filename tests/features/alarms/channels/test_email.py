@@ -21,6 +21,7 @@ from keyturn.errors import Refused
 from keyturn.kit.actor import Role
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
+from keyturn.providers.pinned import system_addresses
 from keyturn.settings.model import MailServer
 from tests.features.accounts.people import IDS, START, person
 from tests.features.alarms.mail_server import PASSWORD, MailBox, mail_server
@@ -207,6 +208,29 @@ def test_time_that_is_up_before_there_is_a_connection_ends_it_too(post: Post) ->
     channel = office.channels.create(office.boss, ChannelDraft("mail", "email", {}))
     (attempt,) = office.channels_with(replace(post.trusting, seconds=0.0)).test(office.boss, channel.id)
     assert "did not answer in time" in attempt.outcome
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("127.0.0.1", "127.0.0.1 is no address of the public internet and in no network of KEYTURN_ALARM_NETWORKS."),
+        ("::ffff:127.0.0.1", "::ffff:127.0.0.1 is no address of the public internet"),
+        ("mail.invalid", "No connection to mail.invalid on port 587: Name or service not known."),
+        (f"{'a' * 64}.test", "on port 587: it is no name of a host."),
+    ],
+)
+def test_a_host_that_cannot_be_called_is_told_in_words(database: Database, host: str, told: str) -> None:
+    def resolve(name: str, port: int) -> Sequence[str]:
+        if name == "mail.invalid":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return system_addresses(name, port)
+
+    office = Office(database, kinds={"email": Email(None, [], ssl.create_default_context, resolve)})
+    own = {"host": host, "from": "me@acme.test", "to": ["x@acme.test"]}
+    channel = office.channels.create(office.boss, ChannelDraft("mail", "email", own))
+    (attempt,) = office.channels.test(office.boss, channel.id)
+    assert told in attempt.outcome
+    assert "Error" not in attempt.outcome
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from keyturn.alarms.channels.kind import Config, Undelivered, refused
 from keyturn.alarms.notification import Notification
 from keyturn.alarms.routing import OWNERS, TO, address_in
 from keyturn.kit.secret import Plaintext
-from keyturn.providers.pinned import Network, Resolve, may_be_called, system_addresses
+from keyturn.providers.pinned import Network, Resolve, describe_cause, system_addresses, why_not_called
 from keyturn.settings.model import MailServer
 
 _SECONDS = 15.0
@@ -132,12 +132,9 @@ class Email:
     def _addresses(self, server: MailServer, *, judged: bool) -> Sequence[str]:
         """Resolve the host, this once. Raises Undelivered for an address that may not be called."""
         addresses = self.resolve(server.host, server.port)
-        bad = [each for each in addresses if judged and not may_be_called(each, self.networks)]
-        if bad or not addresses:
-            raise Undelivered(
-                f"{server.host} has the address {', '.join(bad) or 'of nobody'}, which is not one of the public internet and in"
-                " no network of KEYTURN_ALARM_NETWORKS."
-            )
+        reason = why_not_called(server.host, addresses, self.networks, "KEYTURN_ALARM_NETWORKS") if judged else ""
+        if reason:
+            raise Undelivered(f"{reason}.")
         return addresses
 
 
@@ -239,4 +236,4 @@ def _told(error: Exception, server: MailServer) -> str:
         return f"The certificate of {server.host} is not trusted: {error.verify_message}."
     if isinstance(error, TimeoutError):
         return f"{server.host} did not answer in time."
-    return f"No connection to {server.host} on port {server.port}: {type(error).__name__}."
+    return f"No connection to {server.host} on port {server.port}: {describe_cause(error)}."
