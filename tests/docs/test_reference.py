@@ -1,9 +1,11 @@
 """The reference says what the source says."""
 
+import ast
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,46 @@ def test_whoever_names_what_is_not_there_is_told_where_to_look() -> None:
     silent = {row[0] for row in rows if not row[3].strip(" |")}
     # Identity providers read no sentences, of a file there is nothing to say, and the client names what there is.
     assert silent == {"| `client.not_found`", "| `request.no_file`", "| `scim.not_found`"}
+
+
+SAYS_ITSELF = {
+    "access.invalid_credentials",  # what was wrong is not said, to nobody
+    "client.expired",  # an outage, whose class says where to look
+    "alarms.channel_invalid",  # of a time zone, with those that may have been meant
+    "config.invalid",  # several faults, each with its own
+    "request.rate_limited",  # with when to try again
+    "rotation.schedule_unreadable",  # with where to save it again
+    "server.error",  # with where the reason is
+}
+"""Errors whose message says what to do."""
+OF_THE_WIRE = {
+    *("delivery.unchanged", "request.hung_up", "request.invalid", "request.malformed", "request.media_type"),
+    *("request.method_not_allowed", "request.no_file", "request.too_slow", "scim.no_filter", "scim.not_found"),
+    *("server.unhealthy", "token.unknown"),
+}
+"""Errors for programs: what is wrong with a request as such, or what a probe finds."""
+OF_US = {"access.no_keyring", "demo.api", "demo.broken", "demo.command", "demo.stuck"}
+"""Errors that only a mistake of ours, or a demonstration that went wrong, can bring about."""
+
+
+def codes_without_fix(text: str) -> Iterator[str]:
+    """Yield the codes of the errors that are made in a module without a ``fix``."""
+    for call in ast.walk(ast.parse(text)) if 'code="' in text else ():
+        given = {each.arg: each.value for each in call.keywords} if isinstance(call, ast.Call) else {}
+        code = re.fullmatch(r"'([a-z]+\.[a-z_]+)'", ast.unparse(given["code"])) if "code" in given else None
+        if code and not given.keys() & {
+            "fix",
+            "source",
+            None,
+        }:  # a row of the provider's table has a source, and its own test
+            yield code[1]
+
+
+def test_every_error_says_what_to_do() -> None:
+    """Whatever its message: a cause that is told of a connection, a rotation or an alarm stands there with a way out."""
+    silent = {code for path in SOURCE.rglob("*.py") for code in codes_without_fix(path.read_text())}
+    assert silent - SAYS_ITSELF - OF_THE_WIRE - OF_US == set()
+    assert (SAYS_ITSELF | OF_THE_WIRE | OF_US) - silent == set()
 
 
 def test_every_setting_is_there() -> None:

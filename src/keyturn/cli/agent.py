@@ -78,7 +78,11 @@ def run(
         woken.wait(wait)
     troubles = agent.troubles()
     if once and troubles:
-        raise Refused(f"Not everything could be delivered: {troubles[0]}", code="client.not_delivered")
+        raise Refused(
+            f"Not everything could be delivered: {troubles[0]}",
+            code="client.not_delivered",
+            fix="See all of it with: keyturn agent status",
+        )
 
 
 @app.command()

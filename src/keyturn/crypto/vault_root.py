@@ -119,6 +119,7 @@ class VaultRoots:
             raise Unavailable(
                 "The root key was changed a moment ago, and this server has not learned the new one yet.",
                 code="crypto.root_key_not_here",
+                fix="Try again in a moment: it learns it by itself.",
                 retry_after=timedelta(seconds=10),
             )
         self._hold_back()

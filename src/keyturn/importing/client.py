@@ -138,7 +138,11 @@ class SourceClient:
             try:
                 response = self._transport.send(request)
             except ResponseTooLarge as error:
-                raise AnswerTooLarge(f"{self.url}: {error}", code="import.answer_too_large") from None
+                raise AnswerTooLarge(
+                    f"{self.url}: {error}",
+                    code="import.answer_too_large",
+                    fix="Split the folder there into several, and import again.",
+                ) from None
             except TransportFailed as error:
                 reason = str(error)
             else:
@@ -170,6 +174,7 @@ class SourceClient:
         return kind(
             f"{self.url} answered {path} with status {response.status}: {self._words(response)}",
             code="import.source_refused",
+            fix="See in the log of that server why, repair it, and import again.",
         )
 
     def _decoded(self, path: str, response: HttpResponse, kind: type[T]) -> T:
@@ -177,7 +182,9 @@ class SourceClient:
             return msgspec.json.decode(response.body, type=kind, dec_hook=_plaintext)
         except msgspec.ValidationError as error:  # its text names the place, and holds no value
             raise SourceRefused(
-                f"{self.url} answered {path} in a way that is not understood: {error}", code="import.answer_unknown"
+                f"{self.url} answered {path} in a way that is not understood: {error}",
+                code="import.answer_unknown",
+                fix="Import from a version of that server whose API is the documented one.",
             ) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise self._not_this_api(path, response) from None

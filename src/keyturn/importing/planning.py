@@ -40,7 +40,11 @@ ROTATED = "a rotation there goes on to change it"
 def new_project(there: ProjectThere, slug: str) -> NewProject:
     """Raises Invalid for what no project here can be, Refused for a project of another kind."""
     if there.type not in {None, "", "secret-manager"}:
-        raise Refused(f"It is a project of the kind '{there.type}', which holds no secrets.", code="import.kind")
+        raise Refused(
+            f"It is a project of the kind '{there.type}', which holds no secrets.",
+            code="import.kind",
+            fix="Name the projects that are to be imported with --project.",
+        )
     body = {"projectName": there.name, "slug": slug, "projectDescription": there.description or ""}
     return parse(CreateProject, body | {"shouldCreateDefaultEnvs": False}).command()
 
@@ -147,10 +151,18 @@ def outcome_of(differences: Sequence[str] | None, *, overwrite: bool) -> Outcome
 def _request(secret: SecretThere, tag_ids: Mapping[str, str]) -> BatchEntry:
     """Return what a client would send for it. Raises Invalid or Refused when that would be refused."""
     if secret.secret_value_hidden or secret.secret_value.reveal() == HIDDEN:
-        raise Refused("Its value is not shown to this machine identity there.", code="import.hidden")
+        raise Refused(
+            "Its value is not shown to this machine identity there.",
+            code="import.hidden",
+            fix="Permit it there to read values, and import again.",
+        )
     unknown = [tag.slug for tag in secret.tags or () if tag.slug not in tag_ids]
     if unknown:
-        raise Refused(f"Its tags are not here: {', '.join(unknown)}.", code="import.tags")
+        raise Refused(
+            f"Its tags are not here: {', '.join(unknown)}.",
+            code="import.tags",
+            fix="See above why they could not be made, and import again.",
+        )
     require_name(secret.secret_key)
     require_size(secret.secret_value)
     body = {

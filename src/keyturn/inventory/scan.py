@@ -352,7 +352,11 @@ class Scans:
                 if changes.cursor is None:
                     break
             else:
-                raise Permanent("More changed than can be followed.", code="inventory.too_many_changes")
+                raise Permanent(
+                    "More changed than can be followed.",
+                    code="inventory.too_many_changes",
+                    fix="Nothing has to be done: all of the tenant is read anew.",
+                )
             found.append((_KINDS[listing], list(ids)))
             if since:
                 tokens[name] = since

@@ -181,7 +181,11 @@ def _path(kind: ObjectKind, object_id: str) -> str:
 
 def _require(object_id: str) -> None:
     if not is_uuid(object_id):
-        raise Permanent("The object id is not a UUID.", code="azure.object_id_malformed")
+        raise Permanent(
+            "The object id is not a UUID.",
+            code="azure.object_id_malformed",
+            fix="Copy it from App registrations in the portal.",
+        )
 
 
 def _where_permitted(read: Callable[[], T]) -> T | None:

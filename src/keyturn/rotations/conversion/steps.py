@@ -314,7 +314,9 @@ class ConversionWork:
         """Sign in with the secret of before. Returns why not."""
         if row is None:
             return NeedsAction(
-                "The secret of before is not in the journal any more.", code="connections.conversion_no_secret"
+                "The secret of before is not in the journal any more.",
+                code="connections.conversion_no_secret",
+                fix="Make a new one in the portal, and enter it on the page of the connection: Edit Credentials.",
             )
         method = self._providers.method(turn.connection.app, turn.conversion.method_before)
         try:
@@ -330,7 +332,11 @@ class ConversionWork:
         rotation = policies.of_connection(tx, told.connection_id, lock=True)
         connection = connections.get(tx, told.connection_id, lock=True)
         if connection is None or not sealed.is_as_sealed(self._sealer, connection):
-            raise Refused("The connection is not there any more.", code="connections.conversion_moved")
+            raise Refused(
+                "The connection is not there any more.",
+                code="connections.conversion_moved",
+                fix="Nothing has to be done: with it went what it was to become.",
+            )
         return rotation, connection
 
 

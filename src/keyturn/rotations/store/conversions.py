@@ -80,7 +80,11 @@ def move(tx: Tx, conversion: Conversion, **changes: Any) -> Conversion:
     values = {name: value.value if isinstance(value, ConversionState) else value for name, value in changes.items()}
     same = sa.and_(table.c.id == conversion.id, table.c.version == conversion.version)
     if tx.run(sa.update(table).where(same).values(version=conversion.version + 1, **values)) != 1:
-        raise Refused("Somebody else went on with it.", code="connections.conversion_moved")
+        raise Refused(
+            "Somebody else went on with it.",
+            code="connections.conversion_moved",
+            fix="Look at its page, and do it again where it is still needed.",
+        )
     return replace(conversion, version=conversion.version + 1, **changes)
 
 

@@ -226,5 +226,9 @@ def _list(attempt: StepAttempt, row: Credential) -> tuple[RemoteCredential, ...]
     token = attempt.session.access(attempt.snapshot)
     application = attempt.kind.application(attempt.snapshot.rotation.tenant, token, object_id=row.object_id)
     if application.object_id != row.object_id:
-        raise NeedsAction("Another application was answered than asked for.", code="rotation.wrong_application")
+        raise NeedsAction(
+            "Another application was answered than asked for.",
+            code="rotation.wrong_application",
+            fix="Nothing was removed. See what answers in the place of Microsoft Graph, such as a proxy.",
+        )
     return application.credentials

@@ -11,7 +11,9 @@ def listen(host: str, port: int, backlog: int = 128) -> socket.socket:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, proto)
     except OSError as error:
-        raise Misconfigured(f"HOST {host!r} is no address of this machine: {error}", code="config.host") from error
+        fix = "Set HOST to an address of this machine, such as 127.0.0.1, or to 0.0.0.0 for all of them."
+        message = f"HOST {host!r} is no address of this machine: {error.strerror}."
+        raise Misconfigured(message, code="config.host", fix=fix) from error
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
