@@ -25,7 +25,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
-from keyturn.kit.secret import Plaintext
+from keyturn.kit.secret import Plaintext, Sealed
 from keyturn.organizations.quotas import require_room
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer
@@ -132,13 +132,12 @@ class Channels:
         kind, config = self._checked(draft, draft.secret or stored)
         with self._database.write() as tx:
             channel = _found(tx, actor, channel_id, lock=True)
-            if channel.secret is not None and draft.secret is None:
-                _require_same_place(kind, channel.config, config)
+            kept = _kept_secret(kind, channel, config) if draft.secret is None else None
             _require_project(tx, actor, draft.project_id)
             same_name = store.channel_of_name(tx, actor.org_id, draft.name)
             if same_name is not None and same_name.id != channel_id:
                 raise _name_taken(draft.name)
-            secret = self._sealer.seal(draft.secret, store.place(channel_id)) if draft.secret else channel.secret
+            secret = self._sealer.seal(draft.secret, store.place(channel_id)) if draft.secret else kept
             channel = replace(
                 channel,
                 project_id=draft.project_id,
@@ -243,15 +242,21 @@ def _require_project(tx: Tx, actor: Actor, project_id: str | None) -> None:
             raise Refused(error.message, code=error.code, fix="Check projectId.", field="projectId") from None
 
 
-def _require_same_place(kind: ChannelKind, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Refuse to have a secret told to somebody whom it was not entered for."""
-    if any(before.get(key) != after.get(key) for key in kind.secret_goes_to):
-        raise Refused(
-            f"{kind.secret}: the one that is there was entered for another place than it would be told to now.",
-            code="alarms.channel_invalid",
-            fix="Enter it again.",
-            field="secret",
-        )
+def _kept_secret(kind: ChannelKind, channel: Channel, config: Mapping[str, Any]) -> Sealed | None:
+    """Return the secret that is there; None where it is told to nobody any more.
+
+    Raises Refused where it would be told to somebody whom it was not entered for.
+    """
+    if channel.secret is None or all(channel.config.get(key) == config.get(key) for key in kind.secret_goes_to):
+        return channel.secret
+    if not all(config.get(key) for key in kind.secret_goes_to):
+        return None
+    raise Refused(
+        f"{kind.secret}: the one that is there was entered for another place than it would be told to now.",
+        code="alarms.channel_invalid",
+        fix="Enter it again.",
+        field="secret",
+    )
 
 
 def _name_taken(name: str) -> Refused:

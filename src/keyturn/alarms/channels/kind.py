@@ -25,8 +25,8 @@ class Undelivered(Exception):
 class ChannelKind(Protocol):
     """``secret`` says in words what the secret of such a channel is, for forms.
 
-    ``secret_goes_to`` are the keys of the config that say to whom the secret is told: with other values it is to be entered
-    again, so that nobody has it sent to an address of their own.
+    ``secret_goes_to`` are the keys of the config that together say to whom the secret is told: with other values it is to be
+    entered again, so that nobody has it sent to an address of their own. Without a value of one of them it is told to nobody.
     """
 
     @property

@@ -166,6 +166,17 @@ def test_a_password_goes_to_no_other_server_than_it_was_entered_for(post: Post, 
     assert str(mail["Message-ID"]).endswith("@acme.test>")
 
 
+@pytest.mark.parametrize("without", ["host", "username"])
+def test_a_password_that_is_told_to_nobody_any_more_is_forgotten(post: Post, without: str) -> None:
+    office, channels = post.office, post.office.channels
+    own = {"host": "localhost", "port": post.server.port, "username": "keyturn", "from": "me@acme.test"}
+    channel = channels.create(office.boss, ChannelDraft("mail", "email", own, Plaintext(PASSWORD)))
+    assert channels.update(office.boss, channel.id, ChannelDraft("mail", "email", own)).secret == channel.secret
+    assert channels.update(office.boss, channel.id, ChannelDraft("mail", "email", own | {without: ""})).secret is None
+    elsewhere = own | {"host": "mail.evil.test"}
+    assert channels.update(office.boss, channel.id, ChannelDraft("mail", "email", elsewhere)).secret is None
+
+
 def test_names_and_causes_of_any_kind_stay_within_the_text(post: Post, box: MailBox) -> None:
     office = post.office
     office.channels.create(office.boss, ChannelDraft("mail", "email", {}))
