@@ -49,7 +49,7 @@ LINES: Mapping[ConditionKind, tuple[Group, str]] = {
     K.CONNECTION_REFUSED: (Group.FAILING, "Repair"),
     K.CONNECTION_FAILED: (Group.FAILING, "Repair"),
     K.CONNECTION_UNCHECKED: (Group.FAILING, "Test"),
-    K.CONVERSION_WITHDRAWN: (Group.CHANGED, "See why"),
+    K.CONVERSION_WITHDRAWN: (Group.FAILING, "See why"),
     K.ROTATION_FAILED: (Group.FAILING, "See the failure"),
     K.ROTATION_HALTED: (Group.FAILING, "Repair"),
     K.ROTATION_OVERDUE: (Group.FAILING, "Rotate now"),

@@ -219,7 +219,7 @@ class Case:
 
 CHANNELS = channel_pages.HERE
 TENANT = inventory.ONE.format(inventory_id="i1")
-ENDING = f"{TENANT}?within=60&rotated=no"
+ENDING, ENDED = f"{TENANT}?within=60&rotated=no", f"{TENANT}?ended=yes&rotated=no"
 SALE = FreezeWindow("f", "Sale", "", date(2026, 12, 1), date(2026, 12, 7))
 ASKED = ApprovalRequest(
     *(
@@ -291,7 +291,7 @@ CASES = [
     Case(returned, K.CONVERSION_WITHDRAWN, W, "went back to its client secret. A policy forbids it.", SECRETLESS),
     Case(lambda: tenant(None), K.INVENTORY_STALE, W, "of tenant tenant-1 was never read to its end", TENANT),
     Case(lambda: tenant(ending=Ending(9, NOW + 3 * DAY)), K.TENANT_CREDENTIAL_ENDS, C, "9 credentials of tenant", ENDING),
-    Case(lambda: tenant(ending=Ending(2, NOW - HOUR)), K.TENANT_CREDENTIAL_ENDS, C, "ended or will end soon: the first", ENDING),
+    Case(lambda: tenant(ending=Ending(2, NOW - HOUR)), K.TENANT_CREDENTIAL_ENDS, C, "ended or will end soon: the first", ENDED),
     Case(lambda: tenant(ending=Ending(1, NOW + 50 * DAY)), K.TENANT_CREDENTIAL_ENDS, N, "A credential of tenant", ENDING),
     Case(lambda: frozen(CURRENT), K.FREEZE_OVERRIDDEN, W, "on 2026-12-02 at 12:00 UTC, within the freeze Sale (1 Dec to 7 Dec)"),
     Case(lambda: [of_request(ASKED)], K.APPROVAL_WAITS, C, "another person than eve@contoso.test: It leaked.", "/approvals/q1"),
@@ -331,7 +331,15 @@ def test_each_kind_has_its_place_on_the_overview_and_leads_to_a_page() -> None:
     assert set(overview.LINES) == set(ConditionKind)
     pages = [connections.ONE.format(connection_id="c1"), rotations.ONE.format(rotation_id="s1")]
     pages += [approvals.ONE.format(request_id="q1")]
-    pages += [identities.ONE.format(identity_id="i1"), "/settings/server", SSO, channel_pages.HERE, TENANT, ENDING]
+    pages += [
+        identities.ONE.format(identity_id="i1"),
+        "/settings/server",
+        SSO,
+        channel_pages.HERE,
+        TENANT,
+        ENDING,
+        ENDED,
+    ]
     pages += [audit.HERE, SECRETLESS, TOKENS]
     assert {case.path for case in CASES} == set(pages)
 

@@ -59,7 +59,8 @@ def of_inventory(state: InventoryState, now: datetime) -> Iterator[Condition]:
             severity_of_end(ending.first, now),
             _what_ends(inventory.tenant_id, ending, now),
             "See who owns it, and start rotating it here or replace it.",
-            f"/inventory/{inventory.id}?within=60&rotated=no",
+            # What has ended is none of those that will end: of it the list begins with what ended last.
+            f"/inventory/{inventory.id}?{'ended=yes' if ending.first <= now else 'within=60'}&rotated=no",
             ends_at=ending.first,
         )
 
