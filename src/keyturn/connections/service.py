@@ -59,11 +59,18 @@ class Connections:
     def find_available(
         self, actor: Actor, project_id: str, app: str, text: str, page: int, size: int
     ) -> tuple[Sequence[Connection], int]:
-        """Return a page of what :meth:`available` returns of one app, by name, and how many match. Pages count from 1."""
+        """Return a page of what :meth:`available` returns of one app, by name, and how many match.
+
+        Pages count from 1; one beyond the last is the last one.
+        """
         with self._database.read() as tx:
             sight = _available(tx, actor, project_id)
             criteria = ConnectionFilter(sight, tuple(text.split()), app, limit=size, offset=(page - 1) * size)
-            return store.page(tx, criteria)
+            found, total = store.page(tx, criteria)
+            if not found and page > 1:
+                last = max(1, -(-store.count(tx, criteria) // size))
+                found, total = store.page(tx, replace(criteria, offset=(last - 1) * size))
+            return found, total
 
     def clients(self, actor: Actor, connection_id: str) -> Sequence[ApplicationSummary]:
         """List the applications that the connection can see, for choosing one."""

@@ -65,10 +65,13 @@ class Identities:
             return store.identities_of(tx, actor.org_id)
 
     def page(self, actor: Actor, text: str, page: int, size: int) -> tuple[Sequence[Identity], int]:
-        """Return a page of the identities whose names have these words, by name, and how many there are. Pages count from 1."""
+        """Return a page of the identities whose names have these words, by name, and how many there are.
+
+        Pages count from 1; one beyond the last is the last one.
+        """
         with self._database.read() as tx:
             require(tx, actor, Action.READ_IDENTITIES, Scope(actor.org_id))
-            return store.page_of_identities(tx, actor.org_id, text.split(), size, (page - 1) * size)
+            return store.page_of_identities(tx, actor.org_id, text.split(), page, size)
 
     def update(self, actor: Actor, identity_id: str, change: IdentityChange) -> Identity:
         """Change what is given. Raises Forbidden when its role, before or after, is above the caller's."""

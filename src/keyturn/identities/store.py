@@ -97,14 +97,17 @@ def identities_of(tx: Tx, org_id: str) -> list[Identity]:
     return [_identity(row) for row in tx.rows(query)]
 
 
-def page_of_identities(
-    tx: Tx, org_id: str, words: Sequence[str], limit: int, offset: int
-) -> tuple[list[Identity], int]:
-    """Return some of the identities whose names have all these words, by name, and how many have."""
+def page_of_identities(tx: Tx, org_id: str, words: Sequence[str], page: int, size: int) -> tuple[list[Identity], int]:
+    """Return a page of the identities whose names have all these words, by name, and how many have.
+
+    Pages count from 1; one beyond the last is the last one.
+    """
     matching = _named(org_id, words)
     query = _IDENTITY.where(*matching).order_by(sa.func.lower(identities.c.name), identities.c.id)
-    row = tx.one(sa.select(sa.func.count().label("n")).select_from(identities).where(*matching))
-    return [_identity(row) for row in tx.rows(query.limit(limit).offset(offset))], int(row["n"]) if row else 0
+    counted = tx.one(sa.select(sa.func.count().label("n")).select_from(identities).where(*matching))
+    total = int(counted["n"]) if counted else 0
+    number = min(page, max(1, -(-total // size)))
+    return [_identity(row) for row in tx.rows(query.limit(size).offset((number - 1) * size))], total
 
 
 def _named(org_id: str, words: Sequence[str]) -> list[sa.ColumnElement[bool]]:

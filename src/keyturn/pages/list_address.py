@@ -62,7 +62,11 @@ class ListAddress:
         return Column(key, label, self.at(sort=key, order="desc" if is_sorted and ascending else "asc"), direction)
 
     def pager(self, page: int, pages: int, size: int, shown: int, total: int, name: str = "page") -> Pager:
-        """``name`` is that of the page's number, where an address has one for each of several lists."""
+        """``name`` is that of the page's number, where an address has one for each of several lists.
+
+        A page beyond the last one is the last one.
+        """
+        page = min(page, max(1, pages))
         first = (page - 1) * size
         return Pager(
             first + 1,

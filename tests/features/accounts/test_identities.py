@@ -68,6 +68,16 @@ def test_an_identity_is_found_by_words_of_its_name_in_capitals_or_not(house: Acc
     assert ([each.name for each in found], total) == ((["Ärger-Bot"], 1) if text != "arger" else ([], 0))
 
 
+def test_a_page_of_identities_beyond_the_last_one_is_the_last_one(house: AccessFixture) -> None:
+    ann, identities = person_actor(house.first.user), house.access.identities
+    for name in ("robot", "tool"):
+        identities.create(ann, NewIdentity(name=name, role=Role.MEMBER))
+    (last,), total = identities.page(ann, "", 2, 2)
+    assert (last.name, total) == ("tool", 3)
+    assert identities.page(ann, "", 9, 2) == ([last], 3)
+    assert identities.page(ann, "nobody", 9, 2) == ([], 0)
+
+
 def test_settings_of_universal_auth_that_contradict_each_other_are_refused(house: AccessFixture) -> None:
     identity = house.access.identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER))
     attach = house.access.universal.attach

@@ -133,6 +133,20 @@ def test_a_member_of_the_project_may_set_up_a_rotation_there(web: ApiClient) -> 
     assert run["requestedBy"]["name"] == "project-member@contoso.test"
 
 
+def test_a_page_of_available_connections_beyond_the_last_one_is_the_last_one(web: ApiClient) -> None:
+    for name in ("one", "two", "three"):
+        web.create(name, projectId=web.project_id)
+
+    def page(number: int, text: str = "") -> tuple[list[str], int]:
+        wanted = web.actors["admin"], web.project_id, "azure-client-secrets", text, number, 2
+        found, total = web.world.connections.find_available(*wanted)
+        return [each.name for each in found], total
+
+    assert page(2) == (["two"], 3)
+    assert page(9) == page(2)
+    assert page(9, "nothing") == ([], 0)
+
+
 def test_a_role_for_one_connection_shows_and_permits_that_one_alone(web: ApiClient) -> None:
     place: Json = {"projectId": web.project_id}
     mine, other = web.create("mine", **place), web.create("secret-lagoon", **place)
