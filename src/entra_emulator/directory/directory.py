@@ -291,13 +291,11 @@ class Tenant:
 
     def owners_of(self, holder: Holder) -> list[ServicePrincipal | User]:
         """The owners that still exist, in the order they were added."""
-        owners = (self.principals.seen(key) or self.users.seen(key) for key in holder.owners)
-        return [item for item in owners if item is not None]
+        return [item for key in holder.owners if (item := self.principals.seen(key) or self.users.seen(key))]
 
     def directory_object(self, object_id: str) -> DirectoryObject | None:
         """Any object of the directory that is not deleted, by its id."""
-        tables: tuple[dict[str, Any], ...] = (self.applications, self.principals, self.users, self.groups)
-        return next((table[object_id] for table in tables if object_id in table), None)
+        return self.applications.get(object_id) or self.assignee(object_id)
 
     def assignee(self, object_id: str) -> Assignee | None:
         """Any object by its id that app roles and directory roles can be given to."""
@@ -331,8 +329,7 @@ class Directory:
 
     def tenant(self, name: str) -> Tenant | None:
         """A tenant by id or by domain, in any case."""
-        key = name.lower()
-        return self.tenants.get(key) or self.tenants.get(self._domains.get(key, ""))
+        return self.tenants.get(name.lower()) or self.tenants.get(self._domains.get(name.lower(), ""))
 
     def add_application(self, application: Application) -> None:
         """Adds an application. Raises ValueError if its app id is taken."""

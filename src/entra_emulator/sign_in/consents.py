@@ -22,13 +22,20 @@ def granted(call: Call, app_id: str, user: User, resource_app_id: str) -> set[st
         return set(scopes_of(call.world.directory, resource_app_id))
     return {
         scope
-        for item in call.home().consents.values()
-        if item.app_id == app_id
-        and item.resource_app_id == resource_app_id
-        and item.user_id in {None, user.object_id}
-        and item.presence.visible("token", call.replica, call.now)
+        for item in _consents(call, app_id, user)
+        if item.resource_app_id == resource_app_id
         for scope in item.scopes
     }
+
+
+def _consents(call: Call, app_id: str, user: User) -> list[Consent]:
+    return [
+        item
+        for item in call.home().consents.values()
+        if item.app_id == app_id
+        and item.user_id in {None, user.object_id}
+        and item.presence.visible("token", call.replica, call.now)
+    ]
 
 
 def needed_permissions(
@@ -52,10 +59,15 @@ def needed_permissions(
 
 
 def missing(call: Call, application: Application, user: User, scopes: RequestedScopes) -> Permissions:
-    """What nobody has consented to yet. Raises StsError 650057."""
-    every = needed_permissions(call, application, user, scopes)
-    gaps = {app_id: names - granted(call, application.app_id, user, app_id) for app_id, names in every.items()}
-    return {app_id: names for app_id, names in gaps.items() if names}
+    """What nobody has consented to yet. Raises StsError 650057.
+
+    Of what is asked for with each sign-in (`openid`, `offline_access`, ...) nothing is missing where anything was consented to:
+    an administrator consents to what is configured only, and nobody is asked again (assumed).
+    """
+    every, app_id = needed_permissions(call, application, user, scopes), application.app_id
+    free = OIDC if _consents(call, app_id, user) else frozenset()
+    gaps = {resource: names - free - granted(call, app_id, user, resource) for resource, names in every.items()}
+    return {resource: names for resource, names in gaps.items() if names}
 
 
 def may_consent(call: Call, user: User, scopes: Permissions) -> bool:

@@ -1,4 +1,4 @@
-"""The grants of people at the token endpoint: authorization codes and refresh tokens.
+"""The grants of people at the token endpoint: authorization codes, refresh tokens, codes of devices, and on behalf of.
 
 Source: learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow: a code works once and some ten minutes, a refresh
 token is not revoked by its use, of several resources the first counts.
@@ -24,9 +24,12 @@ from entra_emulator.sign_in.scopes import read_scopes
 from entra_emulator.sign_in.user_tokens import Redeemed, issue
 from entra_emulator.tokens.assigned import check_user_assigned
 from entra_emulator.tokens.sts_errors import StsError, missing, not_consented
+from entra_emulator.tokens.user_assertion import check_assertion, read_assertion
 
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 _FIELDS = {"authorization_code": "code", "refresh_token": "refresh_token"}
+ON_BEHALF_OF = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+"""Source: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow."""
 DEVICE_CODES = ("urn:ietf:params:oauth:grant-type:device_code", "device_code")
 """RFC 8628, section 3.4, and what msal-node 7.2.3 sends (msal-common 16.17.0, utils/Constants)."""
 
@@ -36,6 +39,8 @@ def home_of(call: Call, form: dict[str, str]) -> Tenant | None:
     sessions = call.world.sessions
     if form.get("grant_type") in DEVICE_CODES:
         return call.world.directory.tenants.get(_approved(call, form).tenant_id)
+    if form.get("grant_type") == ON_BEHALF_OF:
+        return call.world.directory.tenants.get(read_assertion(call, form.get("assertion", ""))["tid"])
     credential = sessions.code(form.get("code", "")) or sessions.refresh_token(form.get("refresh_token", ""))
     if credential is None and form.get(_FIELDS.get(form.get("grant_type", ""), "")):
         raise _unknown()
@@ -85,11 +90,7 @@ def _refresh(call: Call, form: dict[str, str], client_id: str, secret: str) -> R
     if token is None or token.authorization.app_id != client_id:
         raise _unknown()
     if token.authorization.tenant_id != call.home().id:
-        raise StsError(
-            50020,
-            f"User account '{token.authorization.user_id}' does not exist in tenant '{call.home().name}' and cannot access the "
-            f"application '{client_id}'({application.display_name}) in that tenant.",
-        )
+        raise _foreign(call, token.authorization.user_id, application)
     if platform == "spa" and call.now >= token.authorization.at + call.settings.spa_refresh_lifetime:
         raise StsError(
             700084,
@@ -118,6 +119,38 @@ def _redeem_device(call: Call, form: dict[str, str], client_id: str, secret: str
     if device is not None:
         device.redeemed = True
     return response
+
+
+def _on_behalf_of(call: Call, form: dict[str, str], client_id: str, secret: str) -> Response:
+    """An API that was called with the token of a person asks for one to call another API with.
+
+    That a field which is missing or has another value is 900144, and a person of another tenant 50020, is assumed.
+    """
+    if form.get("requested_token_use") != "on_behalf_of":
+        raise missing("requested_token_use")
+    for name in ("assertion", "scope"):
+        if not form.get(name):
+            raise missing(name)
+    application, principal = known_application(call, client_id)
+    key_id, method = _client(call, form, secret, application, principal, "web")
+    claims = read_assertion(call, form["assertion"])
+    check_assertion(call, claims, application)
+    if claims["tid"] != call.home().id:
+        raise _foreign(call, claims["oid"], application)
+    user = call.home().users.get(claims["oid"])
+    scopes = read_scopes(call, application, form["scope"])
+    authorization = Authorization(
+        call.home().id, client_id, claims["oid"], scopes, "web", call.now, user.revocations if user else 0
+    )
+    return _issue(call, form, authorization, application, key_id, method)
+
+
+def _foreign(call: Call, user_id: str, application: Application) -> StsError:
+    return StsError(
+        50020,
+        f"User account '{user_id}' does not exist in tenant '{call.home().name}' and cannot access the application "
+        f"'{application.app_id}'({application.display_name}) in that tenant.",
+    )
 
 
 def _device_code(form: dict[str, str]) -> str:
@@ -285,6 +318,7 @@ def _span(seconds: float) -> str:
 GRANTS: dict[str, Callable[[Call, dict[str, str], str, str], Response]] = {
     "authorization_code": _redeem_code,
     "refresh_token": _refresh,
+    ON_BEHALF_OF: _on_behalf_of,
     **dict.fromkeys(DEVICE_CODES, _redeem_device),
 }
 """What the token endpoint grants on behalf of a user, by grant type."""

@@ -34,6 +34,9 @@ CODES: dict[int, StsCode] = {
     16000: StsCode("interaction_required", 400, _LIST),
     28000: StsCode("invalid_scope", 400, "https://github.com/Earlybyte/aad_oauth/issues/328", "error"),
     50011: StsCode("invalid_request", 400, _LIST, "error"),
+    50013: StsCode(
+        "invalid_grant", 400, "https://github.com/AzureAD/azure-activedirectory-library-for-dotnet/issues/1234"
+    ),
     50020: StsCode("invalid_grant", 400, _LIST, "error"),
     50027: StsCode("invalid_client", 401, f"{_MSAL_NET}/124"),
     50049: StsCode("invalid_instance", 400, _LIST),  # MSAL for Go reads this `error` of an unknown host
@@ -70,11 +73,19 @@ CODES: dict[int, StsCode] = {
     90033: StsCode("temporarily_unavailable", 503, "https://github.com/Azure/azure-sdk-for-python/issues/14241"),
     90061: StsCode("invalid_request", 400, f"{_WORKLOAD}/605"),
     90094: StsCode("access_denied", 400, _LIST, "error"),
+    240002: StsCode("invalid_request", 400, "https://github.com/microsoft/azure-spring-boot/issues/333"),
     500011: StsCode("invalid_resource", 400, _CAPTURED),
     500112: StsCode("invalid_client", 401, "https://github.com/AzureAD/microsoft-identity-web/issues/461", "error"),
     500113: StsCode(
         "invalid_request", 400, "https://github.com/microsoftgraph/msgraph-sdk-python-core/issues/50", "error"
     ),
+    500131: StsCode(
+        "invalid_grant",
+        400,
+        "https://github.com/OfficeDev/microsoft-teams-apps-company-communicator/issues/214",
+        "error",
+    ),
+    500133: StsCode("invalid_grant", 400, "https://github.com/microsoftgraph/msgraph-sdk-dotnet/issues/2551"),
     500341: StsCode("invalid_grant", 400, ASSUMED, "all"),
     501051: StsCode("invalid_grant", 400, _NAIS),
     501481: StsCode("invalid_grant", 400, _LIST),
@@ -109,6 +120,7 @@ CODES: dict[int, StsCode] = {
     900612: StsCode("invalid_request", 400, ASSUMED, "all"),
     900971: StsCode("invalid_request", 400, _LIST, "error"),
     7000112: StsCode("unauthorized_client", 400, _LIST),
+    7000114: StsCode("unauthorized_client", 400, f"{_MSAL_NET}/2130"),
     7000215: StsCode("invalid_client", 401, _CAPTURED),
     7000218: StsCode("invalid_client", 401, _LIST),
     7000222: StsCode("invalid_client", 401, "https://github.com/dafthack/GraphRunner/issues/28"),
