@@ -6,6 +6,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from keyturn.errors import Misconfigured
+from keyturn.kit.host_names import ascii_host
+from keyturn.kit.pasted import trim_blanks
 from keyturn.kit.secret import Plaintext
 
 METHODS = ("universal-auth", "oidc-auth", "kubernetes-auth", "azure-auth")
@@ -97,7 +99,10 @@ def read_settings(environ: Mapping[str, str], given: Mapping[str, str | None]) -
     }
     found |= {key: value for key, value in given.items() if value}
     values = {key: value for key, value in found.items() if value and key not in _SECRET}
-    secrets = {key: Plaintext(value) for key, value in found.items() if value and key in _SECRET}
+    typed = {key: trim_blanks(value) for key, value in found.items() if value and key in _SECRET}
+    secrets = {key: Plaintext(value) for key, value in typed.items() if value}
+    if "token" in secrets:
+        _require_sendable(secrets["token"])
     if not values.get("url"):
         raise Misconfigured(
             "The address of the server is not known.",
@@ -112,7 +117,7 @@ def _address(text: str) -> str:
     url = text.strip().rstrip("/").removesuffix("/api")
     try:
         parts = urlsplit(url)
-        whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        whole = parts.scheme in {"http", "https"} and bool(ascii_host(parts.hostname or "")) and parts.port != 0
     except ValueError:
         whole, parts = False, urlsplit("")
     if not whole or parts.query or parts.fragment or "@" in parts.netloc:
@@ -128,6 +133,17 @@ def _address(text: str) -> str:
             fix="Use https://. Only a server on this machine may be asked over http://.",
         )
     return url
+
+
+def _require_sendable(token: Plaintext) -> None:
+    """Raise Misconfigured for a token that no header can hold: it was cut or changed where it was copied."""
+    text = token.reveal()
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        raise Misconfigured(
+            "The access token holds blanks or letters that no access token has.",
+            code="client.token",
+            fix="Copy it again, whole and without what stands around it; or get a new one: keyturn login",
+        )
 
 
 def _words(key: str) -> str:

@@ -36,6 +36,8 @@ def test_addresses_as_people_write_them(address: str, url: str) -> None:
         ("keyturn.example", "not one that begins with https"),
         ("https://user:pw@keyturn.example", "not one that begins with https"),
         ("https://keyturn.example:x", "not one that begins with https"),
+        ("https://keyturn..example", "not one that begins with https"),
+        (f"https://{'k' * 64}.example", "not one that begins with https"),
         ("http://keyturn.example", "would send secrets over the network as they are"),
     ],
 )
@@ -74,6 +76,14 @@ def test_what_is_missing_is_named(variables: dict[str, str], names: str) -> None
     with pytest.raises(Misconfigured) as refused:
         sign_in_of(read_settings(URL | variables, {})).body()
     assert names in str(refused.value.fix)
+
+
+@pytest.mark.parametrize("token", ["kt-c\u0430nary", "kt-canary\u2026", "kt canary", "kt\ncanary"])
+def test_a_token_that_was_changed_where_it_was_copied_is_refused_without_being_shown(token: str) -> None:
+    with pytest.raises(Misconfigured, match="holds blanks or letters") as refused:
+        read_settings(URL | {"KEYTURN_TOKEN": token}, {})
+    assert "canary" not in refused.value.diagnostics()
+    assert read_settings(URL | {"KEYTURN_TOKEN": "\ufeff kt-canary\n"}, {}).secrets["token"].reveal() == "kt-canary"
 
 
 def test_a_token_of_the_platform_is_read_anew_for_each_sign_in(tmp_path: Path) -> None:
