@@ -323,8 +323,8 @@ def test_of_one_that_goes_back_by_itself_somebody_is_told_until_it_is_begun_agai
 
 def test_nobody_is_asked_to_resume_what_rests_while_it_is_watched(tmp_path: Path) -> None:
     with scene_in(tmp_path) as scene:
-        scene.begin(hours=14 * 24)
-        scene.work(timedelta(days=13))
+        scene.begin(hours=6 * 24)
+        scene.work(timedelta(days=4))
         with scene.world.database.read() as tx:
             state = policies.states(tx, [scene.connection.id])[scene.connection.id]
         assert state.current
