@@ -24,9 +24,11 @@ _WITHOUT_WAY_BACK = (
     "SELECT c.name, v.state FROM conversions v JOIN app_connections c ON c.id = v.connection_id"
     " LEFT JOIN rotations r ON r.connection_id = c.id AND r.kind = 'connection' AND NOT r.retired"
     " LEFT JOIN credentials k ON k.rotation_id = r.id AND k.state = 'current'"
-    " WHERE v.state IN ('trusting', 'proving', 'watching') AND (k.id IS NULL OR k.value IS NULL OR r.enabled)"
+    " WHERE v.state IN ('trusting', 'proving', 'watching')"
+    " AND r.id IS NOT NULL AND (k.id IS NULL OR k.value IS NULL OR r.enabled)"
 )
-"""Connections that are being converted and whose credential is not kept, or may be replaced."""
+"""Connections that are being converted and whose credential is not kept, or may be replaced. One that had none that signs in,
+and is led to an identity that its application trusts already, has no rotation."""
 
 
 @dataclass

@@ -33,6 +33,7 @@ from keyturn.rotations.conversion.domain import (
     Conversion,
     ConversionState,
 )
+from keyturn.rotations.conversion.signing_in import sign_in_either_way
 from keyturn.rotations.domain import Rotation
 from keyturn.rotations.edit_lock import EditLock
 from keyturn.rotations.freezes.domain import freeze_at
@@ -194,7 +195,10 @@ class Conversions:
         identity = self._providers.identity_of(connection.app)
         with final():
             trust = identity.trust_of(connection.tenant, source)
-            connection, token = self._stored.sign_in(connection)
+            by_identity = identity.credentials(connection.tenant_id, connection.client_id, source, trust)
+            command = identity.how_to_trust(connection.client_id, trust)
+            signed_in = sign_in_either_way(self._stored, identity, connection, by_identity, command)
+            connection, token = signed_in.connection, signed_in.token
             method = self._providers.method_of(connection)
             application = method.application(connection.tenant, token, connection.client_id)
             kind = method.kind(app_id=connection.client_id)
@@ -206,7 +210,7 @@ class Conversions:
         if not trusted:
             require_addable(identity, connection.client_id, known, trust)
         adoption = None
-        if rotation is None:
+        if rotation is None and not signed_in.by_identity:
             credentials = self._stored.credentials(connection)
             if credentials is None:
                 raise TypeError("a connection without credentials of its own")
@@ -218,7 +222,7 @@ class Conversions:
             trusted,
             len(known),
             identity.most_trusts,
-            identity.how_to_trust(connection.client_id, trust),
+            command,
             len(others),
             rotation is not None,
         )

@@ -42,6 +42,7 @@ from keyturn.rotations.conversion.domain import (
 from keyturn.rotations.conversion.outside_use import OutsideUses
 from keyturn.rotations.conversion.reasons import of_use, passes, reason_of, standing, without_way_back
 from keyturn.rotations.conversion.service import record, require_addable
+from keyturn.rotations.conversion.signing_in import sign_in_either_way
 from keyturn.rotations.conversion.turn import Turn
 from keyturn.rotations.conversion.withdrawal import TrustRemoval
 from keyturn.rotations.domain import Rotation, Snapshot
@@ -130,7 +131,8 @@ class ConversionWork:
         """Have the application trust the identity, under the name that is in the row, unless it does."""
         told, connection, identity = turn.conversion, turn.connection, turn.identity
         try:
-            _, token = self._stored.sign_in(connection)
+            command = identity.how_to_trust(connection.client_id, told.trust)
+            token = sign_in_either_way(self._stored, identity, connection, turn.by_identity, command).token
             known = identity.trusts(connection.tenant, token, told.object_id)
             if told.trust not in known.values():
                 require_addable(identity, connection.client_id, known, told.trust)
