@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from keyturn.alarms.channel_service import ChannelDraft
-from keyturn.alarms.channels.apprise.channel import Apprise
+from keyturn.alarms.channels.apprise.channel import Apprise, inert
 from keyturn.db.unit import Database
 from keyturn.errors import Refused
 from keyturn.kit.secret import Plaintext
@@ -109,6 +109,37 @@ def test_an_address_that_leads_past_the_judgement_is_refused(database: Database,
     assert says in f"{refusal.value.message} {refusal.value.fix}"
     assert SECRET not in refusal.value.diagnostics()
     assert office.channels.list(office.boss) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "@everyone", "@here now", "(@channel)", "<@&12345>", "<@all>", "<!channel>", "<users/all>", "@**all**", "@room",
+        "[click](https://evil.test)", "<#C024BE91L>",
+    ],
+)  # fmt: skip
+def test_names_call_nobody_and_link_nowhere(name: str) -> None:
+    text = inert(f"{name}: connection refused")
+    assert name not in text
+    assert text.replace("\u200b", "") == f"{name}: connection refused"
+
+
+def test_addresses_stay_as_they_are() -> None:
+    text = "Ask bob@contoso.test, or see https://keyturn.example.test/alarms?a=1 (today) [1] <b>"
+    assert inert(text) == text
+
+
+def test_a_name_that_calls_everybody_is_sent_as_words(database: Database, tmp_path: Path) -> None:
+    with receiver(tmp_path) as (port, ca_file):
+        office = Office(database, kinds={"apprise": Apprise([ip_network("127.0.0.0/8")], ca_file)})
+        address = Plaintext(f"mmosts://localhost:{port}/{'k' * 24}")
+        office.channels.create(office.boss, ChannelDraft("chat", "apprise", {}, address))
+        office.happens("@channel [click](https://evil.test)")
+        office.work(rounds=3)
+        ((_, told),) = Answers.taken
+        assert "channel" in told["text"]
+        assert "@channel" not in told["text"]
+        assert "](http" not in told["text"]
 
 
 def test_a_long_message_is_cut_to_what_the_service_takes(database: Database, tmp_path: Path) -> None:

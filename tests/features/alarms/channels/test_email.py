@@ -221,6 +221,49 @@ def test_time_that_is_up_before_there_is_a_connection_ends_it_too(post: Post) ->
     assert "did not answer in time" in attempt.outcome
 
 
+def test_international_domains_are_written_as_each_mail_server_takes_them(post: Post, box: MailBox) -> None:
+    office = post.office
+    own = {"host": "localhost", "port": post.server.port, "username": "keyturn", "from": "K\xfcche <k@b\xfccher.test>"}
+    draft = ChannelDraft("mail", "email", own | {"to": ["ann@b\xfccher.test"]}, Plaintext(PASSWORD))
+    channel = office.channels.create(office.boss, draft)
+    (attempt,) = office.channels.test(office.boss, channel.id)
+    assert attempt.outcome == "Taken by localhost"
+    ((receivers, mail),) = box.mails.values()
+    assert receivers == ["ann@xn--bcher-kva.test"]
+    assert mail["From"] == "K\xfcche <k@xn--bcher-kva.test>"
+
+
+def test_a_sender_of_the_settings_that_is_no_address_is_named(post: Post) -> None:
+    wrong = replace(post.trusting, server=replace(post.server, sender="keyturn"))
+    channel = post.office.channels.create(post.office.boss, ChannelDraft("mail", "email", {}))
+    (attempt,) = post.office.channels_with(wrong).test(post.office.boss, channel.id)
+    assert attempt.outcome == "'keyturn' is no address that a mail can be sent from."
+
+
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [
+        ([b"250 hi\r\n", b"250 ok\r\n", b"451 greylisted\r\n", b"250 ok\r\n"], "refuses the receiver (status 451)"),
+        ([b"250 hi\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"], "ended the conversation before it had taken"),
+        ([b"250 hi\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n", b"552 too big\r\n"], "answered with status 552"),
+    ],
+    ids=["greylisting", "ends within the data", "refuses the data"],
+)  # fmt: skip
+def test_a_mail_that_is_not_taken_to_the_end_is_sent_again(
+    database: Database, says: Sequence[bytes], told: str
+) -> None:
+    with dripping([b"220 hi\r\n", *says]) as port:
+        server = MailServer("localhost", port, "none", "", None, "keyturn@acme.test")
+        kind = Email(server, LOCAL, ssl.create_default_context, lambda _host, _port: ["127.0.0.1"])
+        office = Office(database, kinds={"email": kind})
+        channel = office.channels.create(office.boss, ChannelDraft("mail", "email", {}))
+        office.happens("prod")
+        office.work(rounds=2)
+    (delivery,) = office.channels.messages(office.boss, channel.id)
+    assert told in delivery.attempts[0].outcome
+    assert delivery.message.state == "waiting"
+
+
 @pytest.mark.parametrize(
     ("host", "told"),
     [

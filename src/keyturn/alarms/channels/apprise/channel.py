@@ -5,6 +5,7 @@ is judged when it is opened, so neither a redirect nor a name that changes leads
 """
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -22,6 +23,15 @@ from keyturn.providers.transport import nothing_held
 _SECONDS = 60.0
 _LONGEST = 4000
 _CHILD = "keyturn.alarms.channels.apprise.child"
+_MEANS_SOMETHING = re.compile(r"(?<!\w)@(?=[\w*])|<(?=[@#!&]|users/)|\](?=\()")
+
+
+def inert(text: str) -> str:
+    """Return a text in which names of people's choice call nobody and link nowhere, whatever service shows it.
+
+    A sign without width stands where one looks for what has a meaning: ``@everyone``, ``<users/all>``, ``[words](address)``.
+    """
+    return _MEANS_SOMETHING.sub("\\g<0>\N{ZERO WIDTH SPACE}", text)
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,7 @@ class Apprise:
     def send(self, config: Config, secret: Plaintext | None, notification: Notification) -> str:
         if secret is None or service_of(secret.reveal()) is None:
             raise Undelivered("The channel has no address.")
-        order = {"title": notification.title, "body": notification.text()[:_LONGEST]}
+        order = {"title": inert(notification.title), "body": inert(notification.text())[:_LONGEST]}
         return (
             self._ask({"address": secret.reveal().strip(), **order}) + f" by {config.get('service') or 'the service'}"
         )

@@ -20,6 +20,7 @@ from typing import Any
 from keyturn.alarms.channels.kind import Config, Undelivered, refused
 from keyturn.alarms.notification import Notification
 from keyturn.alarms.routing import OWNERS, TO, address_in
+from keyturn.kit.host_names import ascii_host
 from keyturn.kit.secret import Plaintext
 from keyturn.providers.pinned import Network, Resolve, describe_cause, system_addresses, why_not_called
 from keyturn.settings.model import MailServer
@@ -75,8 +76,9 @@ class Email:
         server = self._server(config, secret)
         if not notification.receiver:
             raise Undelivered("There is nobody to send it to: the organization has no administrator with an address.")
+        sender = _sender(str(config.get("from") or server.sender))
         try:
-            message = mail(notification, str(config.get("from") or server.sender))
+            message = mail(notification, sender)
         except ValueError:
             raise Undelivered(f"'{notification.receiver}' is no address that a mail can be sent to.") from None
         try:
@@ -87,7 +89,7 @@ class Email:
     def send_text(self, message: EmailMessage) -> None:
         """Hand a message of another kind to the mail server of the settings. Outside transactions. Raises Undelivered."""
         server = self._server({}, None)
-        message["From"] = server.sender
+        message["From"] = _sender(server.sender)
         try:
             self._deliver(server, message, own=False)
         except (smtplib.SMTPException, OSError, ValueError) as error:
@@ -189,31 +191,51 @@ class _Smtp(smtplib.SMTP):
 
 def _can_be_written(address: str) -> bool:
     """Say whether a mail can be written from it: one address, with a name or without, of signs that a header may have."""
+    try:
+        _parse_sender(address)
+    except ValueError:
+        return False
+    return True
+
+
+def _parse_sender(text: str) -> Address:
+    """Return the one address that a text is, with a name or without. Raises ValueError for any other."""
     header = EmailMessage()
     try:
-        header["From"] = address
-        parse_address(address_in(address) or "")
-    except (ValueError, *_PARSER_ERRORS):
-        return False
-    return len(header["From"].addresses) == 1
+        header["From"] = text
+        (one,) = header["From"].addresses
+    except _PARSER_ERRORS:
+        raise ValueError("no address") from None
+    return Address(one.display_name, addr_spec=parse_address(one.addr_spec).addr_spec)
 
 
 def parse_address(text: str) -> Address:
-    """Return the address that a text is. Raises ValueError for any other."""
+    """Return the address that a text is, as each mail server takes it: an international domain as ``xn--...``.
+
+    Raises ValueError for any other text.
+    """
+    name, _, domain = text.rpartition("@")
     try:
-        return Address(addr_spec=text)
+        return Address(addr_spec=f"{name}@{ascii_host(domain)}")
     except _PARSER_ERRORS:
         raise ValueError("no address") from None
 
 
-def mail(notification: Notification, sender: str) -> EmailMessage:
-    """Return the message. Raises ValueError for an address that is none."""
+def _sender(text: str) -> Address:
+    try:
+        return _parse_sender(text)
+    except ValueError:
+        raise Undelivered(f"'{text}' is no address that a mail can be sent from.") from None
+
+
+def mail(notification: Notification, sender: Address) -> EmailMessage:
+    """Return the message. Raises ValueError where the receiver is no address."""
     message = EmailMessage(policy.default.clone(cte_type="7bit"))  # servers of every kind pass it on
     message["From"] = sender
     message["To"] = parse_address(notification.receiver)
     message["Subject"] = notification.title
     message["Date"] = format_datetime(notification.created_at)
-    message["Message-ID"] = f"<{notification.id}@{(address_in(sender) or '').rpartition('@')[2] or 'keyturn'}>"
+    message["Message-ID"] = f"<{notification.id}@{sender.domain}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no absence notes in return
     message.set_content(notification.text())
     return message
