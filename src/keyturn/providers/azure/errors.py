@@ -236,7 +236,8 @@ TABLE: tuple[ErrorRow, ...] = (
         "azure.application_full",
         "Application {app_id} holds too much: no further client secret fits.",
         "Remove expired secrets and certificates that nobody uses. Portal: {portal}. "
-        "Command: `az ad app credential list --id {app_id}` (and, with --cert, its certificates).",
+        "What it holds: `az ad app credential list --id {app_id}` (and, with --cert, its certificates); each is removed by "
+        "`az ad app credential delete` with its --key-id.",
     ),
     _graph(
         "Directory_QuotaExceeded",
@@ -259,7 +260,8 @@ TABLE: tuple[ErrorRow, ...] = (
         ErrorKind.ACTION,
         "azure.slots_full",
         "Application {app_id} is open to personal accounts and holds its two client secrets already.",
-        "Remove one that nobody uses: {portal}. Command: `az ad app credential list --id {app_id}`.",
+        "Remove one that nobody uses. Portal: {portal}. What it holds: `az ad app credential list --id {app_id}`; each is "
+        "removed by `az ad app credential delete` with its --key-id.",
         "may have at most",
         "maximum number of",
     ),

@@ -103,7 +103,9 @@ FEDERATED_TABLE: tuple[ErrorRow, ...] = (
             ErrorKind.ACTION,
             "azure.federation_full",
             "Application {app_id} trusts as many identities as it can: no further federated credential fits.",
-            "Remove a federated credential that nobody uses: `az ad app federated-credential list --id {app_id}`.",
+            "Remove a federated credential that nobody uses. What it trusts: "
+            "`az ad app federated-credential list --id {app_id}`; each is removed by "
+            "`az ad app federated-credential delete` with its --federated-credential-id.",
             ("federated identity credential",),
         )
         for code in ("Directory_ResourceSizeExceeded", "Directory_QuotaExceeded")

@@ -270,7 +270,7 @@ def require_addable(identity: IdentityMethod, client_id: str, known: Mapping[str
         raise NeedsAction(
             f"Application {client_id} trusts {len(known)} identities, and can trust no more than {identity.most_trusts}.",
             code="connections.conversion_full",
-            fix="Remove a federated credential that nobody uses: Certificates & secrets > Federated credentials, or "
+            fix="Remove a federated credential that nobody uses: Certificates & secrets > Federated credentials. What it trusts: "
             f"`{identity.how_to_list(client_id)}`.",
         )
 
