@@ -35,6 +35,7 @@ OTHER_TESTS: dict[str, str] = {
     "docs/how-to/test-against-the-emulator.md": "tests/emulator/test_how_to.py",
     "docs/how-to/keep-files-as-the-secrets-are.md": "tests/features/client",
     "docs/how-to/import-from-infisical.md": "tests/features/importing/test_import.py",
+    "docs/how-to/connect-without-a-secret.md": "tests/features/methods/test_secretless_command.py",
     "docs/how-to/freeze-changes.md": "tests/features/rotations/test_freezes.py",
     "docs/how-to/upgrade.md": "tests/migration/test_upgrade.py",
 }

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "secrets": ("keyturn.cli.secrets", "Read and write the secrets of a folder."),
     "delete": ("keyturn.cli.delete", "Delete things, once it is said what goes with them."),
     "leaked": ("keyturn.cli.leaked", "Replace a secret that leaked."),
+    "secretless": ("keyturn.cli.secretless", "Have a connection sign in without a secret, or go back."),
     "release": ("keyturn.cli.release", "Confirm that nobody uses a secret any more."),
     "login": ("keyturn.cli.login", "Sign in as a machine identity and print an access token."),
     "demo": ("keyturn.cli.demo", "Show Keyturn at work against a local Entra ID."),

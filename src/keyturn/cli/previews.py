@@ -7,6 +7,7 @@ from keyturn.cli.named import Named
 from keyturn.client.server import Server
 from keyturn.errors import Refused
 from keyturn.kit.counting import counted
+from keyturn.kit.sentences import upper_first
 
 Facts = Mapping[str, Any]
 _SHOWN = 5
@@ -72,6 +73,41 @@ def of_release(facts: Facts) -> list[str]:
 def of_connection(facts: Facts) -> list[str]:
     lines = [_fate(row) for row in facts["credentials"]] or ["nothing is changed at Entra ID"]
     return [*lines, *_others(facts), *_approval(facts)]
+
+
+def of_secretless(plan: Facts, watch_hours: int) -> list[str]:
+    """Return what is done for a connection to sign in without its secret."""
+    trusts = "trusts" if plan["alreadyTrusted"] else "is made to trust"
+    lines = [
+        f"its application {trusts} the issuer {plan['issuer']}, the subject {plan['subject']}",
+        f"once five sign-ins have proven it, the connection signs in so; for {counted(watch_hours, 'hour')} it can go back",
+    ]
+    shared = plan["sharedWith"]
+    if shared:
+        return [
+            *lines,
+            f"the secret stays, since {counted(shared, 'other connection signs', 'other connections sign')} in",
+        ]
+    return [*lines, "then the secret is removed from Entra ID: programs that sign in with it themselves stop"]
+
+
+def of_conversion(words: str, conversion: Facts | None) -> list[str]:
+    """Return how far a connection is on its way to sign in without a secret."""
+    if conversion is None:
+        return [f"Nobody asked for {words} to sign in without a secret."]
+    lines = [f"{upper_first(words)} {_STATES[conversion['state']]}, since {_day(conversion['since'])}"]
+    lines += [f"  until {_day(conversion[each])}" for each in ("watchedUntil", "removedBy") if conversion[each]]
+    return [*lines, *(f"  {conversion[each]}" for each in ("message", "fix") if conversion[each])]
+
+
+_STATES = {
+    "trusting": "signs in as before, and its application is made to trust the server",
+    "proving": "signs in as before, and is proven to sign in without its secret",
+    "watching": "signs in without its secret, and can go back",
+    "done": "signs in without a secret: the one of before is removed",
+    "withdrawing": "signs in as before, and what its application trusts is being removed",
+    "withdrawn": "signs in as before: it went back",
+}
 
 
 def rotated_through(facts: Facts) -> Refused | None:
