@@ -191,7 +191,8 @@ def _finish(source: RootKeySource, summary: rewrap.Summary) -> None:
 def _known_by_digest(table: str, count: int) -> str:
     if table == "setup_codes":
         return "The set-up code is known by an older data key until this server is set up"
-    return f"{counted(count, 'client secret')} of machine identities known by an older data key until the next use"
+    several = "client secrets of machine identities are"
+    return f"{counted(count, 'client secret of a machine identity is', several)} known by an older data key until its next use"
 
 
 def _tell_unused(places: RootPlaces) -> None:

@@ -16,7 +16,9 @@ def every(days: int) -> str:
     return "every day" if days == 1 else f"every {days} days"
 
 
-def days_in_words(length: timedelta) -> str:
-    """Return a length in whole days, or in hours where it is less than two days."""
-    days = length / timedelta(days=1)
-    return counted(round(days), "day") if days >= 2 else counted(round(length / timedelta(hours=1)), "hour")
+def duration_in_words(length: timedelta) -> str:
+    """Return a length in whole days, or in hours or minutes where it is less than two of them."""
+    for unit, name in ((timedelta(days=1), "day"), (timedelta(hours=1), "hour")):
+        if length >= 2 * unit:
+            return counted(round(length / unit), name)
+    return counted(round(length / timedelta(minutes=1)), "minute")

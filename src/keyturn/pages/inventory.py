@@ -15,7 +15,7 @@ from keyturn.inventory.plan import Phase
 from keyturn.inventory.policies import AppliedPolicy, PolicyState
 from keyturn.inventory.service import Inventories, InventoryPage, TenantView
 from keyturn.kit.actor import Actor
-from keyturn.kit.counting import counted, days_in_words
+from keyturn.kit.counting import counted, duration_in_words
 from keyturn.pages.choices import MOST, Choice, choice_of
 from keyturn.pages.inventory_filters import (
     FINDING_LABELS,
@@ -263,9 +263,10 @@ def _whole_days(days: int) -> str:
 def _policy(policy: AppliedPolicy, kind: KeyKind | None) -> str:
     """Say what the policy says of a new credential of the kind, and of whom it does not."""
     noun = "certificate" if kind is KeyKind.CERTIFICATE else "client secret"
+    longest = "" if policy.longest is None else duration_in_words(policy.longest)
     said = {
         PolicyState.FORBIDDEN: f"no new {noun}",
-        PolicyState.LIMITED: f"a new {noun} lives {days_in_words(policy.longest)} at most" if policy.longest else "",
+        PolicyState.LIMITED: f"a new {noun} lives {longest} at most",
         PolicyState.EXEMPT: f"it limits new {noun}s, but not for this connection",
     }.get(policy.state, "")
     unseen = ", unless who signs in is exempted, which cannot be seen" if policy.exempts is None else ""

@@ -58,6 +58,8 @@ def test_a_lifetime_is_told_and_only_one_that_no_run_could_keep_is_refused(web: 
     refused = web.refused(web.body(rotationInterval=60))
     assert refused["code"] == "azure.lifetime_policy"
     assert "Rotate more often" in refused["fix"]
+    restrict(web, "passwordLifetime", maxLifetime="PT0S")
+    assert "live for 0 minutes at most" in web.refused(web.body(), url="plan")["message"], "none is not unlimited"
 
 
 def test_what_may_not_be_read_is_unknown_and_refuses_nothing(database: Database, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from keyturn.errors import Upstream
-from keyturn.kit.counting import days_in_words
+from keyturn.kit.counting import duration_in_words
 from keyturn.kit.sentences import upper_first
 from keyturn.ports.preflight import PolicyReport, PolicyVerdict
 from keyturn.ports.provider import RemoteApplication
@@ -59,11 +59,11 @@ class Preflight:
             if not exempt[restriction]:
                 return self._forbidden(policy, restriction, unsure=exempt[restriction] is None)
         lasting = [each for each in surest_first if each.kind == self.restricted.lifetime and not exempt[each]]
-        limits = [(each, each.longest) for each in lasting if each.longest]
+        limits = [(each, each.longest) for each in lasting if each.longest is not None]
         longest = min((most for each, most in limits if exempt[each] is False), default=None)
         for restriction, most in limits:
             if most < lifetime:
-                message = f"live for {days_in_words(most)} at most, and not for {days_in_words(lifetime)}."
+                message = f"live for {duration_in_words(most)} at most, and not for {duration_in_words(lifetime)}."
                 return self._shorter(policy, restriction, message, longest, unsure=exempt[restriction] is None)
         if forbidding:
             return PolicyReport(

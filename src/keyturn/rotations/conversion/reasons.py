@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from keyturn.errors import KeyturnError, NotYet, Retryable, Upstream
-from keyturn.kit.counting import days_in_words
+from keyturn.kit.counting import duration_in_words
 from keyturn.ports.use_reports import ReportTrouble
 from keyturn.rotations.conversion.domain import Conversion
 from keyturn.rotations.evidence.domain import LEAST_WINDOW
 
 STILL_USED = "conversion.still_used"
-_WINDOW = days_in_words(LEAST_WINDOW)
+_WINDOW = duration_in_words(LEAST_WINDOW)
 
 
 def reason_of(error: KeyturnError) -> dict[str, Any]:
