@@ -19,7 +19,7 @@ from keyturn.delivery.domain import Read
 from keyturn.delivery.webhook_rules import NewWebhook
 from keyturn.identities.domain import NewClientSecret, NewIdentity, UniversalAuthChanges
 from keyturn.identities.token_auth import TokenAuthChanges
-from keyturn.inventory.scan import inventory_id
+from keyturn.inventory.readers import inventory_id
 from keyturn.inventory.service import Inventories
 from keyturn.kit.actor import ActorKind, Role
 from keyturn.kit.secret import Plaintext
@@ -83,6 +83,8 @@ class Furniture:
     request_id: str
     link_path: str
     """Of the invitation of somebody."""
+    full_application: str
+    """The object id of an application in the inventory that may hold no more secrets."""
 
 
 TOKEN_AUTHS: dict[str, dict[str, object]] = {
@@ -129,10 +131,9 @@ def furnish(estate: BrowserServer) -> Furniture:
         webhook_id=_webhook(estate, project),
         request_id="",
         link_path=_invitation(estate),
+        full_application=_inventory(estate),
     )
-    furniture = replace(furniture, request_id=_guards(estate, furniture.resting))
-    _inventory(estate)
-    return furniture
+    return replace(furniture, request_id=_guards(estate, furniture.resting))
 
 
 def _invitation(estate: BrowserServer) -> str:
@@ -141,8 +142,8 @@ def _invitation(estate: BrowserServer) -> str:
     return invitations.invite(estate.actor, new).link.path.reveal()
 
 
-def _inventory(estate: BrowserServer) -> None:
-    """Have the tenant read, in which some applications are not as they should be."""
+def _inventory(estate: BrowserServer) -> str:
+    """Have the tenant read, in which some applications are not as they should be; return one that has no room for a secret."""
     admin, now = estate.emulator.admin, estate.core.clock.now().timestamp()
     reader = estate.connect("organization-wide", estate.application("Directory Sync", "Application.Read.All"))
     for name, days in (("Invoice archive", 5), ("Legacy intranet with a rather long name that nobody shortened", -40)):
@@ -153,6 +154,7 @@ def _inventory(estate: BrowserServer) -> None:
     )
     estate.secret_texts |= {secret.value for secret in orphan.secrets}
     Inventories(estate.core.database, estate.core.clock).switch(estate.actor, reader.id, on=True)
+    return orphan.object_id
 
 
 def inventory_of(estate: BrowserServer) -> str:
@@ -316,7 +318,8 @@ def addresses(estate: BrowserServer, furniture: Furniture) -> Iterator[tuple[str
     yield "rotations none", f"/projects/{furniture.empty.id}/{rotations}"
     yield "inventory found", f"/inventory/{inventory_of(estate)}?finding=no-owner&owners=none"
     yield "inventory none", f"/inventory/{inventory_of(estate)}?q=nothing+like+it"
-    yield "inventory rotate", f"/inventory/{inventory_of(estate)}/rotate?{application}"
+    full = furniture.full_application
+    yield "inventory rotate", f"/inventory/{inventory_of(estate)}/rotate?application={full}"
     yield "secret", f"/secrets/{furniture.secret_id}"
     at = f"/projects/{furniture.project.id}/secrets"
     yield "secrets found", f"{at}?environment=prod&q=data"

@@ -251,7 +251,9 @@ def test_programs_and_tools_read(reader: Reader) -> None:
     object_id = next(one for one in reader.demo.others if one.display_name == "Orders worker").object_id
     reader.walk("docs/how-to/terraform.md", words, variables | {"BILLING_OBJECT_ID": object_id})
     reader.walk("docs/how-to/run-behind-a-proxy.md", words, variables)
-    reader.walk("docs/how-to/see-all-secrets-of-a-tenant.md", words, variables | {"INVENTORY_ID": "0"})
+    reader.walk(
+        "docs/how-to/see-all-secrets-of-a-tenant.md", words, variables | {"INVENTORY_ID": "0", "OBJECT_ID": object_id}
+    )
 
 
 @pytest.mark.compiled  # every command of two guides, each a process of its own: with the other long clients

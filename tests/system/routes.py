@@ -447,6 +447,9 @@ _API |= {
     f"GET {_INVENTORY}/credentials": _in(Action.CONNECT_CONNECTIONS),
     f"GET {_INVENTORY}/findings": _in(Action.CONNECT_CONNECTIONS),
     f"GET {_INVENTORY}/credentials.csv": _in(Action.CONNECT_CONNECTIONS, reads_values=True),
+    f"GET {_INVENTORY}/applications/{{object_id}}/rotation-start": _in(
+        Action.CONNECT_CONNECTIONS, also=frozenset({404}), fill={"object_id": "nothing"}
+    ),
     f"POST {_INVENTORY}/read": _in(Action.CONNECT_CONNECTIONS),
     f"GET {_AZURE}/{{connection_id}}/secretless": _in(Action.READ_CONNECTIONS),
     f"POST {_AZURE}/{{connection_id}}/secretless": _of(
@@ -778,7 +781,7 @@ _PAGES |= {
     "POST /inventory/{inventory_id}/read": _in(Action.CONNECT_CONNECTIONS, NOTHING),
     "POST /inventory/{inventory_id}/warn": _in(Action.EDIT_CONNECTIONS, {"warns": "true"}),
     "GET /inventory/{inventory_id}/rotate": _in(
-        Action.CONNECT_CONNECTIONS, query="?application={nothing}&client={nothing}"
+        Action.CONNECT_CONNECTIONS, query="?application={nothing}", also=frozenset({404})
     ),
     f"GET {_PROJECT}/overview": _in(Action.READ_PROJECT),
     "GET /find": _self(query="?q=quiet"),

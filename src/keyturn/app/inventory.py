@@ -5,6 +5,7 @@ from keyturn.app.core import Core
 from keyturn.app.services import Services
 from keyturn.inventory.due import DueScans
 from keyturn.inventory.reading_tokens import ReadingTokens
+from keyturn.inventory.rotation_start import RotationStarts
 from keyturn.inventory.scan import Scans
 from keyturn.inventory.service import Inventories
 from keyturn.web.routes import Routes
@@ -16,5 +17,9 @@ def due_scans(core: Core, use_cases: Services) -> DueScans:
     return DueScans(Scans(core.database, core.clock, core.ids, use_cases.stored, directories, ReadingTokens()))
 
 
-def inventory_routes(core: Core) -> Routes:
-    return inventory_api.router(Inventories(core.database, core.clock), core.clock)
+def inventory_routes(core: Core, use_cases: Services) -> Routes:
+    return inventory_api.router(Inventories(core.database, core.clock), rotation_starts(core, use_cases), core.clock)
+
+
+def rotation_starts(core: Core, use_cases: Services) -> RotationStarts:
+    return RotationStarts(core.database, use_cases.application_check)

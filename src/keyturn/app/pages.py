@@ -10,6 +10,7 @@ from keyturn.alarms.leavers import Leavers
 from keyturn.app.alarms import AlarmServices
 from keyturn.app.audit_streams import chain_checks
 from keyturn.app.core import Core, oauth_app
+from keyturn.app.inventory import rotation_starts
 from keyturn.app.monitoring import status
 from keyturn.app.people import open_invitations
 from keyturn.app.scim import scim_address, scim_tokens
@@ -141,7 +142,7 @@ def page_routes(
         help_pages.router(installation, sign_in_as),
         connections_pages.router(pages),
         rotations_pages.router(rotation_pages(core, use_cases, projects, trail, heads, pages.owner)),
-        inventory_page_routes(core, heads),
+        inventory_page_routes(core, use_cases, heads),
         secrets_pages.router(secret_pages(core, secrets, projects, use_cases.secret_consumers, heads)),
     ]
 
@@ -206,8 +207,9 @@ def secret_pages(
     )
 
 
-def inventory_page_routes(core: Core, heads: ProjectHeaders) -> Pages:
-    return inventory_pages.router(Inventories(core.database, core.clock), heads, core.clock)
+def inventory_page_routes(core: Core, use_cases: Services, heads: ProjectHeaders) -> Pages:
+    inventories, starts = Inventories(core.database, core.clock), rotation_starts(core, use_cases)
+    return inventory_pages.router(inventories, starts, heads, core.clock)
 
 
 def people_pages(

@@ -74,6 +74,7 @@ class Services:
     secret_plans: SecretRotationPlans
     secret_history: SecretRotationHistory
     secret_consumers: SecretConsumers
+    application_check: ApplicationCheck
     targets: Mapping[RotationKind, RotationTarget]
     place_deletions: Callable[[Projects, Folders], PlaceDeletions]
     freezes: Freezes
@@ -151,6 +152,7 @@ def build(
         SecretRotationPlans(database, clock, applications),
         SecretRotationHistory(database),
         SecretConsumers(database, clock),
+        applications,
         targets,
         partial(PlaceDeletions, database, clock, writer=secret_writer, edits=edits, nudge=nudge),
         Freezes(database, clock, ids),

@@ -169,7 +169,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         owners_api.router(alarms.owners),
         alarms_api.alarms_router(alarms.alarms),
         alarms_api.channels_router(alarms.channels),
-        inventory_routes(core),
+        inventory_routes(core, use_cases),
         sso_routes(core),
         metrics_api.router(exposition(core).scrape, settings.metrics_token),
         unbuilt.router(),

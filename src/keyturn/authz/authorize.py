@@ -232,11 +232,15 @@ def extents_of(tx: Tx, actor: Actor, actions: Iterable[Action]) -> dict[Action, 
     }
 
 
-def projects_with(tx: Tx, actor: Actor, action: Action) -> frozenset[str] | None:
-    """Return the projects in all of which the actor may do this; None: all of the organization."""
+def projects_with(tx: Tx, actor: Actor, action: Action, *, partly: bool = False) -> frozenset[str] | None:
+    """Return the projects in all of which the actor may do this, or ``partly`` in some place; None: all of the organization."""
     if actor.role is Role.ADMIN:
         return None
-    return frozenset(project for project, each in _of_all(tx, actor).items() if each.everywhere(action))
+    return frozenset(
+        project
+        for project, each in _of_all(tx, actor).items()
+        if (each.anywhere(action) if partly else each.everywhere(action))
+    )
 
 
 # --- the roles of a membership ----------------------------------------------------------------------------------------

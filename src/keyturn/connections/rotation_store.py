@@ -18,10 +18,11 @@ def has_rotation(tx: Tx, connection_id: str) -> bool:
     return tx.one(query.limit(1)) is not None
 
 
-def reads_tenant(tx: Tx, connection_id: str) -> bool:
+def reads_tenant(tx: Tx, connection_id: str, *, lock: bool = False) -> bool:
     """Whether the inventory of its tenant is read through the connection: then it is for reading, too."""
     query = sa.select(inventory_connections.c.connection_id)
-    return tx.one(query.where(inventory_connections.c.connection_id == connection_id)) is not None
+    query = query.where(inventory_connections.c.connection_id == connection_id)
+    return tx.one(query.with_for_update() if lock else query) is not None
 
 
 def is_rotated_through(tx: Tx, connection_id: str) -> bool:

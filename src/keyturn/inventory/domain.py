@@ -84,6 +84,22 @@ class ApplicationUse:
     kind: KeyKind | None = None
 
 
+@dataclass(frozen=True)
+class ShownConnection:
+    """A connection as far as the inventory shows it."""
+
+    id: str
+    name: str
+    project_id: str | None
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """That connections sign in as an application: ``connection`` is the first that may be named, None where none may be."""
+
+    connection: ShownConnection | None
+
+
 LastUse = Observed | NotObservable
 REPORT = "Entra ID's report of credential activity"
 
@@ -126,7 +142,7 @@ class Entry:
 class Row:
     """An entry as it is shown: with its owners and when these were read, and what this server has to do with it.
 
-    ``rotation_id`` is that of a rotation of its application.
+    ``rotation_id`` is that of a rotation of its application; ``sign_in``: connections sign in as that.
     """
 
     entry: Entry
@@ -137,6 +153,7 @@ class Row:
     last_use: LastUse
     policy: AppliedPolicy
     application_use: ApplicationUse | None = None
+    sign_in: SignIn | None = None
 
     def findings(self, now: datetime) -> list[Finding]:
         return list(findings(self.entry, now))

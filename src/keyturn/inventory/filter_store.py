@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from keyturn.authz.authorize import Visibility
 from keyturn.credentials.store import ENTRIES as JOURNAL
 from keyturn.db.tables import inventory_entries, inventory_objects, inventory_uses
 from keyturn.db.tables.views import rotations
@@ -24,11 +25,15 @@ Condition = sa.ColumnElement[bool]
 
 @dataclass(frozen=True)
 class Selection:
-    """Which lines of an inventory are asked for, at a moment. ``policies`` are those of the tenant; None: nobody knows them."""
+    """Which lines of an inventory are asked for, at a moment. ``sight`` is which connections may be named.
+
+    ``policies`` are those of the tenant; None: nobody knows them.
+    """
 
     inventory: Inventory
     criteria: InventoryFilter
     now: datetime
+    sight: Visibility
     policies: Sequence[ListedPolicy] | None = None
 
     @property
@@ -41,25 +46,41 @@ class Selection:
         return _O.join(_E, _E.c.holder_id == _O.c.id) if self.criteria.words else _E
 
     def conditions(self) -> list[Condition]:
-        """Return what all of these lines meet."""
-        return [
-            (_O if self.criteria.words else _E).c.inventory_id == self.inventory.id,
-            *_of_words(self.criteria.words),
-            *_of_columns(self.criteria),
-            *_of_moment(self.criteria, self.now),
-            *_of_uses(self.inventory, self.criteria, self.now),
-            *_of_others(self.inventory, self.criteria),
-            *_of_policies(self),
-        ]
+        """Return what all of these lines meet, of :attr:`source`."""
+        of_inventory = (_O if self.criteria.words else _E).c.inventory_id == self.inventory.id
+        return [of_inventory, *_of_words(self.criteria.words), *self._but_words()]
+
+    def conditions_in_turn(self) -> list[Condition]:
+        """Return the same of lines alone, for who goes through them in the order of an index: each is looked at by itself."""
+        return [_E.c.inventory_id == self.inventory.id, *self._but_words(), *_of_words_in_turn(self.criteria.words)]
+
+    def _but_words(self) -> Iterator[Condition]:
+        yield from _of_columns(self.criteria)
+        yield from _of_moment(self.criteria, self.now)
+        yield from _of_uses(self.inventory, self.criteria, self.now)
+        yield from _of_others(self.inventory, self.criteria)
+        yield from _of_policies(self)
 
 
 def _of_words(words: Sequence[str]) -> Iterator[Condition]:
     """Yield what finds the objects that have the words, whichever of their credentials it is, and then those credentials."""
     for word in words:
-        of_object, of_any, of_line = (
-            column.contains(word.lower(), autoescape=True) for column in (_O.c.search, _O.c.key_search, _E.c.search)
-        )
+        of_object, of_any, of_line = _has(word)
         yield from (sa.or_(of_object, of_any), sa.or_(of_object, of_line))
+
+
+def _of_words_in_turn(words: Sequence[str]) -> Iterator[Condition]:
+    """Yield what a line with all of these words meets. As it is asked of its object, no database makes a join of it."""
+    found = [sa.or_(of_object, of_line) for of_object, _, of_line in map(_has, words)]
+    if found:
+        yield sa.select(sa.and_(*found)).where(_O.c.id == _E.c.holder_id).correlate(_E).scalar_subquery()
+
+
+def _has(word: str) -> tuple[Condition, Condition, Condition]:
+    """Return whether an object itself has the word, any of its credentials, or the credential of the line."""
+    columns = (_O.c.search, _O.c.key_search, _E.c.search)
+    of_object, of_any, of_line = (column.contains(word.lower(), autoescape=True) for column in columns)
+    return of_object, of_any, of_line
 
 
 def _of_columns(criteria: InventoryFilter) -> Iterator[Condition]:

@@ -1,18 +1,21 @@
 """SQL of the list: one page of what was found, filtered, in order; and all of it, for an export."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from keyturn.authz.authorize import Scope, Visibility
+from keyturn.connections import tenant_store
+from keyturn.connections.domain import Connection
 from keyturn.credentials.store import ENTRIES as JOURNAL
 from keyturn.db.tables import inventory_entries, inventory_objects, inventory_uses
 from keyturn.db.tables.views import rotations
 from keyturn.db.unit import Tx
 from keyturn.inventory.count_store import ended as count_ended
-from keyturn.inventory.domain import ApplicationUse, Ending, Entry, Origin, Owners, Sort
+from keyturn.inventory.domain import ApplicationUse, Ending, Entry, Origin, Owners, ShownConnection, SignIn, Sort
 from keyturn.inventory.filter_store import HAS_KEY, Selection, rotated_apps
 from keyturn.inventory.plan import Inventory
 from keyturn.ports.inventory import KeyKind, ListedOwner, ObjectKind
@@ -170,11 +173,11 @@ def after(
     tx: Tx, selection: Selection, last: tuple[str, str] | None, limit: int
 ) -> tuple[list[StoredEntry], tuple[str, str] | None]:
     """Return the next part of all that is asked for, by name, and where it ended; None: that was the last."""
-    conditions = selection.conditions()
+    conditions = selection.conditions_in_turn()
     if last is not None:
         name, entry_id = last
         conditions.append(sa.or_(_E.c.name > name, sa.and_(_E.c.name == name, _E.c.id > entry_id)))
-    query = sa.select(*_COLUMNS).select_from(selection.source).where(*conditions)
+    query = sa.select(*_COLUMNS).where(*conditions)
     rows = tx.tuples(query.order_by(_E.c.name, _E.c.id).limit(limit))
     ended = (rows[-1].name, rows[-1].id) if len(rows) == limit else None
     return [_entry(row) for row in rows], ended
@@ -248,6 +251,40 @@ def rotations_of(tx: Tx, inventory: Inventory, app_ids: Sequence[str]) -> dict[s
         app_id.in_(app_ids),
     )
     return {row["app"]: row["id"] for row in tx.rows(query)} if app_ids else {}
+
+
+def sign_ins(tx: Tx, inventory: Inventory, sight: Visibility, app_ids: Sequence[str]) -> dict[str, SignIn]:
+    """Return as which of these applications connections of the organization sign in, by client id."""
+    found = tenant_store.signing_in_to(tx, inventory.org_id, inventory.cloud, app_ids)
+    return {app_id: SignIn(next(_in_sight(sight, connections), None)) for app_id, connections in found.items()}
+
+
+def _in_sight(sight: Visibility, connections: Sequence[Connection]) -> Iterator[ShownConnection]:
+    for each in connections:
+        if sight.covers(Scope(each.org_id, each.project_id, connection_id=each.id)):
+            yield ShownConnection(each.id, each.name, each.project_id)
+
+
+@dataclass(frozen=True)
+class ListedApplication:
+    """An application of an inventory."""
+
+    object_id: str
+    app_id: str
+    name: str
+
+
+def application(tx: Tx, inventory: Inventory, object_id: str) -> ListedApplication | None:
+    """Return the application; None for one that is not in the inventory, and for what is no application."""
+    of = inventory_objects.c
+    query = sa.select(of.object_id, of.app_id, of.name).where(
+        of.inventory_id == inventory.id,
+        of.object_id == object_id,
+        of.kind == ObjectKind.APPLICATION.value,
+        of.pending.is_(False),
+    )
+    row = tx.one(query)
+    return ListedApplication(**row) if row else None
 
 
 # --- what there is ----------------------------------------------------------------------------------------------------

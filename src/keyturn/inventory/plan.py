@@ -1,4 +1,4 @@
-"""What a scan reads next, and when: a full read once a week, what changed in between. Pure.
+"""What a scan reads next, and when: a full read once a week, what changed and the policies hourly in between. Pure.
 
 A full read takes the lists page by page, then policies, then owners and federated credentials one call each, first of what ends
 soon, at a pace that leaves a tenant's budget of requests to others. All that is needed to go on stands in the row of the
@@ -13,6 +13,7 @@ from enum import StrEnum
 from keyturn.errors import KeyturnError, Retryable
 from keyturn.kit.moments import bound_delay
 from keyturn.ports.inventory import Listing
+from keyturn.ports.provider import Tenant
 
 PAGE_SIZE = 999
 """The most that Graph gives at once (learn.microsoft.com/graph/api/application-list)."""
@@ -106,6 +107,10 @@ class Inventory:
     policies_trouble: dict[str, object] | None = None
     failures: int = 0
     trouble: dict[str, object] | None = None
+
+    @property
+    def tenant(self) -> Tenant:
+        return Tenant(self.cloud, self.tenant_id)
 
 
 @dataclass(frozen=True)

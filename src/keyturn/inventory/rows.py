@@ -18,7 +18,7 @@ _NO_KEY = NotObservable("It has no credential.")
 
 
 def rows_of(tx: Tx, selection: Selection, entries: Sequence[StoredEntry]) -> list[Row]:
-    """Return entries with what belongs to them: six statements."""
+    """Return entries with what belongs to them: seven statements."""
     inventory = selection.inventory
     keys = [each.entry.key_id for each in entries if each.entry.key_id]
     apps = sorted({each.entry.app_id for each in entries})
@@ -28,6 +28,7 @@ def rows_of(tx: Tx, selection: Selection, entries: Sequence[StoredEntry]) -> lis
     reported = evidence.last_uses(tx, inventory.org_id, keys)
     uses = list_store.uses_of(tx, inventory, keys)
     application_uses = list_store.uses_of_applications(tx, inventory, apps)
+    sign_ins = list_store.sign_ins(tx, inventory, selection.sight, apps)
     rows = []
     for each in entries:
         entry, of = each.entry, facts.get(each.holder_id, HolderFacts())
@@ -41,6 +42,7 @@ def rows_of(tx: Tx, selection: Selection, entries: Sequence[StoredEntry]) -> lis
             _last_use(inventory, entry, uses.get(key_id), reported.get(key_id)),
             _policy(selection, entry, of),
             application_uses.get(entry.app_id),
+            sign_ins.get(entry.app_id),
         )
         rows.append(row)
     return rows

@@ -3,7 +3,6 @@
 A piece that is done twice writes the same twice: who dies in the middle loses no more than one piece.
 """
 
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,17 +10,15 @@ from datetime import timedelta
 
 import structlog
 
-from keyturn.connections import store as connections
 from keyturn.connections.domain import Connection
 from keyturn.connections.stored import Stored
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import KeyturnError, NeedsAction, NotYet, Permanent, RefusalReason, Retryable, Upstream
-from keyturn.inventory import appeared, appeared_store, count_store, plan, store
+from keyturn.errors import KeyturnError, NeedsAction, Permanent
+from keyturn.inventory import appeared, appeared_store, count_store, plan, readers, store
 from keyturn.inventory.domain import is_shown
 from keyturn.inventory.plan import Inventory, Phase
 from keyturn.inventory.reading_tokens import ReadingTokens
 from keyturn.inventory.scan_store import Holder, Keeper, NewKey, forget_old_uses, keep_uses, waiting
-from keyturn.kit.clock import iso
 from keyturn.kit.moments import shift
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.inventory import DirectoryReader, ListedObject, Listing, ObjectKind, ObjectPage
@@ -32,20 +29,8 @@ from keyturn.rotations.store import evidence as reports
 log = structlog.get_logger("keyturn.inventory")
 
 _MOST_CHANGES = 20
-_NAMES = uuid.UUID("6f1e2c5a-8a53-4f0e-9d1b-3f1f6c0f7a10")
 AT_ONCE = timedelta(0)
 _KINDS = {Listing.APPLICATIONS: ObjectKind.APPLICATION, Listing.PRINCIPALS: ObjectKind.PRINCIPAL}
-
-
-def inventory_id(org_id: str, cloud: str, tenant_id: str) -> str:
-    """Return the id of a tenant's inventory: the same whichever connection reads it."""
-    return str(uuid.uuid5(_NAMES, f"{org_id} {cloud} {tenant_id}"))
-
-
-def _is_too_much(error: KeyturnError, inventory: Inventory) -> bool:
-    """Say whether pages may be too large to come whole and in time: twice in a row one did not, and nobody asked to wait."""
-    again = isinstance(error, Retryable) and error.retry_after is None and inventory.failures > 0
-    return again and inventory.page_size > plan.LEAST_PAGE
 
 
 @dataclass(frozen=True)
@@ -75,7 +60,8 @@ class Scans:
 
     def run(self, connection_id: str) -> None:
         """Read the next piece of the connection's tenant, if that is what reads it. Safe to repeat."""
-        taken = self._take(connection_id)
+        with self.database.write() as tx:
+            taken = readers.take(tx, connection_id, self.clock.now())
         if taken is None:
             return
         inventory, connection = taken
@@ -91,73 +77,15 @@ class Scans:
             return
         now = self.clock.now()
         with self.database.write() as tx:
-            count_store.recount(tx, inventory.id)
             store.change_switch(tx, connection_id, next_at=now + pause)
-
-    # --- who reads ----------------------------------------------------------------------------------------------------
-
-    def _take(self, connection_id: str) -> tuple[Inventory, Connection] | None:
-        """Return the inventory if this connection is to read it: from its beginning, when it was another one so far."""
-        now = self.clock.now()
-        with self.database.write() as tx:
-            switch, connection = store.switch_of(tx, connection_id, lock=True), connections.get(tx, connection_id)
-            if switch is None or connection is None:
-                return None
-            tenant = (connection.org_id, connection.cloud, connection.tenant_id.lower())
-            if tenant != (switch.org_id, switch.cloud, switch.tenant_id):
-                # Its credentials are those of another tenant by now.
-                store.switch_off(tx, connection_id)
-                store.switch_on(tx, replace(switch, cloud=tenant[1], tenant_id=tenant[2], sees_all=None), now)
-            identity = inventory_id(*tenant)
-            inventory = store.get(tx, identity)
-            choices = [each.choice for each in store.switches_of_tenant(tx, *tenant)]
-            best = plan.choose_reader(choices, inventory.connection_id if inventory else None)
-            if best is None or best.connection_id != connection_id:
-                store.change_switch(tx, connection_id, next_at=now + plan.LOOK_EVERY)
-                return None
-            if inventory is None:
-                store.create(tx, Inventory(identity, *tenant, connection_id, now))
-            elif inventory.connection_id != connection_id:
-                self._start_over(tx, inventory, connection_id)
-            inventory = store.get(tx, identity)
-        return (inventory, connection) if inventory else None
-
-    def _start_over(self, tx: Tx, inventory: Inventory, connection_id: str) -> None:
-        """Forget what another connection has read: who may use this one may not know of it."""
-        store.forget_content(tx, inventory.id)
-        blank = Inventory(
-            inventory.id, inventory.org_id, inventory.cloud, inventory.tenant_id, connection_id, inventory.created_at
-        )
-        kept = {"id", "org_id", "cloud", "tenant_id", "created_at", "warns"}
-        store.change(tx, inventory.id, **{name: value for name, value in vars(blank).items() if name not in kept})
+            count_store.recount(tx, inventory.id)
 
     def _failed(self, inventory: Inventory, connection: Connection, error: KeyturnError) -> timedelta:
         """Write down why it does not go on, and return when it is tried again."""
-        now = self.clock.now()
-        is_final = isinstance(error, (NeedsAction, Permanent))
         self.tokens.forget(connection.id)
-        trouble = {"code": error.code, "message": error.message, "fix": error.fix, "at": iso(now)}
-        changes: dict[str, object] = {"trouble": trouble, "failures": inventory.failures + 1}
-        if inventory.phase in plan.LISTS and not isinstance(error, NotYet):
-            if is_final and inventory.cursor is not None:
-                # A cursor ends some time: the list is read from its beginning.
-                changes["cursor"] = None
-            elif _is_too_much(error, inventory):
-                changes |= {"cursor": None, "page_size": plan.smaller_page(inventory)}
-        restarts = is_final and "cursor" in changes
-        if isinstance(error, Upstream) and error.reason is RefusalReason.PERMISSION:
-            # It may see less by now than when it began, which is found out there.
-            changes |= {"phase": Phase.BEGIN.value, "cursor": None}
-        with self.database.write() as tx:
-            current = store.get(tx, inventory.id, lock=True)
-            if current is not None and current.connection_id == connection.id:
-                store.change(tx, inventory.id, **changes)
-            switch = store.switch_of(tx, connection.id)
-            if switch and is_final and not restarts:
-                store.change_switch(tx, connection.id, refused_at=switch.refused_at or now)
-                store.wake_others(tx, switch, now)
         log.warning("inventory.read_failed", connection_id=connection.id, code=error.code, reason=error.message)
-        return plan.LOOK_EVERY if is_final and not restarts else plan.retry_after(error, inventory.failures)
+        with self.database.write() as tx:
+            return readers.note_failure(tx, inventory, connection.id, error, self.clock.now())
 
     # --- pieces -------------------------------------------------------------------------------------------------------
 
@@ -331,11 +259,12 @@ class Scans:
             return AT_ONCE
         keeper = self._keeper(inventory)
         with self._keeping(reading) as tx:
-            changed = [keeper.note_changed(tx, ids, kind) for kind, ids in found]
-            changed.append(keeper.refresh(tx, plan.REFRESH_WITHIN, plan.REFRESH_AFTER))
-            phase = Phase.DETAILS if any(changed) else Phase.REST
-            self._read_well(tx, reading, phase=phase.value, read_at=now, tokens_at=now, **tokens)
-        return AT_ONCE if any(changed) else plan.LOOK_EVERY
+            for kind, ids in found:
+                keeper.note_changed(tx, ids, kind)
+            keeper.refresh(tx, plan.REFRESH_WITHIN, plan.REFRESH_AFTER)
+            # No list of changes tells what a policy is assigned to.
+            self._read_well(tx, reading, phase=Phase.POLICIES.value, read_at=now, tokens_at=now, **tokens)
+        return AT_ONCE
 
     def _changes(self, reading: _Reading) -> tuple[list[tuple[ObjectKind, Sequence[str]]], dict[str, str]]:
         """Return the ids of what changed, by kind, and the tokens to ask with the next time."""
@@ -383,8 +312,9 @@ class Scans:
     def _keeping(self, reading: _Reading) -> Iterator[Tx]:
         """A transaction that keeps what was read. Raises :class:`_Overtaken` if it is not to be kept any more."""
         with self.database.write() as tx:
+            switch = store.switch_of(tx, reading.connection.id, lock=True)  # first, as all do: see ``readers``
             current = store.get(tx, reading.inventory.id, lock=True)
-            if current is None or current.connection_id != reading.connection.id:
+            if switch is None or current is None or current.connection_id != reading.connection.id:
                 raise _Overtaken
             yield tx
 

@@ -297,8 +297,8 @@ class Keeper:
         of_these = (_OBJECTS.c.inventory_id == self.inventory_id, _OBJECTS.c.object_id.in_(object_ids))
         tx.run(sa.delete(_OBJECTS).where(*of_these))
 
-    def note_changed(self, tx: Tx, object_ids: Sequence[str], kind: ObjectKind) -> bool:
-        """Let these objects be read again, those that are not known as well; say whether there are any."""
+    def note_changed(self, tx: Tx, object_ids: Sequence[str], kind: ObjectKind) -> None:
+        """Let these objects be read again, those that are not known as well."""
         forget_counts(tx, self.inventory_id)
         known = holders(tx, self.inventory_id, object_ids)
         for part in batches([holder.id for holder in known.values()], _AT_ONCE):
@@ -312,10 +312,9 @@ class Keeper:
                 if object_id not in known
             ],
         )
-        return bool(object_ids)
 
-    def refresh(self, tx: Tx, within: timedelta, older_than: timedelta) -> bool:
-        """Let the owners of what ends soon be read again where that was long ago; say whether there are any."""
+    def refresh(self, tx: Tx, within: timedelta, older_than: timedelta) -> None:
+        """Let the owners of what ends soon be read again where that was long ago."""
         forget_counts(tx, self.inventory_id)
         query = sa.update(_OBJECTS).where(
             _OBJECTS.c.inventory_id == self.inventory_id,
@@ -323,7 +322,7 @@ class Keeper:
             _OBJECTS.c.first_end <= shift(self.now, within),
             _OBJECTS.c.detailed_at <= shift(self.now, -older_than),
         )
-        return tx.run(query.values(stale=True)) > 0
+        tx.run(query.values(stale=True))
 
 
 def _words(listed: ListedObject, owners: Sequence[ListedOwner] | None) -> str:

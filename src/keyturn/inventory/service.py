@@ -11,22 +11,23 @@ from datetime import datetime
 from keyturn.audit import inventory_events as events
 from keyturn.audit.domain import AuditEvent
 from keyturn.authz import authorize
-from keyturn.authz.authorize import Scope
+from keyturn.authz.authorize import Scope, Visibility
 from keyturn.authz.domain import Action
 from keyturn.connections import store as connections
 from keyturn.connections.access import connection_for
 from keyturn.connections.domain import Connection
 from keyturn.connections.recording import record_connection_event
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import NotFound, Refused
+from keyturn.errors import Refused
 from keyturn.inventory import count_store, list_store, plan, store
+from keyturn.inventory.access import inventory_for
 from keyturn.inventory.count_store import Counts
-from keyturn.inventory.domain import Finding, InventoryFilter, Row
+from keyturn.inventory.domain import Finding, InventoryFilter, Row, ShownConnection
 from keyturn.inventory.filter_store import Selection
 from keyturn.inventory.list_store import Slice
 from keyturn.inventory.plan import Inventory, Phase
 from keyturn.inventory.rows import rows_of
-from keyturn.inventory.store import ReadingConnection, Switch
+from keyturn.inventory.store import Switch
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock
 
@@ -41,9 +42,9 @@ class TenantView:
     """
 
     inventory: Inventory
-    connection: ReadingConnection
+    connection: ShownConnection
     counts: Counts
-    others: Sequence[ReadingConnection]
+    others: Sequence[ShownConnection]
     may_edit: bool = False
     is_stale: bool = False
 
@@ -88,7 +89,7 @@ class Inventories:
     def tenant(self, actor: Actor, inventory_id: str) -> TenantView:
         """Return one of them. Raises NotFound or Forbidden."""
         with self._database.read() as tx:
-            inventory, _ = _found(tx, actor, inventory_id, Action.CONNECT_CONNECTIONS)
+            inventory, _ = inventory_for(tx, actor, inventory_id, Action.CONNECT_CONNECTIONS)
             return self._views(tx, actor, [inventory])[0]
 
     def page(
@@ -100,9 +101,9 @@ class Inventories:
         """
         now = self._clock.now()
         with self._database.read() as tx:
-            inventory, _ = _found(tx, actor, inventory_id, Action.CONNECT_CONNECTIONS)
+            inventory, _ = inventory_for(tx, actor, inventory_id, Action.CONNECT_CONNECTIONS)
             view = self._views(tx, actor, [inventory])[0]
-            selection = _selected(tx, inventory, criteria, now)
+            selection = _selected(tx, inventory, criteria, now, authorize.visible(tx, actor))
             entries, total = list_store.page(tx, selection, part, view.counts.lines)
             return InventoryPage(
                 view,
@@ -119,8 +120,8 @@ class Inventories:
         """
         now = self._clock.now()
         with self._database.write() as tx:
-            inventory, connection = _found(tx, actor, inventory_id, Action.CONNECT_CONNECTIONS)
-            selection = _selected(tx, inventory, criteria, now)
+            inventory, connection = inventory_for(tx, actor, inventory_id, Action.CONNECT_CONNECTIONS)
+            selection = _selected(tx, inventory, criteria, now, authorize.visible(tx, actor))
             _record(tx, actor, events.INVENTORY_EXPORTED, connection, now)
         return self._parts(selection)
 
@@ -141,7 +142,10 @@ class Inventories:
             inventories = store.of_server(tx)
             reading = store.connections(tx, {each.connection_id for each in inventories})
             counts = count_store.counts(tx, [each.id for each in inventories])
-            selections = [_selected(tx, each, InventoryFilter(), now) for each in inventories]
+            selections = [
+                _selected(tx, each, InventoryFilter(), now, Visibility(each.org_id, organization=True, projects=None))
+                for each in inventories
+            ]
         for each, selection in zip(inventories, selections, strict=True):
             view = TenantView(each, reading[each.connection_id], counts[each.id], (), is_stale=is_stale(each, now))
             yield view, self._parts(selection)
@@ -193,18 +197,19 @@ class Inventories:
         now = self._clock.now()
         with self._database.write() as tx:
             connection = connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS, lock=True)
-            tenant = (connection.org_id, connection.cloud, connection.tenant_id.lower())
-            switch = Switch(connection.id, *tenant, now, None, None)
-            if on and store.switch_on(tx, switch, now):
+            switch = store.switch_of(tx, connection.id)
+            if on and switch is None:
+                tenant = (connection.org_id, connection.cloud, connection.tenant_id.lower())
+                store.switch_on(tx, Switch(connection.id, *tenant, now, None, None), now)
                 _record(tx, actor, events.INVENTORY_SWITCHED_ON, connection, now)
-            elif not on and store.switch_off(tx, connection.id):
-                store.wake_others(tx, switch, now)
+            elif not on and switch is not None:
+                store.switch_off(tx, switch, now)
                 _record(tx, actor, events.INVENTORY_SWITCHED_OFF, connection, now)
 
     def warn(self, actor: Actor, inventory_id: str, *, on: bool) -> TenantView:
         """Say whether somebody is told of what ends and nobody rotates. Safe to repeat. Raises NotFound or Forbidden."""
         with self._database.write() as tx:
-            inventory, connection = _found(tx, actor, inventory_id, Action.EDIT_CONNECTIONS)
+            inventory, connection = inventory_for(tx, actor, inventory_id, Action.EDIT_CONNECTIONS)
             if inventory.warns != on:
                 store.change(tx, inventory.id, warns=on)
                 _record(tx, actor, events.INVENTORY_WARNINGS_CHANGED, connection, self._clock.now(), warns=on)
@@ -214,33 +219,20 @@ class Inventories:
         """Read the lists anew, unless that is under way. Safe to repeat. Raises NotFound or Forbidden."""
         now = self._clock.now()
         with self._database.write() as tx:
-            inventory, _ = _found(tx, actor, inventory_id, Action.CONNECT_CONNECTIONS)
+            inventory, _ = inventory_for(tx, actor, inventory_id, Action.CONNECT_CONNECTIONS)
+            if inventory.phase is Phase.REST or inventory.trouble:
+                store.change_switch(tx, inventory.connection_id, next_at=now)
             if inventory.phase is Phase.REST:
                 inventory = replace(inventory, phase=Phase.BEGIN)
                 store.change(tx, inventory.id, phase=Phase.BEGIN.value)
-                store.change_switch(tx, inventory.connection_id, next_at=now)
-            elif inventory.trouble:
-                store.change_switch(tx, inventory.connection_id, next_at=now)
             return self._views(tx, actor, [inventory])[0]
 
 
-def _found(tx: Tx, actor: Actor, inventory_id: str, action: Action) -> tuple[Inventory, Connection]:
-    """Return an inventory with what reads it, on which the actor may do this. Raises NotFound or Forbidden."""
-    inventory = store.get(tx, inventory_id)
-    if inventory is None or inventory.org_id != actor.org_id:
-        raise NotFound(
-            f"There is no inventory '{inventory_id}'.",
-            code="inventory.not_found",
-            fix="GET /api/v1/inventories lists the tenants that are read.",
-        )
-    return inventory, connection_for(tx, actor, inventory.connection_id, action)
-
-
-def _selected(tx: Tx, inventory: Inventory, criteria: InventoryFilter, now: datetime) -> Selection:
+def _selected(tx: Tx, inventory: Inventory, criteria: InventoryFilter, now: datetime, sight: Visibility) -> Selection:
     """Return what is asked for. Raises Refused for an audience that nothing has."""
     if criteria.audience:
         _require_audience(criteria.audience, count_store.counts(tx, [inventory.id])[inventory.id].audiences)
-    return Selection(inventory, criteria, now, store.policies(tx, inventory.id))
+    return Selection(inventory, criteria, now, sight, store.policies(tx, inventory.id))
 
 
 def _findings(tx: Tx, view: TenantView, now: datetime) -> Mapping[Finding, int]:
@@ -268,7 +260,7 @@ def _allowed(tx: Tx, actor: Actor, action: Action, scopes: Sequence[Scope]) -> l
     return [next(answers) if scope.project_id else authorize.is_allowed(tx, actor, action, scope) for scope in scopes]
 
 
-def _scope(actor: Actor, connection: ReadingConnection) -> Scope:
+def _scope(actor: Actor, connection: ShownConnection) -> Scope:
     return Scope(actor.org_id, connection.project_id, connection_id=connection.id)
 
 

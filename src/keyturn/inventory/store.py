@@ -12,6 +12,7 @@ from keyturn.db import unread
 from keyturn.db.tables import inventories, inventory_connections, inventory_entries, inventory_objects, inventory_uses
 from keyturn.db.tables.views import app_connections
 from keyturn.db.unit import Tx
+from keyturn.inventory.domain import ShownConnection
 from keyturn.inventory.plan import LOOK_EVERY, Inventory, Phase, ReaderChoice
 from keyturn.inventory.policies import documents
 from keyturn.inventory.policies import read as read_policies
@@ -64,9 +65,10 @@ def switches(tx: Tx, connection_ids: Sequence[str]) -> list[Switch]:
     return [_switch(row) for row in tx.rows(query)] if connection_ids else []
 
 
-def switches_of_tenant(tx: Tx, org_id: str, cloud: str, tenant_id: str) -> list[Switch]:
+def switches_of_tenant(tx: Tx, org_id: str, cloud: str, tenant_id: str, *, lock: bool = False) -> list[Switch]:
     of_tenant = (_SWITCH.c.org_id == org_id, _SWITCH.c.cloud == cloud, _SWITCH.c.tenant_id == tenant_id)
-    return [_switch(row) for row in tx.rows(sa.select(_SWITCH).where(*of_tenant).order_by(_SWITCH.c.connection_id))]
+    query = sa.select(_SWITCH).where(*of_tenant).order_by(_SWITCH.c.connection_id)
+    return [_switch(row) for row in tx.rows(query.with_for_update() if lock else query)]
 
 
 def switch_on(tx: Tx, switch: Switch, next_at: datetime) -> bool:
@@ -74,10 +76,12 @@ def switch_on(tx: Tx, switch: Switch, next_at: datetime) -> bool:
     return tx.add_new(_SWITCH, next_at=next_at, **{name: getattr(switch, name) for name in _SWITCH_FIELDS})
 
 
-def switch_off(tx: Tx, connection_id: str) -> bool:
-    """Say whether it was on; all that was read through the connection goes with it."""
-    tx.run(sa.delete(inventories).where(inventories.c.connection_id == connection_id))
-    return tx.run(sa.delete(_SWITCH).where(_SWITCH.c.connection_id == connection_id)) > 0
+def switch_off(tx: Tx, switch: Switch, now: datetime) -> None:
+    """Remove the switch, with all that was read through the connection; the others of the tenant look at once who reads it."""
+    switches_of_tenant(tx, switch.org_id, switch.cloud, switch.tenant_id, lock=True)
+    tx.run(sa.delete(_SWITCH).where(_SWITCH.c.connection_id == switch.connection_id))
+    tx.run(sa.delete(inventories).where(inventories.c.connection_id == switch.connection_id))
+    wake_others(tx, switch, now)
 
 
 def change_switch(tx: Tx, connection_id: str, **changes: Any) -> None:
@@ -156,30 +160,22 @@ def keep_policies(tx: Tx, inventory_id: str, found: Policies) -> None:
     told = sa.null() if found.trouble else documents(found.policies)
     change(tx, inventory_id, policies=told, policies_trouble=trouble or sa.null())
     of_inventory = inventory_objects.c.inventory_id == inventory_id
-    assigned = inventory_objects.c.policy_id.is_not(None)
-    tx.run(sa.update(inventory_objects).where(of_inventory, assigned).values(policy_id=None))
-    by_policy: dict[str, list[str]] = {}
-    for object_id, policy_id in found.assigned.items():
-        by_policy.setdefault(policy_id, []).append(object_id)
+    known = sa.select(inventory_objects.c.object_id, inventory_objects.c.policy_id).where(of_inventory)
+    assigned = {row[0]: row[1] for row in tx.tuples(known.where(inventory_objects.c.policy_id.is_not(None)))}
+    by_policy: dict[str | None, list[str]] = {}
+    for object_id in {*assigned, *found.assigned}:
+        if assigned.get(object_id) != found.assigned.get(object_id):
+            by_policy.setdefault(found.assigned.get(object_id), []).append(object_id)
     for policy_id, object_ids in by_policy.items():
         for part in batches(object_ids, _AT_ONCE):
             of_these = inventory_objects.c.object_id.in_(part)
             tx.run(sa.update(inventory_objects).where(of_inventory, of_these).values(policy_id=policy_id))
 
 
-@dataclass(frozen=True)
-class ReadingConnection:
-    """A connection as far as the inventory shows it."""
-
-    id: str
-    name: str
-    project_id: str | None
-
-
-def connections(tx: Tx, connection_ids: Collection[str]) -> dict[str, ReadingConnection]:
+def connections(tx: Tx, connection_ids: Collection[str]) -> dict[str, ShownConnection]:
     query = sa.select(app_connections.c.id, app_connections.c.name, app_connections.c.project_id)
     rows = tx.rows(query.where(app_connections.c.id.in_(sorted(connection_ids)))) if connection_ids else []
-    return {row["id"]: ReadingConnection(row["id"], row["name"], row["project_id"]) for row in rows}
+    return {row["id"]: ShownConnection(row["id"], row["name"], row["project_id"]) for row in rows}
 
 
 def switched_on_in(tx: Tx, org_id: str) -> list[Switch]:
@@ -188,7 +184,7 @@ def switched_on_in(tx: Tx, org_id: str) -> list[Switch]:
     return [_switch(row) for row in tx.rows(query)]
 
 
-def read_through(tx: Tx, org_id: str) -> list[tuple[Inventory, ReadingConnection]]:
+def read_through(tx: Tx, org_id: str) -> list[tuple[Inventory, ShownConnection]]:
     """Return the inventories of an organization, each with the connection that reads it."""
     found = of_organization(tx, org_id)
     reading = connections(tx, {each.connection_id for each in found})

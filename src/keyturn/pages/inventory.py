@@ -8,15 +8,18 @@ from urllib.parse import urlencode
 
 from msgspec import Meta
 
+from keyturn.authz.domain import Action
 from keyturn.inventory.domain import MEANINGS, InventoryFilter, NotObservable, Row, Sort
 from keyturn.inventory.export import age_in_days, life_in_days
 from keyturn.inventory.list_store import Slice
 from keyturn.inventory.plan import Phase
 from keyturn.inventory.policies import AppliedPolicy, PolicyState
+from keyturn.inventory.rotation_start import RotationStart, RotationStarts
 from keyturn.inventory.service import Inventories, InventoryPage, TenantView
 from keyturn.kit.actor import Actor
 from keyturn.kit.counting import counted, duration_in_words
 from keyturn.pages.choices import MOST, Choice, choice_of
+from keyturn.pages.connections.urls import connection_path
 from keyturn.pages.inventory_filters import (
     FINDING_LABELS,
     KIND_LABELS,
@@ -82,6 +85,8 @@ class InventoryLine:
     policy: str
     """What the policy that applies says of a new credential; empty where nothing has to be said."""
     rotate: str
+    own: str
+    """Leads to the connection that signs in as the application: its own rotation rotates this."""
 
 
 @dataclass(frozen=True)
@@ -113,20 +118,22 @@ class InventoryListPage(Page):
 
 @dataclass(frozen=True)
 class RotateFromInventoryPage(Page):
-    """Which project an application's secret is to be kept in, before its rotation is set up."""
+    """Which project an application's secret is to be kept in, before its rotation is set up; or why it can not be rotated."""
 
     template: ClassVar[str] = "inventory/rotate.html"
     section: ClassVar[str] = "inventory"
 
-    tenant: TenantView
+    start: RotationStart
     projects: Sequence[Project]
     total: int
-    application: str
-    client: str
     q: str
 
+    @property
+    def here(self) -> str:
+        return _rotate(ONE.format(inventory_id=self.start.inventory.id), self.start.application.object_id)
+
     def wizard(self, project: Project) -> str:
-        return _wizard(project.id, self.tenant.connection.id, self.application, self.client)
+        return _wizard(project.id, self.start)
 
 
 class SwitchForm(ApiModel, rename=None):
@@ -140,11 +147,10 @@ class WarnForm(ApiModel, rename=None):
 
 class RotateQuery(ApiModel, rename=None):
     application: Uuid
-    client: Uuid
     q: Annotated[Trimmed, Meta(max_length=200)] = ""
 
 
-def router(inventories: Inventories, heads: ProjectHeaders, clock: Clock) -> Pages:
+def router(inventories: Inventories, starts: RotationStarts, heads: ProjectHeaders, clock: Clock) -> Pages:
     """Return the pages of inventories, for who may use the connections that these are read through."""
 
     @get(HOME)
@@ -177,12 +183,15 @@ def router(inventories: Inventories, heads: ProjectHeaders, clock: Clock) -> Pag
 
     @get(ONE + "/rotate")
     def rotate_from_inventory(actor: Actor, inventory_id: str, query: RotateQuery) -> Outcome:
-        tenant = inventories.tenant(actor, inventory_id)
-        if tenant.connection.project_id:
-            project_id = tenant.connection.project_id
-            return Redirect(_wizard(project_id, tenant.connection.id, query.application, query.client))
-        projects, total = heads.projects.page(actor, query.q, MOST_PROJECTS)
-        return RotateFromInventoryPage(tenant, projects, total, query.application, query.client, query.q)
+        start = starts.of(actor, inventory_id, query.application)
+        if start.sign_in:
+            return Redirect(connection_path(start.sign_in.id))
+        if start.connection is None:
+            return RotateFromInventoryPage(start, (), 0, query.q)
+        if start.connection.project_id:
+            return Redirect(_wizard(start.connection.project_id, start))
+        projects, total = heads.projects.page(actor, query.q, MOST_PROJECTS, action=Action.CREATE_ROTATIONS)
+        return RotateFromInventoryPage(start, projects, total, query.q)
 
     routes: list[PageRoute] = [
         *(show_inventories, switch_inventory, show_inventory, read_inventory, warn_of_inventory, rotate_from_inventory)
@@ -190,9 +199,14 @@ def router(inventories: Inventories, heads: ProjectHeaders, clock: Clock) -> Pag
     return group(*routes)
 
 
-def _wizard(project_id: str, connection_id: str, application: str, client: str) -> str:
-    chosen = urlencode({"connection": connection_id, "application": application, "client": client})
-    return f"{WIZARD.format(project_id=project_id)}?{chosen}"
+def _wizard(project_id: str, start: RotationStart) -> str:
+    application, connection_id = start.application, start.connection.id if start.connection else ""
+    chosen = {"connection": connection_id, "application": application.object_id, "client": application.app_id}
+    return f"{WIZARD.format(project_id=project_id)}?{urlencode(chosen)}"
+
+
+def _rotate(here: str, object_id: str) -> str:
+    return f"{here}/rotate?{urlencode({'application': object_id})}"
 
 
 def _list(page: InventoryPage, query: InventoryQuery, now: datetime) -> InventoryListPage:
@@ -235,9 +249,9 @@ def _unobserved(rows: Sequence[Row]) -> str:
 def _line(here: str, row: Row, now: datetime) -> InventoryLine:
     entry = row.entry
     marks = [(FINDING_LABELS[finding], MEANINGS[finding]) for finding in row.findings(now)]
-    may_rotate = entry.object_kind is ObjectKind.APPLICATION and row.rotation_id is None and not entry.disabled
-    chosen = urlencode({"application": entry.object_id, "client": entry.app_id})
-    rotate = f"{here}/rotate?{chosen}" if may_rotate and entry.key_kind is not KeyKind.FEDERATED else ""
+    is_application = entry.object_kind is ObjectKind.APPLICATION and row.rotation_id is None and not entry.disabled
+    may_rotate = is_application and entry.key_kind is not KeyKind.FEDERATED
+    own = row.sign_in and row.sign_in.connection
     life = life_in_days(entry)
     return InventoryLine(
         row,
@@ -245,7 +259,8 @@ def _line(here: str, row: Row, now: datetime) -> InventoryLine:
         _age(entry.starts_at, now),
         "" if life is None else _whole_days(life),
         _policy(row.policy, entry.key_kind),
-        rotate,
+        _rotate(here, entry.object_id) if may_rotate and row.sign_in is None else "",
+        connection_path(own.id) if own and may_rotate else "",
     )
 
 

@@ -139,10 +139,15 @@ class Projects:
         with self._database.read() as tx:
             return store.projects_of(tx, actor.org_id, projects_with(tx, actor, Action.READ_PROJECT))
 
-    def page(self, actor: Actor, text: str, limit: int, offset: int = 0) -> tuple[Sequence[Project], int]:
-        """Return some of :meth:`list` that have all the words of the text, and how many there are in all."""
+    def page(
+        self, actor: Actor, text: str, limit: int, offset: int = 0, action: Action = Action.READ_PROJECT
+    ) -> tuple[Sequence[Project], int]:
+        """Return some of :meth:`list` that have all the words of the text, and how many there are in all.
+
+        With another ``action`` only those in which the actor may do that somewhere.
+        """
         with self._database.read() as tx:
-            only = projects_with(tx, actor, Action.READ_PROJECT)
+            only = projects_with(tx, actor, action, partly=True)
             return store.page_of_projects(tx, actor.org_id, only, text.split()[:MOST_WORDS], limit, offset)
 
     def set_retention(self, actor: Actor, slug: str, days: int) -> Project:

@@ -17,6 +17,7 @@ from keyturn.connections.domain import NewConnection
 from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.errors import TokenRefused
+from keyturn.inventory.rotation_start import RotationStarts
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.secret import Plaintext
 from keyturn.pages import TEMPLATES, inventory
@@ -40,8 +41,8 @@ ALL = "/api/v1/inventories"
 class Desk:
     """A client of the routes; tokens are names."""
 
-    def __init__(self, scene: Tenant, client: Client) -> None:
-        self.scene, self.client = scene, client
+    def __init__(self, scene: Tenant, client: Client, actors: dict[str, Actor]) -> None:
+        self.scene, self.client, self.actors = scene, client, actors
 
     def send(self, method: str, path: str, body: object = None, who: str = "admin", **headers: str) -> Any:
         return self.client.request(method, path, json=body, headers={"authorization": f"Bearer {who}", **headers})
@@ -78,6 +79,7 @@ def served(scene: Tenant, folder: Path) -> Iterator[Desk]:
     digests = KeyringDigests(Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), world.clock))
     access = Access(database, world.clock, world.ids, sealer=world.sealer, digests=digests)
     heads = ProjectHeaders(access, Projects(database, world.clock, world.ids))
+    starts = RotationStarts(database, world.services.application_check)
     site = Site(
         Renderer(world.clock, folders=(TEMPLATES,)),
         lambda _session, _ip: world.actor,
@@ -87,7 +89,10 @@ def served(scene: Tenant, folder: Path) -> Iterator[Desk]:
         Keeper(digests, world.clock),
     )
     app = build(
-        [router(scene.inventories, world.clock), inventory.router(scene.inventories, heads, world.clock)],
+        [
+            router(scene.inventories, starts, world.clock),
+            inventory.router(scene.inventories, starts, heads, world.clock),
+        ],
         authenticate=authenticate,
         settings=Settings(data_dir=folder, database_url="sqlite://"),
         clock=world.clock,
@@ -95,7 +100,7 @@ def served(scene: Tenant, folder: Path) -> Iterator[Desk]:
         site=site,
     )
     with Client(app) as client:
-        yield Desk(scene, client)
+        yield Desk(scene, client, actors)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from entra_emulator.faults.faults import Effect
 from keyturn.db.unit import Database
 from keyturn.inventory.domain import Row
 from keyturn.inventory.policies import PolicyState
+from keyturn_simulation.emulated import HOST
 from tests.databases import sqlite_database
 from tests.features.inventory.scene import DAY, OWNED, READ_ALL, Meanwhile, Tenant, tenant
 
@@ -62,7 +63,7 @@ def test_each_line_says_which_policy_applies_to_a_new_credential(database: Datab
         assert (policies["Spared"].state, policies["Spared"].exempts) == (PolicyState.EXEMPT, True)
         assert (policies["Free"].state, policies["Free"].assigned) == (PolicyState.UNRESTRICTED, True)
         check_filters(scene)
-        # It costs a few requests, and is read again with the lists.
+        # It costs a few requests.
         assert sum("/policies/" in each for each in scene.line.graph()) == 2 + 3
         admin.set_policy(world.tenant_id, enabled=False)
         scene.administer(
@@ -74,6 +75,30 @@ def test_each_line_says_which_policy_applies_to_a_new_credential(database: Datab
         assert {policies[name].state for name in ("New", "Old", "Short")} == {PolicyState.UNRESTRICTED}
         check_filters(scene)
         assert old.object_id in {each.entry.object_id for each in scene.rows(policy=PolicyState.UNRESTRICTED)}
+
+
+def test_a_policy_that_is_assigned_shows_within_the_hour(database: Database) -> None:
+    """No list of changes tells of it."""
+    with tenant(database, POLICIES) as scene:
+        shop, office = scene.application("Shop", secrets=1), scene.application("Office", secrets=1)
+        scene.switch_on()
+        scene.read()
+        assert {row.policy.state for row in scene.rows()} == {PolicyState.UNRESTRICTED}
+        lists = sum("/applications?" in each for each in scene.line.sent)
+        scene.give_policy(shop, "No secrets", passwordCredentials=[NO_SECRETS])
+        scene.pass_time(1.1)
+        policies = {name: row.policy for name, row in shown(scene).items()}
+        assert (policies["Shop"].state, policies["Shop"].assigned) == (PolicyState.FORBIDDEN, True)
+        assert policies["Office"].state is PolicyState.UNRESTRICTED
+        moved = _id_of(scene, "No secrets")
+        scene.administer("DELETE", f"applications/{shop.object_id}/appManagementPolicies/{moved}/$ref")
+        reference = {"@odata.id": f"{HOST}/v1.0/policies/appManagementPolicies/{moved}"}
+        scene.administer("POST", f"applications/{office.object_id}/appManagementPolicies/$ref", reference)
+        scene.pass_time(1.1)
+        policies = {name: row.policy for name, row in shown(scene).items()}
+        assert (policies["Shop"].state, policies["Office"].state) == (PolicyState.UNRESTRICTED, PolicyState.FORBIDDEN)
+        check_filters(scene)
+        assert sum("/applications?" in each for each in scene.line.sent) == lists, "the lists were not read again"
 
 
 def _id_of(scene: Tenant, name: str) -> str:

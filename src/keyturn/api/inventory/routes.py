@@ -6,6 +6,7 @@ from keyturn.api.inventory import schemas, views
 from keyturn.inventory import export
 from keyturn.inventory.domain import InventoryFilter
 from keyturn.inventory.list_store import Slice
+from keyturn.inventory.rotation_start import RotationStarts
 from keyturn.inventory.service import Inventories
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock
@@ -18,12 +19,12 @@ ONE = f"{ALL}/{{inventory_id}}"
 OF_CONNECTION = "/api/v1/app-connections/azure-client-secrets/{connection_id}/inventory"
 
 
-def router(inventories: Inventories, clock: Clock) -> Routes:
+def router(inventories: Inventories, starts: RotationStarts, clock: Clock) -> Routes:
     """Routes for who may use the connection that an inventory is read through; the switch is for who may edit that."""
-    return group("Inventory", *_reads(inventories, clock), *_changes(inventories))
+    return group("Inventory", *_reads(inventories, starts, clock), *_changes(inventories))
 
 
-def _reads(inventories: Inventories, clock: Clock) -> Sequence[Operation]:
+def _reads(inventories: Inventories, starts: RotationStarts, clock: Clock) -> Sequence[Operation]:
     @get(ALL)
     def list_inventories(actor: Actor) -> schemas.InventoryList:
         """List the inventories of tenants that the caller may see: those read through a connection that they may use."""
@@ -73,7 +74,19 @@ def _reads(inventories: Inventories, clock: Clock) -> Sequence[Operation]:
         named = {"content-disposition": 'attachment; filename="inventory.csv"', "cache-control": "no-store"}
         return Stream(in_threads(content()), "text/csv", named)
 
-    return [list_inventories, get_inventory, list_inventory_credentials, count_inventory_findings, export_inventory]
+    @get(f"{ONE}/applications/{{object_id}}/rotation-start")
+    def get_rotation_start(actor: Actor, inventory_id: Uuid, object_id: Uuid) -> schemas.InventoryRotationStart:
+        """Say through which connection an application can be rotated, or why through none.
+
+        It asks the provider through one connection after the other that the caller may use, until one may change the
+        application's secrets. Changes nothing.
+        """
+        return views.rotation_start(starts.of(actor, inventory_id, object_id))
+
+    return [
+        *(list_inventories, get_inventory, list_inventory_credentials, count_inventory_findings),
+        *(export_inventory, get_rotation_start),
+    ]
 
 
 def _changes(inventories: Inventories) -> Sequence[Operation]:

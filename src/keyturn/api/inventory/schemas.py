@@ -190,7 +190,8 @@ class InventoryCredential(ApiModel):
 
     `isForeign`: another tenant registered the application. `slotsLeft` is null where no small limit applies. `firstSeenAt`
     is when the inventory found it; `appearedAt`: it appeared on an application that this server rotates, and somebody else
-    made it.
+    made it. `signsIn`: a connection signs in as the application, and alone may rotate its secret; `signInConnection` is it, null
+    where the caller may not see it.
     """
 
     object_type: str
@@ -223,6 +224,8 @@ class InventoryCredential(ApiModel):
     first_seen_at: Timestamp | None
     appeared_at: Timestamp | None
     findings: list[str]
+    signs_in: bool
+    sign_in_connection: InventoryConnection | None
 
 
 class InventoryCredentials(ApiModel):
@@ -238,3 +241,26 @@ class InventoryFindings(ApiModel):
     """How many credentials have each finding, by its name."""
 
     findings: dict[str, int]
+
+
+class RefusedConnection(ApiModel):
+    """A connection through which the application cannot be rotated, and what would change that."""
+
+    connection: InventoryConnection
+    code: str
+    message: str
+    fix: str | None
+
+
+class InventoryRotationStart(ApiModel):
+    """Through what an application can be rotated.
+
+    `connection`: create a secret rotation through this one; null: no connection that was tried may. `signInConnection`: it signs
+    in as the application, whose secret its own rotation rotates, and nothing else. `refused` are the connections that were tried
+    in vain; `untried` counts the others to the tenant that the caller may use.
+    """
+
+    connection: InventoryConnection | None
+    sign_in_connection: InventoryConnection | None
+    refused: list[RefusedConnection]
+    untried: int

@@ -8,15 +8,17 @@ from keyturn.api.inventory.schemas import (
     InventoryCredential,
     InventoryOwner,
     InventoryPolicy,
+    InventoryRotationStart,
     InventoryShown,
     InventoryTrouble,
     LastSuccess,
+    RefusedConnection,
 )
-from keyturn.inventory.domain import NO_KEY, ApplicationUse, LastUse, Observed, Row
+from keyturn.inventory.domain import NO_KEY, ApplicationUse, LastUse, Observed, Row, ShownConnection
 from keyturn.inventory.export import age_in_days, days_left, life_in_days, longest_in_seconds
 from keyturn.inventory.policies import AppliedPolicy
+from keyturn.inventory.rotation_start import RotationStart
 from keyturn.inventory.service import TenantView
-from keyturn.inventory.store import ReadingConnection
 from keyturn.kit.clock import iso, iso_or_none
 
 
@@ -42,7 +44,7 @@ def tenant(view: TenantView) -> InventoryShown:
     )
 
 
-def _connection(connection: ReadingConnection) -> InventoryConnection:
+def _connection(connection: ShownConnection) -> InventoryConnection:
     return InventoryConnection(connection.id, connection.name, connection.project_id)
 
 
@@ -86,6 +88,24 @@ def credential(row: Row, now: datetime) -> InventoryCredential:
         first_seen_at=iso_or_none(entry.first_seen_at),
         appeared_at=iso_or_none(entry.appeared_at),
         findings=[finding.value for finding in row.findings(now)],
+        signs_in=row.sign_in is not None,
+        sign_in_connection=_connection_or_none(row.sign_in.connection if row.sign_in else None),
+    )
+
+
+def _connection_or_none(connection: ShownConnection | None) -> InventoryConnection | None:
+    return _connection(connection) if connection else None
+
+
+def rotation_start(start: RotationStart) -> InventoryRotationStart:
+    return InventoryRotationStart(
+        _connection_or_none(start.connection),
+        _connection_or_none(start.sign_in),
+        [
+            RefusedConnection(_connection(each.connection), each.error.code, each.error.message, each.error.fix)
+            for each in start.refused
+        ],
+        start.untried,
     )
 
 

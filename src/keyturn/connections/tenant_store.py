@@ -1,0 +1,47 @@
+"""SQL of the connections to one tenant: through which of them an application may be rotated, and which sign in as it."""
+
+from collections.abc import Collection, Sequence
+
+import sqlalchemy as sa
+
+from keyturn.authz.authorize import Visibility
+from keyturn.connections.domain import COULD_CHANGE, Connection
+from keyturn.connections.rows import read
+from keyturn.connections.store import CONNECTIONS, in_sight
+from keyturn.db.tables import connection_applications
+from keyturn.db.unit import Tx
+from keyturn.ports.provider import Tenant
+
+_C = CONNECTIONS.c
+_COULD_CHANGE = sa.cast(_C.check_result, sa.Text).like(f'%"{COULD_CHANGE}": true%')
+
+
+def to_tenant(
+    tx: Tx, sight: Visibility, tenant: Tenant, object_id: str, projects: Collection[str] | None, limit: int
+) -> tuple[list[Connection], int]:
+    """Return the first connections in sight to the tenant, and how many there are.
+
+    First come those that work, that have the application on their list, and that were once seen to be able to change secrets.
+    Of connections of projects only those of these ``projects`` count; None: of all.
+    """
+    listing = sa.select(connection_applications.c.connection_id).where(
+        connection_applications.c.object_id == object_id.lower()
+    )
+    here = [in_sight(sight), _C.cloud == tenant.cloud, sa.func.lower(_C.tenant_id) == tenant.tenant_id.lower()]
+    if projects is not None:
+        here.append(sa.or_(_C.project_id.is_(None), _C.project_id.in_(projects)))
+    likely = (_C.refused_at.is_not(None), _C.id.not_in(listing), sa.case((_COULD_CHANGE, 0), else_=1))
+    query = sa.select(_C.id, sa.func.count().over().label("total")).where(*here).order_by(*likely, _C.name, _C.id)
+    rows = tx.rows(query.limit(limit))
+    found = {row["id"]: read(row) for row in tx.rows(sa.select(CONNECTIONS).where(_C.id.in_([r["id"] for r in rows])))}
+    return [found[row["id"]] for row in rows], rows[0]["total"] if rows else 0
+
+
+def signing_in_to(tx: Tx, org_id: str, cloud: str, app_ids: Sequence[str]) -> dict[str, list[Connection]]:
+    """Return the connections of the organization that sign in as these applications, by name, by client id in small letters."""
+    app_id = sa.func.lower(_C.client_id)
+    query = sa.select(CONNECTIONS).where(_C.org_id == org_id, _C.cloud == cloud, app_id.in_(app_ids))
+    found: dict[str, list[Connection]] = {}
+    for row in tx.rows(query.order_by(_C.name, _C.id)) if app_ids else ():
+        found.setdefault(row["client_id"].lower(), []).append(read(row))
+    return found
