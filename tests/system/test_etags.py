@@ -23,8 +23,9 @@ LIVE = {
     "/api/v1/deletions/preview",
     "/api/v1/delivery/events",
     "/api/v1/inventories/{inventory_id}/credentials.csv",
+    "/api/v1/inventories/{inventory_id}/applications/{object_id}/rotation-start",
 }
-"""Two ask Entra, which takes long, and answer what it says at the moment; four say what would be if something were done now; two
+"""Three ask Entra, which takes long, and answer what it says at the moment; four say what would be if something were done now; two
 tell of the reads of this test, one has no end, two are files, and two are for everybody."""
 
 
