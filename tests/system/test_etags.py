@@ -25,8 +25,8 @@ LIVE = {
     "/api/v1/inventories/{inventory_id}/credentials.csv",
     "/api/v1/inventories/{inventory_id}/applications/{object_id}/rotation-start",
 }
-"""Three ask Entra, which takes long, and answer what it says at the moment; four say what would be if something were done now; two
-tell of the reads of this test, one has no end, two are files, and two are for everybody."""
+"""Three ask Entra, which takes long, and answer what it says at the moment; four say what would be if something were done now;
+two tell of the reads of this test, one has no end, two are files, and two are for everybody."""
 
 
 def reads(whole: RunningServer) -> list[str]:
