@@ -219,3 +219,45 @@ def test_delta_tells_what_changed_what_went_and_when_to_begin_anew(
     stale = scene.graph(director, "GET", later)
     assert (stale.status, stale.json()["error"]["code"]) == (410, "resyncRequired")
     assert len(read(stale.header("Location") or "")[0]) == 4
+
+
+def test_delta_tells_who_came_and_left(scene: EmulatorFixture) -> None:
+    scene.emulator.admin.configure(scene.tenant, delta_delay=(0, 0))
+    director = scene.application("director", permissions=("User.ReadWrite.All", "Group.ReadWrite.All"))
+    admin = scene.emulator.admin
+    ada, uri = (admin.create_user(scene.tenant, name) for name in ("Ada", "Uri"))
+    team = admin.create_group(scene.tenant, "team", members=(ada,))
+
+    def changes(link: str) -> tuple[dict[str, dict[str, Any]], str]:
+        scene.clock.advance(10)
+        body = scene.graph(director, "GET", link).json()
+        return {row["id"]: row for row in body["value"]}, body["@odata.deltaLink"]
+
+    people, of_users = changes("users/delta")
+    groups, of_groups = changes("groups/delta")
+    assert {ada, uri} <= people.keys()
+    assert people[ada]["displayName"] == "Ada"
+    assert groups[team]["members@delta"] == [{"@odata.type": "#microsoft.graph.user", "id": ada}]
+    assert changes(of_users)[0] == changes(of_groups)[0] == {}
+
+    reference = {"@odata.id": f"{GRAPH}/directoryObjects/{uri}"}
+    assert scene.graph(director, "POST", f"groups/{team}/members/$ref", reference).status == 204
+    assert scene.graph(director, "DELETE", f"groups/{team}/members/{ada}/$ref").status == 204
+    assert scene.graph(director, "PATCH", f"users/{ada}", {"jobTitle": "x"}).status == 204
+    assert scene.graph(director, "DELETE", f"users/{uri}").status == 204
+    people, of_users = changes(of_users)
+    assert people[ada]["jobTitle"] == "x"
+    assert people[uri] == {"id": uri, "@removed": {"reason": "changed"}}
+    groups, of_groups = changes(of_groups)
+    assert groups[team]["members@delta"] == [{"id": ada, "@removed": {"reason": "deleted"}}], (
+        "who is deleted is no member"
+    )
+    only_names, _ = changes("groups/delta?$select=displayName")
+    assert only_names[team] == {"id": team, "displayName": "team"}
+
+    assert scene.graph(director, "DELETE", f"groups/{team}").status == 204
+    assert scene.graph(director, "DELETE", f"directory/deletedItems/{uri}").status == 204
+    assert changes(of_groups)[0] == {team: {"id": team, "@removed": {"reason": "deleted"}}}
+    assert changes(of_users)[0] == {uri: {"id": uri, "@removed": {"reason": "deleted"}}}
+    stranger = scene.application("stranger", permissions=("Application.Read.All",))
+    assert [scene.graph(stranger, "GET", f"{kind}/delta").status for kind in ("users", "groups")] == [403, 403]

@@ -7,16 +7,9 @@ from collections.abc import Callable
 
 from entra_emulator.core.wire import Request, Response
 from entra_emulator.directory.azure_roles import OWNER, RoleAssignment
-from entra_emulator.directory.directory import (
-    GRAPH_APP_ID,
-    Application,
-    Group,
-    ServicePrincipal,
-    Tenant,
-    User,
-    new_guid,
-)
+from entra_emulator.directory.directory import GRAPH_APP_ID, Application, ServicePrincipal, Tenant, User, new_guid
 from entra_emulator.directory.grants import Grant
+from entra_emulator.directory.groups import Group
 from entra_emulator.directory.keys import SigningKey
 from entra_emulator.directory.redirects import PLATFORMS, redirects
 from entra_emulator.directory.replicas import everywhere, object_presence
@@ -53,7 +46,7 @@ class People:
             if roles is not None:
                 person.roles = _known(roles)
             if enabled is not None:
-                person.enabled = enabled
+                person.enabled, person.changed_at = enabled, self._world.clock.now()
 
     def delete_user(self, user: str) -> None:
         """Deletes a user, who can be restored for a while; what they own and consented to stays behind."""
@@ -78,7 +71,9 @@ class People:
             homes = [home for home in self._world.directory.tenants.values() if group in home.groups]
             if not homes:
                 raise ValueError(f"no group {group}")
-            homes[0].groups[group].members = list(members)
+            target, now = homes[0].groups[group], self._world.clock.now()
+            target.set_members(members, now)
+            target.changed_at = now
 
     def set_group_claims(self, application: str, kinds: str | None) -> None:
         """Sets `groupMembershipClaims` of an application, such as `SecurityGroup`; None: its tokens tell no groups."""

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from entra_emulator.directory.app_policies import Policy
 from entra_emulator.directory.azure_roles import AzureRoles
 from entra_emulator.directory.grants import Consent, Grant
+from entra_emulator.directory.groups import Group
 from entra_emulator.directory.replicas import Plane, Presence
 from entra_emulator.directory.table import Table
 from entra_emulator.directory.vaults import Vault
@@ -220,36 +221,13 @@ class User:
     """How often all sessions and refresh tokens of this user were revoked, and when last."""
     revoked_at: float = 0.0
     created_at: float = 0.0
+    changed_at: float = float("-inf")
     deleted_at: float | None = None
     properties: dict[str, Any] = field(default_factory=dict)
     """Declared properties that were set and have no field of their own, by their name in Graph."""
     security_attributes: dict[str, str | list[str]] = field(default_factory=dict)
     """Custom security attributes by set and name, joined by `_`."""
     grants: list[Grant] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Group:
-    """A group. Members and owners are object ids."""
-
-    object_id: str
-    display_name: str
-    mail_nickname: str
-    created_at: float
-    mail_enabled: bool = False
-    security_enabled: bool = True
-    members: list[str] = field(default_factory=list)
-    owners: list[str] = field(default_factory=list)
-    deleted_at: float | None = None
-    properties: dict[str, Any] = field(default_factory=dict)
-    grants: list[Grant] = field(default_factory=list)
-    roles: list[str] = field(default_factory=list)
-    """Directory roles, by name, which its members have through it."""
-
-    @property
-    def unified(self) -> bool:
-        """Whether it is a Microsoft 365 group, which alone can be restored after its deletion."""
-        return "Unified" in (self.properties.get("groupTypes") or ())
 
 
 DirectoryObject = Application | ServicePrincipal | User | Group
@@ -307,7 +285,7 @@ class Tenant:
 
     def delete_user(self, user: User, now: float) -> None:
         """Soft delete: the user moves to the deleted items; what they own and consented to stays behind."""
-        user.deleted_at = now
+        user.deleted_at = user.changed_at = now
         self.deleted_users[user.object_id] = self.users.pop(user.object_id)
 
 

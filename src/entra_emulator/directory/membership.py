@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from entra_emulator.directory.directory import Application, Assignee, Group, Tenant, User
+from entra_emulator.directory.directory import Application, Assignee, Tenant, User
 from entra_emulator.directory.grants import Grant
+from entra_emulator.directory.groups import Group
 
 MOST_IN_A_TOKEN = 200
 _CLAIMS_OF_GROUPS = frozenset({"SecurityGroup", "All"})

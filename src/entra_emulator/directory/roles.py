@@ -9,7 +9,8 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-from entra_emulator.directory.directory import Assignee, Group, Tenant
+from entra_emulator.directory.directory import Assignee, Tenant
+from entra_emulator.directory.groups import Group
 
 GLOBAL = "Global Administrator"
 APPLICATION = "Application Administrator"

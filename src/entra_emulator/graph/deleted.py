@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from entra_emulator.core.wire import Response
-from entra_emulator.directory.directory import Application, DirectoryObject, Group, ServicePrincipal, Tenant, User
+from entra_emulator.directory.directory import Application, DirectoryObject, ServicePrincipal, Tenant, User
+from entra_emulator.directory.groups import Group
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, only
@@ -24,7 +25,7 @@ from entra_emulator.graph.permissions import (
     may_write_groups,
     may_write_users,
 )
-from entra_emulator.graph.writes import committed, note_change
+from entra_emulator.graph.writes import committed, committed_to
 
 
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -91,7 +92,7 @@ def _noted(call: Call, item: DirectoryObject) -> None:
     if isinstance(item, (Application, ServicePrincipal)):
         committed(call, item)
     else:
-        note_change(call, item.object_id, item.display_name, "User" if isinstance(item, User) else "Group")
+        committed_to(call, item)
 
 
 def _shown(call: Call, item: DirectoryObject) -> dict[str, Any]:

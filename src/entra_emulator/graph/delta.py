@@ -1,28 +1,31 @@
-"""What changed since the last time: GET applications/delta and servicePrincipals/delta.
+"""What changed since the last time: GET delta of applications, service principals, users and groups.
 
 Sources: learn.microsoft.com/graph/delta-query-overview (seven days, 410 with a Location, `@removed` with the reason `changed`
-for what can be restored and `deleted` for the rest, $deltatoken=latest) and .../api/application-delta ($select, and a $filter of
-ids only). That the code of the 410 is resyncRequired, and how many are in a page, is assumed.
+for what can be restored and `deleted` for the rest, $deltatoken=latest), .../api/application-delta ($select, and a $filter of
+ids only) and .../api/group-delta (`members@delta`, with `@removed` for who left). That the code of the 410 is resyncRequired,
+and how many are in a page, is assumed.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from entra_emulator.core.wire import Response
 from entra_emulator.directory.chances import chances, within
-from entra_emulator.directory.directory import Application, Holder, ServicePrincipal
+from entra_emulator.directory.directory import Application, DirectoryObject, Holder, ServicePrincipal, User
+from entra_emulator.directory.groups import Group
 from entra_emulator.directory.keys import b64url, un_b64
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
 from entra_emulator.graph.errors import GraphError, bad_request, success, unsupported_query
 from entra_emulator.graph.lookup import Key
 from entra_emulator.graph.odata import chosen
-from entra_emulator.graph.permissions import may_list
+from entra_emulator.graph.permissions import may_list, may_read_groups, may_read_users
 
 _PAGE = 100
 _OPTIONS = frozenset({"$select", "$filter", "$top", "$deltatoken", "$skiptoken"})
@@ -46,18 +49,27 @@ class _State:
 
 def _applications(call: Call, _keys: tuple[Key, ...]) -> Response:
     tenant = call.home()
-    here: list[Holder] = [*tenant.applications.values(), *tenant.deleted.values()]
-    return _answer(call, "applications", here)
+    may_list(call)
+    return _answer(call, "applications", [*tenant.applications.values(), *tenant.deleted.values()])
 
 
 def _principals(call: Call, _keys: tuple[Key, ...]) -> Response:
     tenant = call.home()
-    here: list[Holder] = [*tenant.principals.values(), *tenant.deleted_principals.values()]
-    return _answer(call, "servicePrincipals", here)
-
-
-def _answer(call: Call, kind: str, holders: list[Holder]) -> Response:
     may_list(call)
+    return _answer(call, "servicePrincipals", [*tenant.principals.values(), *tenant.deleted_principals.values()])
+
+
+def _users(call: Call, _keys: tuple[Key, ...]) -> Response:
+    may_read_users(call)
+    return _answer(call, "users", [*call.home().users.values(), *call.home().deleted_users.values()])
+
+
+def _groups(call: Call, _keys: tuple[Key, ...]) -> Response:
+    may_read_groups(call)
+    return _answer(call, "groups", [*call.home().groups.values(), *call.home().deleted_groups.values()])
+
+
+def _answer(call: Call, kind: str, items: Sequence[DirectoryObject]) -> Response:
     parameters = call.parameters()
     call.heeded.update(_OPTIONS)
     unknown = next((name for name in parameters if name.startswith("$") and name not in _OPTIONS), None)
@@ -67,7 +79,7 @@ def _answer(call: Call, kind: str, holders: list[Holder]) -> Response:
         return _finished(call, kind, [], _begin(parameters), call.now)
     state = _state(call, parameters, kind)
     until = call.now if state.until is None else state.until
-    rows = _rows(call, kind, holders, state, until)
+    rows = _rows(call, kind, items, state, until)
     size = _size(parameters)
     rows, rest = rows[:size], rows[size:]
     if not rest:
@@ -76,19 +88,18 @@ def _answer(call: Call, kind: str, holders: list[Holder]) -> Response:
     return success(call, {"@odata.nextLink": _link(call, kind, "$skiptoken", token), "value": rows}, kind)
 
 
-def _rows(call: Call, kind: str, holders: list[Holder], state: _State, until: float) -> list[dict[str, Any]]:
+def _rows(call: Call, kind: str, items: Sequence[DirectoryObject], state: _State, until: float) -> list[dict[str, Any]]:
     """All that changed, in the order of ids; what is deleted shows only to those who knew it."""
     since = _EVER if state.since is None else state.since
     rows: dict[str, dict[str, Any]] = {}
-    for item in holders:
+    for item in items:
         moment = max(item.created_at, item.changed_at) + within(
             call.settings.delta_delay, chances(item.object_id).first
         )
-        if not since < moment <= until or not item.presence.visible("graph", call.replica, call.now):
+        if not since < moment <= until or not _is_known(call, item):
             continue
         if item.deleted_at is None:
-            body = _shown(call, item)
-            rows[item.object_id] = chosen(body, frozenset({"id", *state.select})) if state.select else body
+            rows[item.object_id] = _row(call, item, state, until)
         elif state.since is not None:
             rows[item.object_id] = _removed(item.object_id, "changed")
     for object_id, (purged, moment) in call.home().purged.items():
@@ -98,11 +109,43 @@ def _rows(call: Call, kind: str, holders: list[Holder], state: _State, until: fl
     return [rows[key] for key in sorted(rows) if key > state.after and (not ids or key in ids)]
 
 
-def _shown(call: Call, item: Holder) -> dict[str, Any]:
+def _is_known(call: Call, item: DirectoryObject) -> bool:
+    return not isinstance(item, Holder) or item.presence.visible("graph", call.replica, call.now)
+
+
+def _row(call: Call, item: DirectoryObject, state: _State, until: float) -> dict[str, Any]:
+    body = _shown(call, item)
+    row = chosen(body, frozenset({"id", *state.select})) if state.select else body
+    if isinstance(item, Group) and (not state.select or "members" in state.select):
+        members = _members(call, item, state, until)
+        return row | {"members@delta": members} if members else row
+    return row
+
+
+def _shown(call: Call, item: DirectoryObject) -> dict[str, Any]:
     if isinstance(item, Application):
         return views.application(call, item)
-    assert isinstance(item, ServicePrincipal)  # noqa: S101 - holders are of two kinds
-    return views.principal(call, item)
+    if isinstance(item, ServicePrincipal):
+        return views.principal(call, item)
+    return chosen(views.user(item), views.USER_DEFAULT) if isinstance(item, User) else views.group(item)
+
+
+def _members(call: Call, group: Group, state: _State, until: float) -> list[dict[str, Any]]:
+    """All members the first time, and then who joined and who left."""
+    tenant, since = call.home(), _EVER if state.since is None else state.since
+    moments = {object_id: group.joined.get(object_id, group.created_at) for object_id in group.members}
+    here = [tenant.directory_object(object_id) for object_id, at in moments.items() if since < at <= until]
+    rows: list[dict[str, Any]] = [
+        {"@odata.type": _type(item), "id": item.object_id} for item in here if item is not None
+    ]
+    if state.since is not None:
+        rows += [_removed(object_id, "deleted") for object_id, at in group.left.items() if since < at <= until]
+    return rows
+
+
+def _type(item: DirectoryObject) -> str:
+    name = type(item).__name__
+    return f"#microsoft.graph.{name[0].lower()}{name[1:]}"
 
 
 def _removed(object_id: str, reason: str) -> dict[str, Any]:
@@ -173,4 +216,6 @@ def _link(call: Call, kind: str, name: str, token: str) -> str:
 ROUTES = (
     ("GET", "applications/delta", "deltaApplications", _applications),
     ("GET", "servicePrincipals/delta", "deltaServicePrincipals", _principals),
+    ("GET", "users/delta", "deltaUsers", _users),
+    ("GET", "groups/delta", "deltaGroups", _groups),
 )

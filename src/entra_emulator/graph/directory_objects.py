@@ -6,7 +6,8 @@ Source: https://learn.microsoft.com/graph/api/directoryobject-getbyids (1,000 id
 from __future__ import annotations
 
 from entra_emulator.core.wire import Response
-from entra_emulator.directory.directory import Application, DirectoryObject, Group, ServicePrincipal, User, as_guid
+from entra_emulator.directory.directory import Application, DirectoryObject, ServicePrincipal, User, as_guid
+from entra_emulator.directory.groups import Group
 from entra_emulator.directory.roles import DirectoryRole, active_roles
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from entra_emulator.core.wire import Response
-from entra_emulator.directory.directory import Assignee, Group
+from entra_emulator.directory.directory import Assignee
+from entra_emulator.directory.groups import Group
 from entra_emulator.directory.roles import TEMPLATES, DirectoryRole, active_roles
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views

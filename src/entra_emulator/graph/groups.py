@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from entra_emulator.core.wire import Response
-from entra_emulator.directory.directory import Group, new_guid
+from entra_emulator.directory.directory import new_guid
+from entra_emulator.directory.groups import Group
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, needed_text, wrong_type
@@ -19,7 +20,7 @@ from entra_emulator.graph.filters import Field
 from entra_emulator.graph.lookup import Key, reference_in, referenced, take_bound
 from entra_emulator.graph.odata import eventual, expanded, listed_as, page, select
 from entra_emulator.graph.permissions import may_read_groups, may_write_groups, may_write_members
-from entra_emulator.graph.writes import note_change
+from entra_emulator.graph.writes import committed_to
 
 _CONTEXT = "groups"
 _MOST_EXPANDED = 20
@@ -82,7 +83,7 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
     group.owners += [item for item in owners if item not in group.owners]
     group.members += members
     call.home().groups[group.object_id] = group
-    note_change(call, group.object_id, group.display_name, "Group")
+    committed_to(call, group)
     return success(call, views.group(group), f"{_CONTEXT}/$entity", 201)
 
 
@@ -98,8 +99,8 @@ def _update(call: Call, keys: tuple[Key, ...]) -> Response:
     if body.get("isAssignableToRole", was_assignable := group.properties.get("isAssignableToRole")) != was_assignable:
         raise bad_request("Property 'isAssignableToRole' is immutable and cannot be changed.")
     _change(group, body)
-    group.members += members
-    note_change(call, group.object_id, group.display_name, "Group")
+    group.set_members([*group.members, *members], call.now)
+    committed_to(call, group)
     return empty(call)
 
 
@@ -110,7 +111,9 @@ def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
     if group.unified:
         group.deleted_at = call.local_now
         tenant.deleted_groups[group.object_id] = group
-    note_change(call, group.object_id, group.display_name, "Group")
+    else:
+        tenant.purged[group.object_id] = ("groups", call.now)
+    committed_to(call, group)
     return empty(call)
 
 
@@ -194,10 +197,12 @@ def _add_owner(call: Call, keys: tuple[Key, ...]) -> Response:
 def _add(call: Call, key: Key, name: str) -> Response:
     group = find_group(call, key)
     object_id = referenced(call, reference_in(call), name).object_id
-    present = group.members if name == "members" else group.owners
-    _check_new(present, [object_id], name)
-    present.append(object_id)
-    note_change(call, group.object_id, group.display_name, "Group")
+    _check_new(group.members if name == "members" else group.owners, [object_id], name)
+    if name == "members":
+        group.set_members([*group.members, object_id], call.now)
+    else:
+        group.owners.append(object_id)
+    committed_to(call, group)
     return empty(call)
 
 
@@ -216,8 +221,11 @@ def _remove(call: Call, keys: tuple[Key, ...], name: str) -> Response:
     present = group.members if name == "members" else group.owners
     if object_id not in present:
         raise not_found(object_id[:100])
-    present.remove(object_id)
-    note_change(call, group.object_id, group.display_name, "Group")
+    if name == "members":
+        group.set_members([item for item in group.members if item != object_id], call.now)
+    else:
+        group.owners.remove(object_id)
+    committed_to(call, group)
     return empty(call)
 
 

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from entra_emulator.directory.directory import (
-    Application,
-    DirectoryObject,
-    Group,
-    Holder,
-    ServicePrincipal,
-    User,
-    as_guid,
-)
+from entra_emulator.directory.directory import Application, DirectoryObject, Holder, ServicePrincipal, User, as_guid
+from entra_emulator.directory.groups import Group
 from entra_emulator.directory.world import Call
 from entra_emulator.graph.bodies import json_object, needed_text, wrong_type
 from entra_emulator.graph.errors import bad_request, denied, not_found

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from entra_emulator.core.wire import Response
-from entra_emulator.directory.directory import DirectoryObject, Group, ServicePrincipal, as_guid
+from entra_emulator.directory.directory import DirectoryObject, ServicePrincipal, as_guid
+from entra_emulator.directory.groups import Group
 from entra_emulator.directory.membership import groups_of
 from entra_emulator.directory.roles import DirectoryRole, roles_of
 from entra_emulator.directory.world import Call

@@ -6,7 +6,8 @@ itself: https://github.com/pulumi/docs/issues/19522.
 
 from __future__ import annotations
 
-from entra_emulator.directory.directory import Assignee, Group, Holder
+from entra_emulator.directory.directory import Assignee, Holder
+from entra_emulator.directory.groups import Group
 from entra_emulator.directory.roles import (
     CONSENT_TO_GRAPH_ROLES,
     CONSENT_TO_SCOPES,

@@ -19,7 +19,7 @@ from entra_emulator.graph.filters import Field
 from entra_emulator.graph.lookup import Key
 from entra_emulator.graph.odata import Page, chosen, eventual, listed_as, page, select, selected
 from entra_emulator.graph.permissions import may_read_owned, may_read_users, may_revoke_sessions, may_write_users
-from entra_emulator.graph.writes import note_change
+from entra_emulator.graph.writes import committed_to
 
 _CONTEXT = "users"
 _READ_ONLY = frozenset({"id", "createdDateTime", "deletedDateTime"})
@@ -78,7 +78,7 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
     user = User(new_guid(call.world.rng), "", "", created_at=call.local_now)
     _change(call, user, body)
     tenant.users[user.object_id] = user
-    note_change(call, user.object_id, user.display_name, "User")
+    committed_to(call, user)
     return success(call, chosen(views.user(user), views.USER_DEFAULT), f"{_CONTEXT}/$entity", 201)
 
 
@@ -86,7 +86,7 @@ def _update(call: Call, keys: tuple[Key, ...]) -> Response:
     may_write_users(call)
     user = find_user(call, keys[0])
     _change(call, user, json_object(call))
-    note_change(call, user.object_id, user.display_name, "User")
+    committed_to(call, user)
     return empty(call)
 
 
@@ -94,7 +94,7 @@ def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
     may_write_users(call)
     user = find_user(call, keys[0])
     call.home().delete_user(user, call.local_now)
-    note_change(call, user.object_id, user.display_name, "User")
+    committed_to(call, user)
     return empty(call)
 
 
@@ -108,7 +108,7 @@ def revoke_sessions(call: Call, user: User) -> Response:
     """Ends all sessions and refresh tokens. Source: https://learn.microsoft.com/graph/api/user-revokesigninsessions."""
     user.revocations += 1
     user.revoked_at = call.now
-    note_change(call, user.object_id, user.display_name, "User")
+    committed_to(call, user)
     return success(call, {"value": True}, "Edm.Boolean")
 
 

@@ -16,7 +16,6 @@ from entra_emulator.directory.directory import (
     Assignee,
     DirectoryObject,
     FederatedCredential,
-    Group,
     KeyCredential,
     PasswordCredential,
     ServicePrincipal,
@@ -24,6 +23,7 @@ from entra_emulator.directory.directory import (
     User,
 )
 from entra_emulator.directory.grants import Consent, Grant
+from entra_emulator.directory.groups import Group
 from entra_emulator.directory.roles import DirectoryRole
 from entra_emulator.directory.world import Call
 from entra_emulator.graph.declared import APPLICATION, GROUP, PRINCIPAL, USER, with_defaults

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from entra_emulator.directory.audit_log import AuditRecord
-from entra_emulator.directory.directory import Application, Holder, KeyCredential, PasswordCredential
+from entra_emulator.directory.directory import Application, Holder, KeyCredential, PasswordCredential, User
+from entra_emulator.directory.groups import Group
 from entra_emulator.directory.world import Call
 from entra_emulator.graph.errors import concurrent
 
@@ -34,6 +35,12 @@ def committed(call: Call, holder: Holder, key_id: str = "", *, linked: bool = Fa
     changed = _keys_changed(holder, key_id) if key_id else ()
     note_change(call, holder.object_id, holder.display_name, kind, changed)
     call.entry.key_id = key_id
+
+
+def committed_to(call: Call, item: User | Group) -> None:
+    """Notes that the write to this user or group took effect."""
+    item.changed_at = call.now
+    note_change(call, item.object_id, item.display_name, type(item).__name__)
 
 
 def note_change(call: Call, target_id: str, name: str, kind: str, changed: Changed = ()) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 
 from entra_emulator.core.clock import graph_time
 from entra_emulator.directory.azure_roles import BUILT_IN, OWNER, USER_ACCESS_ADMINISTRATOR, RoleAssignment, within
-from entra_emulator.directory.directory import Application, Group, ServicePrincipal, as_guid
+from entra_emulator.directory.directory import Application, ServicePrincipal, as_guid
+from entra_emulator.directory.groups import Group
 from entra_emulator.directory.world import Call
 from entra_emulator.server.arm_errors import ArmError
 
