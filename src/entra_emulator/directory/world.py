@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -78,6 +79,8 @@ class Call:
     """On whose behalf the call is made."""
     caller_oid: str = ""
     """The user's object id, or without a user that of the calling service principal."""
+    spelled: Mapping[str, str] = field(default_factory=dict)
+    """How Graph writes the names of properties, by their lower case."""
     heeded: set[str] = field(default_factory=set)
     """The query options of Graph that were read."""
     property_path: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 from entra_emulator.core.clock import parse_time
@@ -18,7 +19,10 @@ _UNREADABLE = (
 
 
 def json_object(call: Call) -> dict[str, Any]:
-    """The JSON object in the body; an empty body reads as an empty object. Raises GraphError 400, 413 or 415."""
+    """The JSON object in the body, its names as Graph writes them; an empty body reads as an empty object.
+
+    Raises GraphError 400, 413 or 415.
+    """
     raw = _inflated(call)
     call.world.ledger.remember(raw)
     if not raw.strip():
@@ -26,7 +30,7 @@ def json_object(call: Call) -> dict[str, Any]:
     if "json" not in call.headers.get("content-type", "").lower():
         raise GraphError(400, "BadRequest", _UNREADABLE)
     try:
-        value = json.loads(raw, parse_constant=_no_constant)
+        value = _respelled(json.loads(raw, parse_constant=_no_constant), call.spelled)
     except (ValueError, RecursionError) as error:
         raise GraphError(400, "BadRequest", _UNREADABLE) from error
     if not isinstance(value, dict):
@@ -117,6 +121,23 @@ def _inflated(call: Call) -> bytes:
     if len(raw) > LIMIT:
         raise GraphError(413, "RequestEntityTooLarge", "The request payload is too large.")
     return raw
+
+
+def _respelled(value: Any, spelled: Mapping[str, str]) -> Any:
+    """Raises ValueError for a name that stands there twice. Custom security attributes have names of the tenant's own."""
+    if isinstance(value, list):
+        return [_respelled(item, spelled) for item in value]
+    if not isinstance(value, dict):
+        return value
+    members: dict[str, Any] = {}
+    for written, item in value.items():
+        property_name, at, annotation = written.partition("@")
+        name = spelled.get(property_name.lower(), property_name) + at + annotation
+        if name in members:
+            raise ValueError(f"{name} stands there twice")
+        own = name == "customSecurityAttributes" and isinstance(item, dict)
+        members[name] = item if own else _respelled(item, spelled)
+    return members
 
 
 def _no_constant(name: str) -> Any:

@@ -24,7 +24,7 @@ from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
 from entra_emulator.graph.errors import GraphError, bad_request, success, unsupported_query
 from entra_emulator.graph.lookup import Key
-from entra_emulator.graph.odata import chosen
+from entra_emulator.graph.odata import chosen, selected
 from entra_emulator.graph.permissions import may_list, may_read_groups, may_read_users
 
 _PAGE = 100
@@ -76,7 +76,7 @@ def _answer(call: Call, kind: str, items: Sequence[DirectoryObject]) -> Response
     if unknown is not None:
         raise unsupported_query(f"The query option '{unknown[:50]}' is not supported by delta queries.")
     if parameters.get("$deltatoken") == "latest":
-        return _finished(call, kind, [], _begin(parameters), call.now)
+        return _finished(call, kind, [], _begin(call, parameters), call.now)
     state = _state(call, parameters, kind)
     until = call.now if state.until is None else state.until
     rows = _rows(call, kind, items, state, until)
@@ -160,7 +160,7 @@ def _finished(call: Call, kind: str, rows: list[dict[str, Any]], state: _State, 
 def _state(call: Call, parameters: dict[str, str], kind: str) -> _State:
     token = parameters.get("$deltatoken") or parameters.get("$skiptoken")
     if not token:
-        return _begin(parameters)
+        return _begin(call, parameters)
     state = _read(token)
     oldest = state.since if state.until is None else state.until
     if oldest is not None and call.now >= oldest + call.settings.delta_lifetime:
@@ -173,9 +173,8 @@ def _state(call: Call, parameters: dict[str, str], kind: str) -> _State:
     return state
 
 
-def _begin(parameters: dict[str, str]) -> _State:
-    select = [word.strip() for word in parameters.get("$select", "").split(",") if word.strip()]
-    return _State(None, None, "", select, _filtered(parameters.get("$filter", "")))
+def _begin(call: Call, parameters: dict[str, str]) -> _State:
+    return _State(None, None, "", sorted(selected(call)), _filtered(parameters.get("$filter", "")))
 
 
 def _filtered(text: str) -> list[str]:

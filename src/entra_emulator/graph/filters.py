@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, TypeVar
 
 from entra_emulator.core.clock import parse_time
@@ -163,6 +163,7 @@ class Filter(Generic[T]):
             raise self._wrong() from None
 
     def _field(self, name: str) -> Field[T]:
+        name = spelled(self._fields, name)
         field = self._fields.get(name)
         if field is None:
             raise bad_request(f"Invalid filter clause: Could not find a property named '{name[:100]}'.")
@@ -200,6 +201,12 @@ def _tokens(text: str) -> list[str]:
         tokens.append(match.group(match.lastindex or 0))
         at = match.end()
     return tokens
+
+
+def spelled(known: Iterable[str], name: str) -> str:
+    """The one of the known names that this is in another case; itself where there is none."""
+    lowered = name.lower()
+    return next((each for each in known if each.lower() == lowered), name)
 
 
 def texts_in(value: Value) -> list[str]:

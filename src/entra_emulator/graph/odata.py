@@ -18,7 +18,7 @@ from entra_emulator.core.wire import Response
 from entra_emulator.directory.keys import b64url, un_b64
 from entra_emulator.directory.world import Call
 from entra_emulator.graph.errors import GraphError, bad_request, success, unsupported_query
-from entra_emulator.graph.filters import Field, Filter, Predicate, Value, texts_in
+from entra_emulator.graph.filters import Field, Filter, Predicate, Value, spelled, texts_in
 
 T = TypeVar("T")
 
@@ -110,11 +110,12 @@ def expanded(call: Call, known: frozenset[str]) -> dict[str, frozenset[str]]:
     """
     call.heeded.add("$expand")
     text, names = call.parameters().get("$expand", ""), {}
-    for name, options in _read_expand(text):
+    for written, options in _read_expand(text):
+        name = spelled(known, written)
         chosen = options.removeprefix("$select=") if options else ""
         if name not in known or (options and chosen == options):
             raise bad_request(f"Could not find a property named '{(name + options)[:100]}' to expand.")
-        names[name] = frozenset(word.strip() for word in chosen.split(",") if word.strip())
+        names[name] = _names(call, chosen)
     return names
 
 
@@ -139,7 +140,7 @@ def select(call: Call, body: dict[str, Any]) -> dict[str, Any]:
 def _wanted(call: Call) -> frozenset[str]:
     """The names in $select, with those in $expand, which are shown without being selected."""
     names, text = selected(call), call.parameters().get("$expand", "")
-    return names | {name for name, _ in _read_expand(text)} if names else names
+    return names | {call.spelled.get(name.lower(), name) for name, _ in _read_expand(text)} if names else names
 
 
 def chosen(body: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
@@ -245,7 +246,12 @@ def selected(call: Call) -> frozenset[str]:
     """The names in $select; empty when everything is wanted."""
     call.heeded.add("$select")
     text = call.parameters().get("$select", "")
-    return frozenset(name.strip() for name in text.split(",") if name.strip())
+    return _names(call, text)
+
+
+def _names(call: Call, text: str) -> frozenset[str]:
+    words = (name.strip() for name in text.split(","))
+    return frozenset(call.spelled.get(word.lower(), word) for word in words if word)
 
 
 def eventual(call: Call) -> bool:
@@ -313,7 +319,7 @@ def _search(call: Call, text: str, fields: Mapping[str, Field[T]]) -> Predicate[
 def _found(term: str, fields: Mapping[str, Field[T]]) -> Predicate[T]:
     """One `"displayName:some text"` of a search. Source: https://learn.microsoft.com/graph/search-query-parameter."""
     match = _SEARCHED.fullmatch(term)
-    field = fields.get(match[1]) if match else None
+    field = fields.get(spelled(fields, match[1])) if match else None
     if match is None or field is None:
         raise bad_request("Syntax error: character in $search is not supported.")
     phrase, searched = match[2].lower(), field
@@ -329,6 +335,7 @@ def _order(
     if not counting and not rules.plain_order:
         raise unsupported_query(_ADVANCED)
     name, _, direction = text.strip().partition(" ")
+    name = spelled(fields, name)
     field = fields.get(name) if name in rules.orderable else None
     if field is None or direction not in {"", "asc", "desc"}:
         raise unsupported_query(f"Unsupported sort property '{name[:100]}' for 'Application'.")

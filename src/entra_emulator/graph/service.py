@@ -41,6 +41,7 @@ from entra_emulator.graph import keys as graph_keys
 from entra_emulator.graph.declared import APPLICATION, GROUP, PRINCIPAL, USER
 from entra_emulator.graph.errors import GraphError, answer, faulty, throttled, unauthenticated, unknown_segment
 from entra_emulator.graph.lookup import Key, application_by_key, principal_by_key
+from entra_emulator.graph.names import SPELLED
 from entra_emulator.graph.odata import check_heeded, check_options, with_prefixes
 from entra_emulator.tokens.tokens import bearer_claims, is_graph, read_key_id
 
@@ -149,6 +150,7 @@ def routes(version: str) -> dict[str, dict[str, str]]:
 def handle(call: Call) -> Response:
     """Answers one request to Graph."""
     pattern, keys = _parse(call.path)
+    call.spelled = SPELLED
     call.query = with_prefixes(call.query)
     methods = _TABLES[call.path.lstrip("/").partition("/")[0]].get(pattern, {})
     route = methods.get(call.request.method)
@@ -246,7 +248,7 @@ def _not_known(what: str) -> GraphError:
 def _throttle(call: Call, pattern: str) -> None:
     tenant, settings = call.home(), call.settings
     wait = call.world.throttle.wait(settings.graph_budget, call.now, ("graph", tenant.id, call.entry.caller))
-    if wait is None and "keyCredentials" in call.parameters().get("$select", ""):
+    if wait is None and "keycredentials" in call.parameters().get("$select", "").lower():
         wait = call.world.throttle.wait(settings.key_select_budget, call.now, ("keyCredentials", tenant.id))
     if wait is None and pattern.startswith(_REPORTS):
         key = ("reports", tenant.id, call.entry.caller)
