@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from tests.browser.conftest import Visit
 from tests.browser.estate import BrowserServer, Watched, open_estate
 
@@ -54,3 +55,34 @@ def test_the_end_of_a_session_leads_nobody_away_from_what_they_type(busy: Page, 
     expect(busy.locator(".toast")).to_have_text("Your session has ended. Sign in again.")
     assert busy.url == here
     expect(search).to_have_value("azu")
+
+
+def test_what_somebody_else_begins_is_seen_by_who_is_there(watched: Watched, estate: BrowserServer) -> None:
+    project = estate.project("Watched")
+    connection = estate.connect("begun-elsewhere", estate.application("Begun elsewhere"), project)
+    pages = [watched.page() for _ in range(2)]
+    for page, path in zip(pages, (estate.list_path(project), estate.page_of(connection)), strict=True):
+        page.clock.install()
+        page.goto(path)
+        page.locator("[data-refreshes]").evaluate("part => (part.dataset.before = 'yes')")
+        with page.expect_response(lambda answer: answer.ok):
+            page.clock.run_for(12_000)
+    expect(pages[1].locator("#live")).to_have_attribute("data-before", "yes")  # nothing is new: all stays as it is
+    estate.rotations.update(
+        estate.actor, connection.id, ConnectionChange(enabled=True, schedule=ScheduleChange(30, 2, 15, "Europe/Oslo"))
+    )
+    for page in pages:
+        page.clock.run_for(12_000)
+        expect(page.get_by_text("Rotating", exact=True).first).to_be_visible()
+
+
+def test_a_list_that_nobody_touches_keeps_no_session_alive(watched: Watched, estate: BrowserServer) -> None:
+    page, project = watched.page(), estate.project("Left alone")
+    estate.connect("resting", estate.application("Resting"), project)
+    page.clock.install()
+    page.goto(estate.list_path(project))
+    page.clock.run_for(301_000)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.run_for(60_000)
+    assert asked == []

@@ -40,6 +40,7 @@ def test_an_empty_form_says_at_each_field_that_it_is_needed(form: Page) -> None:
     connect(form)
     for label in ("Name", "Tenant ID", "Client ID", "Client Secret"):
         assert error_at(form, label) == "This is needed."
+    expect(form.get_by_label("Name", exact=True)).to_be_focused()
 
 
 def test_what_was_typed_stays_except_the_secret(form: Page, estate: BrowserServer) -> None:

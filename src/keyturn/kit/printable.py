@@ -18,7 +18,7 @@ def fault(name: str) -> str | None:
                 if char in "\n\r\u2028\u2029"
                 else f"the character U+{ord(char):04X}, which cannot be seen"
             )
-            return f"must hold printable characters only: character {place + 1} is {what}. Type the name anew"
+            return f"must hold printable characters only: character {place + 1} is {what}. Type it anew"
     if name and not any(unicodedata.category(char)[0] in "LNPS" for char in name):
         return "must hold a letter, a digit or a sign that can be seen"
     return None

@@ -178,7 +178,9 @@ def _tried(
             change = freezes.create(actor, new, dry_run=True)
     except (Invalid, Refused) as error:
         state = form_after_refusal(form, {name: [text] for name, text in values.items()}, error)
-        return replace(state, message=None, fix=None), FreezeTrial(None, "" if state.errors else error.message)
+        return replace(state, message=None, fix=None), FreezeTrial(
+            None, "" if isinstance(error, Invalid) else error.message
+        )
     return FormState(form, values), FreezeTrial(change.moved)
 
 

@@ -142,7 +142,7 @@ def router(projects: Projects, access: Access, heads: ProjectHeaders, clock: Clo
     def change_role(actor: Actor, project_id: str, member_id: str, form: RolesForm) -> Redirect:
         held = projects.members.get_by_row(actor, project_id, member_id).roles
         changed = projects.members.change_roles(actor, project_id, member_id, form.given(held))
-        return _back(project_id, f"{changed.name} has the roles {changed.role_slugs} now.")
+        return _back(project_id, f"The roles of {changed.name} here are {changed.role_slugs} now.")
 
     @post("/projects/{project_id}/members/{member_id}/remove", form_page=show_members)
     def remove_member(actor: Actor, project_id: str, member_id: str) -> Redirect:

@@ -31,6 +31,11 @@ class FormState:
     def sent(self) -> bool:
         return bool(self.form)
 
+    @property
+    def at_fields(self) -> bool:
+        """Whether all that is wrong stands at fields: then the first of them is looked at, and not the message on top."""
+        return self.message == LOOK_AT_FIELDS
+
     def of(self, form: str) -> "FormState":
         return self if self.form == form else EMPTY
 
@@ -46,6 +51,7 @@ class FormState:
         return AGAIN if name in self.dropped else ""
 
 
+LOOK_AT_FIELDS = "Some fields need another look."
 AGAIN = "Paste it again: what is secret, or may be, is not shown again."
 EMPTY = FormState()
 
@@ -60,14 +66,15 @@ def form_after_refusal(form: str, fields: Mapping[str, list[str]], error: Keytur
     """Return the form as it is shown again after this error."""
     values, dropped = repeatable_values({name: values[-1] for name, values in fields.items()})
     if not isinstance(error, Invalid):
-        return FormState(form, values, {}, error.message, error.fix, dropped)
+        at_field = {name: error.message for name in fields if name == error.field}
+        return FormState(form, values, at_field, error.message, error.fix, dropped)
     errors: dict[str, str] = {}
     for issue in error.issues:
         path = issue.get("path")
         name = str(path[0]) if isinstance(path, list) and path else ""
         errors.setdefault(name, sentence(issue))
     general = errors.pop("", None)
-    return FormState(form, values, errors, general or "Some fields need another look.", None, dropped)
+    return FormState(form, values, errors, general or LOOK_AT_FIELDS, None, dropped)
 
 
 def sentence(issue: Mapping[str, object]) -> str:
@@ -85,7 +92,9 @@ def sentence(issue: Mapping[str, object]) -> str:
         return f"{issue['maximum']} or less."
     if code == "invalid_type" and issue.get("expected") == "number":
         return "A whole number."
-    return upper_first(text)
+    if text == "Invalid uuid":
+        return "This is no ID, which looks like 0b5e8f6a-1c2d-4e3f-8a9b-0c1d2e3f4a5b."
+    return upper_first(text) if text.endswith((".", "!", "?")) else f"{upper_first(text)}."
 
 
 def read_form(content_type: str, body: bytes) -> dict[str, list[str]]:

@@ -339,4 +339,7 @@ if (location.hash.length > 1) {
     addEventListener("load", () => setTimeout(() => openDialog(asked)), { once: true });
   }
 }
-document.querySelector("[data-focus]")?.focus();
+// What went wrong, or the first field with a fault, which may be folded away.
+each("details:has([aria-invalid=true])", (part) => { part.open = true; });
+const faulty = [...document.querySelectorAll("[aria-invalid=true]")];
+(document.querySelector("[data-focus]") ?? faulty.find((field) => field.checkVisibility()))?.focus();

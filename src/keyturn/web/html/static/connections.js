@@ -98,12 +98,32 @@ document.addEventListener("htmx:afterSettle", follow);
 addEventListener("pagehide", stop);
 addEventListener("pageshow", follow);
 
-// --- a list with work under way asks for itself again, unless somebody is about to do something in it -----------------
+// --- what others begin is seen, too: a page asks for itself again, often while there is work under way ----------------
+
+const SELDOM = 10_000;
+const AWAY = 300_000;
+let asked = Date.now();
+let touched = asked;
+["pointermove", "keydown", "focus"].forEach((kind) => addEventListener(kind, () => { touched = Date.now(); }));
 
 setInterval(() => {
-  const list = document.querySelector("[data-refreshes]");
-  if (list && !document.hidden && !list.querySelector(":checked, :focus, details[open]")) htmx.trigger(list, "news");
+  const part = document.querySelector("[data-refreshes]");
+  if (!part || document.hidden) return;
+  const now = Date.now();
+  // A session must not live on because nobody is there.
+  if (part.dataset.refreshes !== "often" && (now - asked < SELDOM || now - touched > AWAY)) return;
+  // Unless somebody is about to do something in it; one with a mark is left as it is when nothing is new.
+  if (!part.dataset.mark && part.querySelector(":checked, :focus, details[open]")) return;
+  asked = now;
+  htmx.trigger(part, "news");
 }, 2000);
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { target, xhr } = event.detail;
+  if (!target.matches("[data-refreshes][data-mark]")) return;
+  const fresh = new DOMParser().parseFromString(xhr.responseText, "text/html").getElementById(target.id);
+  if (fresh?.dataset.mark === target.dataset.mark) event.detail.shouldSwap = false;
+});
 
 // --- several at once ------------------------------------------------------------------------------------------------
 
