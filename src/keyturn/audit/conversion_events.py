@@ -27,6 +27,13 @@ CONVERSION_FINISHED = AuditEvent(
     "The watch is over: the secret of before is being removed, unless `heldBy` other connections sign in with it.",
     (*_FIELDS, "heldBy"),
 )
+CONVERSION_LEFT = AuditEvent(
+    "leave-app-connection-conversion",
+    _TOPIC,
+    _CONNECTION,
+    "The connection went back, and what its application was made to trust cannot be removed: somebody leaves it there.",
+    (*_FIELDS, "code"),
+)
 CONVERSION_WITHDRAWN = AuditEvent(
     "withdraw-app-connection-conversion",
     _TOPIC,

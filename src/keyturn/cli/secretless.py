@@ -87,6 +87,9 @@ def begin(
 def back(
     ctx: typer.Context,
     name: Name,
+    leave: Annotated[
+        bool, typer.Option("--leave", help="What its application trusts, and cannot be removed, is left there.")
+    ] = False,
     url: Url = None,
     method: Method = None,
     project: OfProject = None,
@@ -100,7 +103,7 @@ def back(
     facts: Mapping[str, Any] = server.ask("GET", f"{one.path}/secretless")
 
     def go_back() -> Done:
-        answer = server.ask("POST", f"{one.path}/secretless/back")
+        answer = server.ask("POST", f"{one.path}/secretless/back", body={"leave": leave})
         return Done(f"It goes back. See how far it is: keyturn secretless show {name}", answer)
 
     lines = previews.of_conversion(one.words, facts["conversion"])

@@ -114,7 +114,8 @@ def refuse_until_trust_is_removed(tx: Tx, connection: Connection, now: datetime)
         raise Refused(
             f"{needed} That was tried in vain: {reason.get('message')}",
             code="connections.conversion_under_way",
-            fix=f"{reason.get('fix') or ''} It is tried again by itself, for a week at most.".lstrip(),
+            fix=f"{reason.get('fix') or ''} It is tried again by itself, for a week at most; or leave it there, on its page or "
+            f"by: `keyturn secretless back {connection.id} --leave`".lstrip(),
         )
     raise Refused(
         needed,

@@ -93,6 +93,28 @@ def test_a_lost_answer_to_the_removal_is_no_trouble_that_stays(tmp_path: Path) -
         assert "The file cannot be read." in alarm.cause
 
 
+def test_one_of_which_nothing_signs_in_any_more_is_given_up_and_deleted(tmp_path: Path) -> None:
+    """Its application was deleted: nothing can be removed from it, and nobody has to wait for that."""
+    with scene_in(tmp_path) as scene:
+        world = scene.world
+        scene.begin()
+        scene.work(timedelta(hours=1))
+        world.emulator.faults.add(Fault(REMOVE, (Effect(403),), when="before", times=None))
+        world.services.conversions.go_back(world.actor, scene.connection.id, leave=True)
+        scene.work(timedelta(hours=1))
+        assert scene.state == "withdrawing", "what was not tried is not left"
+        with pytest.raises(Refused, match="That was tried in vain") as refused:
+            world.rotations.delete(world.actor, scene.connection.id)
+        assert "secretless back " in str(refused.value.fix)
+        scene.back()
+        assert scene.state == "withdrawing", "to ask again is not to leave it"
+        world.services.conversions.go_back(world.actor, scene.connection.id, leave=True)
+        assert scene.state == "withdrawn"
+        assert len(world.events("leave-app-connection-conversion")) == 1
+        scene.work(timedelta(hours=1))
+        world.rotations.delete(world.actor, scene.connection.id)
+
+
 def test_why_it_went_back_is_not_forgotten_while_its_trust_cannot_be_removed(tmp_path: Path) -> None:
     with scene_in(tmp_path) as scene:
         world = scene.world

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+from entra_emulator import Effect, Fault
 from keyturn.approvals.domain import ApprovalSettings
 from keyturn.approvals.outcome import outcome_of
 from keyturn.connections.domain import NewConnection
@@ -53,6 +54,21 @@ def test_it_is_checked_begun_watched_and_taken_back(tmp_path: Path) -> None:
         page = browser.page(f"{path}/secretless")
         assert "It went back" in page
         assert "Make It Secretless" in page, "it may begin again"
+
+
+def test_what_cannot_be_removed_is_left_there_where_somebody_says_so(tmp_path: Path) -> None:
+    with desk(tmp_path) as (scene, browser, path):
+        scene.begin()
+        scene.work(timedelta(hours=1))
+        remove = "deleteFederatedIdentityCredential"
+        scene.world.emulator.faults.add(Fault(remove, (Effect(403),), when="before", times=None))
+        browser.done(f"{path}/secretless/back")
+        scene.work(timedelta(hours=1))
+        assert "Leave it there" in browser.page(f"{path}/secretless")
+        browser.done(f"{path}/secretless/back", leave="yes")
+        page = browser.page(f"{path}/secretless")
+        assert "It went back" in page
+        assert "Leave it there" not in page
 
 
 def test_one_whose_identity_is_lost_takes_a_secret_again_with_all_that_is_rotated_through_it(tmp_path: Path) -> None:

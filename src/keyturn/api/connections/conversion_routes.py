@@ -40,6 +40,12 @@ class BeginConversion(ApiModel):
     approval_reason: ApprovalReason | None = None
 
 
+class TakeBackConversion(ApiModel):
+    """``leave``: what the application was made to trust, and cannot be removed, is left there."""
+
+    leave: bool = False
+
+
 class ConversionPlanShown(ApiModel):
     """What would be done. ``command`` is what a person would type instead.
 
@@ -115,9 +121,12 @@ def routes(conversions: Conversions, root: str, asking: Asking) -> list[Operatio
         return ConversionAnswer(present_conversion(conversion))
 
     @post(f"{one}/back")
-    def take_back_app_connection_conversion(actor: Actor, connection_id: Uuid) -> ConversionAnswer:
+    def take_back_app_connection_conversion(
+        actor: Actor, connection_id: Uuid, data: TakeBackConversion | None
+    ) -> ConversionAnswer:
         """Go back to the secret, as long as the connection is watched. Answers before that is done. Repeatable."""
-        return ConversionAnswer(present_conversion(conversions.go_back(actor, connection_id)[1]))
+        _, conversion = conversions.go_back(actor, connection_id, leave=bool(data and data.leave))
+        return ConversionAnswer(present_conversion(conversion))
 
     return [
         get_app_connection_conversion,

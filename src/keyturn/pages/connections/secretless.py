@@ -22,6 +22,7 @@ from keyturn.rotations.conversion.service import ConversionPlan
 from keyturn.web.html.forms import EMPTY
 from keyturn.web.pages import FormState, Outcome, PageResponse, PageRoute, Redirect, get, post
 from keyturn.web.schema.validate import Trimmed
+from keyturn.web.schema.wire import ApiModel
 
 _SHORT = "secretless"
 _STEPS = (
@@ -36,6 +37,10 @@ _ORDER = [state for state, _ in _STEPS]
 class SecretlessForm(ApprovalFields, rename=None):
     token_source: Annotated[Trimmed, Meta(max_length=40)] = field(default="", name="tokenSource")
     watch_hours: Annotated[Trimmed, Meta(max_length=4)] = field(default="24", name="watchHours")
+
+
+class TakeBackForm(ApiModel, rename=None):
+    leave: Annotated[Trimmed, Meta(max_length=4)] = ""
 
 
 @dataclass(frozen=True)
@@ -111,9 +116,10 @@ def routes(pages: ConnectionPages) -> list[PageRoute]:
         return asked or Redirect(_path(connection_id), toast=f"{name} is on its way to sign in without a secret.")
 
     @post(f"{ONE}/{_SHORT}/back", form_page=secretless)
-    def take_back_secretless(actor: Actor, connection_id: str) -> Redirect:
-        connection, _ = pages.conversions.go_back(actor, connection_id)
-        return Redirect(_path(connection_id), toast=f"{connection.name} goes back to its secret.")
+    def take_back_secretless(actor: Actor, connection_id: str, form: TakeBackForm) -> Redirect:
+        connection, conversion = pages.conversions.go_back(actor, connection_id, leave=bool(form.leave))
+        done = "has gone back" if not conversion.under_way else "goes back"
+        return Redirect(_path(connection_id), toast=f"{connection.name} {done} to its secret.")
 
     return [secretless, plan_secretless, begin_secretless, take_back_secretless]
 

@@ -177,6 +177,11 @@ def decide(conversion: Conversion, now: datetime, spacing: timedelta, *, frozen:
     return None
 
 
+def ended(now: datetime) -> dict[str, Any]:
+    """Return what changes where one that went back comes to its end."""
+    return {"state": ConversionState.WITHDRAWN, "since": now, "ended_at": now, "wake_at": None}
+
+
 def known_since(conversion: Conversion, now: datetime, *, clock_is_right: bool) -> datetime:
     """Return when the state began. By a clock that was ahead it would be waited for too little, and for too long."""
     return not_after(conversion.since, now) if clock_is_right else conversion.since

@@ -32,6 +32,7 @@ from keyturn.rotations.conversion.domain import (
     USUAL_WATCH,
     Conversion,
     ConversionState,
+    ended,
 )
 from keyturn.rotations.conversion.signing_in import sign_in_either_way
 from keyturn.rotations.domain import Rotation
@@ -161,10 +162,12 @@ class Conversions:
         self._nudge()
         return connection, conversion
 
-    def go_back(self, actor: Actor, connection_id: str) -> tuple[Connection, Conversion]:
+    def go_back(self, actor: Actor, connection_id: str, *, leave: bool = False) -> tuple[Connection, Conversion]:
         """Ask that the connection signs in as before. Repeatable. Raises NotFound where nothing is under way.
 
         A connection that is watched is switched back by the work, which first makes sure that the secret still signs in.
+        ``leave``: of one that went back, and whose application goes on trusting the identity as that cannot be removed, nothing
+        more is tried; it has no effect on others.
         """
         with self._database.write() as tx:
             connection, _ = access.find(tx, actor, connection_id, Action.EDIT_CONNECTIONS)
@@ -184,6 +187,10 @@ class Conversions:
                     "message": f"{actor.name} asked for it.",
                 }
                 conversion = store.move(tx, conversion, reason=asked, tries=0, tried_at=None, wake_at=now)
+            elif leave and (conversion.reason or {}).get("left"):
+                code = (conversion.reason or {}).get("code")
+                conversion = store.move(tx, conversion, **ended(self._clock.now()))
+                record(tx, actor, conversion_events.CONVERSION_LEFT, connection, conversion, self._clock, code=code)
         self._nudge()
         return connection, conversion
 

@@ -11,7 +11,7 @@ from keyturn.kit.clock_difference import provider_time
 from keyturn.kit.moments import not_after
 from keyturn.ports.clock import Clock
 from keyturn.providers.registry import Providers
-from keyturn.rotations.conversion.domain import GIVE_UP, Conversion, ConversionState, known_since
+from keyturn.rotations.conversion.domain import GIVE_UP, Conversion, ended, known_since
 from keyturn.rotations.conversion.reasons import not_removed, removable
 from keyturn.rotations.conversion.turn import Turn
 from keyturn.rotations.store import conversions as store
@@ -33,7 +33,7 @@ class TrustRemoval:
         told, connection, identity = turn.conversion, turn.connection, turn.identity
         if self._is_relied_upon(turn):
             with self._database.write() as tx:
-                store.move(tx, told, reason=dict(told.reason or {}) | {"left": told.name}, **self._ended())
+                store.move(tx, told, reason=dict(told.reason or {}) | {"left": told.name}, **ended(self._clock.now()))
             return
         try:
             _, token = self._stored.sign_in(connection)
@@ -48,7 +48,7 @@ class TrustRemoval:
     def end(self, turn: Turn) -> None:
         """Nothing of it is left."""
         with self._database.write() as tx:
-            store.move(tx, turn.conversion, **self._ended())
+            store.move(tx, turn.conversion, **ended(self._clock.now()))
 
     def _looked(self, told: Conversion, *, there: bool) -> None:
         """Before every replica shows what was asked for last, nothing is seen to be gone: its answer may have been lost."""
@@ -65,7 +65,7 @@ class TrustRemoval:
         given_up = clock_is_right and now >= told.since + GIVE_UP
         again = {"tries": 0, "tried_at": now, "since": known_since(told, now, clock_is_right=clock_is_right)}
         with self._database.write() as tx:
-            store.move(tx, told, reason=not_removed(told, error), **(self._ended() if given_up else again))
+            store.move(tx, told, reason=not_removed(told, error), **(ended(now) if given_up else again))
 
     def _is_relied_upon(self, turn: Turn) -> bool:
         """Whether another connection signs in by the same trust: an application can hold it only once."""
@@ -75,10 +75,6 @@ class TrustRemoval:
             on_the_way = store.relied_upon(tx, told)
         relying = (facts for other_id, facts in others.items() if other_id != own.id)
         return on_the_way or any(_presents_the_same(facts, told) for facts in relying)
-
-    def _ended(self) -> dict[str, object]:
-        now = self._clock.now()
-        return {"state": ConversionState.WITHDRAWN, "since": now, "ended_at": now, "wake_at": None}
 
 
 def _absences(told: Conversion, now: datetime) -> int:
