@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from keyturn.accounts import store
 from keyturn.accounts.setup import SetupCodes
@@ -22,6 +21,7 @@ from keyturn.identities.token_auths import TokenAuths
 from keyturn.identities.token_sign_in import TokenSignIn
 from keyturn.identities.universal_auth import UniversalAuths
 from keyturn.kit.actor import Actor, Role, platform
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.kit.slugs import slug_of
 from keyturn.organizations import store as organization_store

@@ -6,12 +6,12 @@ prints the same one, and the database alone does not tell it: only digests are t
 
 import base64
 import secrets
-from dataclasses import dataclass
 
 from keyturn.accounts import store
 from keyturn.accounts.store import StoredCode
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, Misconfigured, Unauthenticated
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext, SealContext
 from keyturn.organizations.store import any_organization, lock_installation
 from keyturn.ports.clock import Clock

@@ -1,12 +1,13 @@
 """SQL for the set-up code: one row until the server is set up, none afterwards."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from keyturn.db.tables import setup_codes
 from keyturn.db.unit import Tx
+from keyturn.kit.dataclasses import dataclass
 
 _THE_ONE = "setup"
 

@@ -1,7 +1,7 @@
 """Use cases of channels: set up, changed, tried and removed by administrators of the organization."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from keyturn.alarms import channel_store as store
@@ -25,6 +25,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext, Sealed
 from keyturn.organizations.quotas import require_room
 from keyturn.ports.clock import Clock, Ids

@@ -3,11 +3,12 @@
 Pure. The same input twice gives the same decision, and what was decided is not decided again once it is written down.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, Severity, days_before_end
 from keyturn.alarms.domain import Alarm, Audience, Event, Notice, Rules, Silence, SilenceKind
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import not_after, shift
 from keyturn.ownership.domain import NOBODY, Owner
 

@@ -1,7 +1,6 @@
 """Brings messages to their receivers: at least once, under the same id each time, for days."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -14,6 +13,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.engine.payload import describe_error, whereabouts
 from keyturn.engine.sources import BUSY, Source
 from keyturn.errors import KeyturnError
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.redact import redact_text
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer

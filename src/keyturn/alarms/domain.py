@@ -1,11 +1,12 @@
 """Alarms, who is told of them, and by which rules, as values. Pure."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from keyturn.alarms.conditions.domain import DAYS_BEFORE_END, Severity
 from keyturn.authz.permissions import Scope
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Sealed
 
 

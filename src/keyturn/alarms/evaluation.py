@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyturn.alarms import channel_store, message_store, people_store, store
@@ -15,6 +14,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.engine.sources import Source
 from keyturn.kit.batches import batches
 from keyturn.kit.clock_difference import is_right, provider_time
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import shift
 from keyturn.ownership import store as owners
 from keyturn.ownership.domain import NOBODY, Owner

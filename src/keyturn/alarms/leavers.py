@@ -1,7 +1,6 @@
 """Use cases of somebody who leaves: disabled or deleted, and who answers from then on for what they answered for."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from keyturn.alarms.conditions import leaver_store
 from keyturn.audit import alarm_events as events
@@ -13,6 +12,7 @@ from keyturn.connections import store as connections
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ownership import store as ownership
 from keyturn.ownership.domain import Owned, Owner, unknown_user
 from keyturn.people import leaving

@@ -1,7 +1,6 @@
 """SQL of the messages that tell of alarms: which are due, what they say, and how each attempt went."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +13,7 @@ from keyturn.db.tables import alarm_messages as messages
 from keyturn.db.tables import alarm_notices as notices
 from keyturn.db.tables import alarms
 from keyturn.db.unit import Tx
+from keyturn.kit.dataclasses import dataclass
 
 CLAIM = timedelta(minutes=5)
 """When a message is sent again whose attempt never came to its end: longer than any attempt takes."""

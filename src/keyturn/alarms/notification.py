@@ -4,7 +4,7 @@ It is made of names, ids and sentences that pages show as well. As a second prot
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +14,7 @@ from keyturn.alarms.domain import Event
 from keyturn.alarms.message_store import Told
 from keyturn.audit.domain import SubjectKind
 from keyturn.kit.counting import counted
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.redact import redact_text
 
 _LONGEST = 1500

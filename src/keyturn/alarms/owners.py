@@ -1,7 +1,5 @@
 """Use cases of owners: who answers for a connection or a secret rotation, and where they can be asked."""
 
-from dataclasses import dataclass
-
 from keyturn.alarms.leavers import SUBJECTS
 from keyturn.audit import alarm_events as events
 from keyturn.audit.domain import Subject
@@ -10,6 +8,7 @@ from keyturn.authz.domain import Action
 from keyturn.connections.access import connection_for
 from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ownership import store
 from keyturn.ownership.domain import Owned, Owner, unknown_user
 from keyturn.ports.clock import Clock

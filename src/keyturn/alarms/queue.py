@@ -1,7 +1,7 @@
 """Puts what is to be told into messages, within one transaction of the caller. Safe to repeat: each has a key of its own."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from keyturn.alarms import message_store, routing
@@ -10,6 +10,7 @@ from keyturn.alarms.message_store import Daily, NewNotice, Told
 from keyturn.alarms.routing import Persons, Stop
 from keyturn.db.unit import Tx
 from keyturn.kit.clock import iso
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ownership.domain import Owner
 from keyturn.ports.clock import Ids
 

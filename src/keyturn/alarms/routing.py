@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from email.utils import parseaddr
 
@@ -10,6 +9,7 @@ from keyturn.alarms.conditions.domain import Severity
 from keyturn.alarms.domain import Alarm, Audience, Channel, Event, Notice
 from keyturn.kit import zones
 from keyturn.kit.clock import iso, iso_or_none
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import in_zone, shift, utc_of
 
 _RANK = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.NOTICE: 2}

@@ -4,7 +4,7 @@ Who may see what an alarm is about sees the alarm, and so does its owner.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from keyturn.alarms import store
@@ -16,6 +16,7 @@ from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action
 from keyturn.db.unit import Tx
 from keyturn.kit.actor import Actor, Role
+from keyturn.kit.dataclasses import dataclass
 
 _READ = {
     SubjectKind.CONNECTION: Action.READ_CONNECTIONS,

@@ -1,7 +1,7 @@
 """Use cases of alarms: lists, one alarm with what was told of it, silence, and the rules."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
 from keyturn.alarms import channel_store, message_store, search, store
@@ -18,6 +18,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import Forbidden, NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock
 
 MOST = 500

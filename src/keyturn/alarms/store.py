@@ -1,7 +1,6 @@
 """SQL of alarms, of the rules by which somebody is told, and of when each organization is looked at."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ from keyturn.db.tables import alarm_evaluations, alarm_rules, alarms
 from keyturn.db.tables.views import organizations
 from keyturn.db.unit import Tx
 from keyturn.db.words import has_word
+from keyturn.kit.dataclasses import dataclass
 
 LONGEST_WAIT = timedelta(hours=1)
 """Between two looks at an organization: what lies further ahead was written by a wrong clock, and is due."""

@@ -2,7 +2,6 @@
 
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -23,6 +22,7 @@ from keyturn.alarms.watch import AlarmWatch
 from keyturn.app.core import Core, before_call, condition_finder
 from keyturn.errors import busy
 from keyturn.kit.bulkhead import Bulkhead
+from keyturn.kit.dataclasses import dataclass
 from keyturn.providers.pinned import PinnedTransport
 from keyturn.providers.transport import read_certificates, trust
 

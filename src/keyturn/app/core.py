@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
@@ -23,6 +22,7 @@ from keyturn.db.unit import Database
 from keyturn.errors import busy
 from keyturn.kit.bulkhead import Bulkhead
 from keyturn.kit.clock import SystemClock
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.ids import SystemIds
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.http import Transport

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from keyturn.app.token_sources import token_sources
 from keyturn.crypto.vault_root import VaultRoots
 from keyturn.db.unit import Database
 from keyturn.errors import Misconfigured, NeedsAction, Refused
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.ids import SystemIds
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock

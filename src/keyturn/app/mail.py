@@ -1,11 +1,11 @@
 """Mail to one person, through the mail server of the settings."""
 
-from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import format_datetime
 
 from keyturn.alarms.channels.email.channel import Email, parse_address
 from keyturn.alarms.channels.kind import Undelivered
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.mail import Mailer
 

@@ -1,7 +1,6 @@
 """The use cases of connections and rotations, put together from what they work with."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from keyturn.approvals.service import Approvals
@@ -16,6 +15,7 @@ from keyturn.connections.stored import Stored
 from keyturn.connections.verification import Verifier
 from keyturn.connections.writes import ConnectionWriter
 from keyturn.db.unit import Database
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer
 from keyturn.projects.service import Projects

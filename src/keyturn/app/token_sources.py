@@ -1,11 +1,11 @@
 """The token sources that the settings name, and what they present."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from keyturn.errors import Upstream
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.http import Transport
 from keyturn.providers.azure.assertions import audience_of, read_presented
 from keyturn.providers.azure.managed_identity import ManagedIdentity

@@ -1,7 +1,7 @@
 """Two-person approval: what may need it, what was asked, and who may decide. Values only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -10,6 +10,7 @@ from keyturn.authz.domain import Action
 from keyturn.authz.permissions import Scope
 from keyturn.errors import KeyturnError
 from keyturn.kit.actor import Actor, ActorKind
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext, Sealed
 from keyturn.kit.sentences import upper_first
 

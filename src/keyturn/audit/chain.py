@@ -9,10 +9,11 @@ import hmac
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from keyturn.crypto.audit_keys import ChainKey
+from keyturn.kit.dataclasses import dataclass
 
 WITHOUT_ORGANIZATION = ""
 """The id of the chain of events without an organization."""

@@ -1,12 +1,13 @@
 """What is recorded: facts about who did what to what, never a secret."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 
 
 class SubjectKind(StrEnum):

@@ -1,7 +1,7 @@
 """Reading the audit trail. Writing it is part of each use case that changes something."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from functools import partial
 from typing import TypedDict, Unpack
@@ -14,6 +14,7 @@ from keyturn.authz.domain import Action
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 
 MOST_SLUGS = 100
 MOST_EXPORTED, _AT_ONCE_EXPORTED = 10_000, 1000

@@ -2,7 +2,6 @@
 
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +13,7 @@ from keyturn.audit.store import read_event
 from keyturn.crypto.audit_keys import ChainKey
 from keyturn.db.tables import audit_chains, audit_events, audit_links, audit_stream_positions, audit_streams
 from keyturn.db.unit import Tx
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import FIRST
 
 CHANGED = (

@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from keyturn.audit import chain_store
 from keyturn.audit.chain import WITHOUT_ORGANIZATION, Anchor, Chain, holds, link_hash
 from keyturn.crypto.audit_keys import ChainKey
 from keyturn.db.unit import Database, Tx
+from keyturn.kit.dataclasses import dataclass
 
 MOST_FAULTS = 100
 """Faults of one chain that are listed; all are counted."""

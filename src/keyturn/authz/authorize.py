@@ -5,7 +5,6 @@ membership there. Things of another organization do not exist: the answer is Not
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +26,7 @@ from keyturn.db.unit import Tx
 from keyturn.errors import Forbidden, NotFound
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.batches import batches
+from keyturn.kit.dataclasses import dataclass
 
 __all__ = [
     "Extent",

@@ -1,11 +1,11 @@
 """What roles permit, and where: permissions with conditions, and the one decision on them. Pure."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from keyturn.authz.domain import Action
 from keyturn.authz.globs import apart, matches, narrower, plain_path
+from keyturn.kit.dataclasses import dataclass
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """What is known of a folder that backups are made in, as a value."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import shift
 
 _FORGOTTEN_AFTER = timedelta(days=14)

@@ -9,7 +9,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, BinaryIO
 
@@ -18,6 +18,7 @@ from keyturn.backup.age import Encrypting, PrivateKey, PublicKey, changed_file, 
 from keyturn.db.transfer import Row, TableRows
 from keyturn.errors import Misconfigured, Refused
 from keyturn.kit.clock import iso
+from keyturn.kit.dataclasses import dataclass
 
 FORMAT = 1
 _MARK = "keyturnBackup"

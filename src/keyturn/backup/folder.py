@@ -5,11 +5,11 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from keyturn.errors import Misconfigured
+from keyturn.kit.dataclasses import dataclass
 
 _STAMP = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"keyturn-(\d{8}T\d{6}Z)\.age")

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Collection, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +21,7 @@ from keyturn.db import migrate, transfer
 from keyturn.db.transfer import Loader
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Misconfigured, Refused
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import FIRST
 from keyturn.kit.secret import Plaintext, SealContext
 from keyturn.ports.clock import Clock

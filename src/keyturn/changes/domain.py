@@ -1,7 +1,8 @@
 """What changed in a project, as values."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from keyturn.kit.dataclasses import dataclass
 
 
 class ChangeKind(StrEnum):

@@ -3,13 +3,13 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
 from keyturn.cli.context import tell
 from keyturn.errors import KeyturnError, Misconfigured
+from keyturn.kit.dataclasses import dataclass
 
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Only say what it would do. Exit status 1 when it would be refused.")

@@ -10,11 +10,11 @@ import importlib
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock
 
 if TYPE_CHECKING:

@@ -1,8 +1,7 @@
 """What a check of ``keyturn doctor`` finds."""
 
-from dataclasses import dataclass
-
 from keyturn.errors import KeyturnError
+from keyturn.kit.dataclasses import dataclass
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +15,7 @@ import typer
 from keyturn.cli.context import command_context, open_for_command, tell
 from keyturn.errors import Invalid, NotFound, Refused
 from keyturn.kit.actor import platform
+from keyturn.kit.dataclasses import dataclass
 
 if TYPE_CHECKING:
     from datetime import datetime

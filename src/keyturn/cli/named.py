@@ -1,13 +1,13 @@
 """What commands of the client call by name, as the server's API knows it. Who it is asked as sees only what they may."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from keyturn.client.opening import Client
 from keyturn.client.server import Server
 from keyturn.errors import NotFound
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.ids import is_uuid
 
 CONNECTIONS = "/api/v1/app-connections"

@@ -1,7 +1,8 @@
 """Values of the command line that are right at a glance, taken without the library by which Typer judges them.
 
-Typer loads Pydantic for that, which takes longer than all else that ``keyturn run`` does before its program starts. Whatever is
-not plain is left to it, so every mistake is told in its words. Where a later Typer keeps its judge elsewhere, this does nothing.
+Typer loads Pydantic for that, which takes longer than all else that ``keyturn run`` does before its program starts, and a
+twentieth of what the start of a server does. Whatever is not plain is left to it, so every mistake is told in its words. Where
+a later Typer keeps its judge elsewhere, this does nothing.
 """
 
 from enum import Enum
@@ -47,13 +48,14 @@ class _Plain:
             return value if isinstance(value, str) else None
         if isinstance(annotation, type) and issubclass(annotation, Enum):
             return next((each for each in annotation if value in {each, each.value}), None)
-        return self._number(value) if annotation is float else None
+        return self._number(value, annotation) if annotation in {int, float} else None
 
-    def _number(self, value: Any) -> float | None:
+    def _number(self, value: Any, kind: type[int] | type[float]) -> int | float | None:
         try:
-            number = float(value)
-        except (TypeError, ValueError):
+            number = kind(value)
+            finite = isfinite(number)
+        except (TypeError, ValueError, OverflowError):
             return None
         least, most = self._bounds.min, self._bounds.max
-        right = isfinite(number) and (least is None or number >= least) and (most is None or number <= most)
-        return number if right else None
+        right = finite and (least is None or number >= least) and (most is None or number <= most)
+        return number if right and str(value).isascii() else None

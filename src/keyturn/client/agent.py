@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -24,6 +24,7 @@ from keyturn.client.templates import content_of
 from keyturn.client.watching import News, NewsOfSource, Poll
 from keyturn.errors import KeyturnError, Misconfigured
 from keyturn.kit.counting import counted
+from keyturn.kit.dataclasses import dataclass
 
 _TOLD_AGAIN = (2.0, 10.0, 60.0, 300.0)
 _COMMAND_SECONDS = 60.0

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from keyturn.client.formats import FORMATS
 from keyturn.client.settings import Settings
 from keyturn.client.signals import signal_number
 from keyturn.errors import Misconfigured
+from keyturn.kit.dataclasses import dataclass
 
 LARGEST_TEMPLATE = 256 * 1024
 """In bytes."""

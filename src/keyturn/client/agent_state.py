@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from keyturn.client.files import write_file
+from keyturn.kit.dataclasses import dataclass
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ A copy opens only with the key, for the same server, identity and folder. What t
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +14,7 @@ from keyturn.client.domain import SecretSet, Source
 from keyturn.client.files import read_own, write_file
 from keyturn.client.keys import cache_key, usual_folder
 from keyturn.client.settings import Settings
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 
 MOST_AGE = timedelta(hours=24)

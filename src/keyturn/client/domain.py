@@ -1,10 +1,11 @@
 """What a program is given: which secrets it asks for, and what came of it. Values only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from keyturn.errors import KeyturnError
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 
 

@@ -11,12 +11,12 @@ import pwd
 import secrets
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from keyturn.client.agent_config import FilePlan, SetPlan
 from keyturn.client.files import write_file
 from keyturn.errors import Misconfigured, Refused
+from keyturn.kit.dataclasses import dataclass
 
 _LINK = "..data"
 

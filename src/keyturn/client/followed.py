@@ -4,12 +4,12 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from keyturn.client.domain import Refusal, SecretSet
 from keyturn.client.reader import Reader
 from keyturn.client.watching import News, read
 from keyturn.errors import KeyturnError, NotFound
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 
 _log = logging.getLogger("keyturn.client")

@@ -1,7 +1,7 @@
 """Puts a client together from settings: a server, a way to sign in, a copy to fall back to."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 
 from keyturn.client.cache import MOST_AGE, cache_file
@@ -11,6 +11,7 @@ from keyturn.client.server import Server
 from keyturn.client.settings import Settings, read_settings
 from keyturn.client.sign_in import sign_in_of
 from keyturn.client.transport import Http
+from keyturn.kit.dataclasses import dataclass
 
 
 @dataclass(frozen=True)

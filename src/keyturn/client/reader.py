@@ -6,13 +6,13 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from keyturn.client.cache import MOST_AGE, CacheFile
 from keyturn.client.domain import Answered, Expired, Outage, Reading, Refusal, SecretSet, Source
 from keyturn.client.server import Server
 from keyturn.errors import KeyturnError, NotFound
+from keyturn.kit.dataclasses import dataclass
 
 _QUICK = (1.0, 3.0, 10.0)
 _LONGEST_WAIT = 50

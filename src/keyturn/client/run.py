@@ -6,7 +6,6 @@ The program is never stopped because the server is down, and never started with 
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from keyturn.client.child import Child, Signals, reap_orphans
@@ -17,6 +16,7 @@ from keyturn.client.reader import Reader
 from keyturn.client.settings import CREDENTIALS
 from keyturn.client.watching import Watch
 from keyturn.errors import KeyturnError
+from keyturn.kit.dataclasses import dataclass
 
 _REFUSED_NAMES = ("LD_", "DYLD_", "BASH_FUNC_")
 _REFUSED_WHOLE = frozenset({"PATH", "IFS", "BASH_ENV", "ENV", "PYTHONSTARTUP", "NODE_OPTIONS", "JAVA_TOOL_OPTIONS"})

@@ -1,11 +1,12 @@
 """Settings of the client from the environment. What the command line of Infisical calls by another name is taken as well."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from keyturn.errors import Misconfigured
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.host_names import ascii_host
 from keyturn.kit.pasted import trim_blanks
 from keyturn.kit.secret import Plaintext

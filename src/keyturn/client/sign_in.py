@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +13,7 @@ from keyturn.client.domain import Outage
 from keyturn.client.settings import METHODS, SERVICE_ACCOUNT_TOKEN, Settings
 from keyturn.client.transport import Http
 from keyturn.errors import Misconfigured
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 
 AZURE_RESOURCE = "https://management.azure.com/"

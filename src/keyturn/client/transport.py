@@ -3,7 +3,6 @@
 import ssl
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -12,6 +11,7 @@ from keyturn import __version__
 from keyturn.client.domain import Outage
 from keyturn.errors import Misconfigured
 from keyturn.kit import proxies
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.deadlines import DeadlinePassed, NoHostName, ends_within, obey_deadlines
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ made for any of them, and read it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from keyturn.audit import events
@@ -18,6 +17,7 @@ from keyturn.connections.service import Connections
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Forbidden, NotFound, Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock
 from keyturn.ports.provider import ApplicationListing
 

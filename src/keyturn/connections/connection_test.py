@@ -1,7 +1,7 @@
 """Trying a connection: does it sign in, and what may it do. Changes nothing at the provider."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, NeedsAction, RefusalReason, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import not_after
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.preflight import PolicyVerdict

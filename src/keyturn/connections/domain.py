@@ -4,12 +4,13 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Any
 
 from keyturn.errors import NeedsAction
 from keyturn.kit.counting import counted
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import shift
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
 from keyturn.ownership.domain import WHO_MAKES_IT, OwnerChoice

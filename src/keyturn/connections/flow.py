@@ -9,12 +9,13 @@ import hmac
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from datetime import datetime, timedelta
 
 from keyturn.connections.domain import Connection
 from keyturn.errors import KeyturnError, Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
 from keyturn.ownership.domain import OwnerChoice
 

@@ -6,7 +6,6 @@ that they may not see they learn only that it is there.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyturn.authz import authorize
@@ -21,6 +20,7 @@ from keyturn.db.unit import Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.counting import counted
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.sign_in import SignInMethod
 
 REMOVED_LATELY = timedelta(hours=1)

@@ -1,7 +1,7 @@
 """Use cases of looking for connections: one page of a list, and what the caller may do with what they see."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from keyturn.authz import authorize
 from keyturn.authz.authorize import Scope, Visibility
@@ -12,6 +12,7 @@ from keyturn.connections.store import SORTS, STATUSES, ConnectionFilter
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock
 from keyturn.projects import store as projects
 from keyturn.projects.domain import ProjectRef

@@ -4,7 +4,6 @@ Loading never decrypts.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,6 +27,7 @@ from keyturn.db.tables import oauth_flows, oauth_tokens
 from keyturn.db.tables.views import owners, projects
 from keyturn.db.unit import Tx
 from keyturn.db.words import has_word
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import shift
 from keyturn.kit.secret import SealContext, Sealed
 

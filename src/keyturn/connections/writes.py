@@ -1,6 +1,6 @@
 """What is written of a connection, within one transaction of the caller. Nothing here asks the provider."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Tx
 from keyturn.errors import Forbidden, NotFound, Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.organizations.quotas import require_room
 from keyturn.ownership import store as owners

@@ -8,11 +8,12 @@
 The journal keeps one row per secret that this server asked for or adopted, and never deletes it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from keyturn.kit.clock_difference import WRONG
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import bound_delay, shift
 from keyturn.kit.secret import SealContext, Sealed
 

@@ -1,7 +1,6 @@
 """SQL of the journal's credentials together with the rotations that they belong to, whose room lies above."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +10,7 @@ from keyturn.db import unread
 from keyturn.db.tables import credentials
 from keyturn.db.tables.views import OF_OWN_CREDENTIAL, rotations, wake_ups
 from keyturn.db.unit import Tx
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Sealed
 
 _OWNED = credentials.join(rotations, rotations.c.id == credentials.c.rotation_id)

@@ -7,7 +7,6 @@ is sealed, too, so that nobody who can write into the database alone adds a key 
 import hashlib
 import hmac
 import os
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,6 +15,7 @@ from keyturn.crypto import store
 from keyturn.crypto.envelope import from_text, to_text
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Misconfigured
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
 from keyturn.kit.signed_note import NoteKey, SignedNote
 from keyturn.ports.sealing import Sealer

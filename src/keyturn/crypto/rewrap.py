@@ -5,7 +5,7 @@ Each step can be cut short and repeated. Values change by compare-and-swap, so a
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +21,7 @@ from keyturn.db.types import DigestText, SealedText
 from keyturn.db.unit import Database
 from keyturn.errors import Misconfigured
 from keyturn.kit.counting import counted
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import SealContext, Sealed
 from keyturn.ports.clock import Clock
 

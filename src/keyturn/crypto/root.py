@@ -10,7 +10,6 @@ import re
 import shlex
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from keyturn.crypto import envelope
 from keyturn.errors import Misconfigured
 from keyturn.kit.common import common_passwords
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.modes import Reach, reach
 
 HOW_TO_KEEP_PRIVATE = (

@@ -5,7 +5,6 @@ by one, and each is opened by the root key that it names. Killed anywhere in bet
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NoReturn
 
@@ -15,6 +14,7 @@ from keyturn.crypto.store import StoredRoot, WrappedKey
 from keyturn.crypto.vault_root import VaultRoots
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Misconfigured
+from keyturn.kit.dataclasses import dataclass
 
 _SET_FIRST = (
     "Set it on all servers beside the present one, restart them one after the other, then run this command again."

@@ -1,6 +1,5 @@
 """All SQL on the tables of keys."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -8,6 +7,7 @@ import sqlalchemy as sa
 from keyturn.db.tables import audit_keys, data_keys, fingerprint_keys, root_keys
 from keyturn.db.tables.views import processes
 from keyturn.db.unit import Tx
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Sealed
 
 

@@ -4,7 +4,7 @@ Whoever keeps copies of what a token may read compares it. The database moves it
 code can forget to; only what follows is no such write: counting uses of a token, failed sign-ins, names that nobody is shown.
 """
 
-from dataclasses import dataclass
+from keyturn.kit.dataclasses import dataclass
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ refers to those before it.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +15,7 @@ from keyturn.db.tables import metadata, processes
 from keyturn.db.types import Moment
 from keyturn.db.unit import Database, Tx
 from keyturn.db.unread import Unread
+from keyturn.kit.dataclasses import dataclass
 
 _ROWS_AT_A_TIME = 500
 Value = str | int | bool | float | None

@@ -9,7 +9,6 @@ import os
 import tempfile
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from keyturn.errors import Misconfigured, Unavailable
+from keyturn.kit.dataclasses import dataclass
 
 RETRY_AFTER = timedelta(seconds=5)
 COMMITTING = "while committing"

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
+
+from keyturn.kit.dataclasses import dataclass
 
 _SHOWN = 40
 W = TypeVar("W", bound=StrEnum)

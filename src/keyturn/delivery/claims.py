@@ -1,7 +1,6 @@
 """What somebody who waits came with: their token, address and rights, as they were and as they are now."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from keyturn.authz.authorize import Grants, granted_to_each
@@ -9,6 +8,7 @@ from keyturn.changes import store as feed
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock
 from keyturn.secrets.access import project_id_of

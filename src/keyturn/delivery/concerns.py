@@ -1,8 +1,7 @@
 """Which changes of a project concern an answer. Pure."""
 
-from dataclasses import dataclass
-
 from keyturn.changes.domain import Change, ChangeKind
+from keyturn.kit.dataclasses import dataclass
 
 _OF_SECRETS = frozenset({ChangeKind.SECRET_CREATED, ChangeKind.SECRET_UPDATED, ChangeKind.SECRET_DELETED})
 LEAKED = "leaked"

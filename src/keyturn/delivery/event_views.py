@@ -1,11 +1,12 @@
 """What somebody is told of a change: what they asked for, as far as their rights let them know of it. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from keyturn.authz.domain import Action
 from keyturn.authz.permissions import Grants, Scope
 from keyturn.changes.domain import Change, ChangeKind
+from keyturn.kit.dataclasses import dataclass
 
 _FOLDERS = frozenset({ChangeKind.FOLDER_CREATED, ChangeKind.FOLDER_UPDATED, ChangeKind.FOLDER_DELETED})
 _ACTIONS = {

@@ -5,7 +5,6 @@ What is sent is decided when it is sent, by the rights that the receiver has the
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from keyturn.authz.authorize import Scope, grants_of, require_in
@@ -19,6 +18,7 @@ from keyturn.delivery.event_views import Interest, visible_change
 from keyturn.delivery.watch import ChangeWatch, Numbered, Waiter
 from keyturn.errors import KeyturnError
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.secrets.domain import Address, owner_of
 

@@ -12,7 +12,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Generic, NamedTuple, TypeVar
 
@@ -23,6 +23,7 @@ from keyturn.delivery.caches import BytesCache
 from keyturn.delivery.claims import Claim, Standing
 from keyturn.delivery.concerns import Concern
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock
 from keyturn.secrets.domain import owner_of
 from keyturn.secrets.read_audit import ValuesRead

@@ -1,10 +1,11 @@
 """Which instances of which identity read: an instance id is the client's word, so what is kept of them is bounded."""
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from keyturn.delivery.domain import OTHERS
+from keyturn.kit.dataclasses import dataclass
 
 LIVE_FOR = timedelta(hours=1)
 MOST_OF_ONE = 1000

@@ -8,7 +8,7 @@ never a first read.
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -20,6 +20,7 @@ from keyturn.delivery.domain import Read
 from keyturn.delivery.instances import Instances
 from keyturn.errors import Unavailable
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock, Ids
 from keyturn.secrets.read_audit import Consumer, ValuesRead, once
 

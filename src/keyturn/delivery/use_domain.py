@@ -6,12 +6,12 @@ how often it comes and has stayed away.
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from keyturn.delivery.domain import OTHERS
 from keyturn.kit.clock_difference import WRONG
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import LAST, shift
 
 MOST_INSTANCES = 1000

@@ -1,7 +1,6 @@
 """What programs say by themselves of the keys that they sign in with."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from keyturn.authz.domain import Action
@@ -10,6 +9,7 @@ from keyturn.delivery import use, use_store
 from keyturn.delivery.use_domain import Use
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock
 from keyturn.secrets import access as places
 from keyturn.secrets.domain import Address

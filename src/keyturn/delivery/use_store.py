@@ -1,7 +1,6 @@
 """SQL of who has which credential: one row for each caller and credential, with what it showed last."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +11,7 @@ from keyturn.db.tables import credential_uses
 from keyturn.db.tables.views import journal_entries, secret_versions, secrets
 from keyturn.db.unit import Tx
 from keyturn.delivery.use_domain import Caller, Use
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import FIRST
 
 _MOMENTS = ("first_at", "read_at", "acknowledged_at")

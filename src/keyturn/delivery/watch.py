@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from keyturn.db.unit import Database
 from keyturn.delivery.claims import Claim, Claims, Standing
 from keyturn.delivery.concerns import Concern, is_urgent
 from keyturn.errors import KeyturnError, Unavailable
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock
 
 MOST_WAITERS = 10_000

@@ -1,7 +1,6 @@
 """Webhooks as values: which changes they tell of, what a message says, and when it is tried again. Pure."""
 
 import json
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -9,6 +8,7 @@ from keyturn.authz.globs import matches
 from keyturn.changes.domain import Change, ChangeKind
 from keyturn.kit.actor import ActorKind
 from keyturn.kit.clock import iso
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 
 EVERYWHERE = "/**"

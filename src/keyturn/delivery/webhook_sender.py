@@ -6,7 +6,7 @@ At least once: a message is sent, and then noted. Whoever is killed between the 
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from standardwebhooks.webhooks import Webhook as Signer
@@ -35,6 +35,7 @@ from keyturn.delivery.webhook_rules import (
 )
 from keyturn.delivery.webhooks import facts_of, subject_of
 from keyturn.kit.actor import Actor, platform
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.retry_after import retry_after
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.http import HttpRequest, NamedHostTransport, TransportFailed

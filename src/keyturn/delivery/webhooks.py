@@ -3,7 +3,7 @@
 import base64
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from keyturn.audit import webhook_events as events
@@ -27,6 +27,7 @@ from keyturn.delivery.webhook_rules import (
 )
 from keyturn.errors import Forbidden, NotFound, Refused
 from keyturn.kit.actor import Actor, ActorKind, Role
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer

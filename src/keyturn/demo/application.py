@@ -3,11 +3,12 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from keyturn.demo.line import DemoClient, Json
 from keyturn.demo.workload import WorkloadStory
 from keyturn.errors import Permanent
+from keyturn.kit.dataclasses import dataclass
 
 ROTATIONS = "/api/v2/secret-rotations/azure-client-secret"
 MAPPING = {"clientId": "AZURE_CLIENT_ID", "clientSecret": "AZURE_CLIENT_SECRET"}

@@ -1,13 +1,14 @@
 """How the demonstration talks: to Keyturn over its HTTP API, and to the local Entra ID as its administrator."""
 
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import httpx2
 
 from keyturn.demo.processes import DemoStage
 from keyturn.errors import Permanent
+from keyturn.kit.dataclasses import dataclass
 
 Json = dict[str, Any]
 CONNECTIONS = "/api/v1/app-connections/azure-client-secrets"

@@ -3,13 +3,13 @@
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from keyturn.demo.application import ROTATIONS
 from keyturn.demo.line import CONNECTIONS, DemoClient
 from keyturn.demo.person import sign_in_through_entra
 from keyturn.errors import Permanent
+from keyturn.kit.dataclasses import dataclass
 
 GROUP = "Operators"
 INSIDER, OUTSIDER = "Ada Admin", "Uri User"

@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from keyturn.demo.line import CONNECTIONS, DemoClient
 from keyturn.demo.organization import OrganizationStory, RunCommand
 from keyturn.demo.processes import DemoStage
 from keyturn.errors import Permanent
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.ids import SystemIds
 
 EMAIL = "admin@example.com"

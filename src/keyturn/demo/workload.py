@@ -3,11 +3,12 @@
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from keyturn.demo.line import DemoClient
 from keyturn.demo.processes import ChildProcess
 from keyturn.errors import Permanent
+from keyturn.kit.dataclasses import dataclass
 
 ROTATE = "/api/v2/secret-rotations/azure-client-secret"
 PATIENCE_SECONDS = 180.0

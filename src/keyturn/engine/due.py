@@ -1,7 +1,6 @@
 """Finds due work of all kinds and submits it to the engine. Knows no feature: see sources.py."""
 
 from collections import deque
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -11,6 +10,7 @@ from keyturn.db.unit import Database
 from keyturn.engine.loop import Loop
 from keyturn.engine.payload import describe_error, whereabouts
 from keyturn.engine.sources import Source, Sources
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock
 from keyturn.ports.work import Engine, Work
 

@@ -4,11 +4,11 @@ import json
 import re
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import PurePath
 
 from keyturn.db.trouble import trouble_of
 from keyturn.errors import KeyturnError
+from keyturn.kit.dataclasses import dataclass
 
 _CODE = re.compile(r"[a-z0-9_.]{1,80}")
 _FRAMES = 3

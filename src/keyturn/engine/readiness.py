@@ -1,6 +1,5 @@
 """Whether the database answers and takes writes, and whether some process of this installation takes work."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyturn.db.migrate import newer_version
@@ -8,6 +7,7 @@ from keyturn.db.trouble import trouble_of
 from keyturn.db.unit import Database
 from keyturn.engine.store import list_processes
 from keyturn.kit.clock_difference import WRONG
+from keyturn.kit.dataclasses import dataclass
 
 PATIENCE = 1.0
 """Seconds that a look waits for its write."""

@@ -1,12 +1,12 @@
 """SQL of the engine: the processes of this installation, and the leases that a dead one held."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from keyturn.db.tables import leases, processes
 from keyturn.db.unit import Tx
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import FIRST, LAST
 
 

@@ -1,11 +1,11 @@
 """What every process does for itself once in a while: a source of work whose moments are in memory."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyturn.db.unit import Tx
 from keyturn.engine.sources import BUSY, Source
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import bound_delay
 from keyturn.ports.work import Work
 

@@ -5,11 +5,12 @@ A binding that would let in whoever gets any token of a public issuer is refused
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from keyturn.errors import Refused
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.ids import is_uuid
 
 _WELL_KNOWN = "/.well-known/"

@@ -5,11 +5,11 @@ under an older data key.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from keyturn.crypto.hashing import Hasher
 from keyturn.errors import Misconfigured
 from keyturn.identities.domain import IdentityClientSecret
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext, SealContext
 from keyturn.ports.sealing import Digests
 

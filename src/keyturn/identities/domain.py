@@ -1,10 +1,11 @@
 """Machine identities and how they sign in, as values. Hashes are not part of any repr."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from keyturn.kit.actor import Actor, ActorKind, Role
+from keyturn.kit.dataclasses import dataclass
 from keyturn.lockout.domain import Attempts, LockoutPolicy
 from keyturn.tokens.addresses import EVERYWHERE, take_apart
 from keyturn.tokens.domain import TokenRules

@@ -6,11 +6,12 @@ A stranger can send a token that names a key nobody has. That must not make this
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from keyturn.identities.bindings import TokenRefusal
 from keyturn.identities.signed_tokens import Key, UnprovenToken, key_for
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock
 
 FRESH = timedelta(hours=1)

@@ -9,11 +9,12 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Any
 
 from keyturn.identities.bindings import TokenRefusal
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 
 LONGEST = 16_384

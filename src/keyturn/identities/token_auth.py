@@ -1,11 +1,12 @@
 """How an identity signs in with a token that others sign, as a value. No secret is part of a repr."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
 from keyturn.identities.domain import MONTH, or_kept
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
 from keyturn.tokens.addresses import EVERYWHERE, take_apart
 from keyturn.tokens.domain import TokenRules

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -11,6 +10,7 @@ import msgspec
 
 from keyturn.errors import KeyturnError, Misconfigured, Refused
 from keyturn.importing.answers import SignedIn
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.printable import visible
 from keyturn.kit.redact import redact_text
 from keyturn.kit.retry_after import retry_after

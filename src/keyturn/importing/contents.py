@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from keyturn.api.folders.schemas import CreateFolder
 from keyturn.errors import KeyturnError, NotFound
@@ -12,6 +12,7 @@ from keyturn.importing.ledger import SAID_NO, Ledger
 from keyturn.importing.report import Entry, Kind, Outcome
 from keyturn.importing.source import InfisicalSource, PlacedFolder, SecretsPart
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.projects.domain import Environment, Project
 from keyturn.secrets.domain import ROOT, Address, Folder, Reading, Secret, SecretType, clean_path, no_folder
 from keyturn.secrets.folders import FolderChange

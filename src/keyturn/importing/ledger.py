@@ -1,13 +1,14 @@
 """How an import settles one thing after the other: compared, then created, changed, left alone or refused, and noted."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Generic, TypeVar
 
 from keyturn.errors import Forbidden, Invalid, NotFound, Refused
 from keyturn.importing.client import SourceRefused
 from keyturn.importing.planning import outcome_of, reason_of
 from keyturn.importing.report import Entry, Kind, Outcome, Report
+from keyturn.kit.dataclasses import dataclass
 
 T = TypeVar("T")
 C = TypeVar("C")

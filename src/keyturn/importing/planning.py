@@ -5,7 +5,7 @@ What is written is read from the bodies that a client of this server's own API w
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from keyturn.api.folders.schemas import CreateFolder
 from keyturn.api.projects.schemas import CreateEnvironment, CreateProject
@@ -14,6 +14,7 @@ from keyturn.api.tags.schemas import CreateTag
 from keyturn.errors import Invalid, KeyturnError, Refused
 from keyturn.importing.answers import EnvironmentThere, ProjectThere, RotationThere, SecretThere, TagThere
 from keyturn.importing.report import Entry, Kind, Outcome
+from keyturn.kit.dataclasses import dataclass
 from keyturn.projects.domain import Environment, NewEnvironment, NewProject, Project
 from keyturn.secrets.domain import (
     Folder,

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.printable import visible
 
 

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from keyturn.errors import Refused
 from keyturn.importing.answers import (
@@ -20,6 +19,7 @@ from keyturn.importing.answers import (
     TagThere,
 )
 from keyturn.importing.client import AnswerTooLarge, NotThere, SourceClient, SourceRefused, part
+from keyturn.kit.dataclasses import dataclass
 from keyturn.secrets.domain import DEEPEST_FOLDER, MOST_FOLDERS, ROOT, below, require_folder_name
 
 MOST_AT_ONCE = 1000

@@ -5,7 +5,6 @@ who did it, where the directory's audit log may be read.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyturn.audit import inventory_events as events
@@ -20,6 +19,7 @@ from keyturn.inventory.plan import Inventory
 from keyturn.inventory.scan_store import NewKey
 from keyturn.kit.actor import platform
 from keyturn.kit.clock import iso
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.inventory import DirectoryChange
 from keyturn.rotations.store import policies
 

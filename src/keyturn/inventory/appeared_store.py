@@ -1,7 +1,7 @@
 """SQL of credentials that appeared on applications which this server rotates."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -10,6 +10,7 @@ from keyturn.db.tables import inventory_entries
 from keyturn.db.tables.views import rotations
 from keyturn.db.unit import Tx
 from keyturn.inventory.plan import Inventory
+from keyturn.kit.dataclasses import dataclass
 
 _E = inventory_entries
 

@@ -3,7 +3,7 @@ are kept with it: until something changes, which removes them in the same transa
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from keyturn.db.tables import inventories, inventory_entries, inventory_objects
 from keyturn.db.unit import Tx
 from keyturn.inventory.domain import Finding
 from keyturn.inventory.filter_store import Condition, finding_conditions
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import LAST
 
 _E, _O = inventory_entries, inventory_objects

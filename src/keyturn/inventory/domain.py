@@ -1,11 +1,11 @@
 """What the inventory of a tenant holds, what is wrong with it, and what is looked for. Pure."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from keyturn.inventory.policies import AppliedPolicy, PolicyState
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import shift
 from keyturn.ports.inventory import KeyKind, ListedObject, ListedOwner, ObjectKind
 

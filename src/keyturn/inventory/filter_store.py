@@ -1,7 +1,6 @@
 """SQL of what is looked for in an inventory: each filter as a condition on its lines."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -15,6 +14,7 @@ from keyturn.db.tables.views import rotations
 from keyturn.inventory.domain import NO_KEY, Finding, InventoryFilter, Origin, Owners
 from keyturn.inventory.plan import Inventory
 from keyturn.inventory.policies import PolicyState, apply_policy
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import FIRST, LAST, shift
 from keyturn.ports.inventory import KeyKind, ListedPolicy, ObjectKind, PolicyScope
 from keyturn.rotations.store import evidence

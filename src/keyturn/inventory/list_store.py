@@ -1,7 +1,7 @@
 """SQL of the list: one page of what was found, filtered, in order; and all of it, for an export."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from keyturn.inventory.count_store import ended as count_ended
 from keyturn.inventory.domain import ApplicationUse, Ending, Entry, Origin, Owners, ShownConnection, SignIn, Sort
 from keyturn.inventory.filter_store import HAS_KEY, Selection, rotated_apps
 from keyturn.inventory.plan import Inventory
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.inventory import KeyKind, ListedOwner, ObjectKind
 
 _E = inventory_entries

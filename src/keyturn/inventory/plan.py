@@ -6,11 +6,11 @@ inventory.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from keyturn.errors import KeyturnError, Retryable
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import bound_delay
 from keyturn.ports.inventory import Listing
 from keyturn.ports.provider import Tenant

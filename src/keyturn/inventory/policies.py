@@ -1,12 +1,12 @@
 """Which policy of a directory applies to what an inventory holds, and what it says of new credentials. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from keyturn.kit.clock import iso_or_none
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.inventory import KeyKind, ListedPolicy, ObjectKind, PolicyRule, PolicyScope
 
 

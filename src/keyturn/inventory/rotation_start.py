@@ -5,7 +5,6 @@ may use, one after the other, until one may: before anybody fills in a form in v
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from keyturn.authz import authorize
 from keyturn.authz.domain import Action
@@ -19,6 +18,7 @@ from keyturn.inventory.domain import ShownConnection
 from keyturn.inventory.list_store import ListedApplication
 from keyturn.inventory.plan import Inventory
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.rotations.secret_rotations.application_check import ApplicationCheck
 from keyturn.rotations.secret_rotations.writes import require_listable, require_same_connection
 from keyturn.rotations.store import policies

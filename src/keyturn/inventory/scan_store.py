@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from keyturn.db.unit import Tx
 from keyturn.inventory.count_store import forget_counts
 from keyturn.inventory.domain import first_end, is_long_lived, life, owner_state, slots_left
 from keyturn.kit.batches import batches
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import LAST, shift
 from keyturn.ports.clock import Ids
 from keyturn.ports.inventory import KeyKind, ListedKey, ListedObject, ListedOwner, ObjectKind, UsedKey

@@ -5,7 +5,7 @@ themselves. Whoever may edit a connection decides whether anything is read throu
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 
 from keyturn.audit import inventory_events as events
@@ -29,6 +29,7 @@ from keyturn.inventory.plan import Inventory, Phase
 from keyturn.inventory.rows import rows_of
 from keyturn.inventory.store import Switch
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock
 
 EXPORTED_AT_ONCE = 500

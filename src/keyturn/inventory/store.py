@@ -1,7 +1,7 @@
 """SQL of which connections read a tenant, and of how far that is."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from keyturn.inventory.plan import LOOK_EVERY, Inventory, Phase, ReaderChoice
 from keyturn.inventory.policies import documents
 from keyturn.inventory.policies import read as read_policies
 from keyturn.kit.batches import batches
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import CLOCKS_APART, FIRST
 from keyturn.ports.inventory import ListedPolicy, Policies
 

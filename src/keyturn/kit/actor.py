@@ -1,8 +1,10 @@
 """Who does something. Made after a token or session was checked, or ``PLATFORM`` for the server's own work."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
+
+from keyturn.kit.dataclasses import dataclass
 
 
 class ActorKind(StrEnum):

@@ -8,8 +8,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import timedelta
+
+from keyturn.kit.dataclasses import dataclass
 
 
 @dataclass

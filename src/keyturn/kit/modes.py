@@ -4,9 +4,10 @@ import os
 import shlex
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+
+from keyturn.kit.dataclasses import dataclass
 
 _OTHERS, _OTHERS_READ, _OTHERS_WRITE = 0o007, 0o004, 0o002
 _SHARED = 0o077

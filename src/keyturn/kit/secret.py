@@ -1,8 +1,9 @@
 """Trust in types: a value that may be read by people never has the same type as a value that must not be."""
 
 import hmac
-from dataclasses import dataclass
 from typing import NoReturn
+
+from keyturn.kit.dataclasses import dataclass
 
 
 class Plaintext:

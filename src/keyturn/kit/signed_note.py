@@ -6,7 +6,8 @@ The form is that of https://c2sp.org/signed-note, with Ed25519 (signature type 0
 import base64
 import binascii
 import hashlib
-from dataclasses import dataclass
+
+from keyturn.kit.dataclasses import dataclass
 
 _ED25519 = b"\x01"
 _KEY_BYTES, _SIGNATURE_BYTES = 32, 64

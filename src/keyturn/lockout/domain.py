@@ -1,9 +1,10 @@
 """When a sign-in is locked after failures. Pure: values and ``now`` in, values out."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import bound_delay
 
 

@@ -1,6 +1,6 @@
 """An organization as a value."""
 
-from dataclasses import dataclass
+from keyturn.kit.dataclasses import dataclass
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Who answers for a connection or a secret rotation, as a value."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from keyturn.errors import Refused
+from keyturn.kit.dataclasses import dataclass
 
 
 class Owned(StrEnum):

@@ -1,7 +1,6 @@
 """Requests for approval on pages: the list, each with what it would do, and the rules that ask for them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
@@ -21,6 +20,7 @@ from keyturn.approvals.service import Approvals
 from keyturn.authz.domain import Action, require_admin
 from keyturn.errors import Forbidden
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.approval_forms import ApprovalFields, Why, asked_instead
 from keyturn.pages.connections.removed import removal_path
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlencode
@@ -20,6 +19,7 @@ from keyturn.authz.domain import ORGANIZATION_ROLES, Action, permits
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.counting import counted
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import utc_of
 from keyturn.web.html.forms import EMPTY
 from keyturn.web.pages import BrowserContext, File, FormState, Page, PageResponse, Pages, Redirect, get, group, post

@@ -1,7 +1,8 @@
 """What a form lets one choose from: all of a few, or some of many and whatever else is typed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from keyturn.kit.dataclasses import dataclass
 
 MOST = 100
 """So many are shown to choose from. A page with all people or connections of a large organization weighs megabytes."""

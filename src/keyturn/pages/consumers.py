@@ -1,9 +1,9 @@
 """Who uses the secrets of an application, as pages of rotations and of mapped secrets show it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from keyturn.credentials.domain import Credential
+from keyturn.kit.dataclasses import dataclass
 from keyturn.rotations.secret_rotations.consumers import ConsumedSecret
 
 

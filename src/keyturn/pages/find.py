@@ -4,7 +4,6 @@ The page works by itself; on every other page a dialog shows what it finds.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
@@ -13,6 +12,7 @@ from keyturn.authz.domain import ORGANIZATION_ROLES, Action, permits
 from keyturn.connections.search import ConnectionQuery, ConnectionSearch
 from keyturn.db.unit import Database
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.connections.urls import connection_path
 from keyturn.pages.rotations.urls import rotation_path
 from keyturn.projects.service import Projects

@@ -4,7 +4,7 @@ A form shows which runs it would move before it is sent.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, ClassVar
 
@@ -14,6 +14,7 @@ from keyturn.api.freezes.schemas import FreezeBody
 from keyturn.authz.domain import Action
 from keyturn.errors import Invalid, Refused
 from keyturn.kit.actor import Actor, Role
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.pages.rotations.forms import values_of
 from keyturn.ports.clock import Clock

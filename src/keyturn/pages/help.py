@@ -1,13 +1,13 @@
 """How to set this server up for sign-in with Microsoft: what to register in Entra, what to set here, and a check of both."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keyturn.authz.domain import require_admin
 from keyturn.connections.flow import CALLBACK_PATH
 from keyturn.errors import KeyturnError
 from keyturn.kit.actor import Actor, Role
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.manifest import Permission
 from keyturn.web.pages import FormState, Page, Pages, get, group, post

@@ -1,7 +1,6 @@
 """Machine identities: programs that call this server, and how they sign in."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar
 
@@ -24,6 +23,7 @@ from keyturn.identities.domain import (
 )
 from keyturn.identities.token_auth import TokenAuth
 from keyturn.kit.actor import Actor, Role
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.list_address import ListAddress, Pager
 from keyturn.pages.token_auths import method_routes
 from keyturn.ports.clock import Clock

@@ -1,7 +1,6 @@
 """The inventory of tenants: how far each is read, and the list of all credentials, searched and filtered on the server."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, ClassVar
 from urllib.parse import urlencode
@@ -18,6 +17,7 @@ from keyturn.inventory.rotation_start import RotationStart, RotationStarts
 from keyturn.inventory.service import Inventories, InventoryPage, TenantView
 from keyturn.kit.actor import Actor
 from keyturn.kit.counting import counted, duration_in_words
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.choices import MOST, Choice, choice_of
 from keyturn.pages.connections.urls import connection_path
 from keyturn.pages.inventory_filters import (

@@ -1,7 +1,6 @@
 """The filters of an inventory's list: what the address says, and the addresses of other lists."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -10,6 +9,7 @@ from msgspec import Meta
 from keyturn.inventory.domain import Finding, InventoryFilter, Origin, Owners, Sort
 from keyturn.inventory.policies import PolicyState
 from keyturn.kit.counting import counted
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.inventory import KeyKind, ObjectKind
 from keyturn.web.schema.validate import Trimmed
 from keyturn.web.schema.wire import ApiModel

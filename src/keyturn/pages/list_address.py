@@ -1,9 +1,9 @@
 """The address of a list that is searched, filtered, sorted and paged on the server: everything that was chosen is in it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.web.schema.wire import ApiModel
 
 

@@ -1,7 +1,6 @@
 """The overview: what needs somebody, of the organization as home and of a project. One sentence and one button each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
@@ -11,6 +10,7 @@ from keyturn.alarms.conditions.domain import Condition, ConditionKind, Severity
 from keyturn.alarms.conditions.service import Attention, Conditions
 from keyturn.alarms.conditions.sign_in_store import Tried
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.list_address import ListAddress, Pager
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.web.pages import Page, PageRoute, Pages, get, group

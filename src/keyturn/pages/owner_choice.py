@@ -1,11 +1,10 @@
 """Who may be chosen as the owner of something, and naming one."""
 
-from dataclasses import dataclass
-
 from keyturn.accounts.service import Access
 from keyturn.alarms.owners import Owners
 from keyturn.authz.domain import ORGANIZATION_ROLES, Action, permits
 from keyturn.kit.actor import Actor, ActorKind
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ownership.domain import NOBODY, Owned, Owner, unknown_user
 from keyturn.pages.choices import MOST, Choice, choice_of
 

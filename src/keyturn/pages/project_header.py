@@ -1,11 +1,11 @@
 """What every page of a project shows above its content, and what surrounds every page: the organization and its projects."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from keyturn.accounts.service import Access
 from keyturn.authz.domain import ORGANIZATION_ROLES, Action, permits
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.projects.service import Projects
 from keyturn.web.html.render import Navigation, ProjectLink
 

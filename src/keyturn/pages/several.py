@@ -1,12 +1,13 @@
 """Something done with several things of a list: first a page that names them, then how it went for each."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from keyturn.errors import KeyturnError
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.choices import NO_CHOICE, Choice
 from keyturn.web.html.forms import EMPTY, FormState
 from keyturn.web.schema.validate import Trimmed

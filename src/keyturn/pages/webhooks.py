@@ -1,7 +1,6 @@
 """The webhooks of a project on pages: what is told to whom, and how each attempt went."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
@@ -10,6 +9,7 @@ from keyturn.changes.domain import ChangeKind
 from keyturn.delivery.webhook_rules import EVERYWHERE, NewWebhook, Webhook, WebhookChange
 from keyturn.delivery.webhooks import LONGEST_URL, Told, Webhooks, host_of
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.projects.domain import Environment
 from keyturn.projects.service import Projects

@@ -5,7 +5,6 @@ changes of the own account asks for the own password, so that who finds an open 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -17,6 +16,7 @@ from keyturn.crypto.hashing import Hasher
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.lockout.domain import Attempts
 from keyturn.people import external_store, leaving, link_store, list_store, store

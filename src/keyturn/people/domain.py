@@ -1,10 +1,11 @@
 """People, their sessions and their second factors as values. Hashes are not part of any repr."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
 from keyturn.kit.actor import Actor, ActorKind, Role
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext, Sealed
 from keyturn.lockout.domain import Attempts
 

@@ -5,7 +5,6 @@ made, and as long as whoever made it may make one for that user; looking at it d
 before people do.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyturn.audit import people_events as events
@@ -16,6 +15,7 @@ from keyturn.crypto.hashing import Hasher
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, NotFound, Refused
 from keyturn.kit.actor import Actor, ActorKind
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.lockout.domain import Attempts
 from keyturn.people import leaving, link_store, store

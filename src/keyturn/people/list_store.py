@@ -1,7 +1,6 @@
 """SQL of the list of an organization's users: those of a page, and how many match."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -10,6 +9,7 @@ from keyturn.db.tables import password_links, people_external_identities, second
 from keyturn.db.unit import Tx
 from keyturn.db.words import has_word
 from keyturn.kit.actor import Role
+from keyturn.kit.dataclasses import dataclass
 from keyturn.people.domain import Purpose, User
 from keyturn.people.store import users_where
 

@@ -1,10 +1,9 @@
 """Who may sign in with a password, where people sign in elsewhere, and which sessions end when such a rule is a newer one."""
 
-from dataclasses import dataclass
-
 from keyturn.db.unit import Tx
 from keyturn.errors import Forbidden
 from keyturn.kit.actor import Actor, ActorKind, Role
+from keyturn.kit.dataclasses import dataclass
 from keyturn.people import store
 from keyturn.people.domain import BY_PASSWORD, THROUGH_ENTRA, User
 

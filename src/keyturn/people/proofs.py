@@ -5,13 +5,13 @@ whoever stole one does not get to guess on.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from keyturn.crypto.hashing import Hasher
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, NotFound, Unauthenticated
 from keyturn.kit.actor import Actor, ActorKind
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.lockout.domain import PEOPLE, Attempts
 from keyturn.lockout.failures import add_failure, invalid_credentials, lock_refusal, wrong_code

@@ -5,8 +5,6 @@ Whom Entra ID vouches for is not concerned: whether they need one is decided the
 tokens that are there; but a password alone gives no new one.
 """
 
-from dataclasses import dataclass
-
 from keyturn.audit import people_events as events
 from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.audit.record import record
@@ -15,6 +13,7 @@ from keyturn.authz.domain import Action, require_admin
 from keyturn.db.unit import Database
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor, ActorKind
+from keyturn.kit.dataclasses import dataclass
 from keyturn.organizations import store as organization_store
 from keyturn.people import store
 from keyturn.ports.clock import Clock

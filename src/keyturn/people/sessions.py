@@ -5,7 +5,7 @@ of its user changes. Its token is new at each sign-in and whenever its user gain
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from keyturn.audit import events
@@ -14,6 +14,7 @@ from keyturn.audit.record import record
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Unauthenticated
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.people import store
 from keyturn.people.domain import BY_PASSWORD, THROUGH_ENTRA, Session, User, person_actor

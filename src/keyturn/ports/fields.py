@@ -1,10 +1,11 @@
 """What a sign-in method asks a user for. Form, JSON schema and documentation of a connection are made from it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from keyturn.kit import pasted
+from keyturn.kit.dataclasses import dataclass
 
 
 class AskedWhere(StrEnum):

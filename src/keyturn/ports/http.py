@@ -1,9 +1,11 @@
 """One request and one answer over the network."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import Protocol
+
+from keyturn.kit.dataclasses import dataclass
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ The adapters live in ``providers``.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.provider import AccessToken, Tenant
 from keyturn.ports.use_reports import ReportTrouble
 

@@ -1,8 +1,9 @@
 """A key of a vault, which wraps the root key of this installation and never leaves the vault."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+from keyturn.kit.dataclasses import dataclass
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What a provider says about itself. Pages and documentation are made from it."""
 
-from dataclasses import dataclass
+from keyturn.kit.dataclasses import dataclass
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """What the product needs of an identity provider that vouches for people. The adapters live in ``providers``."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn, Protocol
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import HttpResponse
 from keyturn.ports.provider import AccessToken

@@ -1,8 +1,9 @@
 """Whether the tenant lets a credential be added, asked before the first write."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+
+from keyturn.kit.dataclasses import dataclass
 
 
 class PolicyVerdict(StrEnum):

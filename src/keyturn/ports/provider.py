@@ -1,11 +1,11 @@
 """What the product needs of an identity provider. The adapters live in ``providers``."""
 
 import json
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.preflight import PolicyReport
 

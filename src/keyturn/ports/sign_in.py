@@ -1,10 +1,10 @@
 """How an app connection signs in with a provider: the one place where methods differ. The adapters live in ``providers``."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NoReturn, Protocol
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.fields import Field, FieldFault
 from keyturn.ports.manifest import Manifest

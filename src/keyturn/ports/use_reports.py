@@ -4,11 +4,11 @@ So whatever is not reported says why. A credential that nothing was reported of 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.provider import AccessToken, Tenant
 
 

@@ -1,9 +1,10 @@
 """Durable work: what is begun is finished, by this process or another."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
+
+from keyturn.kit.dataclasses import dataclass
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """What was deleted and can be restored for a while, as values."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from keyturn.kit.dataclasses import dataclass
 
 KEPT = timedelta(days=7)
 

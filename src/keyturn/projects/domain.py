@@ -1,11 +1,11 @@
 """Projects, their environments and members, as values."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import ActorKind
+from keyturn.kit.dataclasses import dataclass
 
 DEFAULT_ENVIRONMENTS = (("Development", "dev"), ("Staging", "staging"), ("Production", "prod"))
 

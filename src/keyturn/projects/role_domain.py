@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +10,7 @@ from keyturn.authz.permissions import Grants, Rules, of_role
 from keyturn.authz.vocabulary import rules_of, words_of
 from keyturn.errors import Forbidden, NotFound, Refused
 from keyturn.kit.actor import Role
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import FIRST
 
 MOST_ROLES = 100

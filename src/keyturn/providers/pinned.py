@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillWaiting
 from contextlib import contextmanager
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from keyturn import __version__
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.http import HttpRequest, HttpResponse, TransportFailed
 from keyturn.providers.transport import nothing_held, read_certificates, trust
 

@@ -10,12 +10,12 @@ import os
 import stat
 import urllib.parse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn, Protocol
 
 from keyturn.errors import NeedsAction, Retryable
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import HttpRequest, HttpResponse, Transport, TransportFailed
 

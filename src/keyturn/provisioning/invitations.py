@@ -1,7 +1,7 @@
 """Inviting people: a user without a password, the projects they are to work in, and a one-time link to set one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 
 from keyturn.audit import people_events as events
@@ -9,6 +9,7 @@ from keyturn.audit.record import record
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor, Role
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.people import leaving, link_store, store
 from keyturn.people.administration import Administration

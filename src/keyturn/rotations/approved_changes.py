@@ -1,6 +1,5 @@
 """Carries out what another person approves: in their transaction, once."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from keyturn.approvals import gate, store
@@ -14,6 +13,7 @@ from keyturn.connections.access import connection_for
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock
 from keyturn.ports.sealing import Sealer

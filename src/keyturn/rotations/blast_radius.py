@@ -4,8 +4,9 @@ Who asked for a run gets it; and no secret is let expire.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from keyturn.kit.dataclasses import dataclass
 
 HOUR = timedelta(hours=1)
 LOOKED_BACK = timedelta(days=1)

@@ -1,11 +1,12 @@
 """What requests ask of rotations: of a connection that rotates, and of secrets that an application's secret goes to."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from keyturn.errors import Refused
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.ownership.domain import WHO_MAKES_IT, OwnerChoice
 from keyturn.ports.provider import RemoteApplication, RemoteCredential

@@ -4,12 +4,12 @@ For whoever looks once, beside the servers; these find the same by their looks. 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, is_marker
 from keyturn.db.unit import Database
 from keyturn.errors import Misconfigured, NotYet, RefusalReason, Upstream
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.provider import AccessToken, CredentialKind, RemoteApplication, RemoteCredential
 from keyturn.ports.sealing import Sealer

@@ -1,12 +1,12 @@
 """What the protocol speaks of: rotations, their runs, and all that is known of one at a moment. Values only."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from keyturn.credentials.domain import Credential, State
 from keyturn.delivery.use_domain import Use
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.provider import Tenant
 from keyturn.rotations.evidence.domain import Evidence
 from keyturn.rotations.freezes.domain import FreezeWindows

@@ -8,12 +8,12 @@ No failure touches the current secret or ends a promise to readers, and every re
     a look             again within the hour
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyturn.credentials.domain import Credential, State, settled_at
 from keyturn.errors import NotYet, RefusalReason, Retryable, Upstream
 from keyturn.kit.clock_difference import is_right, provider_time
+from keyturn.kit.dataclasses import dataclass
 from keyturn.rotations import waits
 from keyturn.rotations.domain import Rotation, Run, Snapshot, StepName
 from keyturn.rotations.protocol import Step

@@ -1,7 +1,7 @@
 """What is shown of a connection's rotation: its credentials, runs and steps, and what others changed. Reads only."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from keyturn.audit import events
@@ -13,6 +13,7 @@ from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.rotations import access
 from keyturn.rotations.domain import Rotation, RotationState, Run
 from keyturn.rotations.freezes.domain import FreezeWindows

@@ -1,13 +1,13 @@
 """What is shown beside connections: their rotation, their project, who shares their credential, what they rotate."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from keyturn.connections import holders
 from keyturn.connections.domain import Connection
 from keyturn.connections.holders import Sharing
 from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor, Role
+from keyturn.kit.dataclasses import dataclass
 from keyturn.projects import store as projects
 from keyturn.projects.domain import ProjectRef
 from keyturn.rotations.domain import RotationState

@@ -6,12 +6,12 @@ any of them.
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
 
 from keyturn.connections import allowed, claims
 from keyturn.connections.domain import Connection
 from keyturn.db.unit import Database
 from keyturn.errors import Forbidden, NeedsAction, Refused, Upstream
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.provider import AccessToken, Principal, RemoteApplication
 from keyturn.providers.registry import Providers
 

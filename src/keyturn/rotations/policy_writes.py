@@ -4,7 +4,7 @@ Nothing here asks the provider: whatever must be checked there was checked befor
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from keyturn.audit import events
@@ -17,6 +17,7 @@ from keyturn.credentials.domain import KEPT, Credential, State
 from keyturn.db.unit import Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.provider import RemoteApplication
 from keyturn.ports.sealing import Sealer

@@ -1,11 +1,11 @@
 """What is promised to who reads values that are credentials: until when they may rely on them. Of the rows as they are now."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Tx
+from keyturn.kit.dataclasses import dataclass
 from keyturn.rotations.domain import Rotation
 from keyturn.rotations.secret_rotations.history import usable_until
 from keyturn.rotations.store import promised

@@ -14,10 +14,10 @@ new secret of the run, before it is published; *unresolved* is one that was aske
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 from keyturn.credentials.domain import Credential, State
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import shift
 from keyturn.rotations import waits
 from keyturn.rotations.domain import Run, Snapshot, StepName

@@ -4,7 +4,6 @@ Reads only. Whoever may read the connections of the place that the deleted one w
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -16,6 +15,7 @@ from keyturn.credentials.domain import ENDED, Credential, State
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.rotations.domain import Rotation
 from keyturn.rotations.store import policies
 from keyturn.rotations.store import removals as removal_store

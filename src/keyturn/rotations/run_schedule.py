@@ -1,11 +1,12 @@
 """When the next run of a rotation is due, and how long a new secret lives. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from keyturn.credentials.domain import Credential
 from keyturn.kit import zones
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import in_zone, shift
 from keyturn.rotations import waits
 from keyturn.rotations.domain import ASKED_FOR, Reason, Rotation, RotationState

@@ -4,12 +4,12 @@ The arithmetic is done on local dates. A wall time that does not exist (spring) 
 one that exists twice (autumn) means the first of the two.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from keyturn.kit import zones
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import shift
 
 MIN_INTERVAL_DAYS = 1

@@ -4,7 +4,7 @@ A target is chosen once, when the lease is taken. It never orders steps; ``decid
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from keyturn.connections.domain import Connection, target_changed
 from keyturn.connections.writes import point_to
 from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Database, Tx
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.provider import AccessToken, RemoteApplication, Tenant
 from keyturn.ports.sealing import Sealer

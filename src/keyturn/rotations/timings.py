@@ -1,9 +1,9 @@
 """How long the protocol waits, and how often a new secret has to prove itself. Pure."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from keyturn.credentials.domain import Credential
+from keyturn.kit.dataclasses import dataclass
 
 LATE_PROOFS = 5
 LEAST_SPREAD = 5

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
@@ -12,6 +11,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.batches import batches
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.sealing import Sealer
 from keyturn.secrets import access
 from keyturn.secrets.domain import ROOT, Address, Place, clean_path

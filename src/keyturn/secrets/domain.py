@@ -4,13 +4,13 @@ import json
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor, ActorKind
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext, Sealed
 
 LARGEST_VALUE = 512 * 1024

@@ -8,10 +8,10 @@ a file are line feeds, however it writes them; a byte order mark at its beginnin
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from keyturn.errors import Refused
 from keyturn.kit.counting import counted
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.secrets.domain import LONGEST_NAME, require_name, require_size
 

@@ -6,7 +6,6 @@ Between the two steps the file waits in the form that shows the first one, seale
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -15,6 +14,7 @@ from keyturn.db.unit import Database
 from keyturn.errors import Misconfigured, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.batches import batches
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
 from keyturn.ports.clock import Clock
 from keyturn.ports.sealing import Sealer

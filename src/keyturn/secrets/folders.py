@@ -1,7 +1,7 @@
 """The use cases of folders."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from keyturn.audit import events
@@ -14,6 +14,7 @@ from keyturn.changes.domain import Change, ChangeKind
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock, Ids
 from keyturn.projects import deletion_store as deletions
 from keyturn.projects.deletions import PlaceKind

@@ -1,7 +1,7 @@
 """Browsing secrets: a page of a folder or of a search without values, and the values that somebody asks to see one by one."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 
 from keyturn.authz.authorize import Grants, Scope, grants_of, require_in
@@ -9,6 +9,7 @@ from keyturn.authz.domain import Action
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock
 from keyturn.ports.sealing import Sealer
 from keyturn.secrets import access

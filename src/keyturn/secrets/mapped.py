@@ -1,9 +1,9 @@
 """Secrets whose values come from the rotation of an application's secret: nobody else changes them. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from keyturn.errors import Refused
+from keyturn.kit.dataclasses import dataclass
 
 CLIENT_ID = "clientId"
 CLIENT_SECRET = "clientSecret"

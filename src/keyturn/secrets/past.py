@@ -1,7 +1,7 @@
 """The use cases of the past of a folder: its secrets as they were at a moment or a revision, and putting them back."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 
 from keyturn.audit import events
@@ -13,6 +13,7 @@ from keyturn.changes.domain import ChangeKind
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer
 from keyturn.projects.store import lock_project

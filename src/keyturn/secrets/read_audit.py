@@ -1,7 +1,6 @@
 """Where reads of values are told, before any value is handed out. Who keeps them, and how, is not known here."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Protocol
@@ -10,6 +9,7 @@ from keyturn.audit.domain import AuditEvent, Subject
 from keyturn.audit.record import is_recorded, record
 from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock
 from keyturn.secrets.domain import ReadValue
 

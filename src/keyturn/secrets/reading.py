@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from keyturn.audit import events
@@ -15,6 +15,7 @@ from keyturn.credentials import store as journal
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Unavailable
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.recent import Recent
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock

@@ -3,13 +3,14 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from keyturn.authz.authorize import Grants
 from keyturn.authz.domain import Action
 from keyturn.db.unit import Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.secrets import access
 from keyturn.secrets.domain import Folder, Place, Reading, ReadValue, StoredSecret, Tag, owner_of
 from keyturn.secrets.links import Links

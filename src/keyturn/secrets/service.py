@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from keyturn.audit import events
@@ -13,6 +13,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.batches import batches
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer

@@ -1,8 +1,8 @@
 """Changes of several secrets in one transaction, as values."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.secrets.domain import NO_DETAILS, Address, NewSecret, SecretChange
 

@@ -1,7 +1,7 @@
 """The use cases of tags."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from keyturn.audit import events
@@ -14,6 +14,7 @@ from keyturn.changes.domain import Change, ChangeKind
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock, Ids
 from keyturn.projects.store import lock_project
 from keyturn.secrets.domain import Place, StoredSecret, Tag

@@ -4,7 +4,7 @@ The caller has locked the project's row. Whoever locks several rows does it in t
 applications, fingerprints, rotations, connections, what applications are used for, projects by their ids, and then secrets.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from keyturn.audit import events
@@ -16,6 +16,7 @@ from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Ids
 from keyturn.ports.sealing import Sealer

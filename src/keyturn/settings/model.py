@@ -1,10 +1,11 @@
 """All settings as values. ``reader`` makes them from the environment; nothing else reads the environment."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 
 

@@ -1,9 +1,9 @@
 """What a setting is: a variable, what it means, and where its value goes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.settings.model import BackupSettings, Pace, Quotas, RetentionSettings, Settings
 
 

@@ -6,11 +6,11 @@ A person is known by tenant and object id: addresses and names are given to othe
 
 import hmac
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from keyturn.errors import Refused
 from keyturn.identities.bindings import TokenRefusal
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.ids import is_uuid
 from keyturn.people.users import checked_email
 

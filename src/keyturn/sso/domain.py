@@ -1,10 +1,11 @@
 """What groups give, as values and decisions. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from keyturn.kit.actor import Role
+from keyturn.kit.dataclasses import dataclass
 from keyturn.projects.domain import RoleRef
 
 ORDER = tuple(Role)

@@ -11,10 +11,11 @@ import hashlib
 import hmac
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 
 from keyturn.errors import Unauthenticated
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 
 CALLBACK_PATH = "/sign-in/entra/callback"

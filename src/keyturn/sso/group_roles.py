@@ -1,7 +1,6 @@
 """What administrators decide about people of Entra ID: which groups have which roles, and who is linked to which user."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy.exc
@@ -14,6 +13,7 @@ from keyturn.authz.domain import Action, require_at_most
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor, Role
+from keyturn.kit.dataclasses import dataclass
 from keyturn.organizations import store as organization_store
 from keyturn.people import external_store, leaving, list_store
 from keyturn.people import store as people_store

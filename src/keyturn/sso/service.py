@@ -7,7 +7,7 @@ of the person decide, each time anew, whether they come in and with which roles.
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from keyturn.identities.bindings import TokenRefusal
 from keyturn.identities.issuer_keys import IssuerKeys
 from keyturn.identities.signed_tokens import Key, read, read_keys, verify_token
 from keyturn.kit.actor import Actor, Role, platform
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext, SealContext
 from keyturn.lockout.domain import Attempts
 from keyturn.organizations import store as organization_store

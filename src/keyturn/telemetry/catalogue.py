@@ -1,7 +1,8 @@
 """Every metric of this server, declared once: the reference is made of it, and alert rules and dashboards are checked by it."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from keyturn.kit.dataclasses import dataclass
 
 
 class Kind(StrEnum):

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +10,7 @@ from prometheus_client.core import InfoMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 
 from keyturn.db.unit import Database
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.latest import Latest
 from keyturn.ports.clock import Clock
 from keyturn.telemetry import catalogue, store

@@ -1,7 +1,6 @@
 """SQL of the gauges that the database tells: counts and moments from indexes, in two statements for the whole installation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,6 +28,7 @@ from keyturn.db.tables.views import (
     webhooks,
 )
 from keyturn.db.unit import Tx
+from keyturn.kit.dataclasses import dataclass
 
 OVERDUE_AFTER = timedelta(hours=1)
 GIVEN_UP_WITHIN = timedelta(days=1)

@@ -2,9 +2,9 @@
 
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from keyturn.errors import Refused
+from keyturn.kit.dataclasses import dataclass
 
 EVERYWHERE = ("0.0.0.0/0", "::/0")
 

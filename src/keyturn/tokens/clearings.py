@@ -1,8 +1,10 @@
 """Now and then: so that what signs in hundreds of times a second does not look through all its old tokens each time."""
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
+
+from keyturn.kit.dataclasses import dataclass
 
 EVERY = timedelta(seconds=10)
 _MOST_OWNERS = 10_000

@@ -1,10 +1,10 @@
 """Access tokens as values, and how long they live. Pure: values and ``now`` in, values out."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 
 

@@ -1,10 +1,10 @@
 """Cookies: what a browser sent, and what it is told to keep."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import quote, unquote
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 
 MOST_COOKIES = 64

@@ -4,13 +4,14 @@ import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from functools import partial
 from typing import Protocol, TypeVar
 
 from keyturn.errors import Unavailable
 from keyturn.kit import bulkhead
+from keyturn.kit.dataclasses import dataclass
 from keyturn.web.auth import Authenticate, ByCookie
 from keyturn.web.html.site import Site
 from keyturn.web.messages import Request, Response

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import ClassVar, Protocol, runtime_checkable
 
 import structlog
 
 from keyturn.errors import Invalid, KeyturnError, NotBuilt, NotFound, Refused, TooMany, Unavailable, Upstream
+from keyturn.kit.dataclasses import dataclass
 from keyturn.web.auth import RequestContext
 from keyturn.web.edge import Edge, Endpoint
 from keyturn.web.html.browser import BrowserContext

@@ -4,9 +4,10 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.web.auth import RequestContext
 from keyturn.web.cookies import Cookie
 

@@ -8,11 +8,11 @@ Programs with an access token are left alone: inside a cluster they use whatever
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from keyturn.errors import Forbidden, Untyped
+from keyturn.kit.dataclasses import dataclass
 
 _LONGEST_HOST = 100
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -5,7 +5,7 @@ known by a cookie, a body is a form, an answer is HTML, and a refused form is sh
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from keyturn.errors import KeyturnError, Unauthenticated
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.web.compression import compress
 from keyturn.web.cookies import KEPT, TOAST, Cookie, SessionCookie
 from keyturn.web.edge import Edge, Endpoint

@@ -4,7 +4,6 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
@@ -12,6 +11,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from keyturn.errors import Invalid, Refused
+from keyturn.kit.dataclasses import dataclass
 from keyturn.web.messages import Request
 from keyturn.web.schema.issues import Issue
 from keyturn.web.schema.scalars import Check

@@ -6,11 +6,11 @@ taken off what comes in. A proxy may take it off itself, or leave it: both arriv
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from keyturn.errors import Misconfigured
+from keyturn.kit.dataclasses import dataclass
 
 _LEADING = frozenset({b"location", b"hx-redirect", b"hx-location", b"hx-push-url", b"hx-replace-url"})
 # Text that people wrote has its quotes escaped, so it never looks like an attribute.

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic, TypeVar
+
+from keyturn.kit.dataclasses import dataclass
 
 _PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
 _SLASHES = re.compile(r"//+")

@@ -1,9 +1,10 @@
 """Answers that are waited for: a handler begins something and returns at once, and no thread is held until it is done."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, TypeVar
+
+from keyturn.kit.dataclasses import dataclass
 
 Answer = TypeVar("Answer")
 

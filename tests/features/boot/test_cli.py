@@ -245,6 +245,16 @@ def test_a_command_imports_only_what_it_needs(tmp_path: Path) -> None:
     }
 
 
+def test_a_port_is_taken_without_the_library_that_judges_numbers() -> None:
+    code = """
+import sys
+from keyturn.cli import main
+assert main.main(["serve", "--port", "0"], {"LOG_LEVEL": "nonsense"}) == 2
+assert "pydantic" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_a_start_that_is_up_to_date_imports_neither_alembic_nor_rich(tmp_path: Path) -> None:
     environ = {"KEYTURN_DATA_DIR": str(tmp_path / "data")}
     start(environ)

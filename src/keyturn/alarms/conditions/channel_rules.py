@@ -1,12 +1,12 @@
 """Conditions of those who are to be told: a channel that fails, and nobody to be told at all. Pure."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, ConditionSubject, Severity
 from keyturn.audit.domain import SubjectKind
 from keyturn.authz.permissions import Scope
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import shift
 
 FAILS_FOR = timedelta(minutes=10)

@@ -1,12 +1,12 @@
 """Conditions of single credentials: removals that wait, and credentials that others added or removed. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, ConditionSubject, Severity
 from keyturn.authz.permissions import Scope
 from keyturn.credentials.domain import Credential, State, is_marker
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import shift
 from keyturn.rotations.evidence.domain import ObservedUse
 from keyturn.rotations.freezes.domain import FreezeWindows

@@ -3,13 +3,13 @@
 A condition has no row of its own: it is found in the rows of what it is about, and is over when they say so.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from keyturn.audit.domain import SubjectKind
 from keyturn.authz.permissions import Scope
 from keyturn.kit.counting import counted
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import LAST, shift
 
 DAYS_BEFORE_END = (60, 30, 14, 7, 3, 1)

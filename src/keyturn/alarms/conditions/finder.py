@@ -1,7 +1,7 @@
 """What needs somebody in an organization: the rules over what the store finds. Reads only."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from keyturn.alarms.channel_store import switched_on as channels_switched_on
@@ -27,6 +27,7 @@ from keyturn.db.unit import Tx
 from keyturn.errors import NeedsAction
 from keyturn.inventory import list_store
 from keyturn.inventory import store as inventories
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import shift
 from keyturn.ownership import store as ownership
 from keyturn.ports.people_sign_in import SignInCertificate

@@ -1,7 +1,6 @@
 """Conditions of inventories: a tenant that is not read any more, and credentials that end and that nobody rotates. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyturn.alarms.conditions.domain import (
@@ -18,6 +17,7 @@ from keyturn.authz.permissions import Scope
 from keyturn.inventory.domain import Ending
 from keyturn.inventory.plan import STALE_AFTER, Inventory
 from keyturn.kit.counting import counted
+from keyturn.kit.dataclasses import dataclass
 
 ENDED_FOR = timedelta(days=1)
 """For so long after its end a credential counts as the first that ends: so that it has ended is told, and then the next one."""

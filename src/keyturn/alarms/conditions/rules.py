@@ -1,7 +1,6 @@
 """What rows say about who is needed: a rule for each kind of condition. Pure: rows and ``now`` in, conditions out."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyturn.alarms.conditions.domain import (
@@ -17,6 +16,7 @@ from keyturn.audit.domain import SubjectKind
 from keyturn.authz.permissions import Scope
 from keyturn.connections.domain import Connection
 from keyturn.kit.counting import counted, every
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import shift
 from keyturn.kit.sentences import upper_first
 from keyturn.rotations.domain import Reason, RotationState, RunState

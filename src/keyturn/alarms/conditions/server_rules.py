@@ -1,7 +1,6 @@
 """Conditions of people, machine identities and the server itself: of what nobody sees who looks at connections alone. Pure."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyturn.alarms.conditions.domain import (
@@ -17,6 +16,7 @@ from keyturn.audit.domain import StreamState, SubjectKind
 from keyturn.authz.permissions import Scope
 from keyturn.backup.domain import BackupFolder
 from keyturn.kit.counting import counted
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import shift
 from keyturn.lockout.domain import Attempts
 from keyturn.ports.people_sign_in import SignInCertificate

@@ -5,7 +5,6 @@ two to each other. Their order is that of ``domain.in_order``.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +16,7 @@ from keyturn.authz.authorize import Visibility
 from keyturn.connections.store import CONNECTIONS, in_sight
 from keyturn.db import unread
 from keyturn.db.unit import Tx
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import shift
 
 _columns = CONNECTIONS.c

@@ -1,13 +1,13 @@
 """How a route asks for what may need a second person: it is done, or with a reason it becomes a request."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from keyturn.api.approvals import schemas
 from keyturn.approvals.domain import NO_CONSENT, ApprovalNeeded, Consent
 from keyturn.approvals.service import Approvals
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock
 from keyturn.web.routes import Accepted
 

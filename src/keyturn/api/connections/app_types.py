@@ -5,7 +5,7 @@ import json
 import operator
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Any
 
 import msgspec
@@ -21,6 +21,7 @@ from keyturn.api.connections.schemas import (
 from keyturn.api.connections.sign_in_schemas import StartSignIn
 from keyturn.connections.switching import method_fixed
 from keyturn.errors import Invalid
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.fields import Field
 from keyturn.ports.sign_in import AppProvider, Credentials, SignInMethod

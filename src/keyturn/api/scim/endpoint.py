@@ -1,13 +1,13 @@
 """An endpoint of SCIM: its own media type, its own token, and errors in the shape of RFC 7644, section 3.12."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
 from keyturn.errors import NotFound
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.provisioning.scim.domain import Expected, any_version
 from keyturn.web.auth import bearer

@@ -1,7 +1,6 @@
 """Routes of secrets. Older clients call version 3, newer ones version 4; both answer the same secrets in the same shape."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from keyturn.api.secrets.hot import Learner
 from keyturn.api.secrets.promises import Promises
@@ -30,6 +29,7 @@ from keyturn.api.secrets.waits import Seen, Waits, address_of, concern_of_list, 
 from keyturn.delivery.concerns import Concern
 from keyturn.delivery.watch import ChangeWatch
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.sealing import Digests
 from keyturn.secrets.domain import Address, Secret
 from keyturn.secrets.read_audit import Consumer

@@ -1,11 +1,10 @@
 """What each method of sign-in with tokens that others sign takes, answers and says of itself in the API."""
 
-from dataclasses import dataclass
-
 from keyturn.api.token_auths import schemas
 from keyturn.api.token_auths.schemas import TokenAuthBody, TokenAuthShown
 from keyturn.identities.bindings import AzureBinding, KubernetesBinding, OidcBinding
 from keyturn.identities.token_auth import TokenAuth
+from keyturn.kit.dataclasses import dataclass
 from keyturn.web.schema.wire import ApiModel
 
 

@@ -1,7 +1,6 @@
 """The alarms of what a person may see: those that go on, those that are resolved, one with all that was told of it; the rules."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, ClassVar, Literal
 
@@ -13,6 +12,7 @@ from keyturn.alarms.search import AlarmMatches, AlarmQuery
 from keyturn.alarms.service import AlarmHistory, Alarms
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.clock import iso
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.list_address import ListAddress, Pager
 from keyturn.pages.overview import button_of
 from keyturn.ports.clock import Clock

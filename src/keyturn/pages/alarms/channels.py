@@ -1,7 +1,6 @@
 """The channels through which alarms are told: set up, tried, changed and removed by administrators of the organization."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
@@ -12,6 +11,7 @@ from keyturn.alarms.conditions.domain import Severity
 from keyturn.alarms.domain import Channel
 from keyturn.alarms.message_store import Delivery
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.web.html.forms import require_typed
 from keyturn.web.html.render import ProjectLink

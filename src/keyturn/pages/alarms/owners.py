@@ -1,11 +1,11 @@
 """Who answers for a connection or a secret rotation: shown and changed on a page of its own."""
 
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ownership.domain import Owned, Owner
 from keyturn.pages.choices import Choice
 from keyturn.pages.owner_choice import OwnerChoice, value_of

@@ -1,12 +1,13 @@
 """What a connection's marks say: short words, and the sentence behind them. Pure."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from keyturn.connections.domain import Connection
 from keyturn.errors import RefusalReason
 from keyturn.kit.counting import counted
+from keyturn.kit.dataclasses import dataclass
 from keyturn.rotations.domain import Rotation, RotationState
 from keyturn.rotations.run_schedule import next_attempt
 from keyturn.web.html.render import ago

@@ -1,7 +1,7 @@
 """The pages that change how a connection signs in, and when its secret is rotated."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ from keyturn.connections.switching import may_switch, method_named
 from keyturn.errors import Forbidden, Invalid, KeyturnError, Refused
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.approval_forms import ApprovalFields, asked_instead
 from keyturn.pages.connections.create import NOT_IN_FORMS, FormField, candidates_of, fields_of, key_fields, midnight_utc
 from keyturn.pages.connections.forms import (

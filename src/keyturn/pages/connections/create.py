@@ -1,7 +1,6 @@
 """Adding a connection: the form with the methods of its app."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -14,6 +13,7 @@ from keyturn.authz.domain import Action
 from keyturn.errors import Forbidden, KeyturnError, NotFound, TooMany, Unauthenticated
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import in_zone, utc_of
 from keyturn.kit.secret import Plaintext
 from keyturn.pages.choices import Choice

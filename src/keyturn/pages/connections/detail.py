@@ -1,7 +1,6 @@
 """The page of one connection: status, time line of its secrets, next runs, history, and what can be done with it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -16,6 +15,7 @@ from keyturn.connections.health import readable
 from keyturn.connections.holders import Sharing
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.connections.badges import Badge, badges, credential_refused, refusal_title, sign_in_refused, without
 from keyturn.pages.connections.runs import Drift, RunLine, drift, run_line, said_once
 from keyturn.pages.connections.timeline import Secret, TimeLine, draw, refuse_current, secrets_of

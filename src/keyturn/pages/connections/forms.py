@@ -5,7 +5,6 @@ clothes.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -13,6 +12,7 @@ import msgspec
 from keyturn.api.connections.app_types import AppTypes, attribute, types_of
 from keyturn.api.connections.schemas import AppConnectionDraft, CredentialsModel, values_of
 from keyturn.errors import Invalid, KeyturnError
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.pages.approval_forms import Why
 from keyturn.pages.weekdays import WeekdayFields

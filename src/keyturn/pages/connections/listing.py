@@ -1,7 +1,6 @@
 """The list of connections, of a project or of the organization: search, filter, sort and pages, all on the server."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
@@ -12,6 +11,7 @@ from keyturn.connections.health import readable
 from keyturn.connections.search import ConnectionMatches, ConnectionQuery
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.connections.badges import Badge, badges
 from keyturn.pages.connections.removed import RemovalLink, links
 from keyturn.pages.connections.urls import (

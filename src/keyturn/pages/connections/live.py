@@ -6,11 +6,11 @@ template and one check of permissions. Reading is done in the worker threads, as
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
 from datetime import timedelta
 
 from keyturn.errors import KeyturnError, Unavailable
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.connections.urls import ONE, REMOVAL, ConnectionPages
 from keyturn.web.edge import Edge
 from keyturn.web.html.browser import BrowserContext, signed_in_by_cookie

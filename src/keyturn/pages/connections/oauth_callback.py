@@ -1,12 +1,12 @@
 """The callback of the sign-in by browser."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keyturn.api.connections.sign_in_schemas import FinishSignIn
 from keyturn.connections.flow import CALLBACK_PATH, SignInResult
 from keyturn.errors import KeyturnError
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.pages.connections.create import NOT_IN_FORMS, added_toast, new_page
 from keyturn.pages.connections.detail import show

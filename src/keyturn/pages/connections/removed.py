@@ -1,11 +1,11 @@
 """The page of a deletion whose credentials are still being removed at the provider: each with its state, while it changes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keyturn.errors import Forbidden, NotFound
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.connections.urls import REMOVAL, ConnectionPages, PageOfPlace
 from keyturn.ports.manifest import Manifest
 from keyturn.rotations.domain import RotationKind

@@ -1,11 +1,12 @@
 """A run of the rotation in words. Pure."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from keyturn.audit.domain import StoredEvent
 from keyturn.kit.counting import counted
+from keyturn.kit.dataclasses import dataclass
 from keyturn.rotations.domain import Reason, Run, RunState, StepName
 from keyturn.rotations.store.runs import NOT_YET, StepRecord
 

@@ -1,7 +1,6 @@
 """The page on which a connection is made to sign in without a secret, and on which that is watched."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar
 
@@ -12,6 +11,7 @@ from keyturn.authz.domain import Action
 from keyturn.connections.domain import Connection
 from keyturn.errors import KeyturnError
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.approval_forms import ApprovalFields, asked_instead
 from keyturn.pages.connections.create import NOT_IN_FORMS
 from keyturn.pages.connections.forms import form_state_of

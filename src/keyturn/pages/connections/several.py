@@ -1,12 +1,12 @@
 """Something done with several connections of a list."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
 from keyturn.connections.flow import check_return_path
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ownership.domain import Owned
 from keyturn.pages.choices import NO_CHOICE, Choice
 from keyturn.pages.connections.urls import OF_ORGANIZATION, ConnectionPages, PageOfPlace, connection_path

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from keyturn.credentials.domain import Credential, State
 from keyturn.kit.counting import counted
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import in_zone, shift
 from keyturn.rotations.store.observed import ObservedKey
 

@@ -1,6 +1,5 @@
 """Where connections live, and what the pages of connections work with."""
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
@@ -13,6 +12,7 @@ from keyturn.connections.service import Connections
 from keyturn.errors import Refused
 from keyturn.inventory.service import Inventories
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.connections.forms import FormTypes
 from keyturn.pages.owner_choice import OwnerChoice
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders

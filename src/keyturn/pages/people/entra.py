@@ -1,11 +1,11 @@
 """Pages of signing in through Entra ID: the way there and back, and why somebody was not let in."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from msgspec import field
 
 from keyturn.errors import KeyturnError, Unavailable
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.pages.people.sign_in import HOME, browser_of
 from keyturn.sso.flow import CALLBACK_PATH, LIFE, Callback

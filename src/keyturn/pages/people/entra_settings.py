@@ -1,7 +1,6 @@
 """The page on which administrators see how people sign in through Entra ID, and decide what groups give."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
@@ -9,6 +8,7 @@ from msgspec import Meta
 from keyturn.api.sso.schemas import CreateGroupRole, SetEntraIdentity
 from keyturn.errors import NotFound
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.people_sign_in import SignInCertificate
 from keyturn.projects.service import Projects
 from keyturn.settings.model import SingleSignOn

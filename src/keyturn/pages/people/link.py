@@ -1,12 +1,12 @@
 """The page behind a one-time link: somebody chooses their password."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
 from keyturn.accounts.service import Access
 from keyturn.api.fields import Secret
 from keyturn.errors import KeyturnError
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.pages.people.sign_in import browser_of
 from keyturn.people.domain import Purpose

@@ -1,7 +1,6 @@
 """The users of the organization, and how new ones come in."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
@@ -10,6 +9,7 @@ from keyturn.accounts.service import Access
 from keyturn.api.fields import Email, Secret, Text
 from keyturn.authz.domain import ORGANIZATION_ROLES, Action, permits
 from keyturn.kit.actor import Actor, Role
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.pages.list_address import ListAddress, Pager
 from keyturn.people.administration import PeopleMatches

@@ -1,7 +1,7 @@
 """One user: whether and how they sign in, what an admin does about it, and what becomes of what they leave."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 from keyturn.accounts.service import Access
@@ -10,6 +10,7 @@ from keyturn.api.fields import Secret
 from keyturn.authz.domain import at_most
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.counting import counted
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.choices import Choice
 from keyturn.pages.owner_choice import people_of, user_id_of, value_of
 from keyturn.pages.people.members import link_page

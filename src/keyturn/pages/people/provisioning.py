@@ -1,7 +1,6 @@
 """The page of tokens with which identity providers provision users and groups."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar
 
@@ -9,6 +8,7 @@ from msgspec import Meta
 
 from keyturn.api.fields import Name
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock
 from keyturn.provisioning.scim.domain import ScimToken
 from keyturn.provisioning.scim.tokens import ScimTokens

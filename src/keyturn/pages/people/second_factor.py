@@ -1,13 +1,13 @@
 """Pages on which somebody sets up two-step sign-in right after signing in, because everybody needs it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keyturn.accounts.service import Access
 from keyturn.api.fields import OneTimeCode
 from keyturn.errors import NotFound, Unauthenticated
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.people.settings import in_fours, qr
 from keyturn.pages.people.sign_in import HOME, NextQuery, second_factor_page
 from keyturn.people.sign_in import second_factor_needed

@@ -1,7 +1,6 @@
 """Pages of somebody's own settings: password, sessions, two-step sign-in, theme; and what this server is."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from io import BytesIO
 from typing import ClassVar
@@ -9,6 +8,7 @@ from typing import ClassVar
 from keyturn.accounts.service import Access
 from keyturn.api.fields import OneTimeCode, Secret
 from keyturn.kit.actor import Actor, Role
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.pages.people.sign_in import browser_of
 from keyturn.people.domain import Session

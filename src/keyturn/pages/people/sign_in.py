@@ -1,12 +1,13 @@
 """Pages without a session: the first start, and signing in and out."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 from urllib.parse import quote
 
 from keyturn.accounts.service import Access
 from keyturn.api.fields import Email, Name, OneTimeCode, Secret, SetupCode
 from keyturn.errors import Unauthenticated
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.people.domain import person_actor
 from keyturn.people.sessions import BrowserInfo

@@ -1,12 +1,12 @@
 """Pages of deletions: what one would stop, before it is done, and what was deleted and can be restored."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.projects.deletions import Deletion, PlaceKind
 from keyturn.rotations.secret_rotations.place_deletion import DeletionPreview, PlaceDeletions

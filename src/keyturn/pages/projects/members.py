@@ -1,7 +1,6 @@
 """The members of a project: people and machine identities, on one page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, ClassVar
 
@@ -9,6 +8,7 @@ from msgspec import Meta
 
 from keyturn.accounts.service import Access
 from keyturn.kit.actor import Actor, ActorKind, Role
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.choices import MOST, Choice, choice_of
 from keyturn.pages.list_address import ListAddress, Pager
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders

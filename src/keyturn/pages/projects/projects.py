@@ -1,7 +1,6 @@
 """Pages of projects: the list, a new one, and its integrations, environments and settings."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 from urllib.parse import urlencode
 
@@ -9,6 +8,7 @@ from msgspec import Meta
 
 from keyturn.authz.domain import Action
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders, organization_can
 from keyturn.projects.domain import (
     Environment,

@@ -1,13 +1,13 @@
 """The roles of a project on a page: the built-in ones, and those that it makes itself."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
 from keyturn.authz.vocabulary import CONDITIONS, SUBJECTS, actions_of
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.pages.projects.role_lines import lines_of, permissions_of
 from keyturn.projects.role_domain import NewRole, ProjectRole, RoleChange

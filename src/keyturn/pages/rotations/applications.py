@@ -1,7 +1,6 @@
 """The page of the applications that may be rotated through a connection: found, put on its list, and taken off it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 from urllib.parse import urlencode
 
@@ -12,6 +11,7 @@ from keyturn.connections.allowed import FoundApplication, FoundApplications
 from keyturn.connections.domain import Connection
 from keyturn.errors import KeyturnError, Upstream
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.project_header import ProjectHeader, organization_can
 from keyturn.pages.rotations.urls import RotationPages
 from keyturn.web.pages import Page, PageRoute, Redirect, get, post

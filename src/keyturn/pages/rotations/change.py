@@ -1,12 +1,12 @@
 """The page that changes a secret rotation: its name, when it rotates, through which connection, what its secrets are called."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keyturn.errors import Forbidden, KeyturnError
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.choices import MOST, Choice, choice_of
 from keyturn.pages.rotations.create import APP
 from keyturn.pages.rotations.forms import RotationForm, form_of, form_state_of, rotation_change

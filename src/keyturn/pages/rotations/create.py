@@ -4,7 +4,6 @@ Each step has an address of its own, so that going back works and nothing is kep
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, ClassVar
 from urllib.parse import urlencode
@@ -18,6 +17,7 @@ from keyturn.errors import Forbidden, KeyturnError, Upstream
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.kit.counting import every
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.sentences import upper_first
 from keyturn.pages.choices import Choice
 from keyturn.pages.connections.create import midnight_utc

@@ -1,7 +1,6 @@
 """The page of one secret rotation: status, time line of the application's secrets, next runs, history, and what can be done."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 from zoneinfo import ZoneInfo
@@ -11,6 +10,7 @@ from keyturn.audit.domain import StoredEvent
 from keyturn.credentials.domain import Credential
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.connections.badges import Badge, without
 from keyturn.pages.connections.live import LiveRoute
 from keyturn.pages.connections.runs import Drift, RunLine, drift, run_line, said_once

@@ -1,13 +1,13 @@
 """The list of the secret rotations of a project: search, filter, sort and pages, all on the server."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.connections.badges import Badge, distance, rotation_badges
 from keyturn.pages.list_address import Column, ListAddress, Pager
 from keyturn.pages.rotations.urls import OF_PROJECT, PageOfRotations, RotationPages

@@ -1,13 +1,13 @@
 """A plan in words, and the page that shows what a rotation would do now."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.rotations.urls import ONE, PageOfRotations, RotationPages
 from keyturn.ports.preflight import PolicyReport, PolicyVerdict
 from keyturn.rotations.freezes.domain import Freeze

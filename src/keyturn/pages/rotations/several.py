@@ -1,11 +1,11 @@
 """Something done with several secret rotations of a list."""
 
-from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
 from keyturn.connections.flow import check_return_path
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ownership.domain import Owned
 from keyturn.pages.choices import NO_CHOICE, Choice
 from keyturn.pages.rotations.urls import OF_PROJECT, PageOfRotations, RotationPages, rotation_path

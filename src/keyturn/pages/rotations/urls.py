@@ -1,6 +1,5 @@
 """Where secret rotations live, and what their pages work with."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keyturn.approvals.service import Approvals
@@ -8,6 +7,7 @@ from keyturn.audit.service import AuditTrail
 from keyturn.connections.allowed import RotatableApplications
 from keyturn.connections.service import Connections
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.owner_choice import OwnerChoice
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.ports.clock import Clock

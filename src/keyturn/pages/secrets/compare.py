@@ -1,13 +1,13 @@
 """Two environments side by side: what one of them lacks, and which values differ."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
 from keyturn.errors import KeyturnError
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.secrets.places import OF_PROJECT, PageOfSecrets, PlaceQuery, SecretPages
 from keyturn.secrets.comparison import ComparedSecret, Comparison, Difference
 from keyturn.secrets.domain import Address

@@ -1,11 +1,11 @@
 """A new secret."""
 
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.pages.secrets.places import OF_PROJECT, PageOfSecrets, PlaceQuery, SecretPages
 from keyturn.pages.secrets.texts import LineBreaks, Value, metadata_of, tag_ids, value_of

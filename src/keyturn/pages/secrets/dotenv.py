@@ -1,12 +1,12 @@
 """Importing a .env file: it is pasted, what would come of it is shown, and then done."""
 
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
 from keyturn.errors import Invalid
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext, Sealed
 from keyturn.pages.secrets.places import OF_PROJECT, PageOfSecrets, PlaceQuery, SecretPages
 from keyturn.secrets.dotenv_files import EntryStatus, ImportPlan

@@ -1,7 +1,7 @@
 """The secrets of a folder: a page of them, of their values when somebody asks, and what can be done with the folder."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from keyturn.authz.domain import Action
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.pages.secrets.places import OF_PROJECT, PageOfSecrets, PlaceQuery, SecretPages, SecretPlace
 from keyturn.pages.secrets.texts import verbatim

@@ -1,13 +1,14 @@
 """One secret: what it is called, what is written about it, its versions, and everything that can be done with it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Annotated, ClassVar
 
 from markupsafe import Markup
 from msgspec import Meta
 
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.pages.consumers import UsedSecret, used_secrets
 from keyturn.pages.secrets.create import Comment, MetadataText, Name, TagText

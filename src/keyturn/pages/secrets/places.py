@@ -1,7 +1,7 @@
 """Where secrets are, as the addresses of their pages say it, and what these pages work with."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, ClassVar
 from urllib.parse import urlencode
 
@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from keyturn.authz.domain import Action
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.projects.domain import Environment, no_environment
 from keyturn.projects.service import Projects

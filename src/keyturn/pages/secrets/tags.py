@@ -1,12 +1,12 @@
 """The tags of a project."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.secrets.places import OF_PROJECT, PageOfSecrets, PlaceQuery, SecretPages
 from keyturn.secrets.domain import Tag
 from keyturn.web.pages import FormState, PageRoute, Redirect, get, post

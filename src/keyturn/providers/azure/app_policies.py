@@ -7,11 +7,11 @@ https://learn.microsoft.com/graph/api/resources/appmanagementpolicyactorexemptio
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from keyturn.errors import Upstream
+from keyturn.kit.dataclasses import dataclass
 from keyturn.providers.azure.capabilities import ATTRIBUTES_READ
 from keyturn.providers.azure.graph import Graph, GraphContext
 from keyturn.providers.azure.responses import moment

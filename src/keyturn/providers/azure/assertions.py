@@ -8,10 +8,10 @@ import binascii
 import hashlib
 import json
 import shlex
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.provider import Trust
 from keyturn.providers.azure.responses import json_object

@@ -4,11 +4,12 @@ Tokens of one cloud mean nothing in another.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from keyturn.errors import Misconfigured, NeedsAction
+from keyturn.kit.dataclasses import dataclass
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ could occupy a server for hours. Nothing here calls itself, and each byte is loo
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from keyturn.kit.dataclasses import dataclass
 
 _INTEGER, _BITS, _OCTETS, _OID, _SEQUENCE, _SET = 0x02, 0x03, 0x04, 0x06, 0x30, 0x31
 _TIMES = {0x17, 0x18}

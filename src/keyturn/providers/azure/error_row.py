@@ -1,9 +1,9 @@
 """The shape of the tables that lead from Microsoft's refusals to what this product does about them."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from keyturn.errors import RefusalReason
+from keyturn.kit.dataclasses import dataclass
 from keyturn.providers.azure.responses import Answer
 
 

@@ -1,8 +1,8 @@
 """What people are told of a file that cannot be taken: what it is, and the command that makes of it what can."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.providers.azure.der import DerKind
 
 PEM_CERTIFICATE = "Paste the whole text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----."

@@ -4,10 +4,11 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 
 from keyturn.kit import pasted
+from keyturn.kit.dataclasses import dataclass
 from keyturn.providers.azure.der import DerItem, DerKind, Short, first, kind_of
 
 MOST_PIECES = 40

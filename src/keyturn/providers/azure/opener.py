@@ -8,7 +8,7 @@ import base64
 import json
 import resource
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.panics import Panicked, contain_panics
 
 _OTHERS = (

@@ -5,9 +5,9 @@ The most common mistakes each get their own code and explanation, since Entra ID
 
 import json
 import re
-from dataclasses import dataclass
 
 from keyturn.kit import pasted
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.ids import is_uuid
 from keyturn.kit.secret import Plaintext
 from keyturn.providers.azure.manifest import LONGEST_SECRET

@@ -5,12 +5,13 @@ https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc and .../v2
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import NoReturn
 from urllib.parse import urlencode
 
 from keyturn.errors import NeedsAction
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.ids import is_uuid
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock, Ids

@@ -5,9 +5,9 @@ https://learn.microsoft.com/graph/api/tenantappmanagementpolicy-get, .../appmana
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from keyturn.errors import NeedsAction, Permanent, RefusalReason, Upstream
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.inventory import KeyKind, ListedPolicy, Policies, PolicyRule, PolicyScope
 from keyturn.ports.use_reports import ReportTrouble, Unobservable
 from keyturn.providers.azure.app_policies import (

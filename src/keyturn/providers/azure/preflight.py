@@ -6,11 +6,11 @@ What they look like: :mod:`keyturn.providers.azure.app_policies`.
 import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from keyturn.errors import Upstream
 from keyturn.kit.counting import duration_in_words
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.sentences import upper_first
 from keyturn.ports.preflight import PolicyReport, PolicyVerdict
 from keyturn.ports.provider import RemoteApplication

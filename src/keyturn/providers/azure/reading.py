@@ -4,7 +4,7 @@ The key is looked at here and in ``opener``. It is never sent: Entra ID gets a s
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from cryptography import x509
@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from keyturn.errors import Refused
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.panics import Panicked, contain_panics
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.provider import SigningCertificate

@@ -3,10 +3,11 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, quote_plus
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.ids import is_uuid
 from keyturn.kit.retry_after import retry_after
 from keyturn.kit.secret import Plaintext

@@ -1,9 +1,10 @@
 """What was pasted as certificate and key, looked at together before anything is opened: every mistake of both at once."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from keyturn.kit import pasted
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.providers.azure import file_words as words
 from keyturn.providers.azure.der import DerKind

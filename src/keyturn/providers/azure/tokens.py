@@ -7,12 +7,13 @@ kept.
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from keyturn.errors import NeedsAction, RefusalReason
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import bound_delay, shift
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock, Ids

@@ -7,12 +7,12 @@ asks keeps to that.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 from urllib.parse import quote
 
 from keyturn.errors import Upstream
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.ids import is_uuid
 from keyturn.ports.clock import Clock
 from keyturn.ports.http import HttpResponse

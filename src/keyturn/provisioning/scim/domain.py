@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
 from keyturn.errors import Conflict
 from keyturn.kit.clock import iso
+from keyturn.kit.dataclasses import dataclass
 from keyturn.people.domain import User
 from keyturn.provisioning.scim.patches import fields, invalid
 from keyturn.provisioning.scim.sorting import in_order

@@ -7,11 +7,11 @@ a resource has not matches nothing but ``ne`` and ``not``.
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from keyturn.errors import Refused
+from keyturn.kit.dataclasses import dataclass
 
 Resource = Mapping[str, Any]
 Predicate = Callable[[Any], bool]

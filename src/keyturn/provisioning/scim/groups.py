@@ -5,7 +5,7 @@ Entra ID is its object id; without one, by the id that it has here. Roles change
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy.exc
@@ -15,6 +15,7 @@ from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
 from keyturn.audit.record import record
 from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor, Role
+from keyturn.kit.dataclasses import dataclass
 from keyturn.organizations import store as organization_store
 from keyturn.organizations.quotas import require_room
 from keyturn.people import store as people_store

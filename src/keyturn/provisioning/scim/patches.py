@@ -8,10 +8,10 @@ https://learn.microsoft.com/entra/identity/app-provisioning/application-provisio
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
 from keyturn.errors import Refused
+from keyturn.kit.dataclasses import dataclass
 from keyturn.provisioning.scim.filters import Filter, parse_filter, plain_path, values_at
 
 MOST_OPERATIONS = 1000

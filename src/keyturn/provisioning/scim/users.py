@@ -1,7 +1,6 @@
 """Users as a client provisions them: RFC 7644, sections 3.3 to 3.6."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from keyturn.audit.record import record
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Conflict, NotFound
 from keyturn.kit.actor import Actor, Role
+from keyturn.kit.dataclasses import dataclass
 from keyturn.people import external_store, leaving, link_store
 from keyturn.people import store as people_store
 from keyturn.people.domain import PROVISIONING, ExternalIdentity, User

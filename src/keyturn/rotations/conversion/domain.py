@@ -7,11 +7,11 @@ Until *watching* the connection signs in as before; while it is watched the cred
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import bound_delay, not_after, shift
 from keyturn.ports.provider import Trust
 from keyturn.rotations.evidence.domain import LEAST_WINDOW

@@ -4,7 +4,7 @@ This server does not sign in with it while the connection is watched, so whoever
 cannot be read says nothing: the watch is not put off by it, and why is told.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from keyturn.connections import holders
@@ -13,6 +13,7 @@ from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Database
 from keyturn.errors import Retryable
 from keyturn.kit.clock_difference import WRONG, provider_time
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import not_after, shift
 from keyturn.ports.clock import Clock
 from keyturn.ports.provider import AccessToken

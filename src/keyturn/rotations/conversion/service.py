@@ -1,7 +1,6 @@
 """Making a connection sign in without a secret: what people ask for. The work is done by ``steps``."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +17,7 @@ from keyturn.connections.writes import require_may_set_up
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NeedsAction, NotFound, Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import shift
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.provider import Trust

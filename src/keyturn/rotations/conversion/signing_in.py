@@ -4,11 +4,10 @@ An older backup may have been put back, from before it gave its secret up: since
 identity, and takes no secret any more.
 """
 
-from dataclasses import dataclass
-
 from keyturn.connections.domain import Connection
 from keyturn.connections.stored import Stored
 from keyturn.errors import NeedsAction, Retryable, Upstream
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.provider import AccessToken
 from keyturn.ports.sign_in import Credentials, IdentityMethod
 

@@ -1,8 +1,7 @@
 """What each step of a conversion is given."""
 
-from dataclasses import dataclass
-
 from keyturn.connections.domain import Connection
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.sign_in import Credentials, IdentityMethod
 from keyturn.rotations.conversion.domain import Conversion
 

@@ -5,11 +5,12 @@ use: longer than a program may live on a token, and longer than it was ever seen
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from keyturn.kit.clock_difference import WRONG
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import shift
 from keyturn.ports.use_reports import ReportSource, ReportTrouble, Unobservable
 

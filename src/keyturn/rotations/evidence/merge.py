@@ -5,10 +5,11 @@ the one before.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from keyturn.credentials.domain import Credential, State
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import not_after
 from keyturn.ports.use_reports import ActivityReport, SignIn, SignInReport
 from keyturn.rotations.evidence.domain import (

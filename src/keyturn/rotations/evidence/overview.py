@@ -1,11 +1,11 @@
 """All secrets that were replaced and still work, or went just now, with whether they are used. Reads only, asks no permission."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Tx
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.use_reports import ReportTrouble
 from keyturn.rotations import waits
 from keyturn.rotations.domain import Rotation

@@ -4,7 +4,7 @@ What was read is written in one transaction, and may be read again: killing it a
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from keyturn.audit import events
@@ -15,6 +15,7 @@ from keyturn.errors import NeedsAction, Upstream
 from keyturn.kit.actor import platform
 from keyturn.kit.clock import iso
 from keyturn.kit.clock_difference import provider_time
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock
 from keyturn.ports.provider import AccessToken
 from keyturn.ports.use_reports import ActivityReport, ReportTrouble, SignInReport, Unobservable, UseReports

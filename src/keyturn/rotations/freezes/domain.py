@@ -5,11 +5,11 @@ the end of a secret, which no freeze may reach.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from keyturn.kit import zones
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import in_zone, shift
 from keyturn.rotations.schedule import EVERY_DAY, WEEKDAYS, Schedule, first_slot, last_slot, local_instant
 

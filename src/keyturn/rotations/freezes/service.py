@@ -6,7 +6,7 @@ learn it, and nothing is written.
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 
 from keyturn.audit import events
@@ -19,6 +19,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock, Ids
 from keyturn.rotations.domain import Rotation, RotationKind
 from keyturn.rotations.freezes.domain import LONGEST_FREEZE, FreezeWindow, days_in

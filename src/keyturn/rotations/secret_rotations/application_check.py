@@ -1,10 +1,9 @@
 """Asking the provider about an application whose secret is to be rotated through a connection."""
 
-from dataclasses import dataclass
-
 from keyturn.connections.domain import Connection
 from keyturn.connections.stored import Stored
 from keyturn.errors import Refused
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.preflight import PolicyReport
 from keyturn.ports.provider import Principal, RemoteApplication
 from keyturn.providers.registry import Providers

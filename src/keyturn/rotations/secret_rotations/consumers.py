@@ -1,7 +1,7 @@
 """Who uses the secrets of an application: who holds which one, who has switched, and what a removal would stop. Reads only."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from keyturn.authz import authorize
@@ -13,6 +13,7 @@ from keyturn.delivery import use_store as uses
 from keyturn.delivery.use_domain import Caller, Holder, holders
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor, ActorKind
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock
 from keyturn.ports.use_reports import ReportTrouble
 from keyturn.rotations import waits

@@ -5,11 +5,11 @@ names of its own in a folder of its own.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from keyturn.connections.domain import Connection
 from keyturn.credentials.domain import Credential
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.rotations.domain import Reason, Rotation, RotationState, Run
 from keyturn.rotations.freezes.domain import FreezeWindows

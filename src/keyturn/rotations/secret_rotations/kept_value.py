@@ -1,10 +1,10 @@
 """The value that the two secrets keep when their rotation ends: whether it signs in, and for how long. Reads only."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Tx
+from keyturn.kit.dataclasses import dataclass
 from keyturn.rotations.domain import Rotation
 from keyturn.rotations.secret_rotations.domain import SecretRotationView
 from keyturn.rotations.secret_rotations.history import usable_until

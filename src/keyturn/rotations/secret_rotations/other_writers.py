@@ -5,10 +5,10 @@ Anybody may give any name, so this is never more than probable, and nothing but 
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyturn.credentials.domain import is_marker
+from keyturn.kit.dataclasses import dataclass
 
 _YEAR, _TWO_YEARS, _DAY = timedelta(days=365.5), timedelta(days=730.5), timedelta(days=1)
 

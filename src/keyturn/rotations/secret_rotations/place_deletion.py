@@ -6,7 +6,6 @@ published stays valid at the provider, and their secrets are ordinary ones, whic
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 
 from keyturn.approvals import gate
@@ -17,6 +16,7 @@ from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock
 from keyturn.projects import deletion_store as deletions
 from keyturn.projects.deletions import KEPT, Deletion

@@ -1,7 +1,7 @@
 """What rotating an application's secret would do, before anything is done: a dry run with real looks at the provider."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from keyturn.authz.domain import Action
@@ -10,6 +10,7 @@ from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock
 from keyturn.ports.preflight import PolicyReport
 from keyturn.ports.provider import RemoteApplication

@@ -1,7 +1,6 @@
 """Use cases of looking for secret rotations: one page of a list. Reads only."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from keyturn.authz import authorize
 from keyturn.authz.authorize import Scope
@@ -9,6 +8,7 @@ from keyturn.authz.domain import Action
 from keyturn.authz.permissions import Grants
 from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock
 from keyturn.rotations.secret_rotations.domain import SecretRotationView
 from keyturn.rotations.store import secret_pages as store

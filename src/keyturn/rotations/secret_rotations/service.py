@@ -5,7 +5,7 @@ workflow; whoever waits for it asks again and again.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from keyturn.approvals import gate
@@ -18,6 +18,7 @@ from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, NotFound, Refused, RunFailed, TimedOut
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock
 from keyturn.rotations import proposals
 from keyturn.rotations.commands import NewSecretRotation, SecretRotationChange

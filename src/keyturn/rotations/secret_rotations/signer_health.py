@@ -1,8 +1,8 @@
 """Whether the connection that signs in for a secret rotation still can, and what a person has to do about it. Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import shift
 from keyturn.rotations.secret_rotations.domain import SecretRotationView
 

@@ -1,7 +1,6 @@
 """The second kind of target: the secret of any application, published as secrets of projects; a connection signs in."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from keyturn.audit import secret_rotation_events as events
@@ -13,6 +12,7 @@ from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NeedsAction
 from keyturn.kit.actor import platform
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Ids
 from keyturn.ports.provider import AccessToken, RemoteApplication

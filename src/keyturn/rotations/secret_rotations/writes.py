@@ -3,7 +3,7 @@
 Rows are locked in the order that ``keyturn.secrets.writes`` names.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from keyturn.audit import secret_rotation_events as events
@@ -18,6 +18,7 @@ from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.organizations.quotas import require_room
 from keyturn.ownership import store as owners
 from keyturn.ownership.domain import Owned

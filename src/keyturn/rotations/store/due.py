@@ -1,7 +1,6 @@
 """SQL that finds due rotations by their ``wake_at``, and claims them by moving it a little ahead."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -9,6 +8,7 @@ import sqlalchemy as sa
 from keyturn.db.columns import first_of, last_of
 from keyturn.db.tables import rotations, run_steps
 from keyturn.db.unit import Tx
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import CLOCKS_APART
 
 LONGEST_REST = timedelta(days=500)

@@ -1,7 +1,6 @@
 """SQL of what was reported of the use of credentials, and of when it is asked for again."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -11,6 +10,7 @@ from keyturn.credentials.domain import Credential
 from keyturn.db.columns import first_of
 from keyturn.db.tables import observed_uses, use_reports
 from keyturn.db.unit import Tx
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.provider import Tenant
 from keyturn.rotations.evidence import documents
 from keyturn.rotations.evidence.domain import Coverage, Evidence, ObservedUse

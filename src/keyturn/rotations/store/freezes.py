@@ -1,7 +1,6 @@
 """SQL of freeze windows."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -9,6 +8,7 @@ import sqlalchemy as sa
 
 from keyturn.db.tables import freeze_windows, secret_rotations
 from keyturn.db.unit import Tx
+from keyturn.kit.dataclasses import dataclass
 from keyturn.rotations.domain import Rotation
 from keyturn.rotations.freezes.domain import FreezeWindow, FreezeWindows
 

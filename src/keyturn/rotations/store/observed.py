@@ -1,6 +1,5 @@
 """SQL for what was seen at the provider."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -8,6 +7,7 @@ import sqlalchemy as sa
 from keyturn.db import unread
 from keyturn.db.tables import observed_keys
 from keyturn.db.unit import Tx
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import FIRST
 from keyturn.ports.provider import RemoteCredential
 

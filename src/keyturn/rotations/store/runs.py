@@ -1,7 +1,7 @@
 """SQL for runs and the history of their steps."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from keyturn.credentials import store as journal
 from keyturn.db import unread
 from keyturn.db.tables import rotations, run_steps, runs
 from keyturn.db.unit import Tx
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import FIRST
 from keyturn.rotations.blast_radius import HOUR, IN_A_ROW, LOOKED_BACK, Recent
 from keyturn.rotations.domain import Reason, RotationKind, Run, RunState

@@ -1,7 +1,6 @@
 """SQL of one page of a list of secret rotations."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +12,7 @@ from keyturn.db.tables import rotations, secret_rotations
 from keyturn.db.tables.views import environments, mapped_secrets, owners, secret_folders
 from keyturn.db.unit import Tx
 from keyturn.db.words import has_word
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import shift
 
 STATUSES = ("failed", "refused", "ending", "paused", "mine")

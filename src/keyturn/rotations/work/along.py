@@ -3,7 +3,6 @@
 Transactions only, of callers that hold the lease of the application or keep others from it.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from keyturn.audit import events
@@ -16,6 +15,7 @@ from keyturn.credentials import store as journal
 from keyturn.credentials.domain import KEPT, Credential
 from keyturn.db.unit import Tx
 from keyturn.kit.actor import platform
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.sealing import Sealer
 from keyturn.providers.registry import Providers

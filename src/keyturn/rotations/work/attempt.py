@@ -6,12 +6,13 @@ and a step writes through its attempt alone. So whatever a step writes carries t
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from keyturn.db.unit import Tx
 from keyturn.engine import lease_store as leases
 from keyturn.kit.actor import Actor, platform
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.provider import CredentialKind
 from keyturn.rotations.domain import Run, Snapshot
 from keyturn.rotations.protocol import Step

@@ -1,12 +1,13 @@
 """What rotation work needs of its process."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from keyturn.connections import older_rows
 from keyturn.db.unit import Database
 from keyturn.kit.clock_difference import provider_time
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer
 from keyturn.providers.registry import Providers

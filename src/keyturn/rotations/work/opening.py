@@ -1,10 +1,11 @@
 """The beginning of a run that is due by itself: why it starts, and what puts it off. One transaction."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from keyturn.audit import events
 from keyturn.db.unit import Tx
+from keyturn.kit.dataclasses import dataclass
 from keyturn.rotations import waits
 from keyturn.rotations.blast_radius import held_back
 from keyturn.rotations.domain import Reason, Rotation, RotationKind, RotationState, Run, RunState

@@ -1,9 +1,9 @@
 """The history of a rotation's steps, as people see it beside each run."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from keyturn.db.unit import Tx
+from keyturn.kit.dataclasses import dataclass
 from keyturn.rotations.domain import Snapshot
 from keyturn.rotations.protocol import Step
 from keyturn.rotations.store import runs

@@ -1,7 +1,6 @@
 """SQL of what people browse: secrets without their values, a page at a time."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from keyturn.db.tables import secret_folders, secret_versions, secrets
 from keyturn.db.tables.views import projects
 from keyturn.db.unit import Tx
 from keyturn.db.words import has_word
+from keyturn.kit.dataclasses import dataclass
 from keyturn.secrets.domain import Folder, Place, StoredSecret
 from keyturn.secrets.store.secrets import CURRENT, PLACED, SHARED, VERSION, chunks, read_placed, read_stored
 

@@ -1,7 +1,7 @@
 """The browser of one request: its session cookie, and how its person likes to see pages."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from keyturn.errors import Unauthenticated
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.web.auth import ByCookie, RequestContext
 from keyturn.web.cookies import KEPT, THEME, TOAST, ZONE, SessionCookie, read_cookies, sign_in_name

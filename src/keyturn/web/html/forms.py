@@ -1,10 +1,11 @@
 """Forms: what a browser sent, and the same form again with what is wrong with it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import parse_qsl
 
 from keyturn.errors import Invalid, KeyturnError, Refused
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.repeat import may_repeat
 from keyturn.kit.sentences import upper_first
 

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from markupsafe import Markup
 from keyturn import __version__
 from keyturn.kit.clock import iso
 from keyturn.kit.counting import counted, every
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import FIRST, in_zone, utc_of
 from keyturn.kit.printable import visible
 from keyturn.ports.clock import Clock

@@ -1,9 +1,9 @@
 """What pages need of the rest of the server."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from keyturn.kit.actor import Actor
+from keyturn.kit.dataclasses import dataclass
 from keyturn.web.cookies import SessionCookie
 from keyturn.web.html.browser import SessionLookup
 from keyturn.web.html.keeping import Keeper

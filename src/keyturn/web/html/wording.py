@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from keyturn.kit.dataclasses import dataclass
 
 _QUOTED = re.compile(r"`([^`]+)`")
 _LINK = re.compile(r"https://[A-Za-z0-9][^\s<>\"'`\\]*")

@@ -1,8 +1,9 @@
 """What the API reference says about the fields of parameters, bodies and answers."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from keyturn.kit.dataclasses import dataclass
 
 Facts = Mapping[str, Any]
 

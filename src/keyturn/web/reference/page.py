@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any, ClassVar
 
 from markupsafe import Markup
 
 from keyturn.errors import NotFound
+from keyturn.kit.dataclasses import dataclass
 from keyturn.web import pages
 from keyturn.web.html.render import Page, environment
 from keyturn.web.reference.examples import curl

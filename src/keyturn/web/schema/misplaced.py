@@ -6,13 +6,13 @@ was written one level too high would be left aside in silence, too, and the sche
 
 import typing
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from types import UnionType
 from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.web.schema import issues as say
 from keyturn.web.schema.issues import Issue, Path
 

@@ -7,13 +7,13 @@ import json
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Protocol, TypeVar, get_args, get_origin, runtime_checkable
 
 import msgspec
 
 from keyturn.errors import Invalid
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.printable import fault as printable_fault
 from keyturn.kit.secret import Plaintext
 from keyturn.web.schema import issues as say

@@ -7,9 +7,10 @@ import asyncio
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from keyturn.errors import Refused
+from keyturn.kit.dataclasses import dataclass
 from keyturn.web.messages import Receive
 
 HEADER_BYTES = 64 * 1024

@@ -15,12 +15,13 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import ip_address
 from pathlib import Path
 
 import structlog
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.web.auth import Network, network_of
 
 _log = structlog.get_logger("keyturn.web")

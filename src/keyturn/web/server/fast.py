@@ -7,13 +7,13 @@ answer, to the byte, but for the request id. A test compares them.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
 import structlog
 
 from keyturn.errors import KeyturnError, Refused
+from keyturn.kit.dataclasses import dataclass
 from keyturn.web.auth import client_ip
 from keyturn.web.server.admission import check_host
 from keyturn.web.server.connections import peer_of

@@ -1,12 +1,12 @@
 """Whether this server lives and can work: for load balancers, orchestrators and people."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 
 from keyturn import __version__
 from keyturn.kit.clock import iso
 from keyturn.kit.clock_difference import WRONG
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.latest import Latest
 from keyturn.ports.clock import Clock
 from keyturn.web.error_responses import json_response

@@ -7,13 +7,14 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Any, Protocol
 
 import structlog
 
 from keyturn.errors import Refused
+from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Ids
 from keyturn.web.auth import Network, RequestContext, client_ip
 from keyturn.web.error_responses import refused_head, unexpected_error

@@ -14,7 +14,6 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -26,6 +25,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
 
+from keyturn.kit.dataclasses import dataclass
 from keyturn.web.auth import Network
 from keyturn.web.server import connections
 from keyturn.web.server.admission import HEADER_BYTES

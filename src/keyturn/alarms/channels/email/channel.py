@@ -9,7 +9,6 @@ import ssl
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from email import policy
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -20,6 +19,7 @@ from typing import Any
 from keyturn.alarms.channels.kind import Config, Undelivered, refused
 from keyturn.alarms.notification import Notification
 from keyturn.alarms.routing import OWNERS, TO, address_in
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.host_names import ascii_host
 from keyturn.kit.secret import Plaintext
 from keyturn.providers.pinned import Network, Resolve, describe_cause, system_addresses, why_not_called

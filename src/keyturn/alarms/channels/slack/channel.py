@@ -1,12 +1,12 @@
 """A channel of Slack, by an incoming webhook: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks"""
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from keyturn.alarms.channels.http import post_json, shown_host
 from keyturn.alarms.channels.kind import Config
 from keyturn.alarms.notification import Item, Notification
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock
 from keyturn.ports.http import NamedHostTransport

@@ -4,7 +4,6 @@ https://learn.microsoft.com/en-us/microsoftteams/platform/webhooks-and-connector
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
@@ -13,6 +12,7 @@ import msgspec
 from keyturn.alarms.channels.http import post_json, shown_host
 from keyturn.alarms.channels.kind import Config
 from keyturn.alarms.notification import Item, Notification
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock
 from keyturn.ports.http import NamedHostTransport

@@ -4,7 +4,6 @@ The id of the message is ``webhook-id``: a receiver that remembers it takes each
 """
 
 import base64
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -14,6 +13,7 @@ from keyturn.alarms.channels.http import post, require_address
 from keyturn.alarms.channels.kind import Config, Undelivered, refused
 from keyturn.alarms.notification import Notification
 from keyturn.kit.clock import iso
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock
 from keyturn.ports.http import NamedHostTransport

@@ -1,11 +1,12 @@
 """Signing in with a certificate: an assertion is signed here, and the key never leaves this server."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, ClassVar
 
 from keyturn.errors import NeedsAction
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.fields import Field, FieldFault, as_it_is
 from keyturn.ports.provider import (

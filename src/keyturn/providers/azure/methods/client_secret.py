@@ -1,11 +1,11 @@
 """Signing in with a client secret, which Entra ID makes and shows once."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
 from keyturn.kit import pasted
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.fields import Field, FieldFault
 from keyturn.ports.provider import (

@@ -1,11 +1,11 @@
 """Signing in with a browser: a person lets this server's own application act for them, and what they granted is refreshed."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, NoReturn
 
 from keyturn.errors import Misconfigured, Refused
+from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.fields import AskedWhere, Field, FieldFault
 from keyturn.ports.provider import (
