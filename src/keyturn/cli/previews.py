@@ -110,6 +110,17 @@ _STATES = {
 }
 
 
+def nothing_to_take_back(conversion: Facts | None) -> Refused | None:
+    """Return why a connection does not go back to its secret."""
+    if conversion and not conversion["endedAt"]:
+        return None
+    return Refused(
+        "Nothing is under way that could be taken back.",
+        code="client.no_conversion",
+        fix="Where it signs in without a secret, enter a new one among the credentials of the connection.",
+    )
+
+
 def rotated_through(facts: Facts) -> Refused | None:
     """Return why a connection is not deleted."""
     names = [f"'{each['name']}'" for each in facts["secretRotations"]]

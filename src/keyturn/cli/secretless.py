@@ -1,6 +1,7 @@
 """``keyturn secretless``: makes a connection sign in without a secret, says how far it is, and goes back."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -75,9 +76,7 @@ def begin(
     def begin_it() -> Done:
         asked = {"tokenSource": source, "watchHours": watch_hours} | ({"approvalReason": reason} if reason else {})
         answer = server.ask("POST", f"{one.path}/secretless", body=asked)
-        return Done(
-            request_sentence(answer) or f"It has begun. See how far it is: keyturn secretless show {name}", answer
-        )
+        return Done(request_sentence(answer) or f"It has begun. {_see(name, project)}", answer)
 
     lines = previews.of_secretless(plan, watch_hours)
     wanted.carry_out(Foreseen(f"Make {one.words} sign in without a secret", lines, plan), begin_it)
@@ -104,10 +103,16 @@ def back(
 
     def go_back() -> Done:
         answer = server.ask("POST", f"{one.path}/secretless/back", body={"leave": leave})
-        return Done(f"It goes back. See how far it is: keyturn secretless show {name}", answer)
+        return Done(f"It goes back. {_see(name, project)}", answer)
 
-    lines = previews.of_conversion(one.words, facts["conversion"])
-    wanted.carry_out(Foreseen(f"Let {one.words} go back to its secret", lines, facts), go_back)
+    conversion = facts["conversion"]
+    lines, refused = previews.of_conversion(one.words, conversion), previews.nothing_to_take_back(conversion)
+    wanted.carry_out(Foreseen(f"Let {one.words} go back to its secret", lines, facts, refused), go_back)
+
+
+def _see(name: str, project: str | None) -> str:
+    of_project = ["--project", project] if project else []
+    return f"See how far it is: {shlex.join(['keyturn', 'secretless', 'show', name, *of_project])}"
 
 
 def _connection(server: Server, name: str, project: str | None) -> named.Named:

@@ -11,6 +11,7 @@ import pytest
 from keyturn.approvals.domain import ApprovalSettings
 from keyturn.kit.actor import Role
 from keyturn.providers.token_sources import TokenSources
+from keyturn.rotations.commands import ConnectionChange
 from tests.databases import sqlite_database
 from tests.docs.command_blocks import command_blocks
 from tests.features.accounts.people import person
@@ -39,6 +40,7 @@ def operator(
 def test_what_would_be_done_is_said_and_done_once_confirmed(operator: tuple[Operator, ConversionScene]) -> None:
     typist, scene = operator
     assert "Nobody asked for the connection 'prod-entra'" in typist.types("secretless", "show", "prod-entra")
+    assert "Nothing is under way" in typist.types("secretless", "back", "prod-entra", "--dry-run", status=1)
     plan = typist.looks(*BEGIN)
     assert (plan["issuer"], plan["alreadyTrusted"]) == (ISSUER, False)
     told = typist.types(*BEGIN, "--dry-run")
@@ -77,6 +79,17 @@ def test_what_is_in_the_way_and_what_another_person_approves_is_said(
     services.approvals.change_rules(admin, None, ApprovalSettings(required=True))
     assert "another person has to approve it" in typist.types(*BEGIN, "--reason", "Nothing is to leak.", "--yes")
     assert scene.state == "none"
+
+
+def test_the_command_that_is_told_can_be_typed_whatever_the_name_is(
+    operator: tuple[Operator, ConversionScene],
+) -> None:
+    typist, scene = operator
+    change = ConnectionChange(name="prod; it's Entra")
+    scene.world.rotations.update(scene.world.actor, scene.connection.id, change)
+    told = typist.types("secretless", "begin", "prod; it's Entra", "--source", "aks", "--yes")
+    _, _, command = told.strip().partition("See how far it is: keyturn ")
+    assert "signs in as before" in typist.types(*shlex.split(command))
 
 
 def test_the_commands_of_the_guide_do_what_it_says(operator: tuple[Operator, ConversionScene]) -> None:
