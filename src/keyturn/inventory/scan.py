@@ -29,6 +29,7 @@ from keyturn.rotations.store import evidence as reports
 
 log = structlog.get_logger("keyturn.inventory")
 
+_READ_ANEW = "Nothing has to be done: all of the tenant is read anew."
 _MOST_CHANGES = 20
 AT_ONCE = timedelta(0)
 _KINDS = {Listing.APPLICATIONS: ObjectKind.APPLICATION, Listing.PRINCIPALS: ObjectKind.PRINCIPAL}
@@ -282,11 +283,7 @@ class Scans:
                 if changes.cursor is None:
                     break
             else:
-                raise Permanent(
-                    "More changed than can be followed.",
-                    code="inventory.too_many_changes",
-                    fix="Nothing has to be done: all of the tenant is read anew.",
-                )
+                raise Permanent("More changed than can be followed.", code="inventory.too_many_changes", fix=_READ_ANEW)
             found.append((_KINDS[listing], list(ids)))
             if since:
                 tokens[name] = since
