@@ -24,9 +24,6 @@ conversions = sa.Table(
     whole("watch_seconds"),
     whole("tries"),  # in a row, of what the state is about
     at_or_first("tried_at"),
-    at_or_first("settles_at"),  # when every replica shows what was asked for last
-    at_or_first("used_at"),  # when somebody else was last seen to sign in with the credential of before, and who
-    sa.Column("used_by", sa.Text),
     at_or_first("since", null=False),  # when the state began
     at_or_first("wake_at", index=True),
     whole("version"),
@@ -34,4 +31,7 @@ conversions = sa.Table(
     sa.Column("requested_by", sa.JSON),
     at_or_first("created_at", null=False),
     at_or_first("ended_at"),
+    at_or_first("settles_at"),  # when every replica shows what was asked for last
+    at_or_first("used_at"),  # when somebody else was last seen to sign in with the credential of before, and who
+    sa.Column("used_by", sa.Text),
 )
