@@ -227,6 +227,7 @@ def to_version_before(database: Database) -> None:
             "DROP INDEX ix_app_connections_salt_inside",
             "ALTER TABLE app_connections DROP COLUMN credential_id",
             "ALTER TABLE app_connections DROP COLUMN salt",
+            "CREATE INDEX ix_processes_seen_at ON processes (seen_at)",
             *_WITHOUT_HISTORY,
             *_WITHOUT_LATER_COLUMNS,
             f"CREATE TABLE {migrate.VERSION_TABLE} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)",

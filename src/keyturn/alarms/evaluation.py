@@ -128,9 +128,8 @@ class Evaluation:
         """Write down that the look is at its end, and remove what is kept no longer."""
         message_store.remove_ended(tx, look.org_id, shift(look.now, -KEPT))
         store.remove_resolved(tx, look.org_id, shift(look.now, -KEPT))
-        store.note_evaluation(tx, look.org_id, look.now)
         pause = max(EVERY, timedelta(seconds=_SHARE * took))
-        store.put_off(tx, look.org_id, self.clock.now() + min(pause, CLAIM))
+        store.note_evaluation(tx, look.org_id, look.now, self.clock.now() + min(pause, CLAIM))
 
 
 def _goes_on(tx: Tx, org_id: str, claimed_until: datetime | None) -> bool:

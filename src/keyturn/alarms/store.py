@@ -54,8 +54,12 @@ def claim(tx: Tx, now: datetime, limit: int, until: datetime) -> list[str]:
 
 def put_off(tx: Tx, org_id: str, until: datetime) -> None:
     """Look at the organization again at this moment."""
-    if not tx.run(sa.update(alarm_evaluations).where(alarm_evaluations.c.org_id == org_id), due_at=until):
-        tx.add_new(alarm_evaluations, org_id=org_id, due_at=until)
+    _put(tx, org_id, due_at=until)
+
+
+def _put(tx: Tx, org_id: str, **moments: datetime) -> None:
+    if not tx.run(sa.update(alarm_evaluations).where(alarm_evaluations.c.org_id == org_id), **moments):
+        tx.add_new(alarm_evaluations, org_id=org_id, **moments)
 
 
 def due_at(tx: Tx, org_id: str) -> datetime | None:
@@ -69,8 +73,9 @@ def alone(tx: Tx, org_id: str) -> None:
     tx.alone_with(f"alarms:{org_id}")
 
 
-def note_evaluation(tx: Tx, org_id: str, now: datetime) -> None:
-    tx.run(sa.update(alarm_evaluations).where(alarm_evaluations.c.org_id == org_id), evaluated_at=now)
+def note_evaluation(tx: Tx, org_id: str, now: datetime, again_at: datetime) -> None:
+    """Write down that the organization was looked at to the end, and when it is looked at again."""
+    _put(tx, org_id, evaluated_at=now, due_at=again_at)
 
 
 def evaluated_at(tx: Tx, org_id: str) -> datetime | None:

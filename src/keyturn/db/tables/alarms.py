@@ -75,7 +75,7 @@ alarm_evaluations = sa.Table(
     "alarm_evaluations",
     metadata,
     sa.Column("org_id", sa.String(36), sa.ForeignKey("organizations.id"), primary_key=True),
-    at_or_first("due_at", null=False, index=True),
+    at_or_first("due_at", null=False),  # in no index: PostgreSQL writes it in its place then
     at_or_first("evaluated_at"),
 )
 

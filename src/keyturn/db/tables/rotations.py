@@ -241,7 +241,7 @@ processes = sa.Table(
     text("host"),
     whole("pid"),
     at_or_first("started_at", null=False),
-    at_or_first("seen_at", null=False, index=True),
+    at_or_first("seen_at", null=False),  # in no index: PostgreSQL writes it in its place then, every few seconds
 )
 
 # Who has which credential. What somebody showed of it is kept as long as the credential may work, and for a while after.
