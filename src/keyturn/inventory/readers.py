@@ -91,8 +91,9 @@ def _after_failure(inventory: Inventory, error: KeyturnError, now: datetime) -> 
 
 def _begins_again(inventory: Inventory, error: KeyturnError) -> bool:
     """Say whether a list is read from its beginning: a cursor ends some time."""
-    is_final = isinstance(error, (NeedsAction, Permanent)) and not isinstance(error, NotYet)
-    return is_final and inventory.phase in plan.LISTS and inventory.cursor is not None
+    return (
+        isinstance(error, (NeedsAction, Permanent)) and inventory.phase in plan.LISTS and inventory.cursor is not None
+    )
 
 
 def _is_too_much(inventory: Inventory, error: KeyturnError) -> bool:

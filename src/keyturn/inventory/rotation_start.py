@@ -11,7 +11,7 @@ from keyturn.authz.domain import Action
 from keyturn.connections import tenant_store
 from keyturn.connections.domain import Connection
 from keyturn.db.unit import Database
-from keyturn.errors import KeyturnError, NotFound, Retryable
+from keyturn.errors import KeyturnError, NotFound, Refused, Retryable
 from keyturn.inventory import list_store
 from keyturn.inventory.access import inventory_for
 from keyturn.inventory.domain import ShownConnection
@@ -19,7 +19,7 @@ from keyturn.inventory.list_store import ListedApplication
 from keyturn.inventory.plan import Inventory
 from keyturn.kit.actor import Actor
 from keyturn.kit.dataclasses import dataclass
-from keyturn.rotations.secret_rotations.application_check import ApplicationCheck
+from keyturn.rotations.secret_rotations.application_check import ApplicationCheck, CheckedApplication
 from keyturn.rotations.secret_rotations.writes import require_listable, require_same_connection
 from keyturn.rotations.store import policies
 
@@ -77,29 +77,33 @@ class RotationStarts:
             connections, total = tenant_store.to_tenant(
                 tx, usable, inventory.tenant, application.object_id, projects, MOST_TRIED
             )
-        refused = []
+            rotation = policies.of_application(tx, application.object_id)
+        if rotation:  # an application has but one, and by the same connection others may join it
+            connections = [each for each in connections if each.id == rotation.connection_id] or connections
+        refused: list[RefusedConnection] = []
         for connection in connections:
             named = ShownConnection(connection.id, connection.name, connection.project_id)
-            error = self._refusal(actor, connection, application)
-            if error is None:
+            try:
+                checked = self._applications.check(connection, application.object_id, application.app_id)
+                self._require_permitted(actor, connection, checked)
+            except Refused as error:
+                # It is the application that is as it must not be: no other connection changes that.
+                return RotationStart(inventory, application, refused=[RefusedConnection(named, error)])
+            except KeyturnError as error:
+                refused.append(RefusedConnection(named, error))
+                if isinstance(error, Retryable):
+                    break  # the others would wait as long, and be told the same
+            else:
                 return RotationStart(inventory, application, named)
-            refused.append(RefusedConnection(named, error))
-            if isinstance(error, Retryable):
-                break  # the others would wait as long, and be told the same
         return RotationStart(inventory, application, refused=refused, untried=total - len(refused))
 
-    def _refusal(self, actor: Actor, connection: Connection, application: ListedApplication) -> KeyturnError | None:
-        """Return why the actor may not have the application rotated through the connection; None: they may."""
-        try:
-            checked = self._applications.check(connection, application.object_id, application.app_id)
-            with self._database.read() as tx:
-                require_listable(tx, actor, connection, checked)
-                rotation = policies.of_application(tx, checked.application.object_id)
-                if rotation:
-                    require_same_connection(tx, actor, rotation, connection, checked.application)
-        except KeyturnError as error:
-            return error
-        return None
+    def _require_permitted(self, actor: Actor, connection: Connection, checked: CheckedApplication) -> None:
+        """Raise Forbidden or Refused where the actor may not have the application rotated through the connection."""
+        with self._database.read() as tx:
+            require_listable(tx, actor, connection, checked)
+            rotation = policies.of_application(tx, checked.application.object_id)
+            if rotation:
+                require_same_connection(tx, actor, rotation, connection, checked.application)
 
 
 def _no_application(object_id: str) -> NotFound:

@@ -1,5 +1,6 @@
 """Rotating from the inventory: through a connection that may change the application, or the one that signs in as it."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,17 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from entra_emulator.admin.admin import ApplicationHandle
+from entra_emulator.faults.faults import Effect
 from keyturn.authz.domain import Action
 from keyturn.connections.domain import Connection, NewConnection
 from keyturn.kit.actor import Role
+from keyturn.projects.domain import NewProject
 from keyturn.projects.service import Projects
+from keyturn.rotations.commands import NewSecretRotation
+from keyturn.rotations.schedule import Schedule
+from keyturn.secrets.mapped import SecretNames
 from tests.databases import sqlite_database
-from tests.features.accounts.people import join, project
+from tests.features.accounts.people import join, person, project
 from tests.features.inventory.scene import OWNED, tenant
 from tests.features.inventory.test_inventory_http import ALL, Desk, served
 
@@ -102,7 +108,48 @@ def test_where_none_may_each_says_why_and_what_would_change_that(desk: Desk) -> 
     page = desk.page(f"/inventory/{inventory_id}/rotate?application={shop.object_id}")
     assert "cannot be rotated yet" in page
     for each in refused.values():
-        assert f"{each['connection']['name']}: {each['message']}" in page
+        assert each["connection"]["name"] in page
+        assert each["message"] in re.sub(r"<[^>]+>", "", page)
+
+
+def test_what_is_wrong_with_the_application_itself_is_said_once(desk: Desk) -> None:
+    for name in ("writer", "another"):
+        connect(desk, name, *WRITER)
+    full = desk.scene.application("Full", audience="AzureADandPersonalMicrosoftAccount", secrets=2)
+    (refused,) = start(desk, read(desk), full)["refused"]
+    assert (refused["code"], refused["connection"]["name"]) == ("rotation.no_free_slot", "another")
+
+
+def test_while_entra_cannot_be_reached_the_others_are_not_tried(desk: Desk) -> None:
+    connect(desk, "writer", *WRITER)
+    shop = desk.scene.application("Shop", secrets=1)
+    inventory_id = read(desk)
+    desk.scene.world.emulator.faults.fail_next("token", Effect(503), when="before")
+    found = start(desk, inventory_id, shop)
+    assert (found["connection"], len(found["refused"]), found["untried"]) == (None, 1, 1)
+    assert start(desk, inventory_id, shop)["connection"]["name"] == "writer"
+
+
+def test_an_application_that_is_rotated_already_leads_to_the_same_connection(desk: Desk) -> None:
+    world = desk.scene.world
+    ada = person(world.database, world.actor.org_id, Role.ADMIN, "ada@contoso.test")
+    home = Projects(world.database, world.clock, world.ids).create(ada, NewProject(name="Payments"))
+    connect(desk, "a-writer", *WRITER)
+    used = connect(desk, "used", *WRITER)
+    shop = desk.scene.application("Shop", secrets=1)
+    new = NewSecretRotation(
+        name="shop",
+        project_id=home.id,
+        environment="prod",
+        path="/",
+        connection_id=used.id,
+        object_id=shop.object_id,
+        client_id=shop.app_id,
+        names=SecretNames("SHOP_ID", "SHOP_SECRET"),
+        schedule=Schedule(30, 2, 15),
+    )
+    world.services.secret_rotations.create(ada, new)
+    assert start(desk, read(desk), shop)["connection"]["name"] == "used"
 
 
 def test_what_a_connection_signs_in_with_is_rotated_by_that_connection(desk: Desk) -> None:
