@@ -76,6 +76,7 @@ class FullTenant:
         for member, of in ((people.ada, group), (app.principal_id, group), (group, outer)):
             self._done("POST", f"groups/{of}/members/$ref", {"@odata.id": member})
         self._done("POST", f"groups/{group}/owners/$ref", {"@odata.id": people.ada})
+        self._done("PUT", f"users/{people.ada}/manager/$ref", {"@odata.id": people.uri})
         self._done("POST", f"servicePrincipals/{app.principal_id}/owners/$ref", {"@odata.id": people.ada})
         fic = {
             "name": "ci-1",

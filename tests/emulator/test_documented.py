@@ -50,6 +50,8 @@ def bodies(full: FullTenant) -> dict[str, Any]:
     person = {"displayName": "x", "mailNickname": "x", "userPrincipalName": "x@contoso.onmicrosoft.com"}
     return {
         "createApplication": {"displayName": "x"},
+        "setManager": {"@odata.id": f"{GRAPH}/users/{people.uri}"},
+        "validateProperties": {"entityType": "Group", "displayName": "x"},
         "updateApplication": {"displayName": "x"},
         "createServicePrincipal": {"appId": full.lonely()},
         "updateServicePrincipal": {"notes": "x"},

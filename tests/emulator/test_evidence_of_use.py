@@ -221,4 +221,4 @@ def test_every_write_is_in_the_audit_by_a_name() -> None:
     assert set(ACTIVITIES) == WRITES - of_vaults
     writes = {name for methods in routes("beta").values() for method, name in methods.items() if method != "GET"}
     of_members = {f"{verb}Member{kind}" for verb in ("check", "get") for kind in ("Groups", "Objects")}
-    assert writes - WRITES == {"batch", "getDirectoryObjectsByIds", *of_members}
+    assert writes - WRITES == {"batch", "getDirectoryObjectsByIds", "validateProperties", *of_members}

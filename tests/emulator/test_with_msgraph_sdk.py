@@ -222,6 +222,14 @@ def test_the_sdk_reads_people_groups_and_what_changed(world: Served) -> None:
         again = await client.applications.delta.with_url(delta.odata_delta_link).get()
         assert again is not None
         assert again.value == []
+        only_users = await client.groups.by_group_id(group).members.graph_user.get()
+        assert only_users is not None
+        assert [item.id for item in only_users.value or []] == [world.demo.ada]
+        deleted = await client.directory.deleted_items.graph_application.get()
+        assert deleted is not None
+        changed = await client.groups.delta.get()
+        assert changed is not None
+        assert group in {item.id for item in changed.value or []}
         assigned = await client.service_principals.by_service_principal_id(
             reader.principal_id
         ).app_role_assignments.get()

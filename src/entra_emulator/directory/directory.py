@@ -228,6 +228,8 @@ class User:
     security_attributes: dict[str, str | list[str]] = field(default_factory=dict)
     """Custom security attributes by set and name, joined by `_`."""
     grants: list[Grant] = field(default_factory=list)
+    manager: str = ""
+    """The object id of their manager, where they have one."""
 
 
 DirectoryObject = Application | ServicePrincipal | User | Group

@@ -81,6 +81,8 @@ class Call:
     """The user's object id, or without a user that of the calling service principal."""
     spelled: Mapping[str, str] = field(default_factory=dict)
     """How Graph writes the names of properties, by their lower case."""
+    listed: tuple[str, str] = ("", "")
+    """Of a list of objects that kind only (in lower case), and as `$count` or `$ref`."""
     heeded: set[str] = field(default_factory=set)
     """The query options of Graph that were read."""
     property_path: tuple[str, ...] = ()

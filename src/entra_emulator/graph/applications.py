@@ -31,6 +31,7 @@ FIELDS: dict[str, Field[Application]] = {
     "createdDateTime": lambda item: item.created_at,
     "uniqueName": lambda item: item.properties.get("uniqueName"),
     "tags": lambda item: list(item.properties.get("tags") or ()),
+    "owners/$count": lambda item: float(len(item.owners)),
     "publisherDomain": lambda item: item.properties.get("publisherDomain"),
 }
 _READ_ONLY = frozenset({
@@ -145,7 +146,8 @@ def _update(call: Call, keys: tuple[Key, ...]) -> Response:
     return empty(call)
 
 
-def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
+def delete(call: Call, keys: tuple[Key, ...]) -> Response:
+    """Deletes an application. Raises GraphError 403 or 404."""
     application = the_application(call, keys[0], write=True)
     check_quiet(call, application)
     call.world.directory.soft_delete(application, call.local_now)
@@ -300,5 +302,5 @@ ROUTES = (
     ("GET", "applications/{}", "getApplication", _get),
     ("POST", "applications", "createApplication", _create),
     ("PATCH", "applications/{}", "updateApplication", _update),
-    ("DELETE", "applications/{}", "deleteApplication", _delete),
+    ("DELETE", "applications/{}", "deleteApplication", delete),
 )

@@ -196,23 +196,33 @@ PRINCIPAL: Mapping[str, Rule] = {
 """The same for service principals."""
 
 USER: Mapping[str, Rule] = {
+    "ageGroup": one_of("Minor", "NotAdult", "Adult"),
     "businessPhones": TEXTS,
     "city": TEXT,
     "companyName": TEXT,
     "country": TEXT,
     "department": TEXT,
     "employeeId": TEXT,
+    "employeeType": TEXT,
+    "faxNumber": TEXT,
     "givenName": TEXT,
     "jobTitle": TEXT,
     "mail": TEXT,
     "mailNickname": TEXT,
     "mobilePhone": TEXT,
     "officeLocation": TEXT,
+    "onPremisesImmutableId": TEXT,
     "otherMails": TEXTS,
+    "passwordPolicies": TEXT,
     "passwordProfile": shape(
         "passwordProfile", forceChangePasswordNextSignIn=FLAG, forceChangePasswordNextSignInWithMfa=FLAG, password=TEXT
     ),
+    "postalCode": TEXT,
+    "preferredDataLocation": TEXT,
     "preferredLanguage": TEXT,
+    "showInAddressList": FLAG,
+    "state": TEXT,
+    "streetAddress": TEXT,
     "surname": TEXT,
     "usageLocation": TEXT,
     "userType": one_of("Member", "Guest"),

@@ -11,7 +11,7 @@ from entra_emulator.core.wire import Response
 from entra_emulator.directory.directory import Application, DirectoryObject, ServicePrincipal, Tenant, User
 from entra_emulator.directory.groups import Group
 from entra_emulator.directory.world import Call
-from entra_emulator.graph import views
+from entra_emulator.graph import user_views, views
 from entra_emulator.graph.bodies import json_object, only
 from entra_emulator.graph.errors import GraphError, empty, not_found, success
 from entra_emulator.graph.lookup import Key
@@ -45,7 +45,7 @@ def _list_principals(call: Call, _keys: tuple[Key, ...]) -> Response:
 def _list_users(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_users(call)
     _expire(call)
-    return collection(call, [views.user(item) for item in call.home().deleted_users.values()], "users")
+    return collection(call, [user_views.user(item) for item in call.home().deleted_users.values()], "users")
 
 
 def _list_groups(call: Call, _keys: tuple[Key, ...]) -> Response:

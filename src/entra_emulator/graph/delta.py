@@ -21,7 +21,7 @@ from entra_emulator.directory.directory import Application, DirectoryObject, Hol
 from entra_emulator.directory.groups import Group
 from entra_emulator.directory.keys import b64url, un_b64
 from entra_emulator.directory.world import Call
-from entra_emulator.graph import views
+from entra_emulator.graph import user_views, views
 from entra_emulator.graph.errors import GraphError, bad_request, success, unsupported_query
 from entra_emulator.graph.lookup import Key
 from entra_emulator.graph.odata import chosen, selected
@@ -127,7 +127,7 @@ def _shown(call: Call, item: DirectoryObject) -> dict[str, Any]:
         return views.application(call, item)
     if isinstance(item, ServicePrincipal):
         return views.principal(call, item)
-    return chosen(views.user(item), views.USER_DEFAULT) if isinstance(item, User) else views.group(item)
+    return chosen(user_views.user(item), user_views.USER_DEFAULT) if isinstance(item, User) else views.group(item)
 
 
 def _members(call: Call, group: Group, state: _State, until: float) -> list[dict[str, Any]]:

@@ -52,7 +52,10 @@ ACTIVITIES = {
     "removeServicePrincipalOwner": ("Remove owner from service principal", "Unassign"),
     "createUser": ("Add user", "Add"),
     "updateUser": ("Update user", "Update"),
+    "setManager": ("Set user manager", "Assign"),
+    "removeManager": ("Remove user manager", "Unassign"),
     "deleteUser": ("Delete user", "Delete"),
+    "deleteDirectoryObject": ("Delete user", "Delete"),
     "revokeSignInSessions": ("Update StsRefreshTokenValidFrom Timestamp", "Update"),
     "createGroup": ("Add group", "Add"),
     "updateGroup": ("Update group", "Update"),
@@ -76,6 +79,9 @@ ACTIVITIES = {
 }
 """Operation in the ledger -> the name of the activity and its kind."""
 _OF_KINDS = {
+    ("deleteDirectoryObject", "Application"): "Delete application",
+    ("deleteDirectoryObject", "Group"): "Delete group",
+    ("deleteDirectoryObject", "ServicePrincipal"): "Remove service principal",
     ("assignAppRole", "User"): "Add app role assignment grant to user",
     ("assignAppRole", "Group"): "Add app role assignment to group",
     ("unassignAppRole", "User"): "Remove app role assignment from user",

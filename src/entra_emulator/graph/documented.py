@@ -84,6 +84,7 @@ DOCUMENTED: dict[str, dict[str, str]] = {
         "{}": _ONE,
         "{}/ownedObjects": "GET: list",
         "{}/manager": "GET: read",
+        "{}/manager/$ref": "PUT: set|DELETE: remove",
         "{}/directReports": "GET: list",
         **{f"{{}}/{name}": what for name, what in _OF_ASSIGNMENTS.items()},
         "{}/oauth2PermissionGrants": "GET: list",

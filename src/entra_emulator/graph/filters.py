@@ -20,8 +20,9 @@ Field = Callable[[T], Value]
 Predicate = Callable[[T], bool]
 
 _TOKENS = re.compile(
-    r"\s*(?:('(?:[^']|'')*')|(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)?)|(-?[A-Za-z_@$][\w./-]*|-?\d[\w-]*)|([(),:]))"
+    r"\s*(?:('(?:[^']|'')*')|(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)?)|(-?[A-Za-z_@$][\w./$-]*|-?\d[\w-]*)|([(),:]))"
 )
+_COUNT = "/$count"
 _NUMBER = re.compile(r"-?\d{1,9}")
 _MAX_FILTER = 8_000
 _MAX_CLAUSES = 30
@@ -80,13 +81,13 @@ class Filter(Generic[T]):
             return group
         name = self._next()
         if name.lower() in {"startswith", "endswith"}:
-            return self._affix(name.lower())
+            return self._affix(name.lower(), self._field)
         return self._any(name.removesuffix("/any")) if name.endswith("/any") else self._comparison(name)
 
-    def _affix(self, function: str) -> Predicate[T]:
+    def _affix(self, function: str, field_of: Callable[[str], Field[T]]) -> Predicate[T]:
         self.advanced |= function == "endswith"
         self._need("(")
-        field = self._field(self._next())
+        field = field_of(self._next())
         self._need(",")
         affix = str(self._literal()).lower()
         self._need(")")
@@ -101,16 +102,26 @@ class Filter(Generic[T]):
         self._need(":")
         tests: list[Predicate[T]] = []
         while not tests or self._take("or"):
-            subject, slash, member = self._next().partition("/")
-            if subject != variable or self._next().lower() != "eq":
-                raise self._wrong()
-            tests.append(self._contains(f"{name}{slash}{member}"))
+            tests.append(self._one_of(name, variable))
         self._need(")")
         return lambda item: any(test(item) for test in tests)
 
-    def _contains(self, name: str) -> Predicate[T]:
-        field, literal = self._field(name), str(self._literal()).lower()
+    def _one_of(self, name: str, variable: str) -> Predicate[T]:
+        """One test of the variable: `t eq 'a'`, or `startswith(t,'a')`."""
+        word = self._next()
+        if word.lower() in {"startswith", "endswith"}:
+            return self._affix(word.lower(), lambda subject: self._member(name, variable, subject))
+        field = self._member(name, variable, word)
+        if self._next().lower() != "eq":
+            raise self._wrong()
+        literal = str(self._literal()).lower()
         return lambda item: literal in texts_in(field(item))
+
+    def _member(self, name: str, variable: str, word: str) -> Field[T]:
+        subject, slash, member = word.partition("/")
+        if subject != variable:
+            raise self._wrong()
+        return self._field(f"{name}{slash}{member}")
 
     def _comparison(self, name: str) -> Predicate[T]:
         field = self._field(name)
@@ -164,11 +175,22 @@ class Filter(Generic[T]):
 
     def _field(self, name: str) -> Field[T]:
         name = spelled(self._fields, name)
-        field = self._fields.get(name)
+        self.advanced |= name.endswith(_COUNT)
+        field = self._fields.get(name) or self._counted(name)
         if field is None:
             raise bad_request(f"Invalid filter clause: Could not find a property named '{name[:100]}'.")
         self.names.add(name)
         return field
+
+    def _counted(self, name: str) -> Field[T] | None:
+        """How many texts a property has: `tags/$count`."""
+        texts = self._fields.get(spelled(self._fields, name.removesuffix(_COUNT))) if name.endswith(_COUNT) else None
+
+        def count(item: T) -> Value:
+            value = texts(item) if texts else None
+            return float(len(value)) if isinstance(value, list) else None
+
+        return count if texts else None
 
     def _next(self) -> str:
         if self._at >= len(self._tokens):

@@ -104,7 +104,8 @@ def _update(call: Call, keys: tuple[Key, ...]) -> Response:
     return empty(call)
 
 
-def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
+def delete(call: Call, keys: tuple[Key, ...]) -> Response:
+    """Deletes a group. Raises GraphError 403 or 404."""
     may_write_groups(call)
     group, tenant = find_group(call, keys[0]), call.home()
     del tenant.groups[group.object_id]
@@ -235,7 +236,7 @@ ROUTES = (
     ("GET", "groups/{}", "getGroup", _get),
     ("POST", "groups", "createGroup", _create),
     ("PATCH", "groups/{}", "updateGroup", _update),
-    ("DELETE", "groups/{}", "deleteGroup", _delete),
+    ("DELETE", "groups/{}", "deleteGroup", delete),
     ("GET", "groups/{}/members", "listGroupMembers", _members),
     ("GET", "groups/{}/transitiveMembers", "listGroupMembers", _all_members),
     ("POST", "groups/{}/members/$ref", "addGroupMember", _add_member),

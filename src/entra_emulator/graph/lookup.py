@@ -44,6 +44,7 @@ terraform-provider-azuread a66d423 and b40be14 bind at most when they make one."
 _TARGETS: dict[str, tuple[type, ...]] = {
     "members": (User, Group, ServicePrincipal),
     "owners": (User, ServicePrincipal),
+    "manager": (User,),
 }
 
 
@@ -57,7 +58,7 @@ def reference_in(call: Call) -> str:
 
 
 def referenced(call: Call, reference: str, relation: str) -> DirectoryObject:
-    """The object that an address in `@odata.id`, or a bare id, names, as one of `members` or `owners`.
+    """The object that an address in `@odata.id`, or a bare id, names, as one of `members`, `owners` or `manager`.
 
     Source of the text for other kinds: https://github.com/MicrosoftDocs/feedback/issues/718. Raises GraphError 400 or 404.
     """

@@ -5,12 +5,12 @@ from __future__ import annotations
 from entra_emulator.core.wire import Response, json_body
 from entra_emulator.directory.directory import Application, ServicePrincipal, User
 from entra_emulator.directory.world import Call
-from entra_emulator.graph import views
+from entra_emulator.graph import user_views, views
 from entra_emulator.graph.bodies import json_object, only
 from entra_emulator.graph.errors import GraphError, denied, success
 from entra_emulator.graph.lookup import Key
 from entra_emulator.graph.permissions import may_read_me, may_read_owned
-from entra_emulator.graph.users import revoke_sessions, shown_user
+from entra_emulator.graph.users import revoke_sessions, shown_user, the_manager
 from entra_emulator.tokens.tokens import subject
 
 
@@ -18,6 +18,12 @@ def _me(call: Call, _keys: tuple[Key, ...]) -> Response:
     user = signed_in(call)
     may_read_me(call)
     return success(call, shown_user(call, user), "users/$entity")
+
+
+def _manager(call: Call, _keys: tuple[Key, ...]) -> Response:
+    user = signed_in(call)
+    may_read_me(call)
+    return the_manager(call, user)
 
 
 def user_info(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -28,7 +34,7 @@ def user_info(call: Call, _keys: tuple[Key, ...]) -> Response:
     user = signed_in(call)
     if "openid" not in call.scopes:
         raise denied()
-    shown = views.user(user)
+    shown = user_views.user(user)
     claims = {
         "sub": subject(user.object_id, call.entry.caller),
         "name": user.display_name,
@@ -72,6 +78,7 @@ def signed_in(call: Call) -> User:
 
 ROUTES = (
     ("GET", "me", "getMe", _me),
+    ("GET", "me/manager", "getManager", _manager),
     ("GET", "me/ownedObjects", "listMyOwnedObjects", _owned),
     ("GET", "me/ownedObjects/application", "listMyOwnedApplications", _owned_applications),
     ("POST", "me/revokeSignInSessions", "revokeSignInSessions", _revoke),

@@ -12,15 +12,15 @@ from entra_emulator.graph.declared import APPLICATION, GROUP, PRINCIPAL, USER, M
 from entra_emulator.graph.policy_types import CONFIGURATION
 
 _OTHERS = """
-    accountEnabled appId appOwnerOrganizationId appRoleId appScopeId applicationTemplateId audiences certification clientId
-    consentType createdDateTime customKeyIdentifier customSecurityAttributes deletedDateTime description directoryScopeId
-    disabledByMicrosoftStatus displayName endDateTime excludeActors expiryTime federatedIdentityCredentials groupIds
-    hasExtendedValue hint id identifierUris ids isDisabled isEnabled issuer key keyCredential keyCredentials keyId mail
-    mailEnabled mailNickname members name owners passwordCredential passwordCredentials principalDisplayName principalId
-    principalType proof publisherDomain resourceDisplayName resourceId restrictions roleDefinitionId roleTemplateId scope
-    secretText securityEnabled securityEnabledOnly servicePrincipalNames servicePrincipalRestrictions servicePrincipalType
-    applicationRestrictions signInAudience startDateTime startTime subject type types usage userPrincipalName
-    verifiedPublisher
+    accountEnabled appId applicationRestrictions applicationTemplateId appOwnerOrganizationId appRoleId appScopeId audiences
+    certification clientId consentType createdDateTime customKeyIdentifier customSecurityAttributes deletedDateTime
+    description directoryScopeId disabledByMicrosoftStatus displayName endDateTime entityType excludeActors expiryTime
+    federatedIdentityCredentials groupIds hasExtendedValue hint id identifierUris ids isDisabled isEnabled issuer key
+    keyCredential keyCredentials keyId mail mailEnabled mailNickname manager members name onBehalfOfUserId owners
+    passwordCredential passwordCredentials principalDisplayName principalId principalType proof publisherDomain
+    resourceDisplayName resourceId restrictions roleDefinitionId roleTemplateId scope secretText securityEnabled
+    securityEnabledOnly servicePrincipalNames servicePrincipalRestrictions servicePrincipalType signInAudience startDateTime
+    startTime subject type types usage userPrincipalName verifiedPublisher
 """
 """Names with rules of their own, of actions and of references."""
 

@@ -31,7 +31,7 @@ _BARE = frozenset(name.removeprefix("$") for name in _OPTIONS) | {"apply", "form
 _OF_PAGES = frozenset({"$filter", "$top", "$count", "$orderby", "$search", "$skiptoken"})
 _EXPANDED = re.compile(r"\s*(\w+)(?:\(([^()]*)\))?\s*(?:,|$)")
 _SEARCHED = re.compile(r'"(\w+):([^"]+)"')
-_NAVIGATION = frozenset({"owners", "federatedIdentityCredentials", "members", "appRoleAssignments"})
+_NAVIGATION = frozenset({"manager", "owners", "federatedIdentityCredentials", "members", "appRoleAssignments"})
 _FIRST = -FIRST_MOMENT  # so that moments sort as texts do
 _NEEDS_HEADER = (
     "Request with $search query parameter only works through MSGraph with a special request header: "

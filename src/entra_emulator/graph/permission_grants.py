@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from entra_emulator.core.wire import Response
-from entra_emulator.directory.directory import new_guid
+from entra_emulator.directory.directory import User, new_guid
 from entra_emulator.directory.grants import Consent
 from entra_emulator.directory.replicas import object_presence
 from entra_emulator.directory.world import Call
@@ -18,8 +18,10 @@ from entra_emulator.graph.bodies import json_object, needed_guid, needed_text, o
 from entra_emulator.graph.errors import GraphError, bad_request, empty, not_found, success
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.lookup import Key, the_principal
+from entra_emulator.graph.me import signed_in
 from entra_emulator.graph.odata import collection, entity, listed_as, page, select
 from entra_emulator.graph.permissions import may_read_grants, may_write_grants
+from entra_emulator.graph.users import find_user
 from entra_emulator.graph.writes import note_change
 
 _CONTEXT = "oauth2PermissionGrants"
@@ -42,6 +44,21 @@ def _of_principal(call: Call, keys: tuple[Key, ...]) -> Response:
     principal = the_principal(call, keys[0], write=False)
     value = [row for row in _rows(call) if row["clientId"] == principal.object_id]
     return collection(call, value, _CONTEXT)
+
+
+def _of_user(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_read_grants(call)
+    return _given_by(call, find_user(call, keys[0]))
+
+
+def _mine(call: Call, _keys: tuple[Key, ...]) -> Response:
+    user = signed_in(call)
+    may_read_grants(call)
+    return _given_by(call, user)
+
+
+def _given_by(call: Call, user: User) -> Response:
+    return collection(call, [row for row in _rows(call) if row["principalId"] == user.object_id], _CONTEXT)
 
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:
@@ -117,5 +134,7 @@ ROUTES = (
     ("POST", "oauth2PermissionGrants", "createPermissionGrant", _create),
     ("PATCH", "oauth2PermissionGrants/{}", "updatePermissionGrant", _update),
     ("DELETE", "oauth2PermissionGrants/{}", "deletePermissionGrant", _delete),
+    ("GET", "users/{}/oauth2PermissionGrants", "listPermissionGrantsOfUser", _of_user),
+    ("GET", "me/oauth2PermissionGrants", "listPermissionGrantsOfUser", _mine),
     ("GET", "servicePrincipals/{}/oauth2PermissionGrants", "listPermissionGrantsOfPrincipal", _of_principal),
 )

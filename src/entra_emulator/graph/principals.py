@@ -181,7 +181,8 @@ def _not_settable(name: str) -> GraphError:
     return bad_request(f"Property '{name[:100]}' does not exist as a declared property or extension property.")
 
 
-def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
+def delete(call: Call, keys: tuple[Key, ...]) -> Response:
+    """Deletes a service principal. Raises GraphError 403 or 404."""
     principal = the_principal(call, keys[0], write=True)
     check_quiet(call, principal)
     call.world.directory.soft_delete_principal(principal, call.local_now)
@@ -219,7 +220,7 @@ ROUTES = (
     ("GET", "servicePrincipals/{}", "getServicePrincipal", _get),
     ("POST", "servicePrincipals", "createServicePrincipal", _create),
     ("PATCH", "servicePrincipals/{}", "updateServicePrincipal", _update),
-    ("DELETE", "servicePrincipals/{}", "deleteServicePrincipal", _delete),
+    ("DELETE", "servicePrincipals/{}", "deleteServicePrincipal", delete),
     ("GET", "servicePrincipals/{}/ownedObjects", "listOwnedObjects", _owned),
     ("GET", "servicePrincipals/{}/ownedObjects/application", "listOwnedApplications", _owned_applications),
 )

@@ -43,6 +43,7 @@ from entra_emulator.graph.errors import GraphError, answer, faulty, throttled, u
 from entra_emulator.graph.lookup import Key, application_by_key, principal_by_key
 from entra_emulator.graph.names import SPELLED
 from entra_emulator.graph.odata import check_heeded, check_options, with_prefixes
+from entra_emulator.graph.views import OBJECT_KINDS
 from entra_emulator.tokens.tokens import bearer_claims, is_graph, read_key_id
 
 Handler = Callable[[Call, tuple[Key, ...]], Response]
@@ -72,9 +73,12 @@ _KEYED = {
     "serviceprincipalsigninactivities",
 }
 _REPORTS = ("auditlogs/", "reports/")
-_FUNCTIONS = frozenset({"delta", "getbyids", "agentidentityblueprint"})
+_FUNCTIONS = frozenset({"delta", "getbyids", "validateproperties", "agentidentityblueprint"})
 """What stands where a key could, and is none."""
-_PREFIX = "microsoft.graph."
+_PREFIXES = ("microsoft.graph.", "graph.")
+"""Before the name of a type or function. The short one is what SDKs made by Kiota send (msgraph-sdk for Python 1.65)."""
+_OBJECT_LISTS = frozenset({"owners", "members", "transitivemembers", "memberof", "transitivememberof", "ownedobjects"})
+_FORMS = frozenset({"$count", "$ref"})
 _MAX_SEGMENTS = 12
 _OF_ALL = ("id", "displayName", "appId", "passwordCredentials", "keyCredentials")
 _WITH_PROPERTIES = {
@@ -154,8 +158,8 @@ def handle(call: Call) -> Response:
     call.query = with_prefixes(call.query)
     methods = _TABLES[call.path.lstrip("/").partition("/")[0]].get(pattern, {})
     route = methods.get(call.request.method)
-    if not methods and call.request.method == "GET":
-        route = _property_route(call, pattern)
+    if route is None and call.request.method == "GET":
+        route = _list_route(call, pattern) or (None if methods else _property_route(call, pattern))
     if route is not None:
         call.entry.operation = route.operation
     try:
@@ -171,6 +175,20 @@ def handle(call: Call) -> Response:
         return act(call, lambda: _answer(call, route, keys), faulty)
     except GraphError as refusal:
         return answer(call, refusal)
+
+
+def _list_route(call: Call, pattern: str) -> Route | None:
+    """The read of a list of objects of which the path asks for one kind, their number, or references.
+
+    Source: https://learn.microsoft.com/graph/api/group-list-members (casts and $count).
+    """
+    words = pattern.split("/")
+    form = words.pop() if words[-1] in _FORMS else ""
+    kind = words.pop() if words[-1:] and words[-1] in OBJECT_KINDS else ""
+    if not (form or kind) or not words or words[-1] not in _OBJECT_LISTS:
+        return None
+    call.listed = (kind, form)
+    return _TABLES["v1.0"].get("/".join(words), {}).get("GET")
 
 
 def _property_route(call: Call, pattern: str) -> Route | None:
@@ -278,7 +296,8 @@ def _parse(path: str) -> tuple[str, tuple[Key, ...]]:
     if segments and (segments[0].lower() == _ALIAS or as_guid(segments[0])):
         segments = segments[1:]
     for segment in segments[:_MAX_SEGMENTS]:
-        lowered = segment.lower().removesuffix("()").removeprefix(_PREFIX)
+        lowered = segment.lower().removesuffix("()")
+        lowered = next((lowered.removeprefix(prefix) for prefix in _PREFIXES if lowered.startswith(prefix)), lowered)
         name, bracket, inner = segment.partition("(")
         if bracket and inner.endswith(")") and name.lower() in _KEYED:
             kind, equals, value = inner[:-1].partition("=")
@@ -307,7 +326,7 @@ def _is_home(call: Call) -> bool:
 
 def _is_word(segment: str, lowered: str) -> bool:
     """Whether this is a word of the protocol, and not a key."""
-    return lowered in _FUNCTIONS or segment.lower().startswith(("$", _PREFIX))
+    return lowered in _FUNCTIONS or segment.lower().startswith(("$", *_PREFIXES))
 
 
 def _no_route(call: Call, *, known_path: bool) -> GraphError:

@@ -11,37 +11,55 @@ from typing import Any
 from entra_emulator.core.wire import Response
 from entra_emulator.directory.directory import Application, ServicePrincipal, User, as_guid, new_guid
 from entra_emulator.directory.world import Call
-from entra_emulator.graph import security_attributes, views
+from entra_emulator.graph import security_attributes, user_views, views
 from entra_emulator.graph.bodies import json_object, needed_text, only, wrong_type
 from entra_emulator.graph.declared import USER, changed_properties
 from entra_emulator.graph.errors import GraphError, bad_request, empty, not_found, plain, success
 from entra_emulator.graph.filters import Field
-from entra_emulator.graph.lookup import Key
-from entra_emulator.graph.odata import Page, chosen, eventual, listed_as, page, select, selected
+from entra_emulator.graph.lookup import Key, reference_in, referenced
+from entra_emulator.graph.odata import (
+    ListRules,
+    Page,
+    chosen,
+    entity,
+    eventual,
+    expanded,
+    listed_as,
+    page,
+    select,
+    selected,
+)
 from entra_emulator.graph.permissions import may_read_owned, may_read_users, may_revoke_sessions, may_write_users
 from entra_emulator.graph.writes import committed_to
 
 _CONTEXT = "users"
-_READ_ONLY = frozenset({"id", "createdDateTime", "deletedDateTime"})
+_READ_ONLY = frozenset({
+    "id", "assignedLicenses", "assignedPlans", "createdDateTime", "creationType", "deletedDateTime", "identities",
+    "lastPasswordChangeDateTime", "onPremisesSyncEnabled", "provisionedPlans", "proxyAddresses",
+    "signInSessionsValidFromDateTime",
+})  # fmt: skip
+_EXPANDABLE = frozenset({"manager"})
+_RULES = ListRules(orderable=frozenset({"displayName", "userPrincipalName", "createdDateTime"}))
+"""Source: https://learn.microsoft.com/graph/api/user-list ($orderby)."""
 FIELDS: dict[str, Field[User]] = {
     "id": lambda item: item.object_id,
     "displayName": lambda item: item.display_name,
     "userPrincipalName": lambda item: item.principal_name,
-    "mail": lambda item: views.user(item)["mail"],
+    "mail": lambda item: user_views.user(item)["mail"],
     "accountEnabled": lambda item: item.enabled,
     "createdDateTime": lambda item: item.created_at,
-    "givenName": lambda item: views.user(item)["givenName"],
-    "surname": lambda item: views.user(item)["surname"],
-    "userType": lambda item: views.user(item)["userType"],
-    "mailNickname": lambda item: views.user(item)["mailNickname"],
-    "otherMails": lambda item: views.user(item)["otherMails"],
+    "givenName": lambda item: user_views.user(item)["givenName"],
+    "surname": lambda item: user_views.user(item)["surname"],
+    "userType": lambda item: user_views.user(item)["userType"],
+    "mailNickname": lambda item: user_views.user(item)["mailNickname"],
+    "otherMails": lambda item: user_views.user(item)["otherMails"],
 }
 
 
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_users(call)
     result = _page(call)
-    return listed_as(call, result, shown_user, _CONTEXT)
+    return listed_as(call, result, _expanded_user, _CONTEXT, _EXPANDABLE)
 
 
 def _count(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -52,18 +70,27 @@ def _count(call: Call, _keys: tuple[Key, ...]) -> Response:
 
 
 def _page(call: Call, *, counting: bool = False) -> Page[User]:
-    return page(call, call.home().users.values(), FIELDS, lambda item: item.object_id, counting=counting)
+    users = call.home().users.values()
+    return page(call, users, FIELDS, lambda item: item.object_id, counting=counting, rules=_RULES)
 
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:
     may_read_users(call)
-    return success(call, shown_user(call, find_user(call, keys[0])), f"{_CONTEXT}/$entity")
+    return success(call, _expanded_user(call, find_user(call, keys[0])), f"{_CONTEXT}/$entity")
+
+
+def _expanded_user(call: Call, item: User) -> dict[str, Any]:
+    body = shown_user(call, item)
+    for name, names in expanded(call, _EXPANDABLE).items():
+        manager = call.home().users.seen(item.manager)
+        body[name] = views.expanded_objects(call, [manager], names)[0] if manager else None
+    return body
 
 
 def shown_user(call: Call, item: User) -> dict[str, Any]:
     """A user with what $select of this call asks for; the usual properties without it."""
-    body = views.user(item) | security_attributes.shown(call, item)
-    return select(call, body) if selected(call) or call.property_path else chosen(body, views.USER_DEFAULT)
+    body = user_views.user(item) | security_attributes.shown(call, item)
+    return select(call, body) if selected(call) or call.property_path else chosen(body, user_views.USER_DEFAULT)
 
 
 def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -79,7 +106,7 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
     _change(call, user, body)
     tenant.users[user.object_id] = user
     committed_to(call, user)
-    return success(call, chosen(views.user(user), views.USER_DEFAULT), f"{_CONTEXT}/$entity", 201)
+    return success(call, chosen(user_views.user(user), user_views.USER_DEFAULT), f"{_CONTEXT}/$entity", 201)
 
 
 def _update(call: Call, keys: tuple[Key, ...]) -> Response:
@@ -90,7 +117,8 @@ def _update(call: Call, keys: tuple[Key, ...]) -> Response:
     return empty(call)
 
 
-def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
+def delete(call: Call, keys: tuple[Key, ...]) -> Response:
+    """Deletes a user. Raises GraphError 403 or 404."""
     may_write_users(call)
     user = find_user(call, keys[0])
     call.home().delete_user(user, call.local_now)
@@ -166,6 +194,43 @@ def find_user(call: Call, key: Key) -> User:
     return user
 
 
+def _manager(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_read_users(call)
+    return the_manager(call, find_user(call, keys[0]))
+
+
+def the_manager(call: Call, user: User) -> Response:
+    """The manager of a user. Raises GraphError 404 where there is none: https://learn.microsoft.com/graph/api/user-list-manager."""
+    manager = call.home().users.seen(user.manager)
+    if manager is None:
+        raise not_found("manager")
+    return entity(call, views.directory_objects(call, [manager], selected(call))[0], "directoryObjects")
+
+
+def _set_manager(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_write_users(call)
+    user, manager = find_user(call, keys[0]), referenced(call, reference_in(call), "manager")
+    user.manager = manager.object_id
+    committed_to(call, user)
+    return empty(call)
+
+
+def _remove_manager(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_write_users(call)
+    user = find_user(call, keys[0])
+    if not user.manager:
+        raise not_found("manager")
+    user.manager = ""
+    committed_to(call, user)
+    return empty(call)
+
+
+def _reports(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_read_users(call)
+    manager = find_user(call, keys[0])
+    return views.object_list(call, [item for item in call.home().users.values() if item.manager == manager.object_id])
+
+
 def _owned(call: Call, keys: tuple[Key, ...]) -> Response:
     return views.object_list(call, _what_it_owns(call, keys[0]))
 
@@ -189,8 +254,12 @@ ROUTES = (
     ("GET", "users/{}", "getUser", _get),
     ("POST", "users", "createUser", _create),
     ("PATCH", "users/{}", "updateUser", _update),
-    ("DELETE", "users/{}", "deleteUser", _delete),
+    ("DELETE", "users/{}", "deleteUser", delete),
     ("POST", "users/{}/revokeSignInSessions", "revokeSignInSessions", _revoke),
+    ("GET", "users/{}/manager", "getManager", _manager),
+    ("PUT", "users/{}/manager/$ref", "setManager", _set_manager),
+    ("DELETE", "users/{}/manager/$ref", "removeManager", _remove_manager),
+    ("GET", "users/{}/directReports", "listDirectReports", _reports),
     ("GET", "users/{}/ownedObjects", "listUserOwnedObjects", _owned),
     ("GET", "users/{}/ownedObjects/application", "listUserOwnedApplications", _owned_applications),
 )

@@ -27,9 +27,11 @@ from entra_emulator.directory.groups import Group
 from entra_emulator.directory.roles import DirectoryRole
 from entra_emulator.directory.world import Call
 from entra_emulator.graph.declared import APPLICATION, GROUP, PRINCIPAL, USER, with_defaults
-from entra_emulator.graph.odata import choose_each, collection_of, selected
+from entra_emulator.graph.errors import bad_request, plain, success
+from entra_emulator.graph.odata import choose_each, collection_of, eventual, selected
 from entra_emulator.graph.permissions import sees_groups, sees_users
 from entra_emulator.graph.policy_types import shown_restrictions
+from entra_emulator.graph.user_views import USER_DEFAULT, user
 
 
 def password(item: PasswordCredential) -> dict[str, Any]:
@@ -253,7 +255,16 @@ def directory_objects(
 
 
 def object_list(call: Call, items: Iterable[DirectoryObject | DirectoryRole]) -> Response:
-    """A mixed list as an answer, in pages. A query may name what any kind of object has."""
+    """A mixed list as an answer, in pages, or what of it the path asks for. A query may name what any kind of object has."""
+    kind, form = call.listed
+    if kind:
+        items = [item for item in items if isinstance(item, OBJECT_KINDS[kind])]
+    if form == "$count":
+        if not eventual(call):
+            raise bad_request("$count is not currently supported.")
+        return plain(call, str(len(list(items))))
+    if form == "$ref":
+        return success(call, {"value": [_reference(call, item) for item in items]}, "Collection($ref)")
     names = selected(call)
     return collection_of(
         call,
@@ -263,6 +274,12 @@ def object_list(call: Call, items: Iterable[DirectoryObject | DirectoryRole]) ->
         "directoryObjects",
         OBJECT_PROPERTIES,
     )
+
+
+def _reference(call: Call, item: DirectoryObject | DirectoryRole) -> dict[str, str]:
+    """Source: https://learn.microsoft.com/graph/api/group-list-members (of $ref)."""
+    kind = f"Microsoft.DirectoryServices.{type(item).__name__}"
+    return {"@odata.id": f"{call.host}/v2/{call.home().id}/directoryObjects/{item.object_id}/{kind}"}
 
 
 def application_list(call: Call, items: Sequence[Application]) -> Response:
@@ -279,36 +296,6 @@ def expanded_objects(
     """A mixed list as $expand shows it, with these names where it has a $select. Raises GraphError 400 for unknown ones."""
     rows = directory_objects(call, items, names)
     return choose_each(rows, names, OBJECT_PROPERTIES)
-
-
-def user(item: User) -> dict[str, Any]:
-    """A person's account, with all that can be selected."""
-    given_name, _, family = item.display_name.rpartition(" ")
-    guessed = {
-        "givenName": given_name or None,
-        "surname": family or None,
-        "mail": item.principal_name,
-        "mailNickname": item.principal_name.partition("@")[0],
-        "userType": "Member",
-    }
-    declared = with_defaults(USER, guessed | item.properties)
-    return {
-        **declared,
-        "passwordProfile": None,
-        "id": item.object_id,
-        "accountEnabled": item.enabled,
-        "createdDateTime": graph_time(item.created_at),
-        "deletedDateTime": graph_time(item.deleted_at) if item.deleted_at is not None else None,
-        "displayName": item.display_name,
-        "userPrincipalName": item.principal_name,
-    }
-
-
-USER_DEFAULT = frozenset({
-    "businessPhones", "displayName", "givenName", "id", "jobTitle", "mail", "mobilePhone", "officeLocation",
-    "preferredLanguage", "surname", "userPrincipalName",
-})  # fmt: skip
-"""What a read of users shows unless more is selected. Source: https://learn.microsoft.com/graph/api/user-get."""
 
 
 def group(item: Group) -> dict[str, Any]:
@@ -364,6 +351,11 @@ OBJECT_PROPERTIES = frozenset({
     "userPrincipalName", "verifiedPublisher", *APPLICATION, *PRINCIPAL, *USER, *GROUP,
 })  # fmt: skip
 """The properties that directory objects have, of whatever kind."""
+
+OBJECT_KINDS: dict[str, type[DirectoryObject | DirectoryRole]] = {
+    kind.__name__.lower(): kind for kind in (User, Group, Application, ServicePrincipal, DirectoryRole)
+}
+"""By their names in lower case."""
 
 DEFAULT_POLICY_ID = "00000000-0000-0000-0000-000000000000"
 
