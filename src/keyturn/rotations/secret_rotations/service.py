@@ -29,12 +29,7 @@ from keyturn.rotations.secret_rotations import access as secret_access
 from keyturn.rotations.secret_rotations.application_check import ApplicationCheck
 from keyturn.rotations.secret_rotations.checks import require_new, require_schedule
 from keyturn.rotations.secret_rotations.consumers import ConsumedSecret, consumed_secrets
-from keyturn.rotations.secret_rotations.domain import (
-    Awaited,
-    SecretRotation,
-    SecretRotationView,
-    SharedWith,
-)
+from keyturn.rotations.secret_rotations.domain import Awaited, SecretRotation, SecretRotationView, SharedWith
 from keyturn.rotations.secret_rotations.events import record_secret_rotation_event
 from keyturn.rotations.secret_rotations.kept_value import KeptValue, kept_value
 from keyturn.rotations.secret_rotations.writes import SecretRotationWriter
