@@ -32,7 +32,8 @@ class CommandContext:
 
     def settings(self, **overrides: object) -> Settings:
         """Read the settings. An override is named like its variable; None means not given."""
-        from keyturn.settings.reader import read_settings  # noqa: PLC0415
+        with _uncollected():
+            from keyturn.settings.reader import read_settings  # noqa: PLC0415
 
         return read_settings(self.environ, {name: str(value) for name, value in overrides.items() if value is not None})
 
@@ -51,14 +52,26 @@ def tell(text: str) -> None:
 
 
 @contextmanager
-def loading() -> Iterator[None]:
-    """Do without the garbage collector while a server starts: it would go through all that stays anyway, again and again.
+def _uncollected() -> Iterator[None]:
+    """Do without the garbage collector while modules are loaded: it would go through all that stays anyway, again and again.
 
-    What is there at the end counts as lasting, and is never looked through. And load structlog without rich, which is large:
-    it only serves to show tracebacks with the values of variables, and these may be secrets.
+    What is there at the end counts as lasting, and is never looked through.
     """
     gc.disable()
     try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Let a server start without the garbage collector, and load structlog without rich, which is large.
+
+    Rich only serves to show tracebacks with the values of variables, and these may be secrets.
+    """
+    with _uncollected():
         if "rich" not in sys.modules:
             sys.modules["rich"] = None  # type: ignore[assignment] # as Python says that a module is not to be found
             try:
@@ -66,9 +79,6 @@ def loading() -> Iterator[None]:
             finally:
                 del sys.modules["rich"]
         yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 @contextmanager

@@ -22,8 +22,9 @@ from keyturn.secrets import access
 from keyturn.secrets.domain import Address, Place, Reading, StoredSecret, no_folder
 from keyturn.secrets.dotenv import BadLine, DotenvEntry, WrittenDotenv, parse, write
 from keyturn.secrets.sealed import value_of
-from keyturn.secrets.service import AT_ONCE, Secrets, changed_meanwhile
+from keyturn.secrets.service import AT_ONCE, Secrets
 from keyturn.secrets.store import folders, secrets
+from keyturn.secrets.writes import changed_meanwhile
 
 DRAFT_LIFE = timedelta(hours=1)
 

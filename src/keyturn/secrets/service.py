@@ -50,7 +50,7 @@ from keyturn.secrets.several import Absent, PlacedChange
 from keyturn.secrets.store import secrets as store
 from keyturn.secrets.store import tags
 from keyturn.secrets.tags import Tags, named_tags, tags_of
-from keyturn.secrets.writes import record_change, require_by_hand, require_unreserved
+from keyturn.secrets.writes import changed_meanwhile, record_change, require_by_hand, require_unreserved
 
 AT_ONCE = 50
 """Values that are in memory at the same time while many are looked at."""
@@ -391,11 +391,3 @@ def _noted(refusals: dict[str, KeyturnError], name: str) -> Iterator[None]:
         yield
     except (Refused, NotFound) as error:
         refusals[name] = error
-
-
-def changed_meanwhile() -> Refused:
-    return Refused(
-        "Somebody changed these secrets while you looked at them. Nothing was written.",
-        code="secrets.changed_meanwhile",
-        fix="Look at them again.",
-    )

@@ -225,3 +225,11 @@ class MappingWriter:
     @property
     def _maker(self) -> Maker:
         return Maker(self.actor.kind.value, self.actor.id, self.actor.name)
+
+
+def changed_meanwhile() -> Refused:
+    return Refused(
+        "Somebody changed these secrets while you looked at them. Nothing was written.",
+        code="secrets.changed_meanwhile",
+        fix="Look at them again.",
+    )

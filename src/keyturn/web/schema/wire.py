@@ -33,12 +33,18 @@ def _refuse(value: object) -> object:
 _NEVER = (Plaintext, Sealed, datetime, date, float, Decimal, bytes)
 
 
+_may_answer: set[Any] = set()
+"""The structures that were looked through already: most of them are part of many answers."""
+
+
 @lru_cache(maxsize=1024)
 def check_answer_type(kind: Any) -> None:
     """Raise TypeError when a type that answers must not hold is anywhere inside the annotation of an answer."""
-    for inner in inside(kind, set()):
+    visited = set(_may_answer)
+    for inner in inside(kind, visited):
         if isinstance(inner, type) and issubclass(inner, _NEVER):
             raise TypeError(f"{kind!r} holds {inner.__name__}: an answer shows moments as Timestamp and numbers as int")
+    _may_answer.update(visited)
 
 
 _TELLING = re.compile(r"(token|secret|password|passphrase)$", re.IGNORECASE)
