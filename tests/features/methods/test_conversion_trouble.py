@@ -42,7 +42,11 @@ def test_what_another_connection_signs_in_by_stays_when_one_goes_back(tmp_path: 
 def test_a_secret_that_was_removed_meanwhile_can_be_replaced_and_is_not_asked_for_all_the_time(tmp_path: Path) -> None:
     with scene_in(tmp_path) as scene:
         world, admin, app = scene.world, scene.world.emulator.admin, scene.world.application
+        world.clock.advance(timedelta(hours=1).total_seconds())
         scene.begin()
+        scene.cluster.claims = {"sub": "somebody else"}
+        scene.work(timedelta(seconds=10))
+        assert scene.state == "proving"
         for key_id in list(world.keys()):
             admin.remove_secret(app.object_id, key_id)
         asked = len(world.emulator.ledger)
@@ -58,6 +62,18 @@ def test_a_secret_that_was_removed_meanwhile_can_be_replaced_and_is_not_asked_fo
         world.rotations.update(world.actor, scene.connection.id, ConnectionChange(credentials=given))
         scene.work(timedelta(hours=2))
         assert (scene.state, scene.signs_in(), scene.trusts()) == ("withdrawn", True, [])
+
+
+def test_one_that_cannot_be_made_to_trust_anything_has_nothing_to_remove(tmp_path: Path) -> None:
+    with scene_in(tmp_path) as scene:
+        world = scene.world
+        world.clock.advance(timedelta(hours=1).total_seconds())
+        scene.begin()
+        for key_id in list(world.keys()):
+            world.emulator.admin.remove_secret(world.application.object_id, key_id)
+        scene.work(timedelta(minutes=1))
+        assert scene.state == "withdrawn"
+        world.rotations.delete(world.actor, scene.connection.id)
 
 
 def test_a_wrong_clock_does_not_shorten_the_watch(tmp_path: Path) -> None:
@@ -336,6 +352,8 @@ def test_nobody_is_asked_to_resume_what_rests_while_it_is_watched(tmp_path: Path
 def test_what_a_clock_ahead_dated_is_not_tried_all_the_time(tmp_path: Path) -> None:
     with scene_in(tmp_path) as scene:
         world, server, conversion = scene.world, scene.world.servers[0], scene.begin()
+        scene.cluster.claims = {"sub": "somebody else"}
+        scene.work(timedelta(seconds=10))
         for key_id in list(world.keys()):
             world.emulator.admin.remove_secret(world.application.object_id, key_id)
         server.clock.off = timedelta(days=8)

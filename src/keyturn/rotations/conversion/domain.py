@@ -128,6 +128,11 @@ class Conversion:
         return self.rests and bool((self.reason or {}).get("asked"))
 
     @property
+    def left(self) -> bool:
+        """Whether it was tried in vain to remove what the application was made to trust."""
+        return bool((self.reason or {}).get("left"))
+
+    @property
     def watched_until(self) -> datetime | None:
         """When the watch is over, as far as is known: whoever is seen to sign in with the credential of before puts it off."""
         if self.state is not ConversionState.WATCHING:
@@ -136,7 +141,7 @@ class Conversion:
 
     def trust_removed_by(self, now: datetime) -> datetime | None:
         """Return by when what the application was made to trust is seen to be gone; None where nobody is about to remove it."""
-        if self.state is not ConversionState.WITHDRAWING or (self.reason or {}).get("left"):
+        if self.state is not ConversionState.WITHDRAWING or self.left:
             return None
         return shift(max(self.settles_at or now, now), _REMOVAL)
 
@@ -177,6 +182,13 @@ def decide(conversion: Conversion, now: datetime, spacing: timedelta, *, frozen:
     return None
 
 
+def withdrawn(conversion: Conversion, now: datetime) -> dict[str, Any]:
+    """Return what changes where it goes back: it has come to its end where the application was not asked for anything yet."""
+    if conversion.state is ConversionState.TRUSTING and conversion.settles_at is None:
+        return ended(now)
+    return {"state": ConversionState.WITHDRAWING, "since": now, "tries": 0, "tried_at": None}
+
+
 def ended(now: datetime) -> dict[str, Any]:
     """Return what changes where one that went back comes to its end."""
     return {"state": ConversionState.WITHDRAWN, "since": now, "ended_at": now, "wake_at": None}
@@ -191,7 +203,8 @@ def _withdrawing(conversion: Conversion, now: datetime) -> Due:
     """It is looked for again as soon as every replica would show it."""
     if conversion.tries >= ABSENCES:
         return Due(Step.END, now)
-    looked = _after(conversion.tried_at, AGAIN if conversion.tries else _patience(conversion, LOOK_EVERY), now)
+    longest = LOOK_EVERY if conversion.left else LONGEST_PAUSE
+    looked = _after(conversion.tried_at, AGAIN if conversion.tries else _patience(conversion, longest), now)
     settles_at = conversion.settles_at
     return Due(Step.REMOVE, min(looked, settles_at) if settles_at and settles_at > now else looked)
 

@@ -69,13 +69,13 @@ def not_removed(told: Conversion, error: Upstream) -> dict[str, Any]:
     before = told.reason or {}
     went_back = {"because": before.get("code"), "why": before.get("message"), "then": before.get("fix")}
     kept = {name: before[name] for name in ("asked", "because", "why", "then") if before.get(name)}
-    return reason_of(error) | (kept if before.get("left") else went_back | kept) | {"left": told.name}
+    return reason_of(error) | (kept if told.left else went_back | kept) | {"left": told.name}
 
 
 def removable(told: Conversion) -> Mapping[str, Any] | None:
     """Return what is said of one that went back, once nothing is in the way any more of removing what its application trusts."""
     before = told.reason or {}
-    if not before.get("left"):
+    if not told.left:
         return told.reason
     asked = {"asked": True} if before.get("asked") else {}
     return {"code": before.get("because"), "message": before.get("why"), "fix": before.get("then")} | asked

@@ -187,7 +187,7 @@ class Conversions:
                     "message": f"{actor.name} asked for it.",
                 }
                 conversion = store.move(tx, conversion, reason=asked, tries=0, tried_at=None, wake_at=now)
-            elif leave and (conversion.reason or {}).get("left"):
+            elif leave and conversion.left:
                 code = (conversion.reason or {}).get("code")
                 conversion = store.move(tx, conversion, **ended(self._clock.now()))
                 record(tx, actor, conversion_events.CONVERSION_LEFT, connection, conversion, self._clock, code=code)

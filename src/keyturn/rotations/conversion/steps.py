@@ -38,6 +38,7 @@ from keyturn.rotations.conversion.domain import (
     Step,
     decide,
     known_since,
+    withdrawn,
 )
 from keyturn.rotations.conversion.outside_use import OutsideUses
 from keyturn.rotations.conversion.reasons import of_use, passes, reason_of, standing, without_way_back
@@ -282,9 +283,7 @@ class ConversionWork:
                 connection = self._writer.switch_method(tx, actor, connection, verified, told.hash_before)
             if rotation:
                 self._rotations.reschedule(tx, actor, rotation, rotation.schedule, enabled=told.rotated_before)
-            told = store.move(
-                tx, told, state=ConversionState.WITHDRAWING, since=now, tries=0, tried_at=None, reason=dict(why) or None
-            )
+            told = store.move(tx, told, reason=dict(why) or None, **withdrawn(told, now))
             asked, code = bool(why.get("asked")), why.get("code")
             record(
                 tx, actor, conversion_events.CONVERSION_WITHDRAWN, connection, told, self._clock, code=code, asked=asked
