@@ -143,7 +143,8 @@ class WebhookReceiver:
             "webhook-signature": Signer(self._secret.reveal()).sign(message, now, body),
         }
         try:
-            answer = self._transport.send(HttpRequest("POST", self._url, headers, body.encode(), TIMEOUT))
+            request = HttpRequest("POST", self._url, headers, body.encode(), TIMEOUT, status_only=True)
+            answer = self._transport.send(request)
         except TransportFailed as error:
             raise NotTaken(f"No answer: {error}.") from error
         if not 200 <= answer.status < 300:

@@ -164,7 +164,7 @@ class WebhookSender:
         }
         status, reason, wait = None, None, None
         try:
-            request = HttpRequest("POST", webhook.url, headers, delivery.body.encode(), TIMEOUT)
+            request = HttpRequest("POST", webhook.url, headers, delivery.body.encode(), TIMEOUT, status_only=True)
             answer = self._transport.send(request, ca=webhook.ca)
         except TransportFailed as error:
             reason = f"No answer: {error}."[:LONGEST_REASON]

@@ -10,13 +10,18 @@ from keyturn.kit.dataclasses import dataclass
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """One request. The body and the headers may hold secrets, so neither is part of the repr."""
+    """One request. The body and the headers may hold secrets, so neither is part of the repr.
+
+    ``status_only``: the body of the answer is not waited for, since nobody looks at it: a receiver has taken what it answers
+    with 200, however much it says besides, how slowly, and however that is packed.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
     timeout: timedelta = timedelta(seconds=10)
+    status_only: bool = False
 
 
 @dataclass(frozen=True)

@@ -185,6 +185,8 @@ class PinnedTransport:
                 connection.request(request.method, target.path, request.body or None, _headers(request, target))
                 response = connection.getresponse()
                 headers = {name.lower(): value for name, value in response.getheaders()}
+                if request.status_only and self._monotonic() < deadline:
+                    return HttpResponse(response.status, headers)
                 if headers.get("content-encoding", "identity").strip().lower() != "identity":
                     raise TransportFailed(
                         f"{host} answered with compressed content, which was not asked for", sent=True

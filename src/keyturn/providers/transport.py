@@ -105,7 +105,7 @@ class HttpTransport:
                 timeout=seconds,
             ) as response,
         ):
-            body = _read(response.iter_bytes())
+            body = b"" if request.status_only else _read(response.iter_bytes())
             headers = {name.lower(): value for name, value in response.headers.items()}
             return HttpResponse(response.status_code, headers, body)
 

@@ -184,6 +184,20 @@ def test_large_and_compressed_answers_are_refused() -> None:
             get(peer.port)
 
 
+def test_a_status_counts_whatever_follows_it_where_nothing_else_is_looked_at() -> None:
+    endless = b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (RESPONSE_LIMIT + 1)
+    packed = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 9\r\n\r\nno gzip"
+    for behave in (answering(endless), answering(packed), _slow_body):
+        with serving(behave, TLS) as peer:
+            request = HttpRequest("POST", f"https://{NAME}:{peer.port}/", body=b"{}", status_only=True)
+            answer = transport().send(request, ca=PEM)
+        assert (answer.status, answer.body) == (200, b"")
+    with serving(_slow_head, TLS) as peer:
+        late = HttpRequest("POST", f"https://{NAME}:{peer.port}/", timeout=timedelta(seconds=0.3), status_only=True)
+        with pytest.raises(TransportFailed, match="did not answer in time"):
+            transport().send(late, ca=PEM)
+
+
 @pytest.mark.parametrize("answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok"])
 def test_half_an_answer_is_none(answer: bytes) -> None:
     def cut(connection: socket.socket, _: bytes) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -136,9 +137,10 @@ def test_compressed_answers_are_opened(transport: HttpTransport) -> None:
 def test_an_answer_that_swells_beyond_the_limit_is_dropped(transport: HttpTransport) -> None:
     body = gzip.compress(b"x" * (RESPONSE_LIMIT + 1))
     head = f"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {len(body)}\r\n\r\n".encode()
-    with serving(answering(head + body)) as peer:
-        error = failure(transport, HttpRequest("GET", f"http://127.0.0.1:{peer.port}/"))
-    assert error.sent
+    with serving(answering(head + body, head + body)) as peer:
+        request = HttpRequest("GET", f"http://127.0.0.1:{peer.port}/")
+        error, answer = failure(transport, request), transport.send(replace(request, status_only=True))
+    assert (error.sent, answer.status, answer.body) == (True, 200, b""), "of which nothing but the status is looked at"
     assert "larger than" in str(error)
 
 

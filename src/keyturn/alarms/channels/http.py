@@ -50,7 +50,7 @@ def post(
     """As :func:`post_json`, of bytes that are JSON already."""
     fields = {"content-type": "application/json", **(headers or {})}
     try:
-        answer = transport.send(HttpRequest("POST", url.reveal(), fields, data, TIMEOUT))
+        answer = transport.send(HttpRequest("POST", url.reveal(), fields, data, TIMEOUT, status_only=True))
     except TransportFailed as error:
         raise Undelivered(f"No answer: {error}.") from None
     if not 200 <= answer.status < 300:
