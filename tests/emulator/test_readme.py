@@ -75,7 +75,7 @@ def test_what_the_first_minute_says_of_faults_can_be_called(entra: Entra) -> Non
 def test_the_commands_of_the_first_minute_give_a_token(tmp_path: Path) -> None:
     start, use = blocks("In a minute", "sh")
     install, serve = start.splitlines()
-    assert install == "pip install entra-emulator"
+    assert install == "pip install build/dist/entra_emulator-*.whl"  # tests/system/test_distributions.py installs it
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     with subprocess.Popen(shlex.split(serve), cwd=tmp_path, env=environment, stdout=subprocess.PIPE) as process:
         while not (tmp_path / "emulator.env").exists() and process.poll() is None:
