@@ -82,7 +82,7 @@ class KeyCredential:
 
 @dataclass(slots=True)
 class FederatedCredential:
-    """Trust in the tokens that another issuer signs for one subject."""
+    """Trust in the tokens that another issuer signs for one subject, or for those that fit an expression."""
 
     id: str
     name: str
@@ -91,6 +91,7 @@ class FederatedCredential:
     audiences: list[str]
     presence: Presence
     description: str | None = None
+    expression: str = ""
 
 
 @dataclass(slots=True)

@@ -86,7 +86,7 @@ def _shown(call: Call, item: Application) -> dict[str, Any]:
             body[name] = views.expanded_objects(call, call.home().owners_of(item), names)
         else:
             seen = item.federated_seen("graph", call.replica, call.now)
-            value = [views.federated(credential) for credential in seen]
+            value = [views.federated(call, credential) for credential in seen]
             body[name] = [chosen(each, names) for each in value] if names else value
     return body
 

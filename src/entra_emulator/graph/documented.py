@@ -191,7 +191,7 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
         "keyCredentials but of type AsymmetricX509Cert and usage Verify",
         "400 Request_BadRequest",
     ),
-    ("applications", "claimsMatchingExpression of a federated identity credential", "400 Request_BadRequest"),
+    ("applications", "claimsMatchingExpression of a federated identity credential in v1.0", "400 Request_BadRequest"),
     (
         "applications",
         "an unknown member at any depth, or name in $select, $filter, $expand, $orderby",

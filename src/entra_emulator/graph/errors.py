@@ -158,9 +158,21 @@ def success(call: Call, body: dict[str, Any], context: str, status: int = 200) -
     if call.property_path:
         path, call.property_path = call.property_path, ()
         return _property(call, body, context.removesuffix("/$entity"), path)
-    version = "beta" if call.path.lstrip("/").startswith("beta") else "v1.0"
+    version = "beta" if in_beta(call) else "v1.0"
     whole = {"@odata.context": f"{call.host}/{version}/$metadata#{context}", **body}
-    return _finished(call, status, json_body(whole), _JSON)
+    return _finished(call, status, json_body(whole), _JSON, _location(call, body) if status == 201 else ())
+
+
+def in_beta(call: Call) -> bool:
+    """Whether the request is to the beta version."""
+    return call.path.lstrip("/").startswith("beta")
+
+
+def _location(call: Call, body: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Where what was made is read: OData 4.01, part 1, section 8.3.3."""
+    if call.request.method != "POST" or "id" not in body:
+        return ()
+    return (("Location", f"{call.host}{call.path.rstrip('/')}/{body['id']}"),)
 
 
 def _property(call: Call, body: dict[str, Any], context: str, path: tuple[str, ...]) -> Response:

@@ -10,12 +10,13 @@ import re
 from typing import Any
 
 from entra_emulator.core.wire import Response
+from entra_emulator.directory.claims_expressions import check_expression
 from entra_emulator.directory.directory import Application, FederatedCredential, new_guid
 from entra_emulator.directory.replicas import credential_presence
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
-from entra_emulator.graph.bodies import json_object, needed_text, only_members, text_or_none, texts
-from entra_emulator.graph.errors import GraphError, bad_request, empty, not_found, success
+from entra_emulator.graph.bodies import json_object, needed_text, only_members, text_or_none, texts, wrong_type
+from entra_emulator.graph.errors import GraphError, bad_request, empty, in_beta, not_found, success
 from entra_emulator.graph.lookup import Key, the_application
 from entra_emulator.graph.odata import collection, entity
 from entra_emulator.graph.writes import check_quiet, committed
@@ -23,17 +24,19 @@ from entra_emulator.graph.writes import check_quiet, committed
 _LIMIT = 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,119}")
 _MEMBERS = frozenset({"id", "name", "issuer", "subject", "description", "audiences"})
+_EXPRESSION = "claimsMatchingExpression"
+_TYPE = "microsoft.graph.federatedIdentityCredential"
 _CONTEXT = "applications/federatedIdentityCredentials"
 
 
 def _list(call: Call, keys: tuple[Key, ...]) -> Response:
     application = the_application(call, keys[0], write=False)
-    return collection(call, [views.federated(item) for item in _shown(call, application)], _CONTEXT)
+    return collection(call, [views.federated(call, item) for item in _shown(call, application)], _CONTEXT)
 
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:
     item = _one(call, the_application(call, keys[0], write=False), keys[1])
-    return entity(call, views.federated(item), _CONTEXT)
+    return entity(call, views.federated(call, item), _CONTEXT)
 
 
 def _create(call: Call, keys: tuple[Key, ...]) -> Response:
@@ -49,21 +52,24 @@ def _make(call: Call, application: Application, body: dict[str, Any]) -> Respons
             "Directory_ResourceSizeExceeded",
             f"An application may have at most {_LIMIT} federated identity credentials.",
         )
-    _check_members(body)
+    _check_members(call, body)
     _check_id(body, None)
+    issuer = needed_text(body, "issuer", 600)
+    subject, expression = _matched(body, issuer)
     item = FederatedCredential(
         id=new_guid(call.world.rng),
         name=_name(body),
-        issuer=needed_text(body, "issuer", 600),
-        subject=needed_text(body, "subject", 600),
+        issuer=issuer,
+        subject=subject,
         audiences=_audiences(body),
         presence=credential_presence(call.now, call.settings, call.world.rng),
         description=text_or_none(body, "description", 600),
+        expression=expression,
     )
     _check_unique(application, item)
     application.federated.append(item)
     committed(call, application, item.id, linked=True)
-    return success(call, views.federated(item), f"{_CONTEXT}/$entity", 201)
+    return success(call, views.federated(call, item), f"{_CONTEXT}/$entity", 201)
 
 
 def _update(call: Call, keys: tuple[Key, ...]) -> Response:
@@ -78,18 +84,21 @@ def _update(call: Call, keys: tuple[Key, ...]) -> Response:
     check_quiet(call, application)
     item = _one(call, application, keys[1])
     body = json_object(call)
-    _check_members(body)
+    _check_members(call, body)
     _check_id(body, item.id)
     if body.get("name", item.name) != item.name:
         raise bad_request("The name of a federated identity credential cannot be changed.")
+    issuer = needed_text(body, "issuer", 600) if "issuer" in body else item.issuer
+    subject, expression = _matched(body if {"subject", _EXPRESSION} & body.keys() else _as_sent(item), issuer)
     replacement = FederatedCredential(
         id=item.id,
         name=item.name,
-        issuer=needed_text(body, "issuer", 600) if "issuer" in body else item.issuer,
-        subject=needed_text(body, "subject", 600) if "subject" in body else item.subject,
+        issuer=issuer,
+        subject=subject,
         audiences=_audiences(body) if "audiences" in body else item.audiences,
         presence=credential_presence(call.now, call.settings, call.world.rng),
         description=text_or_none(body, "description", 600) if "description" in body else item.description,
+        expression=expression,
     )
     _check_unique(application, replacement)
     item.presence.remove(call.now, call.settings, call.world.rng)
@@ -119,21 +128,42 @@ def _forget_gone(call: Call, application: Application) -> None:
     application.federated = [item for item in application.federated if not item.presence.gone(call.now)]
 
 
-def _check_members(body: dict[str, Any]) -> None:
-    """Flexible credentials are in beta, and for three issuers only: refused, never taken and dropped.
+def _check_members(call: Call, body: dict[str, Any]) -> None:
+    """Expressions are in beta only: https://learn.microsoft.com/graph/api/resources/federatedidentitycredential."""
+    known = in_beta(call) or body.get(_EXPRESSION) is None
+    only_members(body, _MEMBERS | {_EXPRESSION} if known else _MEMBERS, _TYPE)
 
-    Source: https://learn.microsoft.com/entra/workload-id/workload-identities-flexible-federated-identity-credentials.
+
+def _matched(body: dict[str, Any], issuer: str) -> tuple[str, str]:
+    """The subject, or the expression in place of it; the texts of the refusals are assumed. Raises GraphError 400.
+
+    Source: https://learn.microsoft.com/entra/workload-id/workload-identities-set-up-flexible-federated-identity-credential.
     """
-    if body.get("claimsMatchingExpression") is not None:
+    expression = body.get(_EXPRESSION)
+    if expression is None:
+        return needed_text(body, "subject", 600), ""
+    if body.get("subject") is not None:
+        raise bad_request("Only one of 'subject' and 'claimsMatchingExpression' can be set.")
+    if not isinstance(expression, dict):
+        raise wrong_type(_EXPRESSION, "microsoft.graph.federatedIdentityExpression")
+    only_members(expression, frozenset({"value", "languageVersion"}), "microsoft.graph.federatedIdentityExpression")
+    text = needed_text(expression, "value", 600)
+    if expression.get("languageVersion") != 1:
         raise bad_request(
-            "Flexible federated identity credentials are not supported here: 'claimsMatchingExpression' cannot be set. Give the "
-            "exact 'subject'."
+            "Invalid value specified for property 'languageVersion' of resource 'FederatedIdentityExpression'."
         )
-    only_members(
-        {name: value for name, value in body.items() if name != "claimsMatchingExpression"},
-        _MEMBERS,
-        "microsoft.graph.federatedIdentityCredential",
-    )
+    try:
+        check_expression(issuer, text)
+    except ValueError as error:
+        raise bad_request(f"Invalid value specified for property 'claimsMatchingExpression': {error}.") from error
+    return "", text
+
+
+def _as_sent(item: FederatedCredential) -> dict[str, Any]:
+    """What decides whose tokens it trusts, as a body would say it."""
+    if item.expression:
+        return {_EXPRESSION: {"value": item.expression, "languageVersion": 1}}
+    return {"subject": item.subject}
 
 
 def _check_id(body: dict[str, Any], own: str | None) -> None:
@@ -172,7 +202,8 @@ def _audiences(body: dict[str, Any]) -> list[str]:
 
 def _check_unique(application: Application, credential: FederatedCredential) -> None:
     for item in application.federated_held():
-        same = item.name == credential.name or (item.issuer, item.subject) == (credential.issuer, credential.subject)
+        twins = [(each.issuer, each.subject, each.expression) for each in (item, credential)]
+        same = item.name == credential.name or twins[0] == twins[1]
         if item.id != credential.id and same:
             raise GraphError(
                 409,

@@ -27,7 +27,7 @@ from entra_emulator.directory.groups import Group
 from entra_emulator.directory.roles import DirectoryRole
 from entra_emulator.directory.world import Call
 from entra_emulator.graph.declared import APPLICATION, GROUP, PRINCIPAL, USER, with_defaults
-from entra_emulator.graph.errors import bad_request, plain, success
+from entra_emulator.graph.errors import bad_request, in_beta, plain, success
 from entra_emulator.graph.odata import choose_each, collection_of, eventual, selected
 from entra_emulator.graph.permissions import sees_groups, sees_users
 from entra_emulator.graph.policy_types import shown_restrictions
@@ -213,16 +213,22 @@ def _of_either(item: ServicePrincipal, own: Application | None, name: str) -> li
     return [dict(entry) for entry in item.properties.get(name) or declared.get(name) or ()]
 
 
-def federated(item: FederatedCredential) -> dict[str, Any]:
+def federated(call: Call, item: FederatedCredential) -> dict[str, Any]:
     """A federated identity credential."""
     return {
         "id": item.id,
         "name": item.name,
         "issuer": item.issuer,
-        "subject": item.subject,
+        "subject": item.subject or None,
         "description": item.description,
         "audiences": list(item.audiences),
+        **({"claimsMatchingExpression": _expression(item)} if in_beta(call) else {}),
     }
+
+
+def _expression(item: FederatedCredential) -> dict[str, Any] | None:
+    """Source: https://learn.microsoft.com/graph/api/resources/federatedidentityexpression (beta)."""
+    return {"value": item.expression, "languageVersion": 1} if item.expression else None
 
 
 def directory_objects(

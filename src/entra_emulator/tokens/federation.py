@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl, urlsplit
 
+from entra_emulator.directory.claims_expressions import fits_expression
 from entra_emulator.directory.directory import Application, FederatedCredential, Tenant, as_guid
 from entra_emulator.directory.issuers import IssuerError
 from entra_emulator.directory.world import Call, World
@@ -58,13 +59,13 @@ def _matched(call: Call, jwt: Jwt, application: Application) -> FederatedCredent
     issuer, subject, presented = jwt.text("iss"), jwt.text("sub"), _audiences(jwt)
     known = application.federated_seen("token", call.replica, call.now)
     for_issuer = [item for item in known if item.issuer == issuer]
-    for_subject = [item for item in for_issuer if item.subject == subject]
+    for_subject = [item for item in for_issuer if _fits(item, jwt)]
     credential = next((item for item in for_subject if presented & set(item.audiences)), None)
     if credential is not None:
         return credential
     audience = ", ".join(sorted(presented))
     if any(
-        (item.issuer, item.subject) == (issuer, subject) and presented & set(item.audiences)
+        item.issuer == issuer and _fits(item, jwt) and presented & set(item.audiences)
         for item in application.federated_held()
     ):  # made a moment ago: https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations
         raise StsError(
@@ -78,6 +79,10 @@ def _matched(call: Call, jwt: Jwt, application: Application) -> FederatedCredent
     if not for_subject:
         raise _no_match(700213, "subject", subject)
     raise _no_match(700212, "audience", audience)
+
+
+def _fits(item: FederatedCredential, jwt: Jwt) -> bool:
+    return fits_expression(item.expression, jwt.claims) if item.expression else item.subject == jwt.text("sub")
 
 
 def _no_match(code: int, what: str, value: str) -> StsError:
