@@ -8,7 +8,12 @@ import pytest
 
 from entra_emulator import Effect, Fault
 from keyturn.alarms.conditions.domain import ConditionKind
+from keyturn.connections.domain import NewConnection
 from keyturn.errors import Refused
+from keyturn.kit.secret import Plaintext
+from keyturn.projects.service import Projects
+from keyturn.rotations import guards
+from keyturn_simulation.projects import add_project
 from tests.features.methods.test_conversion import ConversionScene, scene_in
 from tests.features.methods.test_conversion_trouble import conditions
 
@@ -74,6 +79,27 @@ def test_one_that_was_not_says_from_when_it_may_begin_again_or_be_deleted(tmp_pa
         scene.work(free - world.clock.now())
         assert scene.state == "withdrawn"
         scene.begin()
+
+
+def test_its_project_is_not_deleted_meanwhile(tmp_path: Path) -> None:
+    with scene_in(tmp_path) as scene:
+        world, project = scene.world, add_project(scene.world, "Shop")
+        made = world.emulator.admin.add_secret(world.application.object_id, "second")
+        given = world.first_secret(secret=Plaintext(made.value), key_id=made.key_id)
+        connection = world.rotations.create(world.actor, NewConnection("second", given, project_id=project), None)
+        second = ConversionScene(world, scene.cluster, connection)
+        second.begin()
+        second.work(timedelta(minutes=2))
+        projects = Projects(world.database, world.clock, world.ids, delete_guards=(guards.refuse_project,))
+        with pytest.raises(Refused, match="rotate their credentials: 'second'"):
+            projects.delete(world.actor, project)
+        second.back()
+        second.work(timedelta(minutes=1))
+        assert second.state == "withdrawing"
+        with pytest.raises(Refused, match="rotate their credentials: 'second'"):
+            projects.delete(world.actor, project)
+        second.work(timedelta(minutes=20))
+        assert (second.state, second.trusts()) == ("withdrawn", [])
 
 
 def test_a_lost_answer_to_the_removal_is_no_trouble_that_stays(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from entra_emulator import Effect, Fault
 from keyturn.approvals.domain import ApprovalSettings
@@ -15,16 +16,17 @@ from keyturn.providers.token_sources import TokenSources
 from tests.databases import sqlite_database
 from tests.features.accounts.people import person
 from tests.features.methods.test_conversion import ISSUER, PUBLIC, Cluster, ConversionScene
-from tests.features.rotations.applications import make_applications
+from tests.features.methods.test_conversion_use import sign_in
+from tests.features.rotations.applications import WRITE_ALL, make_applications
 from tests.features.rotations.page_desk import PageClient, page_desk
 
 
 @contextmanager
-def desk(folder: Path) -> Iterator[tuple[ConversionScene, PageClient, str]]:
+def desk(folder: Path, **of_world: Any) -> Iterator[tuple[ConversionScene, PageClient, str]]:
     """Yield the connection, a browser, and the path of the connection's page."""
     with sqlite_database(folder) as database:
         cluster = Cluster()
-        applications = make_applications(database, sources=TokenSources({"aks": cluster}))
+        applications = make_applications(database, sources=TokenSources({"aks": cluster}), **of_world)
         cluster.world = applications.world
         cluster.world.emulator.admin.trust_issuer(ISSUER, "k1", PUBLIC)
         scene = ConversionScene(applications.world, cluster, applications.signer)
@@ -54,6 +56,18 @@ def test_it_is_checked_begun_watched_and_taken_back(tmp_path: Path) -> None:
         page = browser.page(f"{path}/secretless")
         assert "It went back" in page
         assert "Make It Secretless" in page, "it may begin again"
+
+
+def test_who_still_uses_the_secret_stands_on_the_page(tmp_path: Path) -> None:
+    with desk(tmp_path, permissions=(*WRITE_ALL, "AuditLog.Read.All")) as (scene, browser, path):
+        secret = scene.world.current_secret(scene.connection)
+        scene.begin()
+        scene.work(timedelta(minutes=15))
+        assert sign_in(scene, secret, "203.0.113.9") == 200
+        scene.work(timedelta(hours=1))
+        page = browser.page(f"{path}/secretless")
+        assert "Used by others" in page
+        assert page.count("203.0.113.9") == 2, "who, and what that means"
 
 
 def test_what_cannot_be_removed_is_left_there_where_somebody_says_so(tmp_path: Path) -> None:
