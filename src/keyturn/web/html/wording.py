@@ -8,7 +8,7 @@ from keyturn.kit.dataclasses import dataclass
 
 _QUOTED = re.compile(r"`([^`]+)`")
 _LINK = re.compile(r"https://[A-Za-z0-9][^\s<>\"'`\\]*")
-_WHOLE = re.compile(r"\b(?:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d{4}-\d\d-\d\d)\b")
+_WHOLE = re.compile(r"\(?\b(?:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d{4}-\d\d-\d\d)\b[).,;:]*")
 _AFTER_LINK = ".,;:!?)]"
 _JOINS = re.compile(r"\s*(?:[.,;]|,?\s*\band\b|,?\s*\bor\b)?\s*")
 _CLOSES = re.compile(r"^\s*[.,;]\s*")
@@ -17,7 +17,7 @@ _CLOSES = re.compile(r"^\s*[.,;]\s*")
 @dataclass(frozen=True)
 class Part:
     """A piece of a sentence. A link's text is its address, which begins with ``https://``. Ids and days are whole:
-    they stand on one line."""
+    they stand on one line, with the signs beside them."""
 
     kind: Literal["text", "code", "link", "whole"]
     text: str
