@@ -41,6 +41,7 @@ _LIVING = frozenset({"current", "retiring", "pending"})
 @dataclass(frozen=True)
 class ConnectionPage(PageOfPlace):
     template: ClassVar[str] = "connections/one.html"
+    compressed: ClassVar[bool] = True
     leaves_by: ClassVar[tuple[str, ...]] = ("https:",)
 
     connection: Connection

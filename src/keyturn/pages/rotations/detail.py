@@ -46,6 +46,7 @@ class LivingSecret:
 @dataclass(frozen=True)
 class RotationPage(PageOfRotations):
     template: ClassVar[str] = "rotations/one.html"
+    compressed: ClassVar[bool] = True
 
     view: SecretRotationView
     signer: SignerHealth
