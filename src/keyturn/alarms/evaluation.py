@@ -126,8 +126,8 @@ class Evaluation:
 
     def _end(self, tx: Tx, look: "_Look", took: float) -> None:
         """Write down that the look is at its end, and remove what is kept no longer."""
-        message_store.remove_ended(tx, look.org_id, shift(look.now, -KEPT))
-        store.remove_resolved(tx, look.org_id, shift(look.now, -KEPT))
+        message_store.remove_ended(tx, look.org_id, shift(look.now, -KEPT), AT_ONCE)
+        store.remove_resolved(tx, look.org_id, shift(look.now, -KEPT), AT_ONCE)
         pause = max(EVERY, timedelta(seconds=_SHARE * took))
         store.note_evaluation(tx, look.org_id, look.now, self.clock.now() + min(pause, CLAIM))
 

@@ -245,13 +245,12 @@ def of_channel(tx: Tx, channel_id: str, limit: int) -> list[Delivery]:
     return [Delivery(_message(row), row["kind"], tried.get(row["id"], ())) for row in rows]
 
 
-def remove_ended(tx: Tx, org_id: str, before: datetime) -> int:
-    """Remove messages from before this that were sent or given up."""
-    return tx.run(
-        sa.delete(messages).where(
-            messages.c.org_id == org_id, messages.c.created_at < before, messages.c.due_at.is_(None)
-        )
+def remove_ended(tx: Tx, org_id: str, before: datetime, most: int) -> int:
+    """Remove messages from before this that were sent or given up: so many at most, the others the next time."""
+    ended = sa.select(messages.c.id).where(
+        messages.c.org_id == org_id, messages.c.created_at < before, messages.c.due_at.is_(None)
     )
+    return tx.run(sa.delete(messages).where(messages.c.id.in_(ended.limit(most))))
 
 
 def _attempts(tx: Tx, message_ids: Sequence[str]) -> dict[str, list[Attempt]]:

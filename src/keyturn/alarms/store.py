@@ -229,9 +229,10 @@ def _contains(word: str) -> sa.ColumnElement[bool]:
     return sa.or_(*(has_word(column, word) for column in columns))
 
 
-def remove_resolved(tx: Tx, org_id: str, before: datetime) -> int:
-    """Remove alarms that were resolved before this, with what was told of them."""
-    return tx.run(sa.delete(alarms).where(alarms.c.org_id == org_id, alarms.c.resolved_at < before))
+def remove_resolved(tx: Tx, org_id: str, before: datetime, most: int) -> int:
+    """Remove alarms that were resolved before this, with what was told of them: so many at most, the others the next time."""
+    resolved = sa.select(alarms.c.id).where(alarms.c.org_id == org_id, alarms.c.resolved_at < before)
+    return tx.run(sa.delete(alarms).where(alarms.c.id.in_(resolved.limit(most))))
 
 
 def _columns(alarm: Alarm) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What is told arrives: with processes that are in each other's way and die, and a receiver that fails half of the time."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from keyturn.alarms.conditions.domain import Severity
-from keyturn.alarms.evaluation import AT_ONCE, Evaluation
+from keyturn.alarms.domain import Alarm
+from keyturn.alarms.evaluation import AT_ONCE, KEPT, Evaluation
 from keyturn.db.tables import alarms
 from keyturn.db.unit import Database, Tx
 from tests.databases import sqlite_database
@@ -81,6 +82,10 @@ class Mortal(Database):
             raise Killed
 
 
+def _resolved_alarms(office: Office) -> Sequence[Alarm]:
+    return office.alarms.list(office.boss, resolved=True)
+
+
 def _number_of_alarms(tx: Tx) -> int:
     row = tx.one(sa.select(sa.func.count().label("n")).select_from(alarms))
     return row["n"] if row else 0
@@ -103,8 +108,17 @@ def test_others_write_between_the_parts_of_a_look_in_which_much_has_happened(
         (body,) = office.receiver.taken.values()
         assert len(body["data"]["alarms"]) + body["data"]["leftOut"] == MANY
 
+        office.conditions.clear()
+        office.passes(DAY, timedelta(hours=12))
+        office.clock.advance((KEPT + DAY).total_seconds())
+        kept = []
+        for _ in range(4):
+            kept.append(len(_resolved_alarms(office)))
+            office.passes(2 * MINUTE, 2 * MINUTE)
+        assert kept == [MANY, MANY - AT_ONCE, MANY - 2 * AT_ONCE, 0]
 
-@pytest.mark.parametrize("lives", range(1, 5))
+
+@pytest.mark.parametrize("lives", [1, 3])
 def test_a_look_that_died_in_the_middle_is_gone_on_with(database: Database, lives: int) -> None:
     office = Office(database)
     office.webhook()

@@ -109,6 +109,18 @@ def test_what_ended_while_nobody_looked_after_it_had_been_replaced_is_told(offic
     assert office.receiver.told() == [("opened", "prod"), ("ended", "prod"), ("ended", "prod")]
 
 
+def test_that_what_was_acknowledged_is_over_is_told_where_it_is_about_nothing_any_more(office: Office) -> None:
+    office.webhook()
+    key = office.happens("prod")
+    office.passes(2 * MINUTE)
+    (alarm,) = office.alarms.list(office.boss)
+    office.alarms.acknowledge(office.boss, alarm.id, "I am at it")
+    del office.conditions[key]  # with the connection that it was about
+    office.passes(2 * MINUTE)
+    assert office.receiver.told() == [("opened", "prod"), ("resolved", "prod")]
+    assert office.alarms.get(office.boss, alarm.id).alarm.state == "resolved"
+
+
 # --- receivers --------------------------------------------------------------------------------------------------------
 
 
