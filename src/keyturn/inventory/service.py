@@ -117,7 +117,8 @@ class Inventories:
     def export(self, actor: Actor, inventory_id: str, criteria: InventoryFilter) -> Iterator[Sequence[Row]]:
         """Return all that matches, in parts that each are read when they are asked for. Raises NotFound or Forbidden at once.
 
-        That somebody takes it is recorded before the first part.
+        That somebody takes it is recorded before the first part. A part raises Refused when what is read is not that any more: it
+        was switched off, or is read through another connection, which others may use.
         """
         now = self._clock.now()
         with self._database.write() as tx:
@@ -130,6 +131,7 @@ class Inventories:
         last: tuple[str, str] | None = None
         while True:
             with self._database.read() as tx:
+                _require_same(selection.inventory, store.get(tx, selection.inventory.id))
                 entries, last = list_store.after(tx, selection, last, EXPORTED_AT_ONCE)
                 rows = rows_of(tx, selection, entries)
             yield rows
@@ -234,6 +236,15 @@ def _selected(tx: Tx, inventory: Inventory, criteria: InventoryFilter, now: date
     if criteria.audience:
         _require_audience(criteria.audience, count_store.counts(tx, [inventory.id])[inventory.id].audiences)
     return Selection(inventory, criteria, now, sight, store.policies(tx, inventory.id))
+
+
+def _require_same(before: Inventory, current: Inventory | None) -> None:
+    if current is None or current.connection_id != before.connection_id:
+        raise Refused(
+            "The inventory was switched off, or taken over by another connection, meanwhile.",
+            code="inventory.overtaken",
+            fix="Export it again, if it is still there.",
+        )
 
 
 def _findings(tx: Tx, view: TenantView, now: datetime) -> Mapping[Finding, int]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, ClassVar
 from urllib.parse import urlencode
 
-from msgspec import Meta
+from msgspec import Meta, structs
 
 from keyturn.authz.domain import Action
 from keyturn.inventory.domain import MEANINGS, InventoryFilter, NotObservable, Row, Sort
@@ -166,9 +166,7 @@ def router(inventories: Inventories, starts: RotationStarts, heads: ProjectHeade
 
     @get(ONE)
     def show_inventory(actor: Actor, inventory_id: str, query: InventoryQuery) -> InventoryListPage:
-        part = Slice(query.sort, query.order == "desc", (query.page - 1) * SIZE, SIZE)
-        page = inventories.page(actor, inventory_id, query.criteria(), part, summary=True)
-        return _list(page, query, clock.now())
+        return _list(*_page(inventories, actor, inventory_id, query), clock.now())
 
     @post(ONE + "/read")
     def read_inventory(actor: Actor, inventory_id: str) -> Redirect:
@@ -197,6 +195,21 @@ def router(inventories: Inventories, starts: RotationStarts, heads: ProjectHeade
         *(show_inventories, switch_inventory, show_inventory, read_inventory, warn_of_inventory, rotate_from_inventory)
     ]
     return group(*routes)
+
+
+def _page(
+    inventories: Inventories, actor: Actor, inventory_id: str, query: InventoryQuery
+) -> tuple[InventoryPage, InventoryQuery]:
+    """Return the page that is asked for, and with which query it is asked for: one beyond the last one is the last one."""
+    page = inventories.page(actor, inventory_id, query.criteria(), _part(query), summary=True)
+    if page.rows or not page.total:
+        return page, query
+    last = structs.replace(query, page=-(-page.total // SIZE))
+    return inventories.page(actor, inventory_id, query.criteria(), _part(last), summary=True), last
+
+
+def _part(query: InventoryQuery) -> Slice:
+    return Slice(query.sort, query.order == "desc", (query.page - 1) * SIZE, SIZE)
 
 
 def _wizard(project_id: str, start: RotationStart) -> str:

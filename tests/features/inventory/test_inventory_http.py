@@ -16,8 +16,10 @@ from keyturn.api.inventory.routes import router
 from keyturn.connections.domain import NewConnection
 from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
-from keyturn.errors import TokenRefused
+from keyturn.errors import Refused, TokenRefused
+from keyturn.inventory.domain import InventoryFilter
 from keyturn.inventory.rotation_start import RotationStarts
+from keyturn.inventory.service import EXPORTED_AT_ONCE
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.secret import Plaintext
 from keyturn.pages import TEMPLATES, inventory
@@ -33,7 +35,7 @@ from keyturn_simulation.world import ROOT_KEY
 from tests.client import Client
 from tests.databases import sqlite_database
 from tests.features.accounts.people import join, organization, person, project
-from tests.features.inventory.scene import DAY, Tenant, tenant
+from tests.features.inventory.scene import DAY, READ_ALL, Tenant, tenant
 
 ALL = "/api/v1/inventories"
 
@@ -154,6 +156,36 @@ def test_from_the_switch_to_a_filtered_list(desk: Desk) -> None:
     assert desk.send("GET", listed, **{"if-none-match": etag}).status_code == 304
     counted = desk.ask("GET", f"{ALL}/{shown['id']}/findings")["findings"]
     assert (counted["expired"], counted["appeared"]) == (1, 0)
+
+
+def test_a_page_beyond_the_last_one_is_the_last_one(desk: Desk) -> None:
+    desk.scene.application("Many", secrets=50)
+    desk.scene.switch_on()
+    listed = f"/inventory/{desk.scene.read().inventory.id}"
+    last = desk.page(f"{listed}?page=2")
+    assert desk.page(f"{listed}?page=99") == last
+    assert "51 to 65 of 65" in last
+    assert "1 to 1 of 1" in desk.page(f"{listed}?q=app-03&page=99")
+
+
+def test_an_export_ends_when_another_connection_takes_the_inventory_over(desk: Desk) -> None:
+    """Who may use the first may not learn what the second reads, and a file that is not whole is not taken for one that is."""
+    scene, world = desk.scene, desk.scene.world
+    scene.application("Many", secrets=EXPORTED_AT_ONCE)
+    scene.switch_on()
+    inventory_id = scene.read().inventory.id
+    whole = scene.inventories.export(world.actor, inventory_id, InventoryFilter())
+    assert sum(map(len, whole)) > EXPORTED_AT_ONCE
+    parts = scene.inventories.export(world.actor, inventory_id, InventoryFilter())
+    next(parts)
+    second = world.connect("second", scene.application("Second", permissions=READ_ALL, secrets=1), rotate=False)
+    scene.switch_on(second)
+    scene.inventories.switch(world.actor, scene.reader.id, on=False)
+    with pytest.raises(Refused, match="meanwhile"):
+        next(parts)
+    assert scene.read().inventory.id == inventory_id
+    with pytest.raises(StopIteration):
+        next(parts)
 
 
 def test_an_export_holds_everything_and_nothing_that_runs(desk: Desk) -> None:
