@@ -1,4 +1,4 @@
-"""``dataclass`` as in the standard library, for a twelfth of the processor's time. See docs/adr/0043.
+"""``dataclass`` as in the standard library, for a twelfth of the processor's time. See docs/adr/0044.
 
 The standard library writes the text of up to six methods for each class and compiles them when the module is imported. Here
 those that differ in nothing but the names of the fields are closures, and ``__init__`` is compiled, by the standard library,
@@ -61,7 +61,8 @@ def _compiled_init(cls: type[Any], *, frozen: bool) -> Any:
     alike: Any = dataclasses.make_dataclass(
         cls.__name__,
         [(field.name, field.type, field) for field in fields(cls)],
-        namespace={"__post_init__": cls.__post_init__} if hasattr(cls, "__post_init__") else {},
+        # With ``__doc__``, as the standard library would make one of the parameters.
+        namespace={name: getattr(cls, name) for name in ("__doc__", "__post_init__") if hasattr(cls, name)},
         repr=False,
         eq=False,
         frozen=frozen,
