@@ -261,3 +261,24 @@ def test_delta_tells_who_came_and_left(scene: EmulatorFixture) -> None:
     assert changes(of_users)[0] == {uri: {"id": uri, "@removed": {"reason": "deleted"}}}
     stranger = scene.application("stranger", permissions=("Application.Read.All",))
     assert [scene.graph(stranger, "GET", f"{kind}/delta").status for kind in ("users", "groups")] == [403, 403]
+
+
+def test_who_joins_and_leaves_is_told_once_however_late_a_delta_query_shows_it(scene: EmulatorFixture) -> None:
+    scene.emulator.admin.configure(scene.tenant, delta_delay=(20, 20))
+    reader = scene.application("reader", permissions=("Group.Read.All",))
+    admin = scene.emulator.admin
+    people = [admin.create_user(scene.tenant, str(number)) for number in range(4)]
+    team = admin.create_group(scene.tenant, "team", members=tuple(people[:1]))
+    scene.clock.advance(30)
+    told, link = [], "groups/delta"
+    for step in range(12):
+        if step < 3:
+            admin.set_members(team, *people[: step + 2])
+        elif step == 3:
+            admin.set_members(team, *people[1:])
+        scene.clock.advance(8)
+        body = scene.graph(reader, "GET", link).json()
+        rows = [row for row in body["value"] if row["id"] == team]
+        told += [(member["id"], "@removed" in member) for row in rows for member in row.get("members@delta", ())]
+        link = body["@odata.deltaLink"]
+    assert told == [*((person, False) for person in people), (people[0], True)]

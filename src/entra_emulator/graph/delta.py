@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -93,10 +93,8 @@ def _rows(call: Call, kind: str, items: Sequence[DirectoryObject], state: _State
     since = _EVER if state.since is None else state.since
     rows: dict[str, dict[str, Any]] = {}
     for item in items:
-        moment = max(item.created_at, item.changed_at) + within(
-            call.settings.delta_delay, chances(item.object_id).first
-        )
-        if not since < moment <= until or not _is_known(call, item):
+        late = _late(call, item)
+        if not any(since < moment + late <= until for moment in _moments(item)) or not _is_known(call, item):
             continue
         if item.deleted_at is None:
             rows[item.object_id] = _row(call, item, state, until)
@@ -107,6 +105,18 @@ def _rows(call: Call, kind: str, items: Sequence[DirectoryObject], state: _State
             rows[object_id] = _removed(object_id, "deleted")
     ids = set(state.ids)
     return [rows[key] for key in sorted(rows) if key > state.after and (not ids or key in ids)]
+
+
+def _moments(item: DirectoryObject) -> Iterator[float]:
+    """When it changed, as far as that is known: of one that goes on to change no reader misses what came before."""
+    yield from (item.created_at, item.changed_at)
+    if isinstance(item, Group):
+        yield from (*item.joined.values(), *item.left.values())
+
+
+def _late(call: Call, item: DirectoryObject) -> float:
+    """How many seconds later its changes show."""
+    return within(call.settings.delta_delay, chances(item.object_id).first)
 
 
 def _is_known(call: Call, item: DirectoryObject) -> bool:
@@ -132,14 +142,14 @@ def _shown(call: Call, item: DirectoryObject) -> dict[str, Any]:
 
 def _members(call: Call, group: Group, state: _State, until: float) -> list[dict[str, Any]]:
     """All members the first time, and then who joined and who left."""
-    tenant, since = call.home(), _EVER if state.since is None else state.since
+    tenant, late, since = call.home(), _late(call, group), _EVER if state.since is None else state.since
     moments = {object_id: group.joined.get(object_id, group.created_at) for object_id in group.members}
-    here = [tenant.directory_object(object_id) for object_id, at in moments.items() if since < at <= until]
+    here = [tenant.directory_object(object_id) for object_id, at in moments.items() if since < at + late <= until]
     rows: list[dict[str, Any]] = [
         {"@odata.type": _type(item), "id": item.object_id} for item in here if item is not None
     ]
     if state.since is not None:
-        rows += [_removed(object_id, "deleted") for object_id, at in group.left.items() if since < at <= until]
+        rows += [_removed(object_id, "deleted") for object_id, at in group.left.items() if since < at + late <= until]
     return rows
 
 
