@@ -8,7 +8,7 @@ when the first object is made: until then ``inspect.signature`` does not show th
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, InitVar, fields
 from functools import partial
 from operator import attrgetter
 from reprlib import recursive_repr
@@ -30,7 +30,9 @@ else:
 
 
 def _with_methods(cls: type[Any], *, frozen: bool) -> type[Any]:
-    own = set(vars(cls))
+    own = {
+        name for name, value in vars(cls).items() if (name, value) != ("__hash__", None)
+    }  # which __eq__ alone leaves
     cls.__doc__ = cls.__doc__ or cls.__name__  # or the standard library would show an ``__init__`` without parameters
     dataclasses.dataclass(init=False, repr=False, eq=False)(cls)  # not frozen: that alone is two methods to compile
     methods = {
@@ -58,9 +60,13 @@ def _first_init(cls: Any, *, frozen: bool) -> Callable[..., None]:
 
 
 def _compiled_init(cls: type[Any], *, frozen: bool) -> Any:
+    kept = fields(cls)
+    parameters = [
+        field for field in cls.__dataclass_fields__.values() if field in kept or isinstance(field.type, InitVar)
+    ]
     alike: Any = dataclasses.make_dataclass(
         cls.__name__,
-        [(field.name, field.type, field) for field in fields(cls)],
+        [(field.name, field.type, field) for field in parameters],
         # With ``__doc__``, as the standard library would make one of the parameters.
         namespace={name: getattr(cls, name) for name in ("__doc__", "__post_init__") if hasattr(cls, name)},
         repr=False,

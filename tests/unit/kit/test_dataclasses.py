@@ -5,7 +5,7 @@ import dataclasses
 import pickle
 import threading
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, asdict, field, fields, is_dataclass, replace
+from dataclasses import FrozenInstanceError, InitVar, asdict, field, fields, is_dataclass, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 import pytest
@@ -48,6 +48,20 @@ def own() -> type[Any]:
     return Own
 
 
+def equal() -> type[Any]:
+    class Equal:  # noqa: PLW1641 -- what a dataclass is hashed by is what is asked here
+        number: int
+        given: InitVar[int] = 3
+
+        def __post_init__(self, given: int) -> None:
+            self.__dict__["kept"] = given
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    return Equal
+
+
 def pair(make: Callable[[], type[Any]], frozen: bool) -> tuple[type[Any], type[Any]]:
     """Return what the standard library and what we make of the same class."""
     return dataclasses.dataclass(frozen=frozen)(make()), dataclass(frozen=frozen)(make())
@@ -58,6 +72,10 @@ def outcome(attempt: Callable[..., Any], *args: Any, **named: Any) -> str:
         return repr(attempt(*args, **named))
     except (TypeError, ValueError, AttributeError) as error:
         return f"{type(error).__name__}: {error}"
+
+
+def _same_hash(cls: type[Any]) -> bool:
+    return hash(cls(1)) == hash(cls(1))
 
 
 ARGUMENTS: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
@@ -103,6 +121,15 @@ def test_objects_are_made_shown_compared_and_refused_alike(frozen: bool) -> None
 def test_what_a_class_says_itself_stays(frozen: bool) -> None:
     for cls in pair(own, frozen):
         assert (repr(cls(1)), cls(1) == cls(2), hash(cls(1))) == ("own", True, 5)
+
+
+@BOTH
+def test_what_is_only_a_parameter_is_passed_on_and_equality_of_its_own_leaves_the_hash(frozen: bool) -> None:
+    theirs, ours = (
+        [outcome(cls, 1, given=5), cls(1, 6).kept, cls(1).kept, cls(1) == cls(2), outcome(_same_hash, cls)]
+        for cls in pair(equal, frozen)
+    )
+    assert ours == theirs
 
 
 def test_a_class_inherits_the_fields_of_another_and_adds_its_own() -> None:
