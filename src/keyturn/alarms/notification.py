@@ -15,6 +15,7 @@ from keyturn.alarms.message_store import Told
 from keyturn.audit.domain import SubjectKind
 from keyturn.kit.counting import counted
 from keyturn.kit.dataclasses import dataclass
+from keyturn.kit.printable import visible
 from keyturn.kit.redact import redact_text
 
 _LONGEST = 1500
@@ -181,7 +182,8 @@ def _item(told: Told, site: str) -> Item:
 
 
 def _clean(text: str) -> str:
-    return redact_text(" ".join(text.split())[:_LONGEST])
+    """Return a text as one line in which everything can be seen: names of a tenant are of the choice of strangers."""
+    return redact_text(visible(" ".join(text.split()))[:_LONGEST])
 
 
 def _block(item: Item) -> str:

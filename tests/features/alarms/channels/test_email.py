@@ -180,7 +180,7 @@ def test_a_password_that_is_told_to_nobody_any_more_is_forgotten(post: Post, wit
 def test_names_and_causes_of_any_kind_stay_within_the_text(post: Post, box: MailBox) -> None:
     office = post.office
     office.channels.create(office.boss, ChannelDraft("mail", "email", {}))
-    key = office.happens("prod\r\nBcc: eve@evil.test\r\n\r\n<b>Hi</b> \u8b66\u2028\x85")
+    key = office.happens("prod\r\nBcc: eve@evil.test\r\n\r\n<b>Hi</b> \u8b66\u2028\x85\u202ex\x1b[2J\u200b")
     office.conditions[key] = replace(
         office.conditions[key], cause="password=hunter2hunter2 <script>\n.\nQUIT\n", fix="\u00fc"
     )
@@ -189,7 +189,7 @@ def test_names_and_causes_of_any_kind_stay_within_the_text(post: Post, box: Mail
     assert receivers == ["boss@acme.test"]
     assert (mail["Bcc"], mail.get_content_type()) == (None, "text/plain")
     assert mail["Content-Transfer-Encoding"] != "8bit"
-    assert mail["Subject"].startswith("[Keyturn] prod Bcc: eve@evil.test <b>Hi</b>")
+    assert mail["Subject"].startswith("[Keyturn] prod Bcc: eve@evil.test <b>Hi</b> \u8b66 \\u202ex\\x1b[2J\\u200b:")
     assert "hunter2" not in mail.get_content()
     assert "<script> . QUIT\nWhat to do: \u00fc" in mail.get_content().replace("\r\n", "\n")
 
