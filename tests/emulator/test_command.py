@@ -18,6 +18,7 @@ import pytest
 from typer.testing import CliRunner
 
 from entra_emulator import Emulator, SigningKey, SystemClock
+from entra_emulator.admin.snapshot import VERSION
 from entra_emulator.server.cli import app
 from entra_emulator.server.instructions import environment_file, usable_sign_in
 from entra_emulator.server.server import run_in_thread
@@ -88,13 +89,15 @@ def test_a_certificate_of_an_issuer_is_a_certificate(tmp_path: Path) -> None:
 
 
 def test_a_state_folder_that_cannot_be_used_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
-    file, newer = tmp_path / "file", tmp_path / "newer"
+    file, newer, there = tmp_path / "file", tmp_path / "newer", ("--ca-file", tmp_path / "ca.pem")
     file.write_text("")
-    assert re.match(r"--state: .*Not a directory: .*file", refusal("--state", file))
+    assert re.match(r"--state: .*Not a directory: .*file", refusal("--state", file, *there))
     newer.mkdir()
-    (newer / "directory.json").write_text('{"version": 2}')
-    assert re.match(r"--state: .*newer cannot be read: a newer entra-emulator wrote it", refusal("--state", newer))
-    assert (newer / "directory.json").read_text() == '{"version": 2}'
+    content = json.dumps({"version": VERSION + 1})
+    (newer / "directory.json").write_text(content)
+    said = refusal("--state", newer, *there)
+    assert re.match(r"--state: .*newer cannot be read: a newer entra-emulator wrote it", said)
+    assert (newer / "directory.json").read_text() == content
 
 
 def test_a_state_folder_is_used_by_one_emulator_at_a_time(tmp_path: Path) -> None:

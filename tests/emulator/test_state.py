@@ -22,6 +22,7 @@ import pytest
 
 from entra_emulator import Emulator, Request, Settings, SigningKey, VirtualClock
 from entra_emulator.admin.seed_file import plant
+from entra_emulator.admin.snapshot import VERSION
 from entra_emulator.server.files import LineFiles
 from entra_emulator.server.server import Server
 from entra_emulator.server.state import StateFolder
@@ -77,7 +78,13 @@ def test_an_export_is_everything_and_an_import_begins_with_it(
     other = Emulator(VirtualClock(scene.clock.now()), signing_key=signing_key)
     other.restore(kept)
     assert json.loads(json.dumps(other.snapshot())) == kept
-    for wrong in ({}, {"version": 3}, kept | {"nonsense": 1}, kept | {"tenants": [{"id": 1}]}, kept | {"tenants": 7}):
+    for wrong in (
+        {},
+        {"version": VERSION + 1},
+        kept | {"nonsense": 1},
+        kept | {"tenants": [{"id": 1}]},
+        kept | {"tenants": 7},
+    ):
         with pytest.raises(ValueError, match=r"not|no nonsense"):
             other.restore(wrong)
     assert json.loads(json.dumps(other.snapshot())) == kept, "what does not fit changes nothing"
