@@ -167,3 +167,32 @@ def test_names_of_groups_are_validated(scene: EmulatorFixture, director: Applica
     assert asked(entityType="Group") == 400
     assert asked(displayName="x") == 400
     assert asked(entityType="Group", displayName="x", more=1) == 400
+
+
+def test_objects_are_made_by_their_alternate_keys_where_they_are_missing(
+    scene: EmulatorFixture, director: ApplicationHandle
+) -> None:
+    wanted = {"Prefer": "create-if-missing"}
+    group = {"displayName": "Team", "mailNickname": "team", "mailEnabled": False, "securityEnabled": True}
+    path = "groups(uniqueName='team-1')"
+    assert scene.graph(director, "GET", path).status == 404
+    assert scene.graph(director, "PATCH", path, group).status == 404
+    made = scene.graph(director, "PATCH", path, group, wanted)
+    assert (made.status, made.json()["uniqueName"]) == (201, "team-1")
+    assert scene.graph(director, "PATCH", path, {"displayName": "Other"}, wanted).status == 204
+    assert scene.graph(director, "GET", path).json()["displayName"] == "Other"
+    assert scene.graph(director, "PATCH", path, {"uniqueName": "team-2"}).status == 400, "given once"
+    assert scene.graph(director, "POST", "groups", group | {"uniqueName": "team-1"}).status == 400, "given to one"
+    other = scene.graph(director, "POST", "groups", group).json()["id"]
+    assert scene.graph(director, "PATCH", f"groups/{other}", {"uniqueName": "team-1"}).status == 400
+    app_id = scene.graph(director, "POST", "applications", {"displayName": "x"}).json()["appId"]
+    path = f"servicePrincipals(appId='{app_id}')"
+    assert scene.graph(director, "PATCH", path, {"notes": "n"}).status == 404
+    made = scene.graph(director, "PATCH", path, {"notes": "n"}, wanted)
+    assert (made.status, made.json()["appId"], made.json()["notes"]) == (201, app_id, "n")
+    assert scene.graph(director, "PATCH", path, {"notes": "m"}, wanted).status == 204
+    nobody = "servicePrincipals(appId='00000000-0000-4000-8000-000000000001')"
+    assert scene.graph(director, "PATCH", nobody, {"notes": "n"}, wanted).status == 400
+    reader = scene.application("reader", permissions=("Directory.Read.All",))
+    assert scene.graph(reader, "PATCH", "groups(uniqueName='mine')", group, wanted).status == 403
+    assert scene.graph(reader, "PATCH", path.replace(app_id, director.app_id), {"notes": "n"}, wanted).status == 403

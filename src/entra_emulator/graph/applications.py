@@ -13,11 +13,11 @@ from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, needed_text, texts, wrong_type
 from entra_emulator.graph.declared import APPLICATION, check_removal, merged, read
-from entra_emulator.graph.errors import GraphError, bad_request, empty, plain, success
+from entra_emulator.graph.errors import GraphError, bad_request, empty, plain, same_value, success
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.key_collections import no_passwords, read_keys, replace_keys
 from entra_emulator.graph.limits import check_limits
-from entra_emulator.graph.lookup import Key, application_by_key, take_bound, the_application
+from entra_emulator.graph.lookup import Key, application_by_key, creates_missing, take_bound, the_application
 from entra_emulator.graph.odata import Page, chosen, eventual, expanded, listed_as, page, select, selected
 from entra_emulator.graph.permissions import may_list, may_try, owns_what_it_makes
 from entra_emulator.graph.writes import check_quiet, committed
@@ -100,15 +100,6 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
     return _make(call, json_object(call))
 
 
-def _to_be_made(call: Call, key: Key) -> bool:
-    """PATCH by a uniqueName that nobody has makes it, where the caller says so.
-
-    Source: https://learn.microsoft.com/graph/api/application-upsert.
-    """
-    wanted = "create-if-missing" in call.headers.get("prefer", "").lower()
-    return wanted and key[0] == "uniquename" and application_by_key(call, key) is None
-
-
 def _make(call: Call, body: dict[str, Any]) -> Response:
     may_try(call, write=True)
     name = needed_text(body, "displayName")
@@ -134,7 +125,7 @@ def _make(call: Call, body: dict[str, Any]) -> Response:
 
 
 def _update(call: Call, keys: tuple[Key, ...]) -> Response:
-    if _to_be_made(call, keys[0]):
+    if creates_missing(call) and keys[0][0] == "uniquename" and application_by_key(call, keys[0]) is None:
         return _make(call, json_object(call) | {"uniqueName": keys[0][1]})
     application = the_application(call, keys[0], write=True)
     check_quiet(call, application)
@@ -203,11 +194,7 @@ def _check_unique_name(call: Call, application: Application, name: str | None) -
         raise bad_request("Property 'uniqueName' is immutable and cannot be changed.")
     other = application_by_key(call, ("uniquename", name)) if name else None
     if other is not None and other is not application:
-        raise GraphError(
-            400,
-            "Request_MultipleObjectsWithSameKeyValue",
-            "Another object with the same value for property uniqueName already exists.",
-        )
+        raise same_value("uniqueName")
 
 
 def _hand_on(call: Call, application: Application, properties: dict[str, Any]) -> None:
@@ -263,11 +250,7 @@ def _free_uris(call: Call, application: Application, uris: list[str]) -> list[st
     for uri in uris:
         _check_uri(call, uri)
     if uris_in_use & set(uris):
-        raise GraphError(
-            400,
-            "Request_MultipleObjectsWithSameKeyValue",
-            "Another object with the same value for property identifierUris already exists.",
-        )
+        raise same_value("identifierUris")
     return uris
 
 

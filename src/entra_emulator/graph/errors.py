@@ -191,6 +191,12 @@ def _property(call: Call, body: dict[str, Any], context: str, path: tuple[str, .
     return empty(call) if value is None else success(call, {"value": value}, context)
 
 
+def same_value(name: str) -> GraphError:
+    """Another object has this value of a property that is each object's own."""
+    text = f"Another object with the same value for property {name} already exists."
+    return GraphError(400, "Request_MultipleObjectsWithSameKeyValue", text)
+
+
 def unknown_segment(segment: str) -> GraphError:
     """A path that leads to nothing."""
     return GraphError(400, "BadRequest", f"Resource not found for the segment '{segment[:100]}'.")

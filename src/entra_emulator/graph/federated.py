@@ -17,7 +17,7 @@ from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, needed_text, only_members, text_or_none, texts, wrong_type
 from entra_emulator.graph.errors import GraphError, bad_request, empty, in_beta, not_found, success
-from entra_emulator.graph.lookup import Key, the_application
+from entra_emulator.graph.lookup import Key, creates_missing, the_application
 from entra_emulator.graph.odata import collection, entity
 from entra_emulator.graph.writes import check_quiet, committed
 
@@ -78,8 +78,11 @@ def _update(call: Call, keys: tuple[Key, ...]) -> Response:
     Source: https://learn.microsoft.com/graph/api/federatedidentitycredential-upsert.
     """
     application = the_application(call, keys[0], write=True)
-    wanted = "create-if-missing" in call.headers.get("prefer", "").lower() and keys[1][0] == "name"
-    if wanted and all(item.name != keys[1][1] for item in application.federated_held()):
+    if (
+        creates_missing(call)
+        and keys[1][0] == "name"
+        and all(item.name != keys[1][1] for item in application.federated_held())
+    ):
         return _make(call, application, {"name": keys[1][1]} | json_object(call))
     check_quiet(call, application)
     item = _one(call, application, keys[1])

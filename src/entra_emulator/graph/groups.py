@@ -15,9 +15,9 @@ from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, needed_text, wrong_type
 from entra_emulator.graph.declared import GROUP, changed_properties
-from entra_emulator.graph.errors import bad_request, empty, not_found, plain, success
+from entra_emulator.graph.errors import bad_request, empty, not_found, plain, same_value, success
 from entra_emulator.graph.filters import Field
-from entra_emulator.graph.lookup import Key, reference_in, referenced, take_bound
+from entra_emulator.graph.lookup import Key, creates_missing, reference_in, referenced, take_bound
 from entra_emulator.graph.odata import eventual, expanded, listed_as, page, select
 from entra_emulator.graph.permissions import may_read_groups, may_write_groups, may_write_members
 from entra_emulator.graph.writes import committed_to
@@ -70,8 +70,11 @@ def _get(call: Call, keys: tuple[Key, ...]) -> Response:
 
 
 def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
+    return _make(call, json_object(call))
+
+
+def _make(call: Call, body: dict[str, Any]) -> Response:
     may_write_groups(call)
-    body = json_object(call)
     for name in ("displayName", "mailNickname"):
         needed_text(body, name, 256, "Group")
     for name in ("mailEnabled", "securityEnabled"):
@@ -79,6 +82,7 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
             raise bad_request(f"A value is required for property '{name}' of resource 'Group'.")
     group = Group(new_guid(call.world.rng), "", "", call.local_now, owners=[call.caller_oid] if call.user else [])
     owners, members = (take_bound(call, body, name) for name in ("owners", "members"))
+    _check_unique_name(call, group, body)
     _change(group, body)
     group.owners += [item for item in owners if item not in group.owners]
     group.members += members
@@ -89,6 +93,8 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
 
 def _update(call: Call, keys: tuple[Key, ...]) -> Response:
     body = json_object(call)
+    if creates_missing(call) and keys[0][0] == "uniquename" and _by_key(call, keys[0]) is None:
+        return _make(call, body | {"uniqueName": keys[0][1]})
     if "members@odata.bind" in body:
         may_write_members(call)
     if body.keys() != {"members@odata.bind"}:
@@ -98,6 +104,7 @@ def _update(call: Call, keys: tuple[Key, ...]) -> Response:
     _check_new(group.members, members, "members")
     if body.get("isAssignableToRole", was_assignable := group.properties.get("isAssignableToRole")) != was_assignable:
         raise bad_request("Property 'isAssignableToRole' is immutable and cannot be changed.")
+    _check_unique_name(call, group, body)
     _change(group, body)
     group.set_members([*group.members, *members], call.now)
     committed_to(call, group)
@@ -148,9 +155,27 @@ def _check_new(present: list[str], added: list[str], name: str) -> None:
         )
 
 
+def _check_unique_name(call: Call, group: Group, body: dict[str, Any]) -> None:
+    """An alternate key, which is given once: https://learn.microsoft.com/graph/api/resources/group."""
+    before = group.properties.get("uniqueName")
+    name = body.get("uniqueName", before)
+    if before is not None and name != before:
+        raise bad_request("Property 'uniqueName' is immutable and cannot be changed.")
+    other = _by_key(call, ("uniquename", name)) if name is not None else None
+    if other is not None and other is not group:
+        raise same_value("uniqueName")
+
+
+def _by_key(call: Call, key: Key) -> Group | None:
+    groups, (kind, value) = call.home().groups, key
+    if kind == "uniquename":
+        value = next((each for each, item in groups.items() if item.properties.get("uniqueName") == value), "")
+    return groups.get(value)
+
+
 def find_group(call: Call, key: Key) -> Group:
-    """The group of this object id. Raises GraphError 404."""
-    group = call.home().groups.get(key[1])
+    """The group of this object id or unique name. Raises GraphError 404."""
+    group = _by_key(call, key)
     if group is None:
         raise not_found(key[1][:100])
     return group

@@ -37,6 +37,14 @@ def principal_by_key(call: Call, key: Key) -> ServicePrincipal | None:
     return call.world.directory.principal(tenant, value) if kind == "appid" else None
 
 
+def creates_missing(call: Call) -> bool:
+    """Whether a PATCH by an alternate key that nobody has makes the object.
+
+    Source: https://learn.microsoft.com/graph/api/application-upsert, and the same of groups and service principals.
+    """
+    return "create-if-missing" in call.headers.get("prefer", "").lower()
+
+
 _MOST_BOUND = 20
 """Source: https://learn.microsoft.com/graph/api/group-post-groups; for applications and principals what
 terraform-provider-azuread a66d423 and b40be14 bind at most when they make one."""

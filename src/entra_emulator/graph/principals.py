@@ -14,7 +14,7 @@ from entra_emulator.graph.declared import PRINCIPAL, check_removal, merged, read
 from entra_emulator.graph.errors import GraphError, bad_request, empty, not_found, plain, success
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.key_collections import no_passwords, read_keys, replace_keys
-from entra_emulator.graph.lookup import Key, principal_by_key, take_bound, the_principal
+from entra_emulator.graph.lookup import Key, creates_missing, principal_by_key, take_bound, the_principal
 from entra_emulator.graph.odata import chosen, eventual, expanded, listed_as, page, select
 from entra_emulator.graph.permissions import may_list, may_read_owned, may_try, owns_what_it_makes
 from entra_emulator.graph.writes import check_quiet, committed
@@ -79,8 +79,11 @@ def _shown(call: Call, item: ServicePrincipal) -> dict[str, Any]:
 
 
 def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
+    return _make(call, json_object(call))
+
+
+def _make(call: Call, body: dict[str, Any]) -> Response:
     may_try(call, write=True)
-    body = json_object(call)
     app_id = needed_guid(body, "appId")
     directory, tenant, rng = call.world.directory, call.home(), call.world.rng
     application = directory.application(app_id)
@@ -123,6 +126,8 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
 
 
 def _update(call: Call, keys: tuple[Key, ...]) -> Response:
+    if creates_missing(call) and keys[0][0] == "appid" and principal_by_key(call, keys[0]) is None:
+        return _make(call, json_object(call) | {"appId": keys[0][1]})
     principal = the_principal(call, keys[0], write=True)
     check_quiet(call, principal)
     _change(call, principal, json_object(call))

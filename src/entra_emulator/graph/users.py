@@ -14,7 +14,7 @@ from entra_emulator.directory.world import Call
 from entra_emulator.graph import security_attributes, user_views, views
 from entra_emulator.graph.bodies import json_object, needed_text, only, wrong_type
 from entra_emulator.graph.declared import USER, changed_properties
-from entra_emulator.graph.errors import GraphError, bad_request, empty, not_found, plain, success
+from entra_emulator.graph.errors import bad_request, empty, not_found, plain, same_value, success
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.lookup import Key, reference_in, referenced
 from entra_emulator.graph.odata import (
@@ -176,11 +176,7 @@ def _free_address(call: Call, user: User, address: str) -> str:
         item is not user and item.principal_name.lower() == address.lower() for item in call.home().users.values()
     )
     if taken:
-        raise GraphError(
-            400,
-            "Request_MultipleObjectsWithSameKeyValue",
-            "Another object with the same value for property userPrincipalName already exists.",
-        )
+        raise same_value("userPrincipalName")
     return address
 
 
