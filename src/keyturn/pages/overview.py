@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, Severity
-from keyturn.alarms.conditions.service import Attention, Conditions
+from keyturn.alarms.conditions.service import Asked, Attention, Conditions
 from keyturn.alarms.conditions.sign_in_store import Tried
 from keyturn.kit.actor import Actor
 from keyturn.kit.dataclasses import dataclass
@@ -157,18 +157,28 @@ def router(conditions: Conditions, heads: ProjectHeaders) -> Pages:
 
     @get(HOME)
     def show_overview(actor: Actor, query: OverviewQuery) -> OverviewPage:
-        with conditions.of(actor, None) as attention:
+        with conditions.of(actor, None, _asked(query)) as attention:
             return OverviewPage(*_content(attention, attention.projects, query, HOME))
 
     @get(OF_PROJECT)
     def show_project(actor: Actor, project_id: str, query: OverviewQuery) -> ProjectOverviewPage:
         header = heads.project(actor, project_id)
         path = OF_PROJECT.format(project_id=header.id)
-        with conditions.of(actor, project_id) as attention:
+        with conditions.of(actor, project_id, _asked(query)) as attention:
             return ProjectOverviewPage(*_content(attention, {}, query, path), project=header)
 
     routes: list[PageRoute] = [show_overview, show_project]
     return group(*routes)
+
+
+def _asked(query: OverviewQuery) -> Asked:
+    """Return what is shown of the group that many conditions may be in at once, or of the one that is shown alone."""
+    first, size = ((query.page - 1) * ON_A_PAGE, ON_A_PAGE) if query.show else (0, FIRST)
+    return Asked(first, size, _kinds(query.show or Group.FAILING))
+
+
+def _kinds(group: Group) -> set[ConditionKind]:
+    return {kind for kind, (its_group, _) in LINES.items() if its_group is group}
 
 
 Content = tuple[Sequence[OverviewGroup], Mapping[str, int], Tried, str, str]
@@ -186,7 +196,7 @@ def _group(
     group: Group, attention: Attention, projects: Mapping[str, str], address: ListAddress, query: OverviewQuery
 ) -> OverviewGroup:
     title, text = _TITLES[group]
-    kinds = {kind for kind, (its_group, _) in LINES.items() if its_group is group}
+    kinds = _kinds(group)
     count = attention.count(kinds)
     pages = -(-count // ON_A_PAGE)
     page = min(query.page, pages)

@@ -9,8 +9,9 @@ from typing import Any
 from keyturn.alarms.conditions import sign_in_store
 from keyturn.alarms.conditions.domain import Condition, ConditionKind
 from keyturn.alarms.conditions.finder import ConditionFinder
-from keyturn.alarms.conditions.service import Conditions
+from keyturn.alarms.conditions.service import ALL_KINDS, Asked, Conditions
 from keyturn.alarms.conditions.sign_in_rules import AWAY_AFTER, UNCHECKED_AFTER, SignInTrouble, trouble_of
+from keyturn.alarms.conditions.sign_in_store import Part
 from keyturn.authz.authorize import Visibility
 from keyturn.connections import store as connections
 from keyturn.db.unit import Database
@@ -18,6 +19,7 @@ from keyturn.kit.actor import Role
 from keyturn_simulation.world import make_world
 from tests.features.accounts.people import join, person
 from tests.features.alarms.ailing import DAY, REFUSAL, Ailing
+from tests.features.alarms.test_overview import counted
 
 SECOND = timedelta(seconds=1)
 SAID: Sequence[Mapping[str, Any] | None] = (
@@ -57,9 +59,12 @@ def test_statements_and_rules_say_the_same_of_each_connection(database: Database
     with database.read() as tx:
         all_of_them = connections.in_organization(tx, everything)
         by_rules = {each.id: trouble_of(each, now) for each in all_of_them}
-        counts, tried = sign_in_store.count(tx, everything, now)
+        counts, tried, none = sign_in_store.count(tx, everything, now, Part())
+        assert none == []
         for trouble in counts:
-            page = sign_in_store.page(tx, everything, [trouble], now, 0, len(by_rules))
+            part = Part(frozenset({trouble}), 0, len(by_rules))
+            page = sign_in_store.page(tx, everything, now, part)
+            assert sorted(sign_in_store.count(tx, everything, now, part)[2]) == sorted(page)
             assert sorted(page) == sorted(each for each, its in by_rules.items() if its is trouble), trouble
         assert sorted(sign_in_store.all_of(tx, ailing.org_id, now)) == sorted(
             each for each, its in by_rules.items() if its
@@ -95,6 +100,10 @@ def test_each_page_is_a_part_of_the_whole_list(database: Database) -> None:
             for first, size in ((0, 0), (0, 10), (7, 30), (60, 50), (len(expected) - 5, 50), (0, 500)):
                 assert attention.conditions(first, size) == expected[first : first + size], (first, size)
                 assert attention.conditions(first, size, failing) == some[first : first + size], (first, size)
+        for first, size, kinds, of in ((0, 10, failing, some), (60, 50, ALL_KINDS, expected)):
+            with conditions.of(who, project_id, Asked(first, size, kinds)) as attention, counted(database) as texts:
+                assert attention.conditions(first, size, kinds) == of[first : first + size], (first, size)
+            assert not any("AS MATERIALIZED" in text for text in texts), "it was found together with the counts"
 
     told(whole, admin, None)
     told(of_project, admin, ailing.project_id)

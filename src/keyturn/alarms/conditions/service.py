@@ -8,6 +8,7 @@ from datetime import datetime
 from keyturn.alarms.conditions import sign_in_store
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, Severity, in_order
 from keyturn.alarms.conditions.finder import ConditionFinder
+from keyturn.alarms.conditions.sign_in_rules import SignInTrouble
 from keyturn.audit.domain import SubjectKind
 from keyturn.authz import authorize
 from keyturn.authz.authorize import Scope, Visibility
@@ -15,12 +16,25 @@ from keyturn.authz.domain import Action
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Forbidden
 from keyturn.kit.actor import Actor, Role
+from keyturn.kit.dataclasses import dataclass
 from keyturn.organizations import store as organizations
 from keyturn.organizations.domain import Organization
 from keyturn.ports.clock import Clock
 from keyturn.projects import store as projects
 
 ALL_KINDS = frozenset(ConditionKind)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which conditions will be asked for, as :meth:`Attention.conditions` is: these are found together with the counts."""
+
+    first: int = 0
+    size: int = 0
+    kinds: Collection[ConditionKind] = ALL_KINDS
+
+
+NOTHING_ASKED = Asked()
 
 
 class Attention:
@@ -32,12 +46,19 @@ class Attention:
     """
 
     def __init__(
-        self, tx: Tx, finder: ConditionFinder, sight: Visibility, now: datetime, others: Sequence[Condition]
+        self,
+        tx: Tx,
+        finder: ConditionFinder,
+        sight: Visibility,
+        now: datetime,
+        others: Sequence[Condition],
+        asked: Asked = NOTHING_ASKED,
     ) -> None:
         """``sight`` is which connections are told of, ``others`` all that is told but that these do not sign in, in order."""
         self._tx, self._finder, self._sight, self._now = tx, finder, sight, now
         self._others = others
-        self._sign_ins, self.tried = sign_in_store.count(tx, sight, now)
+        self._found = self._part(asked)
+        self._sign_ins, self.tried, self._found_ids = sign_in_store.count(tx, sight, now, self._found)
         self.counts = self._count_severities()
         named = projects.refs(tx, sight.org_id, None).values() if any(self.counts.values()) else ()
         self.projects: Mapping[str, str] = {ref.id: ref.name for ref in named}
@@ -58,17 +79,22 @@ class Attention:
 
     def conditions(self, first: int, size: int, kinds: Collection[ConditionKind] = ALL_KINDS) -> Sequence[Condition]:
         """Return so many conditions of these kinds, from the one with this number on: what else there is is not loaded."""
+        part = self._part(Asked(first, size, kinds))
         others = [one for one in self._others if one.kind in kinds]
-        troubles = [trouble for trouble in self._sign_ins if trouble.kind in kinds]
+        merged = in_order([*others, *self._finder.of_sign_ins(self._tx, self._ids(part), self._now)])
+        return merged[first - part.first : first - part.first + size]
+
+    def _part(self, asked: Asked) -> sign_in_store.Part:
+        """Return which connections may be among the conditions that are asked for."""
+        troubles = frozenset(each for each in SignInTrouble if each.kind in asked.kinds)
         # Each of the others stands before or behind them: none of these moves by more than their number.
-        begin = max(0, first - len(others))
-        ids = (
-            sign_in_store.page(self._tx, self._sight, troubles, self._now, begin, first + size - begin)
-            if troubles
-            else ()
-        )
-        merged = in_order([*others, *self._finder.of_sign_ins(self._tx, ids, self._now)])
-        return merged[first - begin : first - begin + size]
+        begin = max(0, asked.first - sum(one.kind in asked.kinds for one in self._others))
+        return sign_in_store.Part(troubles, begin, asked.first + asked.size - begin)
+
+    def _ids(self, part: sign_in_store.Part) -> Sequence[str]:
+        if part.troubles.isdisjoint(self._sign_ins):
+            return ()
+        return self._found_ids if part == self._found else sign_in_store.page(self._tx, self._sight, self._now, part)
 
     def _count_severities(self) -> Mapping[Severity, int]:
         counts = Counter(one.severity for one in self._others)
@@ -86,7 +112,7 @@ class Conditions:
         self._finder = finder
 
     @contextmanager
-    def of(self, actor: Actor, project_id: str | None) -> Iterator[Attention]:
+    def of(self, actor: Actor, project_id: str | None, asked: Asked = NOTHING_ASKED) -> Iterator[Attention]:
         """Find what the actor may see of the organization, or of one of its projects. Raises NotFound or Forbidden.
 
         A fixed number of statements. What is well is not loaded.
@@ -100,7 +126,7 @@ class Conditions:
                 authorize.require(tx, actor, Action.READ_PROJECT, Scope(actor.org_id, project_id))
                 found = self._finder.of_project_but_sign_ins(tx, actor.org_id, project_id, now)
                 sight = _connections_of(tx, actor, project_id)
-            yield Attention(tx, self._finder, sight, now, visible_conditions(tx, actor, found))
+            yield Attention(tx, self._finder, sight, now, visible_conditions(tx, actor, found), asked)
 
     @contextmanager
     def of_server(self) -> Iterator[list[tuple[Organization, Attention]]]:

@@ -4,7 +4,7 @@ Which trouble a connection has is said by ``sign_in_rules.trouble_of``; here sta
 two to each other. Their order is that of ``domain.in_order``.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -42,30 +42,49 @@ class Tried:
     since: datetime | None
 
 
-def count(tx: Tx, sight: Visibility, now: datetime) -> tuple[Mapping[SignInTrouble, int], Tried]:
-    """Return how many connections in sight have each trouble, and how far those in sight are known: one pass over them."""
+@dataclass(frozen=True)
+class Part:
+    """Some of the connections with these troubles, in the order of their conditions: so many, from one with this number on."""
+
+    troubles: frozenset[SignInTrouble] = frozenset()
+    first: int = 0
+    size: int = 0
+
+
+def count(tx: Tx, sight: Visibility, now: datetime, part: Part) -> tuple[Mapping[SignInTrouble, int], Tried, list[str]]:
+    """Return how many connections in sight have each trouble, how far those in sight are known, and the ids of a part of them.
+
+    One pass over them for all of it. The ids are in no order.
+    """
     found = _found(sight)
     columns = (
         found.c.trouble,
         sa.func.count().label("n"),
         sa.func.count(found.c.checked_at).label("tried"),
         sa.func.min(found.c.checked_at).label("since"),
+        sa.cast(sa.null(), found.c.id.type).label("id"),
     )
-    rows = tx.rows(sa.select(*columns).group_by(found.c.trouble), **_moments(now))
+    some = _some_of(found, part, postgres=tx.postgres).subquery()
+    nothing = (sa.cast(sa.null(), column.type) for column in columns[:4])
+    both = sa.union_all(sa.select(*columns).group_by(found.c.trouble), sa.select(*nothing, some.c.id))
+    told = tx.rows(both, **_moments(now))
+    rows = [row for row in told if row["id"] is None]
     moments = [moment for row in rows if (moment := unread.values(row, ("since",))[0]["since"])]
     number = sum(row["n"] for row in rows)
     tried = Tried(number, number - sum(row["tried"] for row in rows), min(moments, default=None))
-    return {SignInTrouble(row["trouble"]): row["n"] for row in rows if row["trouble"]}, tried
+    counts = {SignInTrouble(row["trouble"]): row["n"] for row in rows if row["trouble"]}
+    return counts, tried, [row["id"] for row in told if row["id"] is not None]
 
 
-def page(
-    tx: Tx, sight: Visibility, troubles: Collection[SignInTrouble], now: datetime, offset: int, limit: int
-) -> list[str]:
-    """Return the ids of some of the connections in sight with these troubles, in the order of their conditions."""
-    found = _found(sight)
-    query = sa.select(found.c.id).where(found.c.trouble.in_(troubles))
-    query = query.order_by(*_in_order(found, postgres=tx.postgres)).limit(limit).offset(offset)
+def page(tx: Tx, sight: Visibility, now: datetime, part: Part) -> list[str]:
+    """Return the ids of a part of the connections in sight, in order."""
+    query = _some_of(_found(sight), part, postgres=tx.postgres)
     return [str(row[0]) for row in tx.tuples(query, **_moments(now))]
+
+
+def _some_of(found: sa.FromClause, part: Part, *, postgres: bool) -> sa.Select[Any]:
+    query = sa.select(found.c.id).where(found.c.trouble.in_(sorted(part.troubles)))
+    return query.order_by(*_in_order(found, postgres=postgres)).limit(part.size).offset(part.first)
 
 
 def _found(sight: Visibility) -> sa.CTE:

@@ -1,6 +1,6 @@
 """Route of what needs somebody."""
 
-from keyturn.alarms.conditions.service import Conditions
+from keyturn.alarms.conditions.service import Asked, Conditions
 from keyturn.api.overview.schemas import OverviewQuery, OverviewShown
 from keyturn.api.overview.views import present_overview
 from keyturn.kit.actor import Actor
@@ -17,7 +17,7 @@ def router(conditions: Conditions) -> Routes:
         Of the whole organization, or with `projectId` of one of its projects. It is empty where all is well; `connections`
         says when they were tried. Poll it: a condition that is over is gone.
         """
-        with conditions.of(actor, query.project_id) as attention:
+        with conditions.of(actor, query.project_id, Asked(0, query.limit)) as attention:
             return present_overview(attention, query.limit)
 
     return group("Overview", show_overview)
