@@ -14,6 +14,7 @@ import typer
 
 from keyturn.cli.context import command_context, open_for_command, tell
 from keyturn.kit.counting import counted
+from keyturn.kit.printable import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -138,7 +139,8 @@ def _print_text(view: TenantView, rows: Iterator[Row], now: datetime) -> None:
             else f"ended {counted(-left, 'day')} ago"
         )
         what = f"{entry.key_kind.value} {entry.key_id} {_quoted(entry.key_name)}" if entry.key_kind else "no credential"
-        print(f"{entry.name} ({entry.app_id}): {what}{ends if entry.key_kind else ''}{_findings(row, now)}")
+        line = f"{entry.name} ({entry.app_id}): {what}{ends if entry.key_kind else ''}{_findings(row, now)}"
+        print(visible(line))  # names are of the choice of strangers, and a terminal obeys what it reads
 
 
 def _quoted(name: str | None) -> str:

@@ -12,6 +12,7 @@ import typer
 
 from keyturn.cli.context import command_context, open_for_command, tell
 from keyturn.kit.counting import counted
+from keyturn.kit.printable import visible
 
 if TYPE_CHECKING:
     from keyturn.alarms.conditions.service import Attention
@@ -62,8 +63,9 @@ def _print(attention: Attention, *, notices: bool) -> None:
     told = attention.count() if notices else attention.needing_action
     for one in attention.conditions(0, min(told, _MOST)):
         project = attention.projects.get(one.project or "")
-        print(f"{one.severity.value:9} {one.subject.name}{f' in {project}' if project else ''}: {one.cause}")
-        print(f"{'':9} -> {one.fix} {one.path}")
+        # Causes name what strangers have named, and a terminal obeys what it reads.
+        print(visible(f"{one.severity.value:9} {one.subject.name}{f' in {project}' if project else ''}: {one.cause}"))
+        print(visible(f"{'':9} -> {one.fix} {one.path}"))
     if told > _MOST:
         print(f"And {told - _MOST} more: keyturn overview --json lists all of them.")
     if not attention.needs_action:
