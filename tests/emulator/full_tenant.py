@@ -148,9 +148,10 @@ class FullTenant:
         """The body that gives the role of the application to somebody."""
         return {"principalId": whom, "resourceId": self.app.principal_id, "appRoleId": ROLE}
 
-    def lonely(self) -> str:
-        """The app id of an application without a service principal."""
-        app_id: str = self._made("applications", {"displayName": "lonely"})["appId"]
+    def lonely(self, kind: str = "Application") -> str:
+        """The app id of an application of this kind without a service principal."""
+        body = {"displayName": "lonely", "@odata.type": f"#microsoft.graph.{kind}"}
+        app_id: str = self._made("applications", body)["appId"]
         return app_id
 
     def principal_secret(self) -> str:

@@ -141,5 +141,7 @@ def test_every_change_that_the_table_names_is_made(full: FullTenant) -> None:
                 )
             else:
                 target = full.filled(path)
+            if path == "serviceprincipals/agentidentityblueprintprincipal":
+                body = {"appId": full.lonely(kind="AgentIdentityBlueprint")}
             answer = full.ask(method, target, body if method != "DELETE" else None)
             assert answer.status in {200, 201, 204}, (method, target, operation, answer.status, answer.body)

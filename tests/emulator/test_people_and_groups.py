@@ -157,6 +157,16 @@ def test_a_blueprint_of_agents_is_an_application(scene: EmulatorFixture, directo
     cast = f"applications/{by_admin.object_id}/microsoft.graph.agentIdentityBlueprint/addPassword"
     assert scene.graph(director, "POST", cast, {}).json()["secretText"]
     assert scene.graph(director, "POST", "applications", body | {"@odata.type": "microsoft.graph.device"}).status == 400
+    cast = scene.graph(director, "POST", "applications/graph.agentIdentityBlueprint", {"displayName": "others"})
+    assert (cast.status, cast.json()["@odata.type"]) == (201, kind)
+    assert scene.graph(director, "GET", cast.header("Location") or "").json()["displayName"] == "others"
+    path = "servicePrincipals/microsoft.graph.agentIdentityBlueprintPrincipal"
+    plain = scene.graph(director, "POST", "applications", {"displayName": "no agent"}).json()["appId"]
+    assert scene.graph(director, "POST", path, {"appId": plain}).status == 400
+    principal = scene.graph(director, "POST", path, {"appId": cast.json()["appId"]})
+    assert principal.status == 201
+    listed = scene.graph(director, "GET", path, select="id").json()["value"]
+    assert {item["id"] for item in listed} == {principal.json()["id"], by_admin.principal_id}
 
 
 def test_a_disabled_application_says_so_and_signs_nobody_in(

@@ -38,6 +38,7 @@ _READ_ONLY = frozenset({
     "id", "appId", "applicationTemplateId", "certification", "createdDateTime", "deletedDateTime", "disabledByMicrosoftStatus",
     "publisherDomain", "verifiedPublisher",
 })  # fmt: skip
+_BLUEPRINT = "microsoft.graph.agentidentityblueprint"
 _EXPANDABLE = frozenset({"owners", "federatedIdentityCredentials"})
 _URN = re.compile(r"urn:[A-Za-z0-9][A-Za-z0-9-]{0,31}:\S+")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
@@ -100,6 +101,11 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
     return _make(call, json_object(call))
 
 
+def _create_blueprint(call: Call, _keys: tuple[Key, ...]) -> Response:
+    """Source: https://learn.microsoft.com/graph/api/agentidentityblueprint-post."""
+    return _make(call, {"@odata.type": _BLUEPRINT} | json_object(call))
+
+
 def _make(call: Call, body: dict[str, Any]) -> Response:
     may_try(call, write=True)
     name = needed_text(body, "displayName")
@@ -149,9 +155,9 @@ def delete(call: Call, keys: tuple[Key, ...]) -> Response:
 def _is_blueprint(body: dict[str, Any]) -> bool:
     """Source: https://learn.microsoft.com/graph/api/agentidentityblueprint-post (the type in the body, in any case)."""
     kind = str(body.get("@odata.type", "microsoft.graph.application")).lstrip("#").lower()
-    if kind not in {"microsoft.graph.application", "microsoft.graph.agentidentityblueprint"}:
+    if kind not in {"microsoft.graph.application", _BLUEPRINT}:
         raise bad_request(f"A type named '{kind[:100]}' could not be resolved by the model.")
-    return kind.endswith("agentidentityblueprint")
+    return kind == _BLUEPRINT
 
 
 def _change(call: Call, application: Application, body: dict[str, Any]) -> None:
@@ -284,6 +290,7 @@ ROUTES = (
     ("GET", "applications/agentIdentityBlueprint", "listAgentIdentityBlueprints", _list_blueprints),
     ("GET", "applications/{}", "getApplication", _get),
     ("POST", "applications", "createApplication", _create),
+    ("POST", "applications/agentIdentityBlueprint", "createApplication", _create_blueprint),
     ("PATCH", "applications/{}", "updateApplication", _update),
     ("DELETE", "applications/{}", "deleteApplication", delete),
 )

@@ -39,7 +39,7 @@ DOCUMENTED: dict[str, dict[str, str]] = {
         "": _COLLECTION,
         "$count": "GET: count",
         "delta": "GET: changes",
-        "microsoft.graph.agentIdentityBlueprint": "GET: list blueprints",
+        "microsoft.graph.agentIdentityBlueprint": "GET: list blueprints|POST: create a blueprint",
         "{}": _ONE,
         **{f"{{}}/{name}": what for name, what in _KEYS.items()},
         **{f"{{}}/{name}": what for name, what in _linked("owners").items()},
@@ -58,6 +58,7 @@ DOCUMENTED: dict[str, dict[str, str]] = {
     },
     "servicePrincipals": {
         "": _COLLECTION,
+        "microsoft.graph.agentIdentityBlueprintPrincipal": "GET: list those of blueprints|POST: create one",
         "$count": "GET: count",
         "delta": "GET: changes",
         "{}": _ONE,

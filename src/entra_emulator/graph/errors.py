@@ -172,7 +172,9 @@ def _location(call: Call, body: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     """Where what was made is read: OData 4.01, part 1, section 8.3.3."""
     if call.request.method != "POST" or "id" not in body:
         return ()
-    return (("Location", f"{call.host}{call.path.rstrip('/')}/{body['id']}"),)
+    collection, _, kind = call.path.rstrip("/").rpartition("/")
+    place = collection if kind.lower().startswith(("microsoft.graph.", "graph.")) else f"{collection}/{kind}"
+    return (("Location", f"{call.host}{place}/{body['id']}"),)
 
 
 def _property(call: Call, body: dict[str, Any], context: str, path: tuple[str, ...]) -> Response:

@@ -15,7 +15,7 @@ from entra_emulator.graph.errors import GraphError, bad_request, empty, not_foun
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.key_collections import no_passwords, read_keys, replace_keys
 from entra_emulator.graph.lookup import Key, creates_missing, principal_by_key, take_bound, the_principal
-from entra_emulator.graph.odata import chosen, eventual, expanded, listed_as, page, select
+from entra_emulator.graph.odata import Page, chosen, eventual, expanded, listed_as, page, select
 from entra_emulator.graph.permissions import may_list, may_read_owned, may_try, owns_what_it_makes
 from entra_emulator.graph.writes import check_quiet, committed
 
@@ -44,21 +44,34 @@ def _fields(call: Call) -> dict[str, Field[ServicePrincipal]]:
 
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_list(call)
-    principals = [
-        item for item in call.home().principals.values() if item.presence.visible("graph", call.replica, call.now)
-    ]
-    result = page(call, principals, _fields(call), lambda item: item.object_id)
-    return listed_as(call, result, _shown, _CONTEXT, _EXPANDABLE)
+    return listed_as(call, _page(call), _shown, _CONTEXT, _EXPANDABLE)
+
+
+def _list_of_blueprints(call: Call, _keys: tuple[Key, ...]) -> Response:
+    may_list(call)
+    return listed_as(call, _page(call, blueprints=True), _shown, _CONTEXT, _EXPANDABLE)
 
 
 def _count(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_list(call)
     if not eventual(call):
         raise bad_request("$count is not currently supported.")
-    visible = [
-        item for item in call.home().principals.values() if item.presence.visible("graph", call.replica, call.now)
+    return plain(call, str(_page(call, counting=True).count))
+
+
+def _page(call: Call, *, counting: bool = False, blueprints: bool = False) -> Page[ServicePrincipal]:
+    principals = [
+        item
+        for item in call.home().principals.values()
+        if item.presence.visible("graph", call.replica, call.now)
+        and (not blueprints or _of_blueprint(call, item.app_id))
     ]
-    return plain(call, str(page(call, visible, _fields(call), lambda item: item.object_id, counting=True).count))
+    return page(call, principals, _fields(call), lambda item: item.object_id, counting=counting)
+
+
+def _of_blueprint(call: Call, app_id: str) -> bool:
+    own = call.world.directory.published(app_id)
+    return own is not None and own.blueprint
 
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:
@@ -80,6 +93,14 @@ def _shown(call: Call, item: ServicePrincipal) -> dict[str, Any]:
 
 def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
     return _make(call, json_object(call))
+
+
+def _create_of_blueprint(call: Call, _keys: tuple[Key, ...]) -> Response:
+    """Source: https://learn.microsoft.com/graph/api/agentidentityblueprintprincipal-post. That others are refused is assumed."""
+    body = json_object(call)
+    if not _of_blueprint(call, needed_guid(body, "appId")):
+        raise bad_request("The appId of the service principal does not reference an agent identity blueprint.")
+    return _make(call, body)
 
 
 def _make(call: Call, body: dict[str, Any]) -> Response:
@@ -224,6 +245,8 @@ ROUTES = (
     ("GET", "servicePrincipals/$count", "countServicePrincipals", _count),
     ("GET", "servicePrincipals/{}", "getServicePrincipal", _get),
     ("POST", "servicePrincipals", "createServicePrincipal", _create),
+    ("POST", "servicePrincipals/agentIdentityBlueprintPrincipal", "createServicePrincipal", _create_of_blueprint),
+    ("GET", "servicePrincipals/agentIdentityBlueprintPrincipal", "listServicePrincipals", _list_of_blueprints),
     ("PATCH", "servicePrincipals/{}", "updateServicePrincipal", _update),
     ("DELETE", "servicePrincipals/{}", "deleteServicePrincipal", delete),
     ("GET", "servicePrincipals/{}/ownedObjects", "listOwnedObjects", _owned),

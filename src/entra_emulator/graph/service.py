@@ -73,7 +73,9 @@ _KEYED = {
     "serviceprincipalsigninactivities",
 }
 _REPORTS = ("auditlogs/", "reports/")
-_FUNCTIONS = frozenset({"delta", "getbyids", "validateproperties", "agentidentityblueprint"})
+_BLUEPRINTS = frozenset({"agentidentityblueprint", "agentidentityblueprintprincipal"})
+"""Kinds of applications and of service principals."""
+_FUNCTIONS = frozenset({"delta", "getbyids", "validateproperties", *_BLUEPRINTS})
 """What stands where a key could, and is none."""
 _PREFIXES = ("microsoft.graph.", "graph.")
 """Before the name of a type or function. The short one is what SDKs made by Kiota send (msgraph-sdk for Python 1.65)."""
@@ -90,7 +92,6 @@ _WITH_PROPERTIES = {
 """Whose objects are read by property, too, and what their types declare, in lower case."""
 _ALIAS = "myorganization"
 """Another name of the root: the portal's own requests, and scripts made from them, begin with it."""
-_BLUEPRINT = "agentidentityblueprint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,8 +305,8 @@ def _parse(path: str) -> tuple[str, tuple[Key, ...]]:
             key = (kind.strip().lower(), value.strip().strip("'")) if equals else ("id", kind.strip().strip("'"))
             pattern += [name.lower(), "{}"]
             keys.append(key)
-        elif lowered == _BLUEPRINT and pattern and pattern[-1] == "{}":
-            continue  # a cast of one application, which changes nothing
+        elif lowered in _BLUEPRINTS and pattern and pattern[-1] == "{}":
+            continue  # a cast of one object, which changes nothing
         elif pattern and pattern[-1] in _KEYED and not _is_word(segment, lowered):
             pattern.append("{}")
             keys.append(("id", segment))
