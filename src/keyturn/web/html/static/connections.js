@@ -100,7 +100,7 @@ addEventListener("pageshow", follow);
 
 // --- what others begin is seen, too: a page asks for itself again, often while there is work under way ----------------
 
-const SELDOM = 10_000;
+const SELDOM = 4_000;
 const AWAY = 300_000;
 let asked = Date.now();
 let touched = asked;
