@@ -40,6 +40,8 @@ REFRESH_AFTER = timedelta(days=1)
 TRACE_AFTER = timedelta(minutes=5)
 TRACED_AT_LATEST = timedelta(hours=1)
 """The directory's audit log is some minutes late: so long is asked who made what appeared."""
+POLICIES_TRIED = 3
+"""So many failures in a row are waited for; then all else goes on without the policies, until the next look."""
 FIRST_RETRY, LONGEST_RETRY = timedelta(minutes=1), timedelta(hours=1)
 CLAIM = timedelta(minutes=10)
 """When a piece of a scan is done again that never came to its end."""

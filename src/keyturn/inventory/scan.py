@@ -13,7 +13,7 @@ import structlog
 from keyturn.connections.domain import Connection
 from keyturn.connections.stored import Stored
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import KeyturnError, NeedsAction, Permanent
+from keyturn.errors import KeyturnError, NeedsAction, Permanent, Retryable
 from keyturn.inventory import appeared, appeared_store, count_store, plan, readers, store
 from keyturn.inventory.domain import is_shown
 from keyturn.inventory.plan import Inventory, Phase
@@ -22,8 +22,9 @@ from keyturn.inventory.scan_store import Holder, Keeper, NewKey, forget_old_uses
 from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import shift
 from keyturn.ports.clock import Clock, Ids
-from keyturn.ports.inventory import DirectoryReader, ListedObject, Listing, ObjectKind, ObjectPage
+from keyturn.ports.inventory import DirectoryReader, ListedObject, Listing, ObjectKind, ObjectPage, Policies
 from keyturn.ports.provider import AccessToken
+from keyturn.ports.use_reports import ReportTrouble, Unobservable
 from keyturn.rotations.evidence.reading import BUDGET_WINDOW
 from keyturn.rotations.store import evidence as reports
 
@@ -171,7 +172,12 @@ class Scans:
 
     def _policies(self, reading: _Reading) -> timedelta:
         """Read the policies of the tenant: few requests. Where they are not to be had, why is kept instead."""
-        found = reading.directory.policies(reading.connection.tenant, reading.token)
+        try:
+            found = reading.directory.policies(reading.connection.tenant, reading.token)
+        except Retryable as error:
+            if reading.inventory.failures < plan.POLICIES_TRIED:
+                raise
+            found = Policies(trouble=ReportTrouble(Unobservable.PROVIDER, error.message, error.fix))
         with self._keeping(reading) as tx:
             store.keep_policies(tx, reading.inventory.id, found)
             self._read_well(tx, reading, phase=Phase.DETAILS.value)

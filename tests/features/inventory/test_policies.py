@@ -1,5 +1,6 @@
 """Which policy applies to what an inventory holds: what it says of new credentials, whom it exempts, and why nothing is known."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from entra_emulator.faults.faults import Effect
 from keyturn.db.unit import Database
 from keyturn.inventory.domain import Row
 from keyturn.inventory.policies import PolicyState
+from keyturn.ports.http import HttpRequest, HttpResponse, Transport
 from keyturn_simulation.emulated import HOST
 from tests.databases import sqlite_database
 from tests.features.inventory.scene import DAY, OWNED, READ_ALL, Meanwhile, Tenant, tenant
@@ -153,6 +155,31 @@ def test_a_policy_that_is_deleted_in_the_middle_applies_to_nothing(tmp_path: Pat
         scene.read(seconds=600)
         assert shown(scene)["Shop"].policy.state is PolicyState.UNRESTRICTED
         assert not shown(scene)["Shop"].policy.assigned
+
+
+@dataclass
+class Away:
+    """A transport on which everything with these words is unavailable."""
+
+    inner: Transport
+    words: str
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse(503, {}, b"{}") if self.words in request.url else self.inner.send(request)
+
+
+def test_policies_that_cannot_be_read_for_long_hold_up_nothing(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database, tenant(database, POLICIES) as scene:
+        scene.application("Shop", secrets=1, owners=(scene.world.application.principal_id,))
+        scene.switch_on()
+        scene.line.inner = Away(scene.line.inner, "/policies/")
+        scene.read(seconds=1200)
+        row = shown(scene)["Shop"]
+        assert (row.policy.state, len(row.owners)) == (PolicyState.NOT_KNOWN, 1)
+        assert row.policy.unknown
+        scene.line.inner = scene.line.inner.inner
+        scene.pass_time(1.1)
+        assert shown(scene)["Shop"].policy.state is PolicyState.UNRESTRICTED
 
 
 def test_policies_that_are_refused_for_whatever_reason_hold_up_nothing(tmp_path: Path) -> None:
