@@ -25,7 +25,9 @@ def kept_log_state() -> Iterator[logging.Logger]:
         root.handlers[:] = handlers
         root.setLevel(level)
         for name in _names():
-            logging.getLogger(name).setLevel(levels.get(name, logging.NOTSET))
+            logger, before = logging.getLogger(name), levels.get(name, logging.NOTSET)
+            if logger.level != before:  # setting one goes through all others
+                logger.setLevel(before)
         sys.excepthook, threading.excepthook = hooks
         logging.captureWarnings(capture=False)
         structlog.reset_defaults()

@@ -50,6 +50,7 @@ def check_answer_type(kind: Any) -> None:
 _TELLING = re.compile(r"(token|secret|password|passphrase)$", re.IGNORECASE)
 
 
+@lru_cache(maxsize=1024)
 def check_compressible(kind: Any) -> None:
     """Raise TypeError when an answer that says it may be compressed has a field that is named like a secret."""
     structs: set[Any] = set()
