@@ -110,6 +110,25 @@ def test_what_another_connection_signs_in_with_is_handed_over_on_time(tmp_path: 
         assert (scene.state, len(world.keys())) == ("done", 1)
 
 
+@pytest.mark.parametrize("off", [timedelta(hours=9), timedelta(hours=-9), timedelta(days=3)])
+def test_no_wrong_clock_takes_it_away_from_who_uses_it(tmp_path: Path, off: timedelta) -> None:
+    """At worst the connection goes back: by a wrong clock the platform's token may count as expired."""
+    with watched(tmp_path) as (scene, secret):
+        server, told = scene.world.servers[0], scene.newest()
+        assert told
+        scene.work(timedelta(hours=22))
+        assert sign_in(scene, secret) == 200
+        scene.work(HOUR)
+        server.clock.off = off
+        for _ in range(8):
+            server.services.conversion_work.advance(told.id)
+            scene.world.clock.advance(60)
+        server.clock.off = timedelta(0)
+        scene.work(timedelta(hours=24))
+        assert (sign_in(scene, secret), scene.signs_in()) == (200, True)
+        assert scene.state in {"watching", "withdrawn"}
+
+
 def test_who_uses_it_may_be_gone_back_to(tmp_path: Path) -> None:
     with watched(tmp_path) as (scene, secret):
         sign_in(scene, secret)
