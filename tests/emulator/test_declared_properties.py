@@ -30,6 +30,7 @@ SAMPLES: dict[str, Any] = {
     "groupMembershipClaims": "SecurityGroup, DirectoryRole",
     "preferredSingleSignOnMode": "saml",
     "userType": "Guest",
+    "ageGroup": "Adult",
     "membershipRuleProcessingState": "On",
     "visibility": "Private",
     "theme": "Teal",
