@@ -53,9 +53,8 @@ def measure(kind: str, count: int = ROTATIONS) -> Measured:
     ratio = wall / ideal
     line = (
         f"throughput on {kind} ({WORKERS[kind]} x {CONCURRENCY // WORKERS[kind]} slots): "
-        f"{count} rotations in {wall:.1f} s ({count / wall:.1f}/s), {len(calls)} calls of "
-        f"{LATENCY * 1000:.0f} ms, {used / count * 1000:.0f} ms of processor time each; "
-        f"ratio {ratio:.2f} (limit {LIMIT})"
+        f"{count} rotations in {wall:.1f} s ({count / wall:.1f}/s), {ratio:.2f} x the least in which {len(calls)} calls of "
+        f"{LATENCY * 1000:.0f} ms end there (limit {LIMIT}); {used / count * 1000:.0f} ms of processor time a rotation"
     )
     return Measured(line, ratio <= LIMIT)
 
