@@ -94,7 +94,7 @@ def sentence(issue: Mapping[str, object]) -> str:
     if code == "invalid_type" and issue.get("expected") == "number":
         return "A whole number."
     if text == "Invalid uuid":
-        return "This is no ID, which looks like 0b5e8f6a-1c2d-4e3f-8a9b-0c1d2e3f4a5b."
+        return "This is not an ID, which looks like 0b5e8f6a-1c2d-4e3f-8a9b-0c1d2e3f4a5b."
     return upper_first(text) if text.endswith((".", "!", "?")) else f"{upper_first(text)}."
 
 
