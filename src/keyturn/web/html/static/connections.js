@@ -108,7 +108,8 @@ let touched = asked;
 
 setInterval(() => {
   const part = document.querySelector("[data-refreshes]");
-  if (!part || document.hidden) return;
+  // What is being sent may be the deletion of what would be asked for.
+  if (!part || document.hidden || document.querySelector("form[data-sent]")) return;
   const now = Date.now();
   // A session must not live on because nobody is there.
   if (part.dataset.refreshes !== "often" && (now - asked < SELDOM || now - touched > AWAY)) return;
@@ -120,6 +121,7 @@ setInterval(() => {
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, xhr } = event.detail;
+  if (xhr.status === 404) delete target.dataset.refreshes;
   if (!target.matches("[data-refreshes][data-mark]")) return;
   const fresh = new DOMParser().parseFromString(xhr.responseText, "text/html").getElementById(target.id);
   if (fresh?.dataset.mark === target.dataset.mark) event.detail.shouldSwap = false;
