@@ -93,7 +93,7 @@ def await_generation(place: Installation, connection_id: str, generation: int) -
     while time.monotonic() < until:
         records = place.services.history.of(place.actor, connection_id)
         live = [(row.generation, row.state) for row in records.credentials if row.state not in ENDED]
-        if live == [(generation, State.CURRENT)] and records.active is None:
+        if live == [(generation, State.CURRENT)] and not records.busy:
             return
         time.sleep(0.1)
     raise AssertionError(f"generation {generation} did not become current")
