@@ -112,10 +112,13 @@ def _time_passes(place: Installation, seconds: float) -> None:
 
 
 def _nearer(place: Installation, by: timedelta) -> None:
-    """Bring the moments nearer for which looks and messages wait: also those at which a dead worker's are taken over."""
+    """Bring the moments nearer for which looks and messages wait: also those at which a dead worker's are taken over.
+
+    What a worker holds just now is left for the next time: waiting for it with others locked could be a deadlock.
+    """
     with place.core.database.write() as tx:
         for table in (alarm_evaluations, alarm_messages):
-            for row in tx.rows(sa.select(table).where(table.c.due_at.is_not(None)).with_for_update()):
+            for row in tx.rows(sa.select(table).where(table.c.due_at.is_not(None)).with_for_update(skip_locked=True)):
                 key = next(iter(table.primary_key))
                 nearer = sa.update(table).where(key == row[key.name]).values(due_at=row["due_at"] - by)
                 tx.run(nearer)
