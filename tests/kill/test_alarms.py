@@ -105,19 +105,21 @@ def _kill_while_it_happens(place: Installation, told: "Told", parent: Zygote, lu
 
 def _time_passes(place: Installation, seconds: float) -> None:
     """Let so many seconds pass here, and many more for what waits for its moment."""
-    over = time.monotonic() + seconds
-    while (before := time.monotonic()) < over:
+    began = time.monotonic()
+    while (before := time.monotonic()) < began + seconds:
         time.sleep(0.1)
-        _nearer(place, timedelta(seconds=(time.monotonic() - before) * FASTER))
+        _nearer(place, timedelta(seconds=(time.monotonic() - before) * FASTER), alarm_messages)
+    _nearer(place, timedelta(seconds=(time.monotonic() - began) * FASTER), alarm_evaluations)
 
 
-def _nearer(place: Installation, by: timedelta) -> None:
+def _nearer(place: Installation, by: timedelta, *tables: sa.Table) -> None:
     """Bring the moments nearer for which looks and messages wait: also those at which a dead worker's are taken over.
 
-    What a worker holds just now is left for the next time: waiting for it with others locked could be a deadlock.
+    A look whose moment is brought nearer meanwhile counts as taken over, and writes nothing down. What a worker holds just now
+    is left for the next time: waiting for it with others locked could be a deadlock.
     """
     with place.core.database.write() as tx:
-        for table in (alarm_evaluations, alarm_messages):
+        for table in tables:
             for row in tx.rows(sa.select(table).where(table.c.due_at.is_not(None)).with_for_update(skip_locked=True)):
                 key = next(iter(table.primary_key))
                 nearer = sa.update(table).where(key == row[key.name]).values(due_at=row["due_at"] - by)
@@ -173,7 +175,7 @@ class Told:
 
     def all_of_it(self) -> bool:
         if time.monotonic() > self._undisturbed_until:
-            _nearer(self._place, MOVED)
+            _nearer(self._place, MOVED, alarm_evaluations, alarm_messages)
             self._undisturbed_until = time.monotonic() + UNDISTURBED
         return not self._waiting() and not self.missing()
 
