@@ -32,6 +32,8 @@ PER_LIFE = 3
 """What happens between two kills."""
 FASTER = 240
 """How fast time passes for what waits: a minute in a quarter of a second."""
+MOST_AT_ONCE = 40
+"""So much is still to be told at most: the body of a webhook holds fifty alarms, and says how many more there are."""
 ENDS_IN = timedelta(hours=20)
 UNDISTURBED, MOVED = 2.0, timedelta(minutes=10)
 """In the end: so many seconds for work that was claimed, whose claim ends when the moments are brought nearer."""
@@ -95,8 +97,9 @@ def _kill_while_it_happens(place: Installation, told: "Told", parent: Zygote, lu
     for _ in range(KILLS):
         lives = life(luck) * 2  # as one of two is killed
         for _ in range(PER_LIFE):
-            told.happens()
-            told.ends(luck)
+            if told.missing().total() < MOST_AT_ONCE:
+                told.happens()
+                told.ends(luck)
             _time_passes(place, lives / PER_LIFE)
         killed = luck.randrange(2)
         parent.kill(workers[killed])
