@@ -63,7 +63,6 @@ from keyturn.pages.projects import roles as role_pages
 from keyturn.ports.provider import Tenant
 from keyturn.projects.service import Projects
 from keyturn.rotations.receipts import Receipts
-from keyturn.rotations.secret_rotations.consumers import SecretConsumers
 from keyturn.rotations.secret_rotations.search import SecretRotationSearch
 from keyturn.secrets.comparison import Comparisons
 from keyturn.secrets.dotenv_files import DotenvFiles
@@ -143,7 +142,7 @@ def page_routes(
         connections_pages.router(pages),
         rotations_pages.router(rotation_pages(core, use_cases, projects, trail, heads, pages.owner)),
         inventory_page_routes(core, use_cases, heads),
-        secrets_pages.router(secret_pages(core, secrets, projects, use_cases.secret_consumers, heads)),
+        secrets_pages.router(secret_pages(core, secrets, projects, use_cases, heads)),
     ]
 
 
@@ -194,7 +193,7 @@ def rotation_pages(
 
 
 def secret_pages(
-    core: Core, secrets: Secrets, projects: Projects, consumers: SecretConsumers, heads: ProjectHeaders
+    core: Core, secrets: Secrets, projects: Projects, use_cases: Services, heads: ProjectHeaders
 ) -> secrets_pages.SecretPages:
     return secrets_pages.SecretPages(
         secrets,
@@ -202,7 +201,9 @@ def secret_pages(
         Comparisons(core.database, core.sealer),
         DotenvFiles(core.database, core.sealer, core.clock, secrets),
         projects,
-        consumers,
+        use_cases.secret_consumers,
+        use_cases.overviews,
+        core.clock,
         heads,
     )
 

@@ -5,19 +5,19 @@ import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from keyturn.errors import NeedsAction
-from keyturn.kit.counting import counted
+from keyturn.kit.counting import distance_in_words
 from keyturn.kit.dataclasses import dataclass
+from keyturn.kit.ends import WARNS_BEFORE_END
 from keyturn.kit.moments import shift
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
 from keyturn.ownership.domain import WHO_MAKES_IT, OwnerChoice
 from keyturn.ports.provider import Tenant
 from keyturn.ports.sign_in import Credentials, SignInMethod
 
-WARN_BEFORE_END = timedelta(days=30)
 COULD_CHANGE = "couldChange"
 """In the result of a check: the credential was once seen to be allowed to change secrets."""
 
@@ -120,12 +120,11 @@ class Connection:
 
     def warning(self, now: datetime) -> str | None:
         """Say in good time that the credentials will end by themselves."""
-        if self.ends_at is None or now < shift(self.ends_at, -WARN_BEFORE_END):
+        if self.ends_at is None or now < shift(self.ends_at, -WARNS_BEFORE_END):
             return None
         if now >= self.ends_at:
             return f"The certificate expired on {self.ends_at:%Y-%m-%d}. Upload a new one, and enter it here."
-        days = (self.ends_at - now).days
-        when = f"in {counted(days, 'day')}" if days else "today"
+        when = distance_in_words(self.ends_at, now)
         return f"The certificate expires {when}, on {self.ends_at:%Y-%m-%d}. Upload a new one, and enter it here."
 
 

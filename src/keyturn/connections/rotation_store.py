@@ -70,9 +70,10 @@ _CURRENT = sa.and_(ENTRIES.c.rotation_id == rotations.c.id, ENTRIES.c.state == "
 
 
 def resting_until(moment: object) -> sa.Select[tuple[str]]:
-    """Return as a subquery the connections whose own rotation is paused, and whose credential ends by then."""
+    """Return as a subquery the connections whose own rotation is paused or has failed, and whose credential ends by then."""
     query = sa.select(rotations.c.connection_id).join(ENTRIES, _CURRENT)
-    return query.where(OF_OWN_CREDENTIAL, rotations.c.enabled.is_(False), ENTRIES.c.ends_at <= moment)
+    rests = sa.or_(rotations.c.enabled.is_(False), rotations.c.status == "failed")
+    return query.where(OF_OWN_CREDENTIAL, rests, ENTRIES.c.ends_at <= moment)
 
 
 def current_ends() -> sa.Subquery:

@@ -28,6 +28,7 @@ from keyturn.db.tables.views import owners, projects
 from keyturn.db.unit import Tx
 from keyturn.db.words import has_word
 from keyturn.kit.dataclasses import dataclass
+from keyturn.kit.ends import WARNS_BEFORE_END
 from keyturn.kit.moments import shift
 from keyturn.kit.secret import SealContext, Sealed
 
@@ -148,11 +149,10 @@ class ConnectionFilter:
 
 
 STATUSES = ("failed", "refused", "ending", "paused", "not-rotated", "mine")
-_ENDING = timedelta(days=30)
 
 
 def _of_status(criteria: ConnectionFilter) -> sa.ColumnElement[bool]:
-    soon = shift(criteria.now, _ENDING) if criteria.now else None
+    soon = shift(criteria.now, WARNS_BEFORE_END) if criteria.now else None
     match criteria.status:
         case "failed":
             not_ok = sa.cast(table.c.check_result, sa.Text).like('%"ok": false%')

@@ -8,6 +8,7 @@ from keyturn.inventory.policies import AppliedPolicy, PolicyState
 from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import shift
 from keyturn.ports.inventory import KeyKind, ListedObject, ListedOwner, ObjectKind
+from keyturn.rotations.domain import RotationState
 
 LIVES_TOO_LONG = timedelta(days=366)
 """A credential that lives longer outlives whoever knew where it is used."""
@@ -154,6 +155,8 @@ class Row:
     policy: AppliedPolicy
     application_use: ApplicationUse | None = None
     sign_in: SignIn | None = None
+    rotation: RotationState | None = None
+    """How the rotation is of which it is the current credential."""
 
     def findings(self, now: datetime) -> list[Finding]:
         return list(findings(self.entry, now))

@@ -11,20 +11,21 @@ from keyturn.inventory.list_store import HolderFacts, StoredEntry
 from keyturn.inventory.plan import Inventory
 from keyturn.inventory.policies import AppliedPolicy, PolicyState, apply_policy, policy_in_force
 from keyturn.ports.inventory import KeyKind
-from keyturn.rotations.store import evidence
+from keyturn.rotations.store import evidence, policies
 from keyturn.rotations.store.evidence import ReportedUse
 
 _NO_KEY = NotObservable("It has no credential.")
 
 
 def rows_of(tx: Tx, selection: Selection, entries: Sequence[StoredEntry]) -> list[Row]:
-    """Return entries with what belongs to them: seven statements."""
+    """Return entries with what belongs to them: eight statements."""
     inventory = selection.inventory
     keys = [each.entry.key_id for each in entries if each.entry.key_id]
     apps = sorted({each.entry.app_id for each in entries})
     facts = list_store.facts_of(tx, sorted({each.holder_id for each in entries}))
     origins = list_store.origins(tx, inventory, keys)
     rotations = list_store.rotations_of(tx, inventory, apps)
+    states = policies.states_of_keys(tx, inventory.org_id, keys)
     reported = evidence.last_uses(tx, inventory.org_id, keys)
     uses = list_store.uses_of(tx, inventory, keys)
     application_uses = list_store.uses_of_applications(tx, inventory, apps)
@@ -43,6 +44,7 @@ def rows_of(tx: Tx, selection: Selection, entries: Sequence[StoredEntry]) -> lis
             _policy(selection, entry, of),
             application_uses.get(entry.app_id),
             sign_ins.get(entry.app_id),
+            states.get(key_id),
         )
         rows.append(row)
     return rows

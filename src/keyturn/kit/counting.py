@@ -1,6 +1,6 @@
 """Numbers of things in words."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 
 def counted(number: int, one: str, several: str = "") -> str:
@@ -17,8 +17,21 @@ def every(days: int) -> str:
 
 
 def duration_in_words(length: timedelta) -> str:
-    """Return a length in whole days, or in hours or minutes where it is less than two of them."""
-    for unit, name in ((timedelta(days=1), "day"), (timedelta(hours=1), "hour")):
-        if length >= 2 * unit:
+    """Return a length, rounded, in the largest unit of which there are enough for that to be true: years from three on,
+    days and hours from two on, else minutes.
+    """
+    for unit, name, least in _UNITS:
+        if length >= least * unit:
             return counted(round(length / unit), name)
     return counted(round(length / timedelta(minutes=1)), "minute")
+
+
+_UNITS = ((timedelta(days=365), "year", 3), (timedelta(days=1), "day", 2), (timedelta(hours=1), "hour", 2))
+
+
+def distance_in_words(moment: datetime, now: datetime) -> str:
+    """Return how far away the moment is: ``3 hours ago``, ``in 700 days``, ``just now``; ``in a moment`` within half a minute."""
+    if abs(moment - now) <= timedelta(seconds=30):
+        return "just now" if moment <= now else "in a moment"
+    length = duration_in_words(abs(moment - now))
+    return f"{length} ago" if moment < now else f"in {length}"

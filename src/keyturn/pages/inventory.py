@@ -38,6 +38,7 @@ from keyturn.pages.project_header import ProjectHeaders
 from keyturn.ports.clock import Clock
 from keyturn.ports.inventory import KeyKind, ObjectKind
 from keyturn.projects.domain import Project
+from keyturn.rotations.run_schedule import replaced_in_time
 from keyturn.web.pages import FormState, Outcome, Page, PageRoute, Pages, Redirect, get, group, post
 from keyturn.web.schema.validate import Trimmed, Uuid
 from keyturn.web.schema.wire import ApiModel
@@ -87,6 +88,8 @@ class InventoryLine:
     rotate: str
     own: str
     """Leads to the connection that signs in as the application: its own rotation rotates this."""
+    replaced: bool
+    """Whether a rotation replaces it by itself, in time."""
 
 
 @dataclass(frozen=True)
@@ -274,6 +277,7 @@ def _line(here: str, row: Row, now: datetime) -> InventoryLine:
         _policy(row.policy, entry.key_kind),
         _rotate(here, entry.object_id) if may_rotate and row.sign_in is None else "",
         connection_path(own.id) if own and may_rotate else "",
+        row.rotation is not None and replaced_in_time(row.rotation, now),
     )
 
 

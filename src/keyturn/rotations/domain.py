@@ -154,6 +154,11 @@ class RotationState:
         return self.last_run if self.last_run and self.last_run.finished_at is None else None
 
     @property
+    def failed(self) -> bool:
+        """Whether the last run failed, and no other is under way."""
+        return self.rotation.status == "failed" and self.active_run is None
+
+    @property
     def current_ends_at(self) -> datetime | None:
         return self.current.ends_at if self.current else None
 

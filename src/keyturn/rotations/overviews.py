@@ -1,6 +1,7 @@
 """What is shown beside connections: their rotation, their project, who shares their credential, what they rotate."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from keyturn.connections import holders
 from keyturn.connections.domain import Connection
@@ -11,6 +12,7 @@ from keyturn.kit.dataclasses import dataclass
 from keyturn.projects import store as projects
 from keyturn.projects.domain import ProjectRef
 from keyturn.rotations.domain import RotationState
+from keyturn.rotations.run_schedule import replaced_in_time
 from keyturn.rotations.secret_rotations import access as secret_access
 from keyturn.rotations.secret_rotations.domain import RotatedThrough
 from keyturn.rotations.store import policies
@@ -55,6 +57,12 @@ class Overviews:
         """Return by connection id what lists show of the rotations of connections that the caller was allowed to read."""
         with self._database.read() as tx:
             return policies.states(tx, [connection.id for connection in connections])
+
+    def replaced_in_time(self, credential_ids: Sequence[str], now: datetime) -> frozenset[str]:
+        """Return which of these credentials, as the caller was allowed to see them, are replaced in time by themselves."""
+        with self._database.read() as tx:
+            states = policies.states_of_credentials(tx, credential_ids)
+        return frozenset(key for key, state in states.items() if replaced_in_time(state, now))
 
     def sharing(self, actor: Actor, connections: Sequence[Connection]) -> Mapping[str, Sharing]:
         """Return by id who else holds the credentials of connections that the caller was allowed to read."""

@@ -160,6 +160,18 @@ def next_attempt(state: RotationState) -> datetime | None:
     return _after_pause(state, due).at if due else None
 
 
+DONE_IN_TIME = timedelta(days=1)
+"""A rotation that runs by itself replaces its credential longer than this before the end."""
+
+
+def replaced_in_time(state: RotationState, now: datetime) -> bool:
+    """Say whether the current credential is replaced by itself long enough before its end, so that nobody has to act."""
+    due, ends_at = next_attempt(state), state.current_ends_at
+    if state.failed or due is None:
+        return False
+    return ends_at is None or shift(max(due, now), DONE_IN_TIME) <= ends_at
+
+
 def _after_pause(state: RotationState, due: datetime) -> PermittedSlot:
     """Return when a run starts that is due then: a moment that was planned is a permitted one, the end of a pause may not be."""
     rotation = state.rotation

@@ -48,7 +48,7 @@ class Ailing:
             self.rotating(tx, status="failed", last_message="A policy forbids it.", paused_until=now + HOUR)
             self.rotating(tx, status="failed", last_message="The zone is unknown.", next_run_at=None)
             self.rotating(tx, last_rotated_at=now - 40 * DAY, current={"published_at": now - 40 * DAY})
-            self.rotating(tx, next_run_at=now + HOUR)
+            self.rotating(tx, next_run_at=now + HOUR, current={"ends_at": now + 4 * DAY})  # every day, and all is well
             self.rotating(tx, enabled=False, current={"ends_at": now + 9 * DAY})
             self._leaked(tx)
             self._removals_and_others(tx)

@@ -127,6 +127,19 @@ def test_the_end_of_a_secret_is_shown_and_sorted_by_whether_it_rotates_or_not(si
     assert re.search(r"c17 Client Secret \S+ Payments in 3 days", text)
 
 
+def test_an_end_is_coloured_where_nothing_replaces_it_in_time(site: Site) -> None:
+    headers = {"cookie": f"keyturn_session={site.sessions['ada']}"}
+    shown = site.client.get("/organization/app-connections?scope=all&size=100", headers=headers).text
+    row = re.compile(
+        r'href="/app-connections/[^"]+">(c\d+)</a>.*?"Secret ends"><span class="(?:ends ends-)?(\w+)', re.DOTALL
+    )
+    colours = {name: colour for name, colour in row.findall(shown) if colour not in {"far", "soft"}}
+    assert colours == {"c4": "near", "c10": "soon", "c17": "near"}
+    assert sorted(colours) == CHIPS["ending"]
+    assert all(f" {name} " in site.page("/overview?show=ending") for name in colours)
+    assert " c9 " not in site.page("/overview?show=ending")
+
+
 def test_connections_are_found_by_every_id_that_a_log_may_hold(site: Site) -> None:
     with site.ailing.reading() as tx:
         rotating = site.ailing.ids_of(tx, "c12")

@@ -120,13 +120,13 @@ def test_its_end_is_announced_and_then_told_without_asking_microsoft(
     connection, clock = create(scene, app), scene.world.clock
     clock.move_to(ENDS - timedelta(days=30, seconds=1))
     assert scene.web.get(connection)["certificateWarning"] is None
-    clock.move_to(ENDS - timedelta(days=29, hours=12))
+    clock.move_to(ENDS - timedelta(days=29))
     assert "expires in 29 days, on 2026-12-31" in scene.web.get(connection)["certificateWarning"]
     report = scene.web.ask("POST", f"{connection['id']}/test")
     assert report["ok"] is True
     assert "expires in 29 days" in report["checks"][0]["fix"]
     clock.move_to(ENDS - timedelta(hours=3))
-    assert "expires today" in scene.web.get(connection)["certificateWarning"]
+    assert "expires in 3 hours, on 2026-12-31" in scene.web.get(connection)["certificateWarning"]
     clock.move_to(ENDS + timedelta(seconds=1))
     assert "expired on 2026-12-31" in scene.web.get(connection)["certificateWarning"]
     requests = len(scene.wire.requests)

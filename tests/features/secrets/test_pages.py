@@ -25,6 +25,7 @@ from keyturn.pages.project_header import ProjectHeaders
 from keyturn.projects.domain import GivenRole, NewProject
 from keyturn.projects.role_domain import NewRole
 from keyturn.projects.service import Projects
+from keyturn.rotations.overviews import Overviews
 from keyturn.rotations.secret_rotations.consumers import SecretConsumers
 from keyturn.secrets.comparison import Comparisons
 from keyturn.secrets.domain import Address, NewSecret
@@ -136,6 +137,8 @@ def opened(web: SecretsClient, folder: Path) -> Iterator[Browser]:
         DotenvFiles(database, sealer, clock, secrets),
         projects,
         SecretConsumers(database, clock),
+        Overviews(database),
+        clock,
         ProjectHeaders(Access(database, clock, ids, sealer=sealer, digests=digests), projects),
     )
     site = Site(

@@ -8,14 +8,13 @@ from enum import StrEnum
 
 from keyturn.audit.domain import SubjectKind
 from keyturn.authz.permissions import Scope
-from keyturn.kit.counting import counted
+from keyturn.kit.counting import distance_in_words
 from keyturn.kit.dataclasses import dataclass
+from keyturn.kit.ends import URGENT_BEFORE_END, WARNS_BEFORE_END
 from keyturn.kit.moments import LAST, shift
 
 DAYS_BEFORE_END = (60, 30, 14, 7, 3, 1)
 """With so many days to go somebody is told of an end; once more when it has come."""
-WARNS_BEFORE_END = timedelta(days=30)
-URGENT_BEFORE_END = timedelta(days=7)
 
 
 class Severity(StrEnum):
@@ -130,15 +129,7 @@ def told_end(ends_at: datetime, now: datetime) -> str:
     """Return an end in words, behind what ends: ``ends in 5 days, on 2026-12-05``."""
     if ends_at <= now:
         return f"ended on {ends_at:%Y-%m-%d at %H:%M} UTC"
-    hours = int((ends_at - now) / timedelta(hours=1))
-    days = hours // 24
-    if hours < 1:
-        distance = "in less than an hour"
-    elif hours < 48:
-        distance = f"in {counted(hours, 'hour')}"
-    else:
-        distance = f"in {days} days"
-    return f"ends {distance}, on {ends_at:%Y-%m-%d at %H:%M} UTC"
+    return f"ends {distance_in_words(ends_at, now)}, on {ends_at:%Y-%m-%d at %H:%M} UTC"
 
 
 _ORDER = {severity: number for number, severity in enumerate(Severity)}

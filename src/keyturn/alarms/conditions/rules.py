@@ -20,7 +20,7 @@ from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import shift
 from keyturn.kit.sentences import upper_first
 from keyturn.rotations.domain import Reason, RotationState, RunState
-from keyturn.rotations.run_schedule import next_attempt
+from keyturn.rotations.run_schedule import next_attempt, replaced_in_time
 from keyturn.rotations.secret_rotations.domain import SecretRotationView
 
 OVERDUE_AFTER = timedelta(hours=1)
@@ -33,8 +33,6 @@ GRANT_LIFE = timedelta(days=90)
 https://learn.microsoft.com/en-us/entra/identity-platform/refresh-tokens#token-lifetime
 """
 DUE_WITHIN = timedelta(days=1)
-DONE_IN_TIME = timedelta(days=1)
-"""A rotation that runs by itself replaces its credential longer than this before the end."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +138,7 @@ def _of_rotation(about: About, state: RotationState, now: datetime, *, told: str
     rotation, run = state.rotation, state.last_run
     if rotation.retired:
         return
-    failed = rotation.status == "failed" and not (run and run.state is RunState.ACTIVE)
-    if failed:
+    if state.failed:
         yield from _failed(about, state, told)
     leaked = run is not None and run.reason is Reason.LEAKED and run.state in {RunState.ACTIVE, RunState.FAILED}
     if run and leaked:
@@ -152,9 +149,9 @@ def _of_rotation(about: About, state: RotationState, now: datetime, *, told: str
             "Watch the rotation here; if it has failed, repair its cause and rotate again.",
             since=run.created_at,
         )
-    if not failed and not (run and run.state is RunState.ACTIVE):
+    if not state.failed and not state.active_run:
         yield from _when(about, state, now)
-    yield from _current_ends(about, state, now, runs_by_itself=not failed)
+    yield from _current_ends(about, state, now)
 
 
 def _failed(about: About, state: RotationState, told: str) -> Iterator[Condition]:
@@ -206,12 +203,11 @@ def _when(about: About, state: RotationState, now: datetime) -> Iterator[Conditi
         )
 
 
-def _current_ends(about: About, state: RotationState, now: datetime, *, runs_by_itself: bool) -> Iterator[Condition]:
-    rotation, ends_at = state.rotation, state.current.ends_at if state.current else None
-    if ends_at is None or days_before_end(ends_at, now) is None:
+def _current_ends(about: About, state: RotationState, now: datetime) -> Iterator[Condition]:
+    rotation, ends_at = state.rotation, state.current_ends_at
+    if ends_at is None or days_before_end(ends_at, now) is None or replaced_in_time(state, now):
         return
-    due = next_attempt(state)
-    if due is None and not rotation.enabled:
+    if not rotation.enabled:
         yield about.condition(
             ConditionKind.PAUSED_CREDENTIAL_ENDS,
             severity_of_end(ends_at, now),
@@ -219,7 +215,7 @@ def _current_ends(about: About, state: RotationState, now: datetime, *, runs_by_
             "Resume the rotation, or rotate now.",
             ends_at=ends_at,
         )
-    elif not runs_by_itself or due is None or shift(due, DONE_IN_TIME) > ends_at or shift(now, DONE_IN_TIME) > ends_at:
+    else:
         yield _ends(about, ends_at, now, "Repair what keeps it from rotating, then rotate now.", _key(state))
 
 

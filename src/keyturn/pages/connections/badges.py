@@ -2,18 +2,15 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from keyturn.connections.domain import Connection
 from keyturn.errors import RefusalReason
-from keyturn.kit.counting import counted
+from keyturn.kit.counting import distance_in_words
 from keyturn.kit.dataclasses import dataclass
-from keyturn.rotations.domain import Rotation, RotationState
-from keyturn.rotations.run_schedule import next_attempt
-from keyturn.web.html.render import ago
-
-SOON = timedelta(days=7)
-SHOWN_BEFORE_END = timedelta(days=30)
+from keyturn.kit.ends import URGENT_BEFORE_END, WARNS_BEFORE_END
+from keyturn.rotations.domain import RotationState
+from keyturn.rotations.run_schedule import next_attempt, replaced_in_time
 
 
 @dataclass(frozen=True)
@@ -36,12 +33,12 @@ def badges(
 ) -> list[Badge]:
     """Return the marks of a connection, the most urgent first. ``service`` is what signs it in, by name."""
     return [
-        *_sign_in(connection, service, state.rotation if state else None, now),
+        *_sign_in(connection, service, now, replaced=state is not None and replaced_in_time(state, now)),
         *(rotation_badges(state, now) if state else _secret_ends(connection, now)),
     ]
 
 
-def _sign_in(connection: Connection, service: str, rotation: Rotation | None, now: datetime) -> Iterator[Badge]:
+def _sign_in(connection: Connection, service: str, now: datetime, *, replaced: bool) -> Iterator[Badge]:
     result = connection.check_result or {}
     reason = " ".join(str(result[key]) for key in ("message", "fix") if result.get(key))
     if connection.refused_at:
@@ -55,10 +52,9 @@ def _sign_in(connection: Connection, service: str, rotation: Rotation | None, no
     elif result.get("ok") is False:
         yield Badge("Test failed", "bad", "warning", reason)
     warning, expired = connection.warning(now), bool(connection.ends_at and now >= connection.ends_at)
-    replaced = rotation is not None and rotation.enabled and not expired
     if warning and connection.ends_at and not replaced:
         yield Badge(
-            "Certificate expired" if expired else f"Certificate expires {ago(connection.ends_at, now)}",
+            "Certificate expired" if expired else f"Certificate expires {distance_in_words(connection.ends_at, now)}",
             "bad" if expired else "warn",
             "clock",
             warning,
@@ -70,11 +66,11 @@ def _sign_in(connection: Connection, service: str, rotation: Rotation | None, no
 def _secret_ends(connection: Connection, now: datetime) -> Iterator[Badge]:
     """Say in good time that a secret ends which nothing replaces."""
     ends_at = connection.secret_ends_at
-    if ends_at is None or ends_at > now + SHOWN_BEFORE_END:
+    if ends_at is None or ends_at > now + WARNS_BEFORE_END:
         return
-    text = "Secret ended" if ends_at <= now else f"Secret ends {ago(ends_at, now)}"
+    text = "Secret ended" if ends_at <= now else f"Secret ends {distance_in_words(ends_at, now)}"
     reason = "Nothing replaces it: enter another one, or set up rotation."
-    yield Badge(text, "bad" if ends_at <= now + SOON else "warn", "clock", reason, ends_at, "Secret's end")
+    yield Badge(text, "bad" if ends_at <= now + URGENT_BEFORE_END else "warn", "clock", reason, ends_at, "Secret's end")
 
 
 def without(matches: Sequence[Badge], texts: Collection[str]) -> list[Badge]:
@@ -121,23 +117,10 @@ def rotation_badges(state: RotationState, now: datetime) -> Iterator[Badge]:
         )
     if state.active_run:
         yield Badge("Rotating", "info", "rotate", "A rotation is under way.")
-    elif rotation.status == "failed":
+    elif state.failed:
         yield Badge(
             "Rotation Failed", "bad", "warning", rotation.last_message or "", due, "Next attempt" if due else ""
         )
     elif due:
-        text = "Rotating" if due <= now else f"Rotates {distance(due, now)}"
-        yield Badge(text, "warn" if due - now < SOON else "info", "rotate", "", due, "Next rotation")
-
-
-_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
-
-
-def distance(moment: datetime, now: datetime) -> str:
-    """Return how far ahead the moment is, rounded: ``in 12 days``, ``in 3 hours``."""
-    seconds = max(0.0, (moment - now).total_seconds())
-    for size, unit in _UNITS:
-        count = round(seconds / size)
-        if count:
-            return f"in {counted(count, unit)}"
-    return "in a moment"
+        text = "Rotating" if due <= now else f"Rotates {distance_in_words(due, now)}"
+        yield Badge(text, "info", "rotate", "", due, "Next rotation")

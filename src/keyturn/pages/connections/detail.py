@@ -26,7 +26,7 @@ from keyturn.rotations.conversion.domain import Conversion
 from keyturn.rotations.domain import Rotation
 from keyturn.rotations.freezes.domain import Freeze, freeze_at
 from keyturn.rotations.history import SHOWN_RUNS, History
-from keyturn.rotations.run_schedule import ComingRun
+from keyturn.rotations.run_schedule import ComingRun, replaced_in_time
 from keyturn.rotations.secret_rotations.domain import RotatedThrough
 from keyturn.web.html.forms import EMPTY
 from keyturn.web.pages import BrowserContext, FormState, PageRoute, get
@@ -71,6 +71,8 @@ class ConnectionPage(PageOfPlace):
     """Whether a test that is shown says it already."""
     needs_credential: bool
     ends_at: datetime | None
+    replaced: bool
+    """Whether what ends is replaced by itself, in time."""
     trial: ConnectionTest | None
     form_state: FormState
     sharing: Sharing | None
@@ -154,6 +156,7 @@ def show(
         refusal_told=refusal in failures,
         refusal_title=refusal_title(connection, provider.manifest.service) if connection.refused_at else "",
         ends_at=ends_at or connection.credential_ends_at,
+        replaced=rotation_history.state is not None and replaced_in_time(rotation_history.state, now),
         trial=trial,
         form_state=form_state,
         sharing=pages.overviews.sharing(actor, [connection]).get(connection.id),

@@ -25,6 +25,7 @@ from keyturn.pages.list_address import Column, ListAddress, Pager
 from keyturn.ports.manifest import Manifest
 from keyturn.ports.sign_in import AppProvider, SignInMethod
 from keyturn.rotations.domain import Rotation
+from keyturn.rotations.run_schedule import replaced_in_time
 from keyturn.web.pages import PageRoute, Redirect, get
 from keyturn.web.schema.validate import Trimmed
 from keyturn.web.schema.wire import ApiModel
@@ -55,6 +56,8 @@ class ConnectionRow:
     badges: Sequence[Badge]
     rotation: Rotation | None
     ends_at: datetime | None
+    replaced: bool
+    """Whether what ends is replaced by itself, in time."""
     can: frozenset[str]
     busy: bool
 
@@ -175,6 +178,7 @@ def _rows(pages: ConnectionPages, matches: ConnectionMatches) -> list[Connection
                 badges(readable(connection, pages.providers), provider.manifest.service, state, now),
                 state.rotation if state else None,
                 state.current_ends_at if state else connection.credential_ends_at,
+                state is not None and replaced_in_time(state, now),
                 matches.can_in[connection.project_id] if connection.project_id else matches.can,
                 state is not None and state.active_run is not None,
             )

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from keyturn.credentials.domain import Credential, State
-from keyturn.kit.counting import counted
+from keyturn.kit.counting import counted, distance_in_words
 from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.moments import in_zone, shift
 from keyturn.rotations.store.observed import ObservedKey
@@ -218,9 +218,12 @@ def _summary(secrets: Sequence[Secret], now: datetime) -> str:
     lasting = [secret for secret in secrets if (secret.until > now if secret.until else secret.kind != "pending")]
     living = [secret for secret in lasting if secret.kind not in {"ended", "refused"}]
     current = next((secret for secret in secrets if secret.kind == "current"), None)
-    days = (current.until - now).days if current and current.until else None
     text = f"{counted(len(living), 'secret signs', 'secrets sign')} in now."
-    return text if days is None else f"{text} The current one ends in {counted(days, 'day')}."
+    if current is None or current.until is None:
+        return text
+    return (
+        f"{text} The current one {'ends' if current.until > now else 'ended'} {distance_in_words(current.until, now)}."
+    )
 
 
 def _day(moment: datetime, zone: ZoneInfo) -> str:

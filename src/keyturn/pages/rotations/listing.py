@@ -7,10 +7,12 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta
 
 from keyturn.kit.actor import Actor
+from keyturn.kit.counting import distance_in_words
 from keyturn.kit.dataclasses import dataclass
-from keyturn.pages.connections.badges import Badge, distance, rotation_badges
+from keyturn.pages.connections.badges import Badge, rotation_badges
 from keyturn.pages.list_address import Column, ListAddress, Pager
 from keyturn.pages.rotations.urls import OF_PROJECT, PageOfRotations, RotationPages
+from keyturn.rotations.run_schedule import replaced_in_time
 from keyturn.rotations.secret_rotations.domain import SecretRotationView
 from keyturn.rotations.secret_rotations.search import SecretRotationMatches, SecretRotationQuery
 from keyturn.rotations.secret_rotations.signer_health import signer_health
@@ -34,6 +36,8 @@ class ListQuery(ApiModel, rename=None):
 class RotationRow:
     view: SecretRotationView
     badges: Sequence[Badge]
+    replaced: bool
+    """Whether its current secret is replaced by itself, in time."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def routes(pages: RotationPages) -> list[PageRoute]:
             project=project,
             query=query,
             found=found,
-            rows=[RotationRow(view, badges_of(view, now)) for view in found.views],
+            rows=[RotationRow(view, badges_of(view, now), replaced_in_time(view.state, now)) for view in found.views],
             columns=[address.column(key, label) for key, label in _COLUMNS],
             chips=address.chips(STATUS_LABELS),
             pager=address.pager(found.page, found.pages, query.size, len(found.views), found.total),
@@ -108,6 +112,6 @@ def _signer_badges(view: SecretRotationView, now: datetime) -> Iterator[Badge]:
     elif health.refused_at:
         yield Badge("Connection refused", "bad", "warning", health.message or "", health.refused_at, label)
     elif health.grant_ends_at:
-        left = "ended" if health.grant_ends_at <= now else f"ends {distance(health.grant_ends_at, now)}"
+        left = "ended" if health.grant_ends_at <= now else f"ends {distance_in_words(health.grant_ends_at, now)}"
         reason = f"What a person granted to the connection '{name}' could not be used for long."
         yield Badge(f"Sign-in {left}", "warn", "plug", reason, health.grant_ends_at, "Forgotten")

@@ -72,7 +72,8 @@ class ShownImport:
 
 @dataclass(frozen=True)
 class SecretsPage(PageOfSecrets):
-    """``values`` are those that were just asked for, by id, as HTML."""
+    """``values`` are those that were just asked for, by id, as HTML. ``replaced`` are the ids of those whose value a rotation
+    replaces by itself before it ends."""
 
     template: ClassVar[str] = "secrets/list.html"
 
@@ -81,6 +82,7 @@ class SecretsPage(PageOfSecrets):
     imports: Sequence[ShownImport]
     form_state: FormState
     values: Mapping[str, Markup] = field(default_factory=dict, repr=False)
+    replaced: frozenset[str] = frozenset()
 
     @property
     def first(self) -> int:
@@ -183,7 +185,17 @@ def _page(pages: SecretPages, actor: Actor, place: SecretPlace, query: ListQuery
     sees_imports = Action.READ_IMPORTS in found.can and not query.q
     rows = pages.secrets.imports.list(actor, place.address) if sees_imports else []
     held = pages.listing.names_at(actor, [row.source for row in rows])
-    return SecretsPage(place, query, found, [ShownImport(*each) for each in zip(rows, held, strict=True)], form_state)
+    shown = [ShownImport(*each) for each in zip(rows, held, strict=True)]
+    return SecretsPage(place, query, found, shown, form_state, replaced=_replaced(pages, found))
+
+
+def _replaced(pages: SecretPages, found: SecretPage) -> frozenset[str]:
+    ending = [one.stored for one in found.secrets if one.stored.id in found.ends]
+    if not ending:
+        return frozenset()
+    credential_ids = [str(row.credential_id) for row in ending]
+    replaced = pages.overviews.replaced_in_time(credential_ids, pages.clock.now())
+    return frozenset(row.id for row in ending if row.credential_id in replaced)
 
 
 def json_of(values: Mapping[str, Plaintext]) -> File:

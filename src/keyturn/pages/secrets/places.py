@@ -11,8 +11,10 @@ from keyturn.authz.domain import Action
 from keyturn.kit.actor import Actor
 from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
+from keyturn.ports.clock import Clock
 from keyturn.projects.domain import Environment, no_environment
 from keyturn.projects.service import Projects
+from keyturn.rotations.overviews import Overviews
 from keyturn.rotations.secret_rotations.consumers import SecretConsumers
 from keyturn.secrets.comparison import Comparisons
 from keyturn.secrets.domain import ROOT, Address, Tag, clean_path, parent_of
@@ -104,6 +106,8 @@ class SecretPages:
     dotenv: DotenvFiles
     projects: Projects
     consumers: SecretConsumers
+    overviews: Overviews
+    clock: Clock
     heads: ProjectHeaders = field(repr=False)
 
     def place(self, actor: Actor, project_id: str, query: PlaceQuery) -> SecretPlace:

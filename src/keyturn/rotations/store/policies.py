@@ -1,6 +1,6 @@
 """SQL of rotations: their policies, what lists show of them, and the snapshot that is decided from."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -124,16 +124,31 @@ def states(tx: Tx, connection_ids: Sequence[str]) -> dict[str, RotationState]:
 
     The connections are of one organization. Never decrypts.
     """
-    states_by_id: dict[str, RotationState] = {}
+    parts = (connection_ids[start : start + _AT_ONCE] for start in range(0, len(connection_ids), _AT_ONCE))
+    some = _read_states(tx, (sa.and_(rotations.c.connection_id.in_(part), _OWN) for part in parts))
+    return {str(state.rotation.connection_id): state for state in some}
+
+
+def states_of_credentials(tx: Tx, credential_ids: Sequence[str]) -> dict[str, RotationState]:
+    """Return how the rotations are of which one of these is the current credential, by its id, as :func:`states` does."""
+    found = _read_states(tx, [journal.ENTRIES.c.id.in_(credential_ids)] if credential_ids else ())
+    return {state.current.id: state for state in found if state.current}
+
+
+def states_of_keys(tx: Tx, org_id: str, key_ids: Sequence[str]) -> dict[str, RotationState]:
+    """Return how the rotations are of whose current credential one of these is the key id, by that, as :func:`states` does."""
+    of_keys = sa.and_(rotations.c.org_id == org_id, journal.ENTRIES.c.key_id.in_(key_ids))
+    found = _read_states(tx, [of_keys] if key_ids else ())
+    return {state.current.key_id: state for state in found if state.current and state.current.key_id}
+
+
+def _read_states(tx: Tx, conditions: Iterable[sa.ColumnElement[bool]]) -> Iterator[RotationState]:
     frozen: freezes.OrganizationFreezes | None = None
-    for start in range(0, len(connection_ids), _AT_ONCE):
-        some = rotations.c.connection_id.in_(connection_ids[start : start + _AT_ONCE])
-        for row in tx.rows(_STATES.where(some, _OWN)):
+    for condition in conditions:
+        for row in tx.rows(_STATES.where(condition)):
             rotation, current = _rotation(row), journal.joined(row) if row["credential_id"] else None
             frozen = frozen or freezes.of_organization(tx, rotation.org_id)
-            state = RotationState(rotation, current, _joined_run(row), frozen.of(rotation))
-            states_by_id[row["connection_id"]] = state
-    return states_by_id
+            yield RotationState(rotation, current, _joined_run(row), frozen.of(rotation))
 
 
 def rotating_in(tx: Tx, project_id: str) -> list[tuple[str | None, str]]:

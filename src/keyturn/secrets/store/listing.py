@@ -46,13 +46,14 @@ class NamesOfFolder:
 
 def ends(tx: Tx, rows: Sequence[StoredSecret]) -> dict[str, datetime]:
     """Return by id when those of these secrets end whose value is a credential of an application with an end."""
-    of_credentials = {row.credential_id: row.id for row in rows if row.credential_id}
+    ids = sorted({row.credential_id for row in rows if row.credential_id})
     entries = journal.ENTRIES
     queries = [
         sa.select(entries.c.id, entries.c.ends_at).where(entries.c.id.in_(part), entries.c.ends_at.is_not(None))
-        for part in chunks(list(of_credentials))
+        for part in chunks(ids)
     ]
-    return {of_credentials[row["id"]]: row["ends_at"] for query in queries for row in tx.rows(query)}
+    ends_at = {row["id"]: row["ends_at"] for query in queries for row in tx.rows(query)}
+    return {row.id: ends_at[row.credential_id] for row in rows if row.credential_id in ends_at}
 
 
 def page_of_folder(tx: Tx, folder_id: str, limit: int, offset: int) -> tuple[list[tuple[str, StoredSecret]], int]:

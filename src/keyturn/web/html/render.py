@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
@@ -13,8 +13,9 @@ from markupsafe import Markup
 
 from keyturn import __version__
 from keyturn.kit.clock import iso
-from keyturn.kit.counting import counted, every
+from keyturn.kit.counting import counted, distance_in_words, every
 from keyturn.kit.dataclasses import dataclass
+from keyturn.kit.ends import URGENT_BEFORE_END, WARNS_BEFORE_END
 from keyturn.kit.moments import FIRST, in_zone, utc_of
 from keyturn.kit.printable import visible
 from keyturn.ports.clock import Clock
@@ -190,27 +191,16 @@ def utc(moment: datetime) -> str:
     return f"{utc_of(moment):%Y-%m-%d %H:%M:%S} UTC"
 
 
-_UNITS = ((86_400 * 365, "year"), (86_400 * 30, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"))
-
-
 def ago(moment: datetime, now: datetime) -> str:
-    """Return how far away the moment is, in one unit: ``3 hours ago``, ``in 2 days``, ``just now``."""
-    if moment == FIRST:
-        return _UNREADABLE
-    seconds = (now - moment).total_seconds()
-    for size, unit in _UNITS:
-        count = int(abs(seconds) // size)
-        if count:
-            text = counted(count, unit)
-            return f"{text} ago" if seconds > 0 else f"in {text}"
-    return "just now" if seconds >= 0 else "in a moment"
+    """Return how far away the moment is: ``3 hours ago``, ``in 2 days``, ``just now``."""
+    return _UNREADABLE if moment == FIRST else distance_in_words(moment, now)
 
 
 def nearness(ends_at: datetime, now: datetime) -> str:
     """Return how near an end is: ``ended``, ``near`` within 7 days, ``soon`` within 30, else ``far``."""
     if ends_at <= now:
         return "ended"
-    return "near" if ends_at - now <= timedelta(days=7) else "soon" if ends_at - now <= timedelta(days=30) else "far"
+    return "near" if ends_at - now <= URGENT_BEFORE_END else "soon" if ends_at - now <= WARNS_BEFORE_END else "far"
 
 
 # --- icons and static files -------------------------------------------------------------------------------------------
