@@ -164,6 +164,18 @@ def copy_before_migration(database: Database, clock: Clock, notice: Notice) -> N
         notice(f"The database was copied to {migrate.copy_of(database, clock)} before its migration.")
 
 
+def require_there(settings: Settings) -> None:
+    """Raise Misconfigured where the embedded database was never made: a folder may be mistyped. Makes nothing."""
+    path = Path(parse_url(settings.database_url).database or "")
+    if settings.embedded and not path.exists():
+        raise Misconfigured(
+            f"There is no database {path}.",
+            code="database.not_there",
+            fix="Set KEYTURN_DATA_DIR to the data folder of the server. A new database is made by keyturn serve, or: "
+            "keyturn migrate",
+        )
+
+
 def require_current(database: Database) -> None:
     """Raise Misconfigured unless the tables are those of this version."""
     if migrate.check(database) is not migrate.SchemaState.UP_TO_DATE:

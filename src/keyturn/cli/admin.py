@@ -158,7 +158,7 @@ def _open_access(ctx: typer.Context, *, keys: bool = False) -> Iterator["Access"
 
     around = command_context(ctx)
     settings = around.settings()
-    with open_for_command(settings) as database:
+    with open_for_command(settings, new=True) as database:
         prepare_database(settings, database, around.clock, tell)
         keyring = open_keyring(settings, database, around.clock, tell)
         yield Access(database, around.clock, SystemIds(), digests=KeyringDigests(keyring) if keys else None)

@@ -137,7 +137,7 @@ def restore(
 
     around = command_context(ctx)
     settings, now = around.settings(), around.clock.now()
-    with open_backup(file) as stream, open_for_command(settings) as database:
+    with open_backup(file) as stream, open_for_command(settings, new=True) as database:
         _require_meant(database, replace)
         contents = service.restore(
             database,

@@ -82,10 +82,15 @@ def loading() -> Iterator[None]:
 
 
 @contextmanager
-def open_for_command(settings: Settings) -> Iterator[Database]:
-    """Open the database for one command. Raises Misconfigured when it does not answer."""
+def open_for_command(settings: Settings, *, new: bool = False) -> Iterator[Database]:
+    """Open the database for one command; a ``new`` one is made where there is none.
+
+    Raises Misconfigured when it is not there, or does not answer.
+    """
     from keyturn.app import startup  # noqa: PLC0415 - commands without a database start without it
 
+    if not new:
+        startup.require_there(settings)
     database = startup.open_database(settings)
     try:
         startup.reach(database)

@@ -85,7 +85,7 @@ def infisical(
     options = ImportOptions(_slugs(project or []), dry_run, overwrite)
     settings = around.settings()
     with (
-        open_for_command(settings) as database,
+        open_for_command(settings, new=True) as database,
         _prepared(around, settings, database, person, address, identity, ca_file, options) as run,
     ):
         try:

@@ -18,7 +18,7 @@ def migrate(
 ) -> None:
     around = command_context(ctx)
     settings = around.settings()
-    with open_for_command(settings) as database:
+    with open_for_command(settings, new=True) as database:
         state = migrations.check(database)
         if check:
             print(f"The database is {state} (version {migrations.current(database) or 'none'}).")

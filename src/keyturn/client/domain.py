@@ -85,6 +85,9 @@ class Refusal(KeyturnError):
     exit_status = 77  # EX_NOPERM of sysexits.h
 
 
+_LOOK = "Look whether the server runs, and whether KEYTURN_URL or --url is its address."
+
+
 class Outage(KeyturnError):
     """No answer of the server: it is down, unreachable, busy, or something between answered in its place.
 
@@ -95,8 +98,9 @@ class Outage(KeyturnError):
     error = "Outage"
     exit_status = 69  # EX_UNAVAILABLE of sysexits.h
 
-    def __init__(self, message: str, *, retry_after: float | None = None, code: str = "client.outage") -> None:
-        fix = "Look whether the server runs and its address is right: keyturn secrets list"
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, code: str = "client.outage", fix: str = _LOOK
+    ) -> None:
         super().__init__(message, code=code, fix=fix)
         self.retry_after = retry_after
 

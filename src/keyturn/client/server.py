@@ -223,10 +223,10 @@ def _refusal(answer: Answer) -> NotFound | Refusal:
     content = _content(answer)
     kind = NotFound if answer.status == 404 else Refusal
     message = content["message"] if isinstance(content["message"], str) else json.dumps(content["message"])
-    fix = content.get("fix")
-    return kind(
-        f"{message} (request {content['reqId']})", code="client.refused", fix=fix if isinstance(fix, str) else None
-    )
+    fix = content["fix"] if isinstance(content.get("fix"), str) else ""
+    # Answers of some routes say in the message what to do, for programs that show nothing else.
+    told = message.removesuffix(fix).rstrip() or message
+    return kind(f"{told} (request {content['reqId']})", code="client.refused", fix=fix or None)
 
 
 def _content(answer: Answer) -> dict[str, Any]:

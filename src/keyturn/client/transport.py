@@ -11,6 +11,7 @@ from keyturn import __version__
 from keyturn.client.domain import Outage
 from keyturn.errors import Misconfigured
 from keyturn.kit import proxies
+from keyturn.kit.connection_causes import cause_of, describe_cause
 from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.deadlines import DeadlinePassed, NoHostName, ends_within, obey_deadlines
 
@@ -59,7 +60,7 @@ class Http:
             whole = url + (f"?{urlencode(query)}" if query else "")
             return self._exchange(method, whole, body, headers or {}, seconds or self._seconds)
         except httpx2.ConnectError as error:
-            reason = f"{self._url} cannot be reached: {error}"
+            raise _unreached(self._url, cause_of(error)) from None
         except NoHostName:
             reason = f"{self._url} cannot be reached: it has no name of a host"
         except (DeadlinePassed, httpx2.TimeoutException):
@@ -112,6 +113,15 @@ class Http:
                     raise Outage(proxies.UNUSABLE) from None
                 obey_deadlines(self._opened)
             return self._opened
+
+
+def _unreached(url: str, cause: Exception) -> Outage:
+    message = f"{url} cannot be reached: {describe_cause(cause)}"
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return Outage(
+            message, fix="Set KEYTURN_SERVER_CA_FILE to a file with the certificate of the authority that made it."
+        )
+    return Outage(message)
 
 
 def _certificates(path: Path) -> str:

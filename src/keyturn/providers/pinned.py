@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from keyturn import __version__
+from keyturn.kit.connection_causes import describe_cause
 from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.http import HttpRequest, HttpResponse, TransportFailed
 from keyturn.providers.transport import nothing_held, read_certificates, trust
@@ -263,16 +264,3 @@ def _body(response: http.client.HTTPResponse, host: str) -> bytes:
         if len(body) > RESPONSE_LIMIT:
             raise TransportFailed(f"{host} answered with more than {RESPONSE_LIMIT} bytes", sent=True)
     return bytes(body)
-
-
-def describe_cause(error: Exception) -> str:
-    """Say what went wrong without quoting anything that was sent or received."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({error.verify_message})"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed ({error.reason or 'no reason given'})"
-    if isinstance(error, UnicodeError):
-        return "it is no name of a host"
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    return type(error).__name__

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from keyturn import __version__
 from keyturn.errors import Misconfigured
 from keyturn.kit import proxies
+from keyturn.kit.connection_causes import cause_of, describe_cause
 from keyturn.kit.deadlines import DeadlinePassed, NoHostName, ends_within, obey_deadlines
 from keyturn.ports.http import HttpRequest, HttpResponse, ResponseTooLarge, TransportFailed
 
@@ -72,7 +73,7 @@ class HttpTransport:
         except httpx2.ProxyError as error:
             failure = _refused_by_proxy(str(error))
         except httpx2.ConnectError as error:
-            failure = TransportFailed(f"cannot connect: {error}", sent=False)
+            failure = TransportFailed(f"cannot connect: {describe_cause(cause_of(error))}", sent=False)
         except NoHostName:
             failure = TransportFailed("cannot connect: the address has no name of a host", sent=False)
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:

@@ -116,6 +116,19 @@ def test_migrate_tells_what_it_did(shell: Shell) -> None:
     assert shell.run("migrate", "--check") == 0
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["overview", "inventory", "uses", "audit verify", "audit export", "freezes", "approvals list", "keys status"],
+)
+def test_where_there_is_no_database_none_is_made_but_by_what_is_for_that(
+    shell: Shell, tmp_path: Path, command: str
+) -> None:
+    assert shell.run(*command.split(), KEYTURN_DATA_DIR=str(tmp_path / "mistyped")) == 2
+    assert str(tmp_path / "mistyped" / "keyturn.db") in shell.err
+    assert "Fix: Set KEYTURN_DATA_DIR to the data folder of the server" in shell.err
+    assert not (tmp_path / "mistyped").exists()
+
+
 def test_keys_need_a_migrated_database_that_was_started_once(shell: Shell) -> None:
     assert shell.run("keys", "rotate") == 2
     assert "keyturn migrate" in shell.err

@@ -70,7 +70,9 @@ def test_what_is_in_the_way_and_what_another_person_approves_is_said(
     operator: tuple[Operator, ConversionScene],
 ) -> None:
     typist, scene = operator
-    assert "no token source 'nowhere'" in typist.types(*BEGIN[:-1], "nowhere", "--dry-run", status=77)
+    told = typist.types(*BEGIN[:-1], "nowhere", "--dry-run", status=77)
+    assert "no token source 'nowhere'" in told
+    assert told.count("choose another source") == 1, "what to do is said once"
     assert "There is: prod-entra" in typist.types("secretless", "show", "other", status=1)
     assert "--yes" in typist.types(*BEGIN, status=2), "there is no terminal"
     assert "There is no connection" in typist.types(*BEGIN, "--yes", who="viewer", status=1)

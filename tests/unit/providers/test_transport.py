@@ -272,8 +272,12 @@ def test_what_is_no_name_of_a_host_is_said_so(transport: HttpTransport, host: st
 def test_nothing_listens_nothing_was_sent(transport: HttpTransport) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        error = failure(transport, HttpRequest("POST", f"http://127.0.0.1:{unused.getsockname()[1]}/", body=b"x"))
-    assert not error.sent
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        error, client = failure(transport, HttpRequest("POST", f"{url}/", body=b"x")), Http(url)
+        with pytest.raises(Outage, match=f"^{url} cannot be reached: Connection refused$"):
+            client.send("GET", "/")
+    client.close()
+    assert (error.sent, str(error)) == (False, "cannot connect: Connection refused")
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "http://[bad", "not a url", "http://127.0.0.1:99999/"])
@@ -318,11 +322,16 @@ def test_a_private_authority_is_trusted_only_when_named(authority: trustme.CA, t
     with serving(answering(OK), tls_of(authority)) as peer:
         url = f"https://127.0.0.1:{peer.port}/"
         refused = failure(plain, HttpRequest("GET", url))
+        client = Http(url.removesuffix("/"))
+        with pytest.raises(Outage, match="cannot be reached: its certificate is not trusted") as untrusted:
+            client.send("GET", "/")
         assert trusting.send(HttpRequest("GET", url)).status == 200
     assert not refused.sent
-    assert "CERTIFICATE_VERIFY_FAILED" in str(refused)
-    trusting.close()
-    plain.close()
+    assert str(refused).startswith("cannot connect: its certificate is not trusted (")
+    assert untrusted.value.fix is not None
+    assert "KEYTURN_SERVER_CA_FILE" in untrusted.value.fix
+    for each in (trusting, plain, client):
+        each.close()
 
 
 def test_an_authority_that_was_named_is_trusted_although_its_file_is_gone(

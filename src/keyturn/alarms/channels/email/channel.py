@@ -19,10 +19,11 @@ from typing import Any
 from keyturn.alarms.channels.kind import Config, Undelivered, refused
 from keyturn.alarms.notification import Notification
 from keyturn.alarms.routing import OWNERS, TO, address_in
+from keyturn.kit.connection_causes import describe_cause
 from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.host_names import ascii_host
 from keyturn.kit.secret import Plaintext
-from keyturn.providers.pinned import Network, Resolve, describe_cause, system_addresses, why_not_called
+from keyturn.providers.pinned import Network, Resolve, system_addresses, why_not_called
 from keyturn.settings.model import MailServer
 
 _SECONDS = 15.0
