@@ -3,7 +3,8 @@
 The standard library writes the text of up to six methods for each class and compiles them when the module is imported. Here
 those that differ in nothing but the names of the fields are closures, and ``__init__`` is compiled, by the standard library,
 when the first object is made: until then ``inspect.signature`` does not show the parameters. To type checkers, and to
-``fields``, ``replace`` and ``asdict``, these are dataclasses like all others.
+``fields``, ``replace`` and ``asdict``, these are dataclasses like all others. It is the type checker that refuses a frozen class
+that inherits from one that is not, and the other way round. A frozen class that has other options stands in no such line.
 """
 
 import dataclasses
@@ -91,12 +92,14 @@ def _repr_of(cls: type[Any]) -> Callable[[Any], str]:
 def _comparison_of(cls: type[Any], *, frozen: bool) -> dict[str, Any]:
     # With the class it is a tuple for one field, too.
     key = attrgetter("__class__", *(field.name for field in fields(cls) if field.compare))
+    hashed = (field for field in fields(cls) if (field.compare if field.hash is None else field.hash))
+    hash_key = attrgetter("__class__", *(field.name for field in hashed))
 
     def equals(self: Any, other: object) -> Any:
         return key(self) == key(other) if type(other) is type(self) else NotImplemented
 
     def digest(self: Any) -> int:
-        return hash(key(self))
+        return hash(hash_key(self))
 
     return {"__eq__": equals, "__hash__": digest if frozen else None}
 

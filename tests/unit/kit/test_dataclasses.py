@@ -152,6 +152,16 @@ def test_a_class_inherits_the_fields_of_another_and_adds_its_own() -> None:
         made.number = 2  # type: ignore[misc]
 
 
+@pytest.mark.parametrize("make", [dataclass, dataclasses.dataclass])
+def test_a_field_that_is_compared_may_be_left_out_of_the_hash(make: Callable[..., Callable[[type[T]], type[T]]]) -> None:
+    class Channel:
+        name: str
+        config: dict[str, int] = field(hash=False)
+
+    cls: Any = make(frozen=True)(Channel)
+    assert (hash(cls("a", {})) == hash(cls("a", {"b": 1})), len({cls("a", {}), cls("a", {"b": 1})})) == (True, 2)
+
+
 def test_a_class_with_one_field_or_none_compares_as_all_others() -> None:
     @dataclass(frozen=True)
     class Nothing:
