@@ -21,7 +21,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """``headers`` by lower-case name; of one that was sent twice, the first. ``path_params`` are decoded text."""
+    """``headers`` by lower-case name, see :func:`headers_by_name`. ``path_params`` are decoded text."""
 
     method: str
     path: str
@@ -38,10 +38,14 @@ class Request:
 
 
 def headers_by_name(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Return the headers by lower-case name. Of one that was sent twice the first counts."""
+    """Return the headers by lower-case name. Several lines of one are one list: https://www.rfc-editor.org/rfc/rfc9110#section-5.3.
+
+    Those that are no lists were refused before, see ``admission.ONCE``.
+    """
     headers: dict[str, str] = {}
-    for name, value in raw:
-        headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+    for raw_name, raw_value in raw:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
 
 

@@ -15,6 +15,7 @@ from keyturn.web.html.render import static_files
 from keyturn.web.reference.page import MOST_WORDS
 from keyturn.web.routes import get, group
 from keyturn.web.schema.wire import ApiModel
+from keyturn.web.server.admission import ONCE
 from keyturn.web.server.serve import WebServer
 from tests.client import Client
 from tests.features.web import things
@@ -94,6 +95,24 @@ def test_a_request_names_its_host_once(server: WebServer, hosts: bytes, path: by
     answer = exchange(server, b"GET " + path + b" HTTP/1.1\r\nconnection: close\r\n" + hosts + b"\r\n")
     assert b" 400 " in answer.splitlines()[0]
     assert b"request.host" in answer
+
+
+@pytest.mark.parametrize("name", sorted(ONCE), ids=bytes.decode)
+def test_a_header_that_decides_is_sent_once(server: WebServer, name: bytes) -> None:
+    """Whichever of two counted, a proxy may have judged the other one."""
+    lines = name + b": a\r\n" + name.upper() + b": b\r\n"
+    answer = exchange(server, b"POST /api/v1/things HTTP/1.1\r\nhost: x\r\nconnection: close\r\n" + lines + b"\r\n{}")
+    assert b" 400 " in answer.splitlines()[0]
+    assert b"request.header_repeated" in answer
+    assert f"Send one {name.decode().title()} header.".encode() in answer
+
+
+def test_headers_that_are_lists_may_have_several_lines(server: WebServer) -> None:
+    lists = b"".join(
+        name + b": a\r\n" + name + b": b\r\n" for name in (b"accept", b"if-none-match", b"x-forwarded-for", b"via")
+    )
+    answer = exchange(server, b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n" + lists + b"\r\n")
+    assert b" 200 " in answer.splitlines()[0]
 
 
 def test_an_old_probe_needs_no_host(server: WebServer) -> None:

@@ -115,6 +115,7 @@ def test_a_large_body_gets_413(server: WebServer, length: str) -> None:
         b"GET /\xff HTTP/1.1\r\nhost: x\r\n\r\n",
         b"GET /healthz HTTP/1.1\r\nhost: x\r\nx: " + b"a" * 200_000 + b"\r\n\r\n",
         b"POST /api/v1/anything HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n",
+        b"POST /api/v1/anything HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\ncontent-length: 1\r\n\r\n{}",
         b"\x16\x03\x01\x02\x00\x01\x00",
     ],
 )

@@ -5,7 +5,7 @@ Connections are counted in ``connections.py``, and requests that need a thread i
 
 import asyncio
 import re
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import field
 
@@ -21,6 +21,23 @@ LARGEST_SKIPPED = 16 * 1024 * 1024
 PROBES = frozenset({"/healthz", "/readyz"})
 FOR_MACHINES = PROBES | {"/metrics"}
 """What is asked every few seconds, so a line for each in the log says nothing."""
+ONCE = frozenset(
+    {
+        b"authorization",
+        b"content-type",
+        b"cookie",
+        b"last-event-id",
+        b"origin",
+        b"sec-fetch-site",
+        b"x-keyturn-in-use",
+        b"x-keyturn-instance",
+        b"x-keyturn-refresh-interval",
+        b"x-keyturn-setup-code",
+    }
+)
+"""Headers beside Host that hold one value, on which it depends who asks for what. Of two a proxy may have judged the other one.
+
+Content-Length and Transfer-Encoding are judged by the web server, which closes the connection."""
 _OLD = frozenset({"1", "1.0"})
 _LINE_EXTRA = 4  # the colon, the blank and the line's end
 
@@ -69,7 +86,7 @@ def check_path(path: str) -> None:
 
 
 def check_head(version: str, path: str, headers: Headers) -> None:
-    """Raise Refused when a request's head cannot be right: no Host or several, or more header lines than are taken.
+    """Raise Refused when a request's head cannot be right: no Host, or more header lines than are taken, or one twice.
 
     Old load balancers ask in HTTP/1.0 without a Host whether a server lives; for that none is needed.
     """
@@ -88,6 +105,19 @@ def check_head(version: str, path: str, headers: Headers) -> None:
             code="request.host",
             fix="Send one Host header.",
         )
+    _require_once(headers)
+
+
+def _require_once(headers: Headers) -> None:
+    """Raise Refused when a header of :data:`ONCE` was sent twice."""
+    for name, count in Counter(name.lower() for name, _ in headers).items():
+        if count > 1 and name in ONCE:
+            shown = name.decode("ascii").title()
+            raise Refused(
+                f"The header {shown} was sent {count} times, so which of them counts is not known.",
+                code="request.header_repeated",
+                fix=f"Send one {shown} header. A proxy that sends one of its own has to leave out that of the caller.",
+            )
 
 
 def check_host(headers: Mapping[str, str]) -> None:
