@@ -58,13 +58,13 @@ def add_identity(tx: Tx, identity: Identity) -> None:
 def note_maker(tx: Tx, identity_id: str, actor: Actor) -> None:
     """Note who knows how the identity signs in: a person, or whoever set up the machine identity that acts. Repeatable.
 
-    Who was deleted while they acted is not noted: they approve nothing any more.
+    Who was deleted while they acted is not noted: they approve nothing any more. Who is being deleted is waited for.
     """
     is_machine = actor.kind is ActorKind.IDENTITY and actor.id is not None
     makers = makers_of(tx, str(actor.id)) if is_machine else {actor.id} if actor.kind is ActorKind.USER else ()
-    known = [row["id"] for row in tx.rows(sa.select(users.c.id).where(users.c.id.in_(makers)))]
-    for user_id in known:
-        tx.add_new(identity_makers, identity_id=identity_id, user_id=user_id)
+    people = sa.select(users.c.id).where(users.c.id.in_(makers)).order_by(users.c.id)
+    for row in tx.rows(people.with_for_update(read=True, key_share=True)):
+        tx.add_new(identity_makers, identity_id=identity_id, user_id=row["id"])
 
 
 def makers_of(tx: Tx, identity_id: str) -> frozenset[str]:

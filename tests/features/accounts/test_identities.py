@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -12,9 +13,11 @@ from keyturn.identities.domain import IdentityChange, NewClientSecret, NewIdenti
 from keyturn.identities.store import makers_of
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.secret import Plaintext
+from keyturn.people import leaving
 from keyturn.people.domain import NewUser, person_actor
 from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, AccessFixture
 from tests.features.accounts.people import machine, organization
+from tests.features.rotations.test_locks import waits_for_a_lock
 
 NEW_PASSWORD = Plaintext("granite-teapot-violin-7")
 NO_CHANGES = UniversalAuthChanges()
@@ -58,6 +61,22 @@ def test_who_knows_how_an_identity_signs_in_is_known_for_good(house: AccessFixtu
     assert makers(tool.id) == {ann.id}, "made by a machine identity whose token Ann has"
     access.universal.attach(bob, tool.id, NO_CHANGES)
     assert makers(tool.id) == {ann.id, bob.id}
+
+
+def test_whoever_is_deleted_while_they_give_an_identity_a_way_to_sign_in_is_noted_nowhere(house: AccessFixture) -> None:
+    access, ann = house.access, person_actor(house.first.user)
+    bob = person_actor(access.users.create(ann, NewUser("bob@acme.test", Plaintext(GOOD_PASSWORD), Role.ADMIN)))
+    robot = access.identities.create(ann, NewIdentity(name="robot", role=Role.MEMBER))
+    with ThreadPoolExecutor(1) as others:
+        with house.database.write() as tx:
+            leaving.delete(tx, ann, bob.id or "", house.clock.now())
+            attached = others.submit(access.universal.attach, bob, robot.id, NO_CHANGES)
+            if tx.postgres:
+                waits_for_a_lock(house.database)
+        attached.result(10)
+    access.universal.create_secret(bob, robot.id, NewClientSecret())
+    with house.database.read() as tx:
+        assert makers_of(tx, robot.id) == {ann.id}
 
 
 @pytest.mark.parametrize("text", ["Ärger", "ärger", "ÄRGER bot", "arger"])
