@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from keyturn.cli.client_options import Method, Url, client_of
-from keyturn.cli.context import command_context, tell
+from keyturn.cli.context import command_context, say, tell
 from keyturn.cli.service_manager import tell_ready
 from keyturn.client.agent import Agent, require_known_owners, require_one_writer
 from keyturn.client.agent_config import read_plan
@@ -99,7 +99,7 @@ def status(
     states = StateFile(_state_file(ctx, state, config)).all()
     now = datetime.now(UTC)
     for line in metric_lines(states, now) if metrics else status_lines(states, now):
-        print(line)
+        say(line)
     if any(each.usable_until and each.usable_until <= now for each in states.values()):
         raise typer.Exit(Expired.exit_status)
     if not states or any(each.trouble for each in states.values()):

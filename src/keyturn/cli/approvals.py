@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from keyturn.cli.context import command_context, open_for_command, tell
+from keyturn.cli.context import command_context, open_for_command, say, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,10 +29,10 @@ def list_requests(ctx: typer.Context) -> None:
     now = command_context(ctx).clock.now()
     found = [request for database, each in _organizations(ctx) for request in waiting(database, each.id, now)]
     for request in found:
-        print(f"{request.id} {describe_change(request.kind, request.subject_name)}")
+        say(f"{request.id} {describe_change(request.kind, request.subject_name)}")
         for sentence in outcome_of(request):
-            print(f"  {sentence}")
-        print(f"  asked by {request.asked_by_name}, until {request.expires_at:%Y-%m-%d %H:%M} UTC: {request.reason}")
+            say(f"  {sentence}")
+        say(f"  asked by {request.asked_by_name}, until {request.expires_at:%Y-%m-%d %H:%M} UTC: {request.reason}")
     if not found:
         print("Nothing waits.")
 

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from keyturn.cli.context import tell
+from keyturn.cli.context import say, tell
 from keyturn.errors import KeyturnError, Misconfigured
 from keyturn.kit.dataclasses import dataclass
+from keyturn.kit.printable import visible_line
 
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Only say what it would do. Exit status 1 when it would be refused.")
@@ -81,14 +82,14 @@ class Confirmation:
 
     def _say(self, foreseen: Foreseen) -> None:
         """With --dry-run it is the result of the command; else it comes before that."""
-        out = print if self.dry_run else tell
+        out = say if self.dry_run else tell
         out(f"{foreseen.title}:")
         for line in foreseen.lines:
             out(f"  {line}")
 
 
 def _agreed(foreseen: Foreseen) -> bool:
-    print(f"{foreseen.title}? Type yes: ", end="", file=sys.stderr, flush=True)
+    print(f"{visible_line(foreseen.title)}? Type yes: ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() == "yes"
 
 

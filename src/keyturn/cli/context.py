@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from keyturn.kit.dataclasses import dataclass
+from keyturn.kit.printable import visible, visible_line
 from keyturn.ports.clock import Clock
 
 if TYPE_CHECKING:
@@ -47,8 +48,16 @@ def command_context(ctx: typer.Context) -> CommandContext:
 
 
 def tell(text: str) -> None:
-    """Print a sentence for the operator on standard error, so that standard output holds results only."""
-    print(text, file=sys.stderr, flush=True)
+    """Print a sentence for the operator on standard error, so that standard output holds results only.
+
+    As :func:`say` it writes out what a terminal would obey.
+    """
+    print(visible(text), file=sys.stderr, flush=True)
+
+
+def say(line: str) -> None:
+    """Print one line of a result: names in it may be of the choice of strangers, and a terminal obeys what it reads."""
+    print(visible_line(line))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from keyturn.cli.checkup import examine
-from keyturn.cli.context import CommandContext, command_context
+from keyturn.cli.context import CommandContext, command_context, say
 from keyturn.cli.finding import CheckupFinding
 from keyturn.cli.journal_checkup import examine_journal
 from keyturn.cli.source_checkup import examine_sources
@@ -54,6 +54,6 @@ def open_transport(settings: Settings) -> HttpTransport:
 
 
 def _print(finding: CheckupFinding) -> None:
-    print(f"{finding.level:5} {finding.subject:16} {finding.message}")
+    say(f"{finding.level:5} {finding.subject:16} {finding.message}")
     if finding.fix:
-        print(f"{'':23}-> {finding.fix}")
+        say(f"{'':23}-> {finding.fix}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keyturn.cli.context import command_context, open_for_command, tell
+from keyturn.cli.context import command_context, open_for_command, say, tell
 from keyturn.errors import Invalid, NotFound, Refused
 from keyturn.kit.actor import platform
 from keyturn.kit.dataclasses import dataclass
@@ -287,6 +287,6 @@ def _tell_change(
     print(f"{len(moved)} {'run moves' if len(moved) == 1 else 'runs move'}." if moved else "No run moves.")
     for run in moved[:MOST_RUNS]:
         before = _moment(run.before) if run.before else "not planned"
-        print(f"  {run.name}: {before} -> {_moment(run.at)}")
+        say(f"  {run.name}: {before} -> {_moment(run.at)}")
     if len(moved) > MOST_RUNS:
         print(f"  and {len(moved) - MOST_RUNS} more: see them with --json")

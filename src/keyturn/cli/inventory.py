@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keyturn.cli.context import command_context, open_for_command, tell
+from keyturn.cli.context import command_context, open_for_command, say, tell
 from keyturn.kit.counting import counted
-from keyturn.kit.printable import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -140,7 +139,7 @@ def _print_text(view: TenantView, rows: Iterator[Row], now: datetime) -> None:
         )
         what = f"{entry.key_kind.value} {entry.key_id} {_quoted(entry.key_name)}" if entry.key_kind else "no credential"
         line = f"{entry.name} ({entry.app_id}): {what}{ends if entry.key_kind else ''}{_findings(row, now)}"
-        print(visible(line))  # names are of the choice of strangers, and a terminal obeys what it reads
+        say(line)
 
 
 def _quoted(name: str | None) -> str:

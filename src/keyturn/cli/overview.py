@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keyturn.cli.context import command_context, open_for_command, tell
+from keyturn.cli.context import command_context, open_for_command, say, tell
 from keyturn.kit.counting import counted
-from keyturn.kit.printable import visible
 
 if TYPE_CHECKING:
     from keyturn.alarms.conditions.service import Attention
@@ -63,9 +62,8 @@ def _print(attention: Attention, *, notices: bool) -> None:
     told = attention.count() if notices else attention.needing_action
     for one in attention.conditions(0, min(told, _MOST)):
         project = attention.projects.get(one.project or "")
-        # Causes name what strangers have named, and a terminal obeys what it reads.
-        print(visible(f"{one.severity.value:9} {one.subject.name}{f' in {project}' if project else ''}: {one.cause}"))
-        print(visible(f"{'':9} -> {one.fix} {one.path}"))
+        say(f"{one.severity.value:9} {one.subject.name}{f' in {project}' if project else ''}: {one.cause}")
+        say(f"{'':9} -> {one.fix} {one.path}")
     if told > _MOST:
         print(f"And {told - _MOST} more: keyturn overview --json lists all of them.")
     if not attention.needs_action:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keyturn.cli.context import command_context, open_for_command, tell
+from keyturn.cli.context import command_context, open_for_command, say, tell
 
 if TYPE_CHECKING:
     from keyturn.db.unit import Database
@@ -50,12 +50,12 @@ def verify(
         ) from None
     signer, said = verify_receipt(content, key)
     rotation, run = said["rotation"], said["run"]
-    print(f"Verified: the receipt of run {run['id']}, made {said['issuedAt']}, signed with {signer.label}.")
-    print(f"  {rotation['name']}, application {rotation['applicationName']} ({rotation['appId']})")
-    print(f"  {run['state']} at {run['finishedAt']}, {run['reason']}, asked for by {run['requestedBy']}")
+    say(f"Verified: the receipt of run {run['id']}, made {said['issuedAt']}, signed with {signer.label}.")
+    say(f"  {rotation['name']}, application {rotation['applicationName']} ({rotation['appId']})")
+    say(f"  {run['state']} at {run['finishedAt']}, {run['reason']}, asked for by {run['requestedBy']}")
     for each in said["credentials"]:
-        print(f"  credential {each['keyId']} (generation {each['generation']}): {each['state']}")
-    print(f"  audit events: {len(said['events'])}; head of the chain: {said['chain']}")
+        say(f"  credential {each['keyId']} (generation {each['generation']}): {each['state']}")
+    say(f"  audit events: {len(said['events'])}; head of the chain: {said['chain']}")
 
 
 @app.command()

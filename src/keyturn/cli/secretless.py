@@ -10,6 +10,7 @@ import typer
 from keyturn.cli import named, previews
 from keyturn.cli.client_options import Method, Url, client_of
 from keyturn.cli.confirm import AsJson, Confirmation, Done, DryRun, Foreseen, Reason, Yes, request_sentence
+from keyturn.cli.context import say
 from keyturn.cli.delete import OfProject
 from keyturn.client.server import Server
 
@@ -51,7 +52,7 @@ def show(
         print(json.dumps(conversion, indent=2))
         return
     for line in previews.of_conversion(one.words, conversion):
-        print(line)
+        say(line)
 
 
 @app.command()

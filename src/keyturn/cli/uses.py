@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from keyturn.cli.context import command_context, open_for_command, tell
+from keyturn.cli.context import command_context, open_for_command, say, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ def uses(
         return
     for each in found:
         for line in _lines(each):
-            print(line)
+            say(line)
     if not found:
         tell("No secret that was replaced waits for its removal.")
 

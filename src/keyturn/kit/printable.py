@@ -1,12 +1,13 @@
 """Names that look like what they are: no control characters, no change of direction, nothing that cannot be seen."""
 
+import re
 import unicodedata
 
 _JOINERS = "\u200c\u200d"
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0\u034f\u17b4\u17b5")
 """Letters and marks that show nothing."""
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-_KEPT_IN_TEXT = "\n\r\t"
+_LINE_BREAK = re.compile(r"\r?\n")
 
 
 def fault(name: str) -> str | None:
@@ -25,11 +26,27 @@ def fault(name: str) -> str | None:
 
 
 def visible(text: str) -> str:
-    """Return a text with what cannot be seen in it written out, such as \\u202e. Line breaks and tabs stay."""
+    """Return a text with what cannot be seen in it written out, such as \\u202e. Line breaks and tabs stay.
+
+    A return to the beginning of the line is written out, too: in a terminal what follows it covers what stands there.
+    """
     if text.isascii() and text.isprintable():
         return text
+    place, parts = 0, list[str]()
+    for line_break in _LINE_BREAK.finditer(text):
+        parts += [_written_out(text[place : line_break.start()], kept="\t"), line_break[0]]
+        place = line_break.end()
+    return "".join([*parts, _written_out(text[place:], kept="\t")])
+
+
+def visible_line(text: str) -> str:
+    """Return a text as :func:`visible`, on one line: its line breaks and tabs are written out as well."""
+    return _written_out(text)
+
+
+def _written_out(text: str, kept: str = "") -> str:
     parts = (
-        char if char in _KEPT_IN_TEXT or _shows(text, place) else char.encode("unicode_escape").decode()
+        char if char in kept or _shows(text, place) else char.encode("unicode_escape").decode()
         for place, char in enumerate(text)
     )
     return "".join(parts)

@@ -76,8 +76,9 @@ def test_an_unknown_command_is_a_usage_error(shell: Shell) -> None:
 
 
 def test_bad_settings_are_one_message_and_status_2(shell: Shell) -> None:
-    assert shell.run("migrate", PORT="x", KEYTURN_CLOUD="moon") == 2
+    assert shell.run("migrate", PORT="x\x1b[2J\r", KEYTURN_CLOUD="moon\r\x9b2J") == 2
     assert shell.err.startswith("Error: 2 settings are wrong:")
+    assert not {"\x1b", "\x9b", "\r"} & set(shell.err), "a terminal obeys what it reads"
     assert "PORT" in shell.err
     assert "Traceback" not in shell.err
     assert shell.out == ""

@@ -23,14 +23,14 @@ def test_the_command_prints_text_json_and_csv(tmp_path: Path, capsys: pytest.Cap
         made = scene.application("=Shop")
         start = scene.world.clock.now().timestamp()
         secret = scene.world.emulator.admin.add_secret(
-            made.object_id, "by\x1b[2Jhand", start=start - DAY, end=start + DAY
+            made.object_id, "by\x1b[2J\r\nhand", start=start - DAY, end=start + DAY
         )
         scene.switch_on()
         scene.read()
     database.close()
     assert main(["inventory"], environ) == 0
     printed = capsys.readouterr()
-    assert f"=Shop ({made.app_id}): client-secret {secret.key_id} 'by\\x1b[2Jhand', ended " in printed.out
+    assert f"=Shop ({made.app_id}): client-secret {secret.key_id} 'by\\x1b[2J\\r\\nhand', ended " in printed.out
     assert f"Tenant {scene.world.tenant_id}, read through 'reader', as of " in printed.err
     assert main(["inventory", "--finding", "expired", "--format", "json"], environ) == 0
     (line,) = capsys.readouterr().out.splitlines()

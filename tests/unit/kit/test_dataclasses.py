@@ -153,7 +153,9 @@ def test_a_class_inherits_the_fields_of_another_and_adds_its_own() -> None:
 
 
 @pytest.mark.parametrize("make", [dataclass, dataclasses.dataclass])
-def test_a_field_that_is_compared_may_be_left_out_of_the_hash(make: Callable[..., Callable[[type[T]], type[T]]]) -> None:
+def test_a_field_that_is_compared_may_be_left_out_of_the_hash(
+    make: Callable[..., Callable[[type[T]], type[T]]],
+) -> None:
     class Channel:
         name: str
         config: dict[str, int] = field(hash=False)

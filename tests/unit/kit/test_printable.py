@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.kit.printable import fault, visible
+from keyturn.kit.printable import fault, visible, visible_line
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,8 @@ def test_names_of_all_scripts_are_taken(name: str) -> None:
     [
         ("a\x1b[31m", "U+001B", "a\\x1b[31m"),
         ("a\nb", "a line break", "a\nb"),
+        ("a\r\nb", "a line break", "a\r\nb"),
+        ("a\rb", "a line break", "a\\rb"),
         ("a\tb", "U+0009", "a\tb"),
         ("pay\u202estnem", "U+202E", "pay\\u202estnem"),
         ("a\u2066b", "U+2066", "a\\u2066b"),
@@ -54,6 +56,10 @@ def test_names_of_all_scripts_are_taken(name: str) -> None:
 def test_what_deceives_is_refused_and_shown_written_out(name: str, says: str, expected: str) -> None:
     assert says in (fault(name) or "")
     assert visible(name) == expected
+
+
+def test_on_one_line_nothing_begins_another() -> None:
+    assert visible_line("Größe\t\r\n\x1b[2K\u2028b") == "Größe\\t\\r\\n\\x1b[2K\\u2028b"
 
 
 def test_a_name_can_be_seen() -> None:
