@@ -28,6 +28,7 @@ with warnings.catch_warnings():  # the SDK warns about its own parts when it is 
     from msgraph.generated.models.federated_identity_credential import FederatedIdentityCredential
     from msgraph.generated.models.o_data_errors.o_data_error import ODataError
     from msgraph.generated.models.password_credential import PasswordCredential
+    from msgraph.generated.models.service_principal import ServicePrincipal
     from msgraph.graph_request_adapter import GraphRequestAdapter, options
     from msgraph.graph_service_client import GraphServiceClient
     from msgraph_core import GraphClientFactory  # type: ignore[import-untyped]
@@ -180,6 +181,32 @@ def test_the_sdks_own_retries_leave_a_secret_behind_for_each_lost_answer(world: 
     assert secret is not None
     assert [item.display_name for item in secrets] == ["twice", "twice"]
     assert secrets[-1].key_id == str(secret.key_id)
+
+
+def test_the_sdk_answers_a_challenge_of_continuous_access_evaluation(world: Served) -> None:
+    """The credential that the SDK uses declares CP1 and asks for a newer token when it is challenged."""
+    admin = world.emulator.admin
+    reader = admin.create_application(world.demo.tenant_id, "reader", permissions=("Application.Read.All",))
+
+    async def switch(client: GraphServiceClient) -> None:
+        principal = client.service_principals.by_service_principal_id(reader.principal_id)
+        for enabled in (False, True):
+            world.emulator.clock.advance(5)
+            await principal.patch(ServicePrincipal(account_enabled=enabled))
+
+    async def work(client: GraphServiceClient) -> None:
+        application = client.applications.by_application_id(reader.object_id)
+        assert await application.get()
+        await asyncio.to_thread(run, world, switch)
+        assert await application.get()
+
+    run(world, work, reader)
+    read = [
+        entry
+        for entry in world.emulator.ledger
+        if entry.caller == reader.app_id and entry.operation == "getApplication"
+    ]
+    assert [entry.status for entry in read] == [200, 401, 200]
 
 
 def test_the_sdk_manages_federated_credentials_and_reads_service_principals(world: Served) -> None:

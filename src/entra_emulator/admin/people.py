@@ -47,6 +47,7 @@ class People:
                 person.roles = _known(roles)
             if enabled is not None:
                 person.enabled, person.changed_at = enabled, self._world.clock.now()
+                person.revoked_at = person.revoked_at if enabled else self._world.clock.now()
 
     def delete_user(self, user: str) -> None:
         """Deletes a user, who can be restored for a while; what they own and consented to stays behind."""
@@ -87,11 +88,10 @@ class People:
             self._world.signing = key
 
     def revoke_sessions(self, user: str) -> None:
-        """Ends all browser sessions and refresh tokens of a user; access tokens live on to their end."""
+        """Ends all browser sessions and refresh tokens of a user, and the access tokens of clients that declared CP1."""
         with self._lock:
             _, person = self._user(user)
-            person.revocations += 1
-            person.revoked_at = self._world.clock.now()
+            person.revoke(self._world.clock.now())
 
     def set_redirect_uris(self, application: str, *uris: str, platform: str = "web") -> None:
         """Replaces the redirect URIs of an application, on the platform `web`, `spa` (pages) or `publicClient` (native).

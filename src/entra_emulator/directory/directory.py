@@ -199,6 +199,8 @@ class ServicePrincipal(Holder):
     """An application's identity in one tenant."""
 
     enabled: bool = True
+    revoked_at: float = 0.0
+    """When it was disabled or deleted last, since when tokens that are evaluated continuously are refused."""
     service_principal_type: str = "Application"
     names: list[str] = field(default_factory=list)
     grants: list[Grant] = field(default_factory=list)
@@ -222,6 +224,7 @@ class User:
     """How often all sessions and refresh tokens of this user were revoked, and when last."""
     revoked_at: float = 0.0
     created_at: float = 0.0
+    password_changed_at: float = 0.0
     changed_at: float = float("-inf")
     deleted_at: float | None = None
     properties: dict[str, Any] = field(default_factory=dict)
@@ -231,6 +234,11 @@ class User:
     grants: list[Grant] = field(default_factory=list)
     manager: str = ""
     """The object id of their manager, where they have one."""
+
+    def revoke(self, now: float) -> None:
+        """Ends all sessions and refresh tokens, and the access tokens that are evaluated continuously."""
+        self.revocations += 1
+        self.revoked_at = now
 
 
 DirectoryObject = Application | ServicePrincipal | User | Group
@@ -288,7 +296,7 @@ class Tenant:
 
     def delete_user(self, user: User, now: float) -> None:
         """Soft delete: the user moves to the deleted items; what they own and consented to stays behind."""
-        user.deleted_at = user.changed_at = now
+        user.deleted_at = user.changed_at = user.revoked_at = now
         self.deleted_users[user.object_id] = self.users.pop(user.object_id)
 
 
@@ -335,7 +343,7 @@ class Directory:
         """Soft delete: the service principal moves to the tenant's deleted items."""
         tenant = self.tenants[principal.tenant_id]
         del self._principals[principal.tenant_id, principal.app_id]
-        principal.deleted_at = now
+        principal.deleted_at = principal.revoked_at = now
         tenant.deleted_principals[principal.object_id] = tenant.principals.pop(principal.object_id)
 
     def restore_principal(self, principal: ServicePrincipal) -> None:

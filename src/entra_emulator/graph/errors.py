@@ -6,6 +6,7 @@ Sources: https://learn.microsoft.com/graph/errors and https://learn.microsoft.co
 
 from __future__ import annotations
 
+import base64
 import gzip
 from typing import Any
 
@@ -105,13 +106,29 @@ def concurrent(status: int) -> GraphError:
     )
 
 
-def unauthenticated(call: Call, message: str) -> GraphError:
+def unauthenticated(call: Call, message: str, challenge: str = "") -> GraphError:
     """The token is missing, expired or not one of ours. Source: https://github.com/microsofthackathons/tdi/issues/24."""
-    challenge = (
+    where = (
         f'Bearer realm="", authorization_uri="{login_at(call.host)}/common/oauth2/authorize", '
         'client_id="00000003-0000-0000-c000-000000000000"'
     )
-    return GraphError(401, "InvalidAuthenticationToken", message, (("WWW-Authenticate", challenge),))
+    return GraphError(401, "InvalidAuthenticationToken", message, (("WWW-Authenticate", where + challenge),))
+
+
+def revoked(call: Call, since: float) -> GraphError:
+    """The token was revoked, and its client is challenged to ask for a newer one.
+
+    Sources: https://learn.microsoft.com/entra/identity-platform/app-resilience-continuous-access-evaluation, and for the header
+    https://github.com/Azure/azure-sdk-for-net (Azure.Core/tests/AuthorizationChallengeParserTests.cs).
+    """
+    text = (
+        "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: "
+        "TokenIssuedBeforeRevocationTimestamp"
+    )
+    wanted = json_body({"access_token": {"nbf": {"essential": True, "value": str(int(since))}}})
+    claims = base64.b64encode(wanted).decode("ascii")
+    challenge = f', error_description="{text}", error="insufficient_claims", claims="{claims}"'
+    return unauthenticated(call, text, challenge)
 
 
 def throttled(call: Call, seconds: float) -> GraphError:

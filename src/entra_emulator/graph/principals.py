@@ -183,7 +183,7 @@ def _declared(call: Call, principal: ServicePrincipal, body: dict[str, Any], nam
         case "accountEnabled":
             if not isinstance(value, bool):
                 raise wrong_type(name, "Edm.Boolean")
-            return {"enabled": value}
+            return {"enabled": True} if value else {"enabled": False, "revoked_at": call.local_now}
         case "displayName":
             return {"display_name": needed_text(body, name, 256, "ServicePrincipal")}
         case security_attributes.NAME:

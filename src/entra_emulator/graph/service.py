@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from entra_emulator.core.wire import Response
-from entra_emulator.directory.directory import Tenant, as_guid
+from entra_emulator.directory.directory import ServicePrincipal, Tenant, User, as_guid
 from entra_emulator.directory.replies import act
 from entra_emulator.directory.roles import permissions_of, role_names
 from entra_emulator.directory.world import Call
@@ -39,11 +39,20 @@ from entra_emulator.graph import (
 )
 from entra_emulator.graph import keys as graph_keys
 from entra_emulator.graph.declared import APPLICATION, GROUP, PRINCIPAL, USER
-from entra_emulator.graph.errors import GraphError, answer, faulty, throttled, unauthenticated, unknown_segment
+from entra_emulator.graph.errors import (
+    GraphError,
+    answer,
+    faulty,
+    revoked,
+    throttled,
+    unauthenticated,
+    unknown_segment,
+)
 from entra_emulator.graph.lookup import Key, application_by_key, principal_by_key
 from entra_emulator.graph.names import SPELLED
 from entra_emulator.graph.odata import check_heeded, check_options, with_prefixes
 from entra_emulator.graph.views import OBJECT_KINDS
+from entra_emulator.tokens.continuous_access import revoked_since
 from entra_emulator.tokens.tokens import bearer_claims, is_graph, read_key_id
 
 Handler = Callable[[Call, tuple[Key, ...]], Response]
@@ -241,6 +250,7 @@ def _authenticate(call: Call) -> None:
         _as_user(call, tenant, claims)
         return
     principal = tenant.principals.get(claims["oid"])
+    _check_evaluation(call, claims, principal or tenant.deleted_principals.get(claims["oid"]))
     if principal is None or not principal.enabled:
         raise _not_known("application")
     call.caller_oid = principal.object_id
@@ -250,12 +260,19 @@ def _authenticate(call: Call) -> None:
 def _as_user(call: Call, tenant: Tenant, claims: dict[str, Any]) -> None:
     """The permissions and roles are those of the token, until it ends."""
     user = tenant.users.get(claims["oid"])
+    _check_evaluation(call, claims, user or tenant.deleted_users.get(claims["oid"]))
     if user is None or not user.enabled:
         raise _not_known("user")
     call.user, call.caller_oid = user, user.object_id
     call.entry.user = user.object_id
     call.scopes = frozenset(claims["scp"].split())
     call.directory_roles = role_names(claims["wids"])
+
+
+def _check_evaluation(call: Call, claims: dict[str, Any], holder: ServicePrincipal | User | None) -> None:
+    since = revoked_since(call, claims, holder)
+    if since is not None:
+        raise revoked(call, since)
 
 
 def _not_known(what: str) -> GraphError:

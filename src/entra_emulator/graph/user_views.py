@@ -39,7 +39,7 @@ def user(item: User) -> dict[str, Any]:
                 "issuerAssignedId": item.principal_name,
             }
         ],
-        "lastPasswordChangeDateTime": graph_time(item.created_at),
+        "lastPasswordChangeDateTime": graph_time(max(item.password_changed_at, item.created_at)),
         "signInSessionsValidFromDateTime": graph_time(max(item.revoked_at, item.created_at)),
         "id": item.object_id,
         "accountEnabled": item.enabled,

@@ -112,7 +112,11 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
 def _update(call: Call, keys: tuple[Key, ...]) -> Response:
     may_write_users(call)
     user = find_user(call, keys[0])
-    _change(call, user, json_object(call))
+    body = json_object(call)
+    _change(call, user, body)
+    if (body.get("passwordProfile") or {}).get("password"):
+        user.password_changed_at = call.local_now
+        user.revoke(call.local_now)  # source: https://learn.microsoft.com/entra/identity-platform/refresh-tokens
     committed_to(call, user)
     return empty(call)
 
@@ -134,8 +138,7 @@ def _revoke(call: Call, keys: tuple[Key, ...]) -> Response:
 
 def revoke_sessions(call: Call, user: User) -> Response:
     """Ends all sessions and refresh tokens. Source: https://learn.microsoft.com/graph/api/user-revokesigninsessions."""
-    user.revocations += 1
-    user.revoked_at = call.now
+    user.revoke(call.local_now)
     committed_to(call, user)
     return success(call, {"value": True}, "Edm.Boolean")
 
@@ -154,6 +157,8 @@ def _change(call: Call, user: User, body: dict[str, Any]) -> None:
                 if not isinstance(value, bool):
                     raise wrong_type(name, "Edm.Boolean")
                 values["enabled"] = value
+                if not value:
+                    values["revoked_at"] = call.local_now
             case security_attributes.NAME:
                 values["security_attributes"] = security_attributes.changed(call, user, value)
             case _ if name in _READ_ONLY:

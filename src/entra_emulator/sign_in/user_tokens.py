@@ -15,15 +15,20 @@ from entra_emulator.directory.directory import GRAPH_APP_ID, Application, User
 from entra_emulator.directory.hosts import login_at
 from entra_emulator.directory.keys import b64url
 from entra_emulator.directory.membership import app_roles, group_claims
-from entra_emulator.directory.replicas import draw
 from entra_emulator.directory.requested_scopes import RequestedScopes, ResourceScopes
 from entra_emulator.directory.roles import roles_of, wids
 from entra_emulator.directory.sessions import Authorization, RefreshToken
 from entra_emulator.directory.world import Call
 from entra_emulator.sign_in.consents import granted
 from entra_emulator.sign_in.scopes import OIDC
+from entra_emulator.tokens.continuous_access import (
+    BACKDATED,
+    capability_claims,
+    declares_capability,
+    token_lifetime,
+)
 from entra_emulator.tokens.sts_errors import headers
-from entra_emulator.tokens.tokens import BACKDATED, GRAPH_NAMES, find_resource, subject
+from entra_emulator.tokens.tokens import GRAPH_NAMES, find_resource, subject
 
 _ID_TOKEN_LIFE = 3600  # Source: https://learn.microsoft.com/entra/identity-platform/id-tokens
 
@@ -43,19 +48,17 @@ class Redeemed:
 def issue(call: Call, redeemed: Redeemed, form: dict[str, str]) -> Response:
     """The answer of the token endpoint: a new access token, and what else the scopes ask for."""
     resource, request_scopes = redeemed.scopes.first, redeemed.scopes
-    long_lived = call.settings.long_tokens and "CP1" in form.get("claims", "")
-    lifetime = int(
-        draw(call.settings.long_token_lifetime if long_lived else call.settings.token_lifetime, call.world.rng)
-    )
+    evaluated = declares_capability(call, form) and resource.app_id == GRAPH_APP_ID
+    lifetime = token_lifetime(call, capable=evaluated)
     scopes = granted(call, redeemed.application.app_id, redeemed.user, resource.app_id)
     body: dict[str, Any] = {
         "token_type": "Bearer",
         "scope": " ".join(_shown(resource, scopes)),
         "expires_in": lifetime - 1,
         "ext_expires_in": lifetime - 1,
-        "access_token": access_token(call, redeemed, resource, scopes, lifetime, capable=long_lived),
+        "access_token": access_token(call, redeemed, resource, scopes, lifetime, capable=evaluated),
     }
-    if long_lived:
+    if evaluated:
         body["refresh_in"] = lifetime // 2
     if "offline_access" in request_scopes.oidc:
         token = RefreshToken(replace(redeemed.authorization, scopes=request_scopes), call.now)
@@ -75,7 +78,7 @@ def implicit_tokens(
     if "token" in types:
         resource = authorization.scopes.first
         scopes = granted(call, application.app_id, user, resource.app_id)
-        lifetime = int(draw(call.settings.token_lifetime, call.world.rng))
+        lifetime = token_lifetime(call, capable=False)
         fields["access_token"] = access_token(call, redeemed, resource, scopes, lifetime)
         fields |= {"token_type": "Bearer", "expires_in": str(lifetime - 1), "scope": " ".join(_shown(resource, scopes))}
     if "id_token" in types:
@@ -116,8 +119,7 @@ def access_token(
     claims |= {"aud": audience, "iss": issuer, "appid": app.app_id, "appidacr": redeemed.method, "idtyp": "user"}
     claims |= {"app_displayname": app.display_name, "upn": user.principal_name, "unique_name": user.principal_name}
     claims |= {"acr": "1", "amr": ["pwd"]}
-    if capable:
-        claims["xms_cc"] = ["CP1"]
+    claims |= capability_claims(capable=capable)
     return call.world.signing.sign(claims, _nonce(call) if app_id == GRAPH_APP_ID else "")
 
 

@@ -73,6 +73,7 @@ CODES: dict[int, StsCode] = {
     90033: StsCode("temporarily_unavailable", 503, "https://github.com/Azure/azure-sdk-for-python/issues/14241"),
     90061: StsCode("invalid_request", 400, f"{_WORKLOAD}/605"),
     90094: StsCode("access_denied", 400, _LIST, "error"),
+    90100: StsCode("invalid_request", 400, _LIST, "error"),
     240002: StsCode("invalid_request", 400, "https://github.com/microsoft/azure-spring-boot/issues/333"),
     500011: StsCode("invalid_resource", 400, _CAPTURED),
     500112: StsCode("invalid_client", 401, "https://github.com/AzureAD/microsoft-identity-web/issues/461", "error"),

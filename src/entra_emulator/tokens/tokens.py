@@ -15,10 +15,15 @@ from entra_emulator.directory.directory import GRAPH_APP_ID, ServicePrincipal
 from entra_emulator.directory.hosts import login_at
 from entra_emulator.directory.keys import b64url
 from entra_emulator.directory.membership import app_roles
-from entra_emulator.directory.replicas import draw
 from entra_emulator.directory.roles import TEMPLATES, roles_of
 from entra_emulator.directory.world import Call
 from entra_emulator.tokens.assigned import check_application_assigned
+from entra_emulator.tokens.continuous_access import (
+    BACKDATED,
+    capability_claims,
+    declares_capability,
+    token_lifetime,
+)
 from entra_emulator.tokens.sts_errors import StsError, headers, unknown_resource
 
 GRAPH_NAMES = (
@@ -28,7 +33,6 @@ GRAPH_NAMES = (
     "https://microsoftgraph.chinacloudapi.cn",
     GRAPH_APP_ID,
 )
-BACKDATED = 300  # assumed
 TOKEN_EXCHANGE = "api://AzureADTokenExchange"
 TOKEN_EXCHANGE_APP_ID = "fb60f99c-7a34-4190-8149-302f77469936"
 """The audience of tokens that are exchanged, as requests and as tokens name it.
@@ -47,18 +51,18 @@ def issue(call: Call, form: dict[str, str], principal: ServicePrincipal, key_id:
     The key that authenticated is carried in `rh`, a claim that no client may read, so that the ledger can name it.
     """
     audience = _requested_resource(form)
-    long_lived = call.settings.long_tokens and "CP1" in form.get("claims", "")
-    lifetime = int(
-        draw(call.settings.long_token_lifetime if long_lived else call.settings.token_lifetime, call.world.rng)
+    evaluated = (
+        declares_capability(call, form) and is_graph(audience, call.host) and _is_of_this_tenant(call, principal)
     )
-    more = {"rh": f"1.{key_id}"} | ({"xms_cc": ["CP1"]} if long_lived else {})
+    lifetime = token_lifetime(call, capable=evaluated, application=True)
+    more = {"rh": f"1.{key_id}"} | capability_claims(capable=evaluated)
     body: dict[str, Any] = {
         "token_type": "Bearer",
         "expires_in": lifetime - 1,
         "ext_expires_in": lifetime - 1,
         "access_token": mint(call, principal, audience, lifetime, method, more),
     }
-    if long_lived:  # MSAL for Python 1.39 makes `refresh_on` of it (application.py)
+    if evaluated:  # MSAL for Python 1.39 makes `refresh_on` of it (application.py)
         body["refresh_in"] = lifetime // 2
     return Response(200, headers(call), json_body(body))
 
@@ -76,11 +80,15 @@ def mint(
     roles = app_roles(call.home(), principal, call.replica, call.now, resource_app_id)
     if roles:
         claims["roles"] = roles
-    if version != "1.0":
-        claims.pop("xms_cc", None)
     if resource_app_id == GRAPH_APP_ID and (names := roles_of(call.home(), principal)):
         claims["wids"] = [TEMPLATES[name] for name in names]
     return call.world.signing.sign(claims)
+
+
+def _is_of_this_tenant(call: Call, principal: ServicePrincipal) -> bool:
+    """Whether this is an application of its tenant alone, as continuous access evaluation wants of workloads."""
+    own = call.world.directory.published(principal.app_id)
+    return own is not None and own.tenant_id == principal.tenant_id and not own.shared
 
 
 def subject(user_id: str, app_id: str) -> str:
