@@ -28,8 +28,21 @@ RESPONSE_LIMIT = 512 * 1024
 _PIECE = 64 * 1024
 _RESOLVING = 4
 _NAT64 = ip_network("64:ff9b::/96")
-# Azure answers every virtual machine here, like the metadata service: https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
-_PLATFORM = frozenset({ip_address("168.63.129.16")})
+_NOT_PUBLIC = tuple(
+    ip_network(each)
+    for each in (
+        "168.63.129.16/32",  # Azure answers every virtual machine here: https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
+        "192.0.0.0/24",  # here other clouds do: https://www.iana.org/assignments/iana-ipv4-special-registry
+        "192.88.99.0/24",
+        "::/96",  # stands for an IPv4 address, as do the next two: https://www.iana.org/assignments/iana-ipv6-special-registry
+        "::ffff:0:0:0/96",
+        "64:ff9b:1::/48",
+        "3fff::/20",
+        "5f00::/16",
+        "fec0::/10",
+    )
+)
+"""What no address of the public internet is in, although versions of Python take some of it for that."""
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -47,7 +60,9 @@ def may_be_called(address: str, networks: Sequence[Network]) -> bool:
     candidate = _innermost(ip_address(address.partition("%")[0]))
     if any(candidate.version == network.version and candidate in network for network in networks):
         return True
-    return candidate.is_global and not candidate.is_multicast and candidate not in _PLATFORM
+    if not candidate.is_global or candidate.is_multicast:
+        return False
+    return not any(candidate.version == network.version and candidate in network for network in _NOT_PUBLIC)
 
 
 def why_not_called(host: str, addresses: Sequence[str], networks: Sequence[Network], setting: str) -> str:
