@@ -5,11 +5,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from entra_emulator import Effect, Fault
 from keyturn.alarms.conditions.domain import ConditionKind
 from keyturn.connections.domain import NewConnection
+from keyturn.db.tables import conversions as table
 from keyturn.errors import Refused
+from keyturn.kit.moments import LAST
 from keyturn.kit.secret import Plaintext
 from keyturn.projects.service import Projects
 from keyturn.rotations import guards
@@ -150,6 +153,9 @@ def test_why_it_went_back_is_not_forgotten_while_its_trust_cannot_be_removed(tmp
         scene.cluster.broken = True
         scene.work(timedelta(hours=12))
         assert scene.state == "withdrawing"
+        with world.database.write() as tx:
+            tx.run(sa.update(table).values(since=LAST))  # by a clock that was at the end of the calendar
+        scene.work(timedelta(hours=2))
         with pytest.raises(Refused, match="That was tried in vain: ") as refused:
             world.rotations.delete(world.actor, scene.connection.id)
         assert "It is tried again by itself" in str(refused.value.fix)

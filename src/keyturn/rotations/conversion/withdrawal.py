@@ -8,7 +8,7 @@ from keyturn.connections.stored import Stored
 from keyturn.db.unit import Database
 from keyturn.errors import Upstream
 from keyturn.kit.clock_difference import provider_time
-from keyturn.kit.moments import not_after
+from keyturn.kit.moments import not_after, shift
 from keyturn.ports.clock import Clock
 from keyturn.providers.registry import Providers
 from keyturn.rotations.conversion.domain import GIVE_UP, Conversion, ended, known_since
@@ -62,7 +62,7 @@ class TrustRemoval:
 
     def _failed(self, told: Conversion, error: Upstream) -> None:
         now, clock_is_right = self._clock.now(), self._stored.clock_is_right()
-        given_up = clock_is_right and now >= told.since + GIVE_UP
+        given_up = clock_is_right and now >= shift(told.since, GIVE_UP)
         again = {"tries": 0, "tried_at": now, "since": known_since(told, now, clock_is_right=clock_is_right)}
         with self._database.write() as tx:
             store.move(tx, told, reason=not_removed(told, error), **(ended(now) if given_up else again))
