@@ -75,12 +75,10 @@ def test_role_management_shows_the_same_roles(scene: EmulatorFixture, director: 
     scene.tokens.clear()
     assert scene.add_password(app, target).status == 200, "who manages applications needs no permission beside the role"
     assert sorted(graph.names("directoryRoles")) == ["Application Administrator", "Global Administrator"]
-    query = {
-        "filter": f"principalId eq '{app.principal_id}'",
-        "expand": "principal($select=displayName),roleDefinition",
-    }
-    [row] = graph("GET", assignments, **query).json()["value"]
+    only = {"filter": f"principalId eq '{app.principal_id}'"}
+    [row] = graph("GET", assignments, **only, expand="principal($select=displayName)").json()["value"]
     assert (row["id"], row["principal"]["displayName"]) == (made["id"], "target")
+    [row] = graph("GET", assignments, **only, expand="roleDefinition").json()["value"]
     assert row["roleDefinition"]["displayName"] == "Application Administrator"
     assert graph("GET", assignments, filter=f"principalId eq '{target.principal_id}'").json()["value"] == []
     assert graph("DELETE", f"{assignments}/{made['id']}").status == 204

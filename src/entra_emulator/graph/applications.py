@@ -18,8 +18,9 @@ from entra_emulator.graph.filters import Field
 from entra_emulator.graph.key_collections import no_passwords, read_keys, replace_keys
 from entra_emulator.graph.limits import check_limits
 from entra_emulator.graph.lookup import Key, application_by_key, creates_missing, take_bound, the_application
-from entra_emulator.graph.odata import Page, chosen, eventual, expanded, listed_as, page, select, selected
+from entra_emulator.graph.odata import Page, eventual, listed_as, page, select, selected
 from entra_emulator.graph.permissions import may_list, may_try, owns_what_it_makes
+from entra_emulator.graph.relations import EXPANDABLE, expanded_relations
 from entra_emulator.graph.writes import check_quiet, committed
 
 FIELDS: dict[str, Field[Application]] = {
@@ -39,7 +40,6 @@ _READ_ONLY = frozenset({
     "publisherDomain", "verifiedPublisher",
 })  # fmt: skip
 _BLUEPRINT = "microsoft.graph.agentidentityblueprint"
-_EXPANDABLE = frozenset({"owners", "federatedIdentityCredentials"})
 _URN = re.compile(r"urn:[A-Za-z0-9][A-Za-z0-9-]{0,31}:\S+")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 
@@ -47,14 +47,14 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_list(call)
     result = _page(call)
-    return listed_as(call, result, _shown, _context(call), _EXPANDABLE)
+    return listed_as(call, result, _shown, _context(call), EXPANDABLE[Application])
 
 
 def _list_blueprints(call: Call, _keys: tuple[Key, ...]) -> Response:
     """Source: https://learn.microsoft.com/graph/api/resources/agentidentityblueprint (a cast of the list of applications)."""
     may_list(call)
     result = _page(call, blueprints=True)
-    return listed_as(call, result, _shown, _context(call), _EXPANDABLE)
+    return listed_as(call, result, _shown, _context(call), EXPANDABLE[Application])
 
 
 def _count(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -82,14 +82,7 @@ def _get(call: Call, keys: tuple[Key, ...]) -> Response:
 def _shown(call: Call, item: Application) -> dict[str, Any]:
     """The application with what $select and $expand of this call ask for."""
     body = select(call, views.application(call, item, with_keys="keyCredentials" in selected(call)))
-    for name, names in expanded(call, _EXPANDABLE).items():
-        if name == "owners":
-            body[name] = views.expanded_objects(call, call.home().owners_of(item), names)
-        else:
-            seen = item.federated_seen("graph", call.replica, call.now)
-            value = [views.federated(call, credential) for credential in seen]
-            body[name] = [chosen(each, names) for each in value] if names else value
-    return body
+    return body | expanded_relations(call, item)
 
 
 def _context(call: Call) -> str:

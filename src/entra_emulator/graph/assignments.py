@@ -21,7 +21,8 @@ from entra_emulator.graph.groups import find_group
 from entra_emulator.graph.lookup import Key, principal_by_key
 from entra_emulator.graph.me import signed_in
 from entra_emulator.graph.odata import collection, entity
-from entra_emulator.graph.permissions import may_assign_roles, may_read_assignments
+from entra_emulator.graph.permissions import may_assign_roles
+from entra_emulator.graph.relations import roles_given_by, roles_given_to
 from entra_emulator.graph.users import find_user
 from entra_emulator.graph.writes import note_change
 
@@ -35,11 +36,11 @@ Handler = Callable[[Call, tuple[Key, ...]], Response]
 
 
 def _list(call: Call, assignee: Assignee) -> Response:
-    return collection(call, _given_to(call, assignee), _CONTEXT)
+    return collection(call, roles_given_to(call, assignee), _CONTEXT)
 
 
 def _get(call: Call, assignee: Assignee, assignment_id: str) -> Response:
-    return _one_of(call, _given_to(call, assignee), assignment_id)
+    return _one_of(call, roles_given_to(call, assignee), assignment_id)
 
 
 def _list_mine(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -47,11 +48,11 @@ def _list_mine(call: Call, _keys: tuple[Key, ...]) -> Response:
 
 
 def _list_assigned(call: Call, keys: tuple[Key, ...]) -> Response:
-    return collection(call, _given_by(call, _principal(call, keys[0])), _CONTEXT)
+    return collection(call, roles_given_by(call, _principal(call, keys[0])), _CONTEXT)
 
 
 def _get_assigned(call: Call, keys: tuple[Key, ...]) -> Response:
-    return _one_of(call, _given_by(call, _principal(call, keys[0])), keys[1][1])
+    return _one_of(call, roles_given_by(call, _principal(call, keys[0])), keys[1][1])
 
 
 def _one_of(call: Call, value: list[dict[str, Any]], assignment_id: str) -> Response:
@@ -59,21 +60,6 @@ def _one_of(call: Call, value: list[dict[str, Any]], assignment_id: str) -> Resp
     if found is None:
         raise not_found(assignment_id[:100])
     return entity(call, found, _CONTEXT)
-
-
-def _given_to(call: Call, assignee: Assignee) -> list[dict[str, Any]]:
-    may_read_assignments(call, assignee)
-    return views.grants(assignee, call.home(), call.replica, call.now)
-
-
-def _given_by(call: Call, resource: ServicePrincipal) -> list[dict[str, Any]]:
-    may_read_assignments(call, resource)
-    return [
-        views.grant(item, assignee, resource)
-        for assignee in call.home().assignees()
-        for item in assignee.grants
-        if item.resource_app_id == resource.app_id and item.presence.visible("graph", call.replica, call.now)
-    ]
 
 
 def _principal(call: Call, key: Key) -> ServicePrincipal:

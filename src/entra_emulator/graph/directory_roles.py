@@ -18,8 +18,9 @@ from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, needed_guid, only_members
 from entra_emulator.graph.errors import bad_request, empty, not_found, success
 from entra_emulator.graph.lookup import Key, reference_in, referenced
-from entra_emulator.graph.odata import collection, entity
+from entra_emulator.graph.odata import collection, collection_of, entity
 from entra_emulator.graph.permissions import may_give_roles, may_read_roles
+from entra_emulator.graph.relations import EXPANDABLE, expanded_relations, having_role
 from entra_emulator.graph.writes import note_change
 
 _CONTEXT, _TEMPLATES = "directoryRoles", "directoryRoleTemplates"
@@ -28,12 +29,18 @@ _MEMBERS = frozenset({"roleTemplateId", "displayName", "description"})
 
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_roles(call)
-    return collection(call, [views.directory_role(role) for role in active_roles(call.home())], _CONTEXT)
+    roles = active_roles(call.home())
+    known = frozenset(views.directory_role(roles[0])) | EXPANDABLE[DirectoryRole]
+    return collection_of(call, roles, lambda role: _shown(call, role), lambda role: role.object_id, _CONTEXT, known)
+
+
+def _shown(call: Call, role: DirectoryRole) -> dict[str, Any]:
+    return views.directory_role(role) | expanded_relations(call, role)
 
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:
     may_read_roles(call)
-    return entity(call, views.directory_role(_one(call, keys[0])), _CONTEXT)
+    return entity(call, _shown(call, _one(call, keys[0])), _CONTEXT)
 
 
 def _activate(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -53,9 +60,7 @@ def _activate(call: Call, _keys: tuple[Key, ...]) -> Response:
 
 def _members(call: Call, keys: tuple[Key, ...]) -> Response:
     may_read_roles(call)
-    role = _one(call, keys[0])
-    having = [item for item in call.home().assignees() if role.name in item.roles]
-    return views.object_list(call, having)
+    return views.object_list(call, having_role(call, _one(call, keys[0])))
 
 
 def _add(call: Call, keys: tuple[Key, ...]) -> Response:

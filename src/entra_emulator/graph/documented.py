@@ -166,6 +166,8 @@ DOCUMENTED: dict[str, dict[str, str]] = {
     },
     "me": {
         "": "GET: read|PATCH: change",
+        "manager": "GET: read",
+        "directReports": "GET: list",
         "ownedObjects": "GET: list",
         "appRoleAssignments": "GET: list",
         "oauth2PermissionGrants": "GET: list",

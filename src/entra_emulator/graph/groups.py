@@ -18,13 +18,18 @@ from entra_emulator.graph.declared import GROUP, changed_properties
 from entra_emulator.graph.errors import bad_request, empty, not_found, plain, same_value, success
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.lookup import Key, creates_missing, reference_in, referenced, take_bound
-from entra_emulator.graph.odata import eventual, expanded, listed_as, page, select
+from entra_emulator.graph.odata import eventual, listed_as, page, select
 from entra_emulator.graph.permissions import may_read_groups, may_write_groups, may_write_members
+from entra_emulator.graph.relations import (
+    EXPANDABLE,
+    all_members_of,
+    expanded_relations,
+    members_of,
+    owners_of_group,
+)
 from entra_emulator.graph.writes import committed_to
 
 _CONTEXT = "groups"
-_MOST_EXPANDED = 20
-_EXPANDABLE = frozenset({"members", "owners"})
 _READ_ONLY = frozenset({"id", "createdDateTime", "deletedDateTime", "renewedDateTime", "mail"})
 _FIELDS: dict[str, Field[Group]] = {
     "id": lambda item: item.object_id,
@@ -41,19 +46,12 @@ _FIELDS: dict[str, Field[Group]] = {
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_groups(call)
     result = page(call, call.home().groups.values(), _FIELDS, lambda item: item.object_id)
-    return listed_as(call, result, _shown, _CONTEXT, _EXPANDABLE)
+    return listed_as(call, result, _shown, _CONTEXT, EXPANDABLE[Group])
 
 
 def _shown(call: Call, item: Group) -> dict[str, Any]:
-    """The group with what $select and $expand of this call ask for; twenty of each kind at most, as Graph expands.
-
-    Source: https://learn.microsoft.com/graph/api/group-get ($expand) and .../known-issues (twenty).
-    """
-    body = select(call, views.group(item))
-    for name, names in expanded(call, _EXPANDABLE).items():
-        found = map(call.home().directory_object, item.members if name == "members" else item.owners)
-        body[name] = views.expanded_objects(call, [each for each in found if each is not None][:_MOST_EXPANDED], names)
-    return body
+    """The group with what $select and $expand of this call ask for."""
+    return select(call, views.group(item)) | expanded_relations(call, item)
 
 
 def _count(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -183,31 +181,18 @@ def find_group(call: Call, key: Key) -> Group:
 
 def _members(call: Call, keys: tuple[Key, ...]) -> Response:
     may_read_groups(call)
-    return _objects(call, find_group(call, keys[0]).members)
+    return views.object_list(call, members_of(call, find_group(call, keys[0])))
 
 
 def _all_members(call: Call, keys: tuple[Key, ...]) -> Response:
     """Members of members, too."""
     may_read_groups(call)
-    found, waiting = dict[str, None](), list(find_group(call, keys[0]).members)
-    while waiting:
-        object_id = waiting.pop(0)
-        if object_id not in found:
-            found[object_id] = None
-            inner = call.home().groups.get(object_id)
-            waiting += inner.members if inner else []
-    return _objects(call, list(found))
+    return views.object_list(call, all_members_of(call, find_group(call, keys[0])))
 
 
 def _owners(call: Call, keys: tuple[Key, ...]) -> Response:
     may_read_groups(call)
-    return _objects(call, find_group(call, keys[0]).owners)
-
-
-def _objects(call: Call, object_ids: list[str]) -> Response:
-    tenant = call.home()
-    items = [item for item in map(tenant.directory_object, object_ids) if item is not None]
-    return views.object_list(call, items)
+    return views.object_list(call, owners_of_group(call, find_group(call, keys[0])))
 
 
 def _add_member(call: Call, keys: tuple[Key, ...]) -> Response:

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from entra_emulator.core.wire import Response, json_body
-from entra_emulator.directory.directory import Application, ServicePrincipal, User
+from entra_emulator.directory.directory import Application, User
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import user_views, views
 from entra_emulator.graph.bodies import json_object, only
 from entra_emulator.graph.errors import GraphError, denied, success
 from entra_emulator.graph.lookup import Key
-from entra_emulator.graph.permissions import may_read_me, may_read_owned
-from entra_emulator.graph.users import revoke_sessions, shown_user, the_manager
+from entra_emulator.graph.permissions import may_read_me
+from entra_emulator.graph.relations import direct_reports, owned_objects
+from entra_emulator.graph.users import expanded_user, revoke_sessions, the_manager
 from entra_emulator.tokens.tokens import subject
 
 
 def _me(call: Call, _keys: tuple[Key, ...]) -> Response:
     user = signed_in(call)
     may_read_me(call)
-    return success(call, shown_user(call, user), "users/$entity")
+    return success(call, expanded_user(call, user), "users/$entity")
 
 
 def _manager(call: Call, _keys: tuple[Key, ...]) -> Response:
     user = signed_in(call)
     may_read_me(call)
     return the_manager(call, user)
+
+
+def _reports(call: Call, _keys: tuple[Key, ...]) -> Response:
+    user = signed_in(call)
+    may_read_me(call)
+    return views.object_list(call, direct_reports(call, user))
 
 
 def user_info(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -46,20 +53,12 @@ def user_info(call: Call, _keys: tuple[Key, ...]) -> Response:
 
 
 def _owned(call: Call, _keys: tuple[Key, ...]) -> Response:
-    return views.object_list(call, _what_is_owned(call))
+    return views.object_list(call, owned_objects(call, signed_in(call)))
 
 
 def _owned_applications(call: Call, _keys: tuple[Key, ...]) -> Response:
-    owned = [item for item in _what_is_owned(call) if isinstance(item, Application)]
+    owned = [item for item in owned_objects(call, signed_in(call)) if isinstance(item, Application)]
     return views.application_list(call, owned)
-
-
-def _what_is_owned(call: Call) -> list[Application | ServicePrincipal]:
-    user, tenant = signed_in(call), call.home()
-    may_read_owned(call, user.object_id)
-    every: list[Application | ServicePrincipal] = [*tenant.applications.values(), *tenant.principals.values()]
-    visible = [item for item in every if item.presence.visible("graph", call.replica, call.now)]
-    return [item for item in visible if user.object_id in item.owners]
 
 
 def _revoke(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -79,6 +78,7 @@ def signed_in(call: Call) -> User:
 ROUTES = (
     ("GET", "me", "getMe", _me),
     ("GET", "me/manager", "getManager", _manager),
+    ("GET", "me/directReports", "listDirectReports", _reports),
     ("GET", "me/ownedObjects", "listMyOwnedObjects", _owned),
     ("GET", "me/ownedObjects/application", "listMyOwnedApplications", _owned_applications),
     ("POST", "me/revokeSignInSessions", "revokeSignInSessions", _revoke),

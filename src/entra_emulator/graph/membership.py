@@ -12,8 +12,6 @@ from typing import Any
 from entra_emulator.core.wire import Response
 from entra_emulator.directory.directory import DirectoryObject, ServicePrincipal, as_guid
 from entra_emulator.directory.groups import Group
-from entra_emulator.directory.membership import groups_of
-from entra_emulator.directory.roles import DirectoryRole, roles_of
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, only, texts, wrong_type
@@ -22,25 +20,12 @@ from entra_emulator.graph.groups import find_group
 from entra_emulator.graph.lookup import Key, the_principal
 from entra_emulator.graph.me import signed_in
 from entra_emulator.graph.permissions import may_read_member_of, may_read_objects
+from entra_emulator.graph.relations import all_groups, direct_groups, directory_roles
 from entra_emulator.graph.users import find_user
 
 _MOST = 20
 _IDS = "Collection(Edm.String)"
 Handler = Callable[[Call, tuple[Key, ...]], Response]
-
-
-def _direct(call: Call, member: DirectoryObject) -> list[Group]:
-    return [group for group in call.home().groups.values() if member.object_id in group.members]
-
-
-def _transitive(call: Call, member: DirectoryObject) -> list[Group]:
-    return groups_of(call.home(), member.object_id)
-
-
-def _roles(call: Call, member: DirectoryObject) -> list[DirectoryRole]:
-    """Those of whom roles can be given to; applications have none."""
-    tenant, assignee = call.home(), call.home().assignee(member.object_id)
-    return [DirectoryRole(tenant.id, name) for name in roles_of(tenant, assignee)] if assignee else []
 
 
 def _check(call: Call, member: DirectoryObject, name: str, *, roles: bool) -> Response:
@@ -51,7 +36,7 @@ def _check(call: Call, member: DirectoryObject, name: str, *, roles: bool) -> Re
         raise bad_request(f"The number of ids may be {_MOST} at most.")
     if None in ids:
         raise wrong_type(name, "Collection(Edm.Guid)")
-    mine = {item.object_id for item in [*_transitive(call, member), *(_roles(call, member) if roles else ())]}
+    mine = {item.object_id for item in [*all_groups(call, member), *(directory_roles(call, member) if roles else ())]}
     return success(call, {"value": [item for item in ids if item in mine]}, _IDS)
 
 
@@ -61,8 +46,8 @@ def _ids(call: Call, member: DirectoryObject, *, roles: bool) -> Response:
     secure = body.get("securityEnabledOnly", False)
     if not isinstance(secure, bool):
         raise wrong_type("securityEnabledOnly", "Edm.Boolean")
-    groups = [group.object_id for group in _transitive(call, member) if group.security_enabled or not secure]
-    return success(call, {"value": groups + [role.object_id for role in _roles(call, member) if roles]}, _IDS)
+    groups = [group.object_id for group in all_groups(call, member) if group.security_enabled or not secure]
+    return success(call, {"value": groups + [role.object_id for role in directory_roles(call, member) if roles]}, _IDS)
 
 
 def _me(call: Call, _keys: tuple[Key, ...]) -> DirectoryObject:
@@ -103,12 +88,12 @@ def _routes(
         def work(call: Call, keys: tuple[Key, ...]) -> Response:
             member = find(call, keys)
             found = groups(call, member) if groups else []
-            return views.object_list(call, [*(_roles(call, member) if roles else ()), *found])
+            return views.object_list(call, [*(directory_roles(call, member) if roles else ()), *found])
 
         return work
 
     listed = ("listMyRoles", "listMyRoles") if path == "me" else ("listGroupsOf", "listRolesOf")
-    for name, groups in (("memberOf", _direct), ("transitiveMemberOf", _transitive)):
+    for name, groups in (("memberOf", direct_groups), ("transitiveMemberOf", all_groups)):
         yield "GET", f"{path}/{name}", listed[0], listing(groups, roles=True)
         yield "GET", f"{path}/{name}/group", listed[0], listing(groups, roles=False)
         yield "GET", f"{path}/{name}/directoryRole", listed[1], listing(None, roles=True)

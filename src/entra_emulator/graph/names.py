@@ -12,15 +12,16 @@ from entra_emulator.graph.declared import APPLICATION, GROUP, PRINCIPAL, USER, M
 from entra_emulator.graph.policy_types import CONFIGURATION
 
 _OTHERS = """
-    accountEnabled appId applicationRestrictions applicationTemplateId appOwnerOrganizationId appRoleId appScopeId audiences
-    certification claimsMatchingExpression clientId consentType createdDateTime customKeyIdentifier customSecurityAttributes
-    deletedDateTime description directoryScopeId disabledByMicrosoftStatus displayName endDateTime entityType excludeActors
-    expiryTime federatedIdentityCredentials groupIds hasExtendedValue hint id identifierUris ids isDisabled isEnabled issuer
-    key keyCredential keyCredentials keyId languageVersion mail mailEnabled mailNickname manager members name
-    onBehalfOfUserId owners passwordCredential passwordCredentials principalDisplayName principalId principalType proof
-    publisherDomain resourceDisplayName resourceId restrictions roleDefinitionId roleTemplateId scope secretText
-    securityEnabled securityEnabledOnly servicePrincipalNames servicePrincipalRestrictions servicePrincipalType
-    signInAudience startDateTime startTime subject type types usage userPrincipalName value verifiedPublisher
+    accountEnabled appId applicationRestrictions applicationTemplateId appOwnerOrganizationId appRoleAssignedTo
+    appRoleAssignments appRoleId appScopeId audiences certification claimsMatchingExpression clientId consentType
+    createdDateTime customKeyIdentifier customSecurityAttributes deletedDateTime description directoryScopeId directReports
+    disabledByMicrosoftStatus displayName endDateTime entityType excludeActors expiryTime federatedIdentityCredentials
+    groupIds hasExtendedValue hint id identifierUris ids isDisabled isEnabled issuer key keyCredential keyCredentials keyId
+    languageVersion mail mailEnabled mailNickname manager memberOf members name onBehalfOfUserId ownedObjects owners
+    passwordCredential passwordCredentials principalDisplayName principalId principalType proof publisherDomain
+    resourceDisplayName resourceId restrictions roleDefinitionId roleTemplateId scope secretText securityEnabled
+    securityEnabledOnly servicePrincipalNames servicePrincipalRestrictions servicePrincipalType signInAudience startDateTime
+    startTime subject transitiveMemberOf transitiveMembers type types usage userPrincipalName value verifiedPublisher
 """
 """Names with rules of their own, of actions and of references."""
 

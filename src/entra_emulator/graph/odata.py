@@ -31,7 +31,10 @@ _BARE = frozenset(name.removeprefix("$") for name in _OPTIONS) | {"apply", "form
 _OF_PAGES = frozenset({"$filter", "$top", "$count", "$orderby", "$search", "$skiptoken"})
 _EXPANDED = re.compile(r"\s*(\w+)(?:\(([^()]*)\))?\s*(?:,|$)")
 _SEARCHED = re.compile(r'"(\w+):([^"]+)"')
-_NAVIGATION = frozenset({"manager", "owners", "federatedIdentityCredentials", "members", "appRoleAssignments"})
+_NAVIGATION = frozenset({
+    "manager", "directReports", "owners", "ownedObjects", "members", "transitiveMembers", "memberOf", "transitiveMemberOf",
+    "appRoleAssignments", "appRoleAssignedTo", "federatedIdentityCredentials",
+})  # fmt: skip
 _FIRST = -FIRST_MOMENT  # so that moments sort as texts do
 _NEEDS_HEADER = (
     "Request with $search query parameter only works through MSGraph with a special request header: "
@@ -106,11 +109,19 @@ def check_heeded(call: Call, heeded: frozenset[str] = frozenset()) -> None:
 def expanded(call: Call, known: frozenset[str]) -> dict[str, frozenset[str]]:
     """The names in $expand, each with the names in the $select behind it: `owners($select=id)`.
 
-    Raises GraphError 400 for a name that is not known here, or another option behind it.
+    Raises GraphError 400 for a name that is not known here, another option behind it, or a second name. Source of the latter:
+    https://github.com/microsoftgraph/microsoft-graph-docs/issues/96.
     """
     call.heeded.add("$expand")
     text, names = call.parameters().get("$expand", ""), {}
-    for written, options in _read_expand(text):
+    parts = _read_expand(text)
+    if len(parts) > 1:
+        raise GraphError(
+            400,
+            "BadRequest",
+            f"The result of parsing $expand contained at least {len(parts)} items, but the maximum allowed is 1.",
+        )
+    for written, options in parts:
         name = spelled(known, written)
         chosen = options.removeprefix("$select=") if options else ""
         if name not in known or (options and chosen == options):

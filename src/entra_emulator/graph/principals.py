@@ -15,8 +15,9 @@ from entra_emulator.graph.errors import GraphError, bad_request, empty, not_foun
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.key_collections import no_passwords, read_keys, replace_keys
 from entra_emulator.graph.lookup import Key, creates_missing, principal_by_key, take_bound, the_principal
-from entra_emulator.graph.odata import Page, chosen, eventual, expanded, listed_as, page, select
-from entra_emulator.graph.permissions import may_list, may_read_owned, may_try, owns_what_it_makes
+from entra_emulator.graph.odata import Page, eventual, listed_as, page, select
+from entra_emulator.graph.permissions import may_list, may_try, owns_what_it_makes
+from entra_emulator.graph.relations import EXPANDABLE, expanded_relations, owned_objects
 from entra_emulator.graph.writes import check_quiet, committed
 
 _FIELDS: dict[str, Field[ServicePrincipal]] = {
@@ -30,7 +31,6 @@ _FIELDS: dict[str, Field[ServicePrincipal]] = {
     "tags": lambda item: list(item.properties.get("tags") or ()),
 }
 _CONTEXT = "servicePrincipals"
-_EXPANDABLE = frozenset({"owners", "appRoleAssignments"})
 _READ_ONLY = frozenset({
     "id", "appDescription", "appDisplayName", "appId", "appOwnerOrganizationId", "applicationTemplateId", "createdDateTime",
     "deletedDateTime", "disabledByMicrosoftStatus", "signInAudience", "verifiedPublisher",
@@ -44,12 +44,12 @@ def _fields(call: Call) -> dict[str, Field[ServicePrincipal]]:
 
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_list(call)
-    return listed_as(call, _page(call), _shown, _CONTEXT, _EXPANDABLE)
+    return listed_as(call, _page(call), _shown, _CONTEXT, EXPANDABLE[ServicePrincipal])
 
 
 def _list_of_blueprints(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_list(call)
-    return listed_as(call, _page(call, blueprints=True), _shown, _CONTEXT, _EXPANDABLE)
+    return listed_as(call, _page(call, blueprints=True), _shown, _CONTEXT, EXPANDABLE[ServicePrincipal])
 
 
 def _count(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -82,13 +82,7 @@ def _get(call: Call, keys: tuple[Key, ...]) -> Response:
 def _shown(call: Call, item: ServicePrincipal) -> dict[str, Any]:
     """The service principal with what $select and $expand of this call ask for."""
     body = select(call, views.principal(call, item) | security_attributes.shown(call, item))
-    for name, names in expanded(call, _EXPANDABLE).items():
-        if name == "owners":
-            body[name] = views.expanded_objects(call, call.home().owners_of(item), names)
-        else:
-            value = views.grants(item, call.home(), call.replica, call.now)
-            body[name] = [chosen(each, names) for each in value] if names else value
-    return body
+    return body | expanded_relations(call, item)
 
 
 def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -230,14 +224,7 @@ def _what_it_owns(call: Call, key: Key) -> list[Application | ServicePrincipal]:
     principal = principal_by_key(call, key)
     if principal is None:
         raise not_found(key[1][:100])
-    may_read_owned(call, principal.object_id)
-    tenant = call.home()
-    candidates: list[Application | ServicePrincipal] = [*tenant.applications.values(), *tenant.principals.values()]
-    return [
-        item
-        for item in candidates
-        if principal.object_id in item.owners and item.presence.visible("graph", call.replica, call.now)
-    ]
+    return owned_objects(call, principal)
 
 
 ROUTES = (

@@ -88,7 +88,9 @@ _FUNCTIONS = frozenset({"delta", "getbyids", "validateproperties", *_BLUEPRINTS}
 """What stands where a key could, and is none."""
 _PREFIXES = ("microsoft.graph.", "graph.")
 """Before the name of a type or function. The short one is what SDKs made by Kiota send (msgraph-sdk for Python 1.65)."""
-_OBJECT_LISTS = frozenset({"owners", "members", "transitivemembers", "memberof", "transitivememberof", "ownedobjects"})
+_OBJECT_LISTS = frozenset(
+    {"owners", "members", "transitivemembers", "memberof", "transitivememberof", "ownedobjects", "directreports"}
+)
 _FORMS = frozenset({"$count", "$ref"})
 _MAX_SEGMENTS = 12
 _OF_ALL = ("id", "displayName", "appId", "passwordCredentials", "keyCredentials")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from entra_emulator.core.wire import Response
-from entra_emulator.directory.directory import Application, ServicePrincipal, User, as_guid, new_guid
+from entra_emulator.directory.directory import Application, User, as_guid, new_guid
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import security_attributes, user_views, views
 from entra_emulator.graph.bodies import json_object, needed_text, only, wrong_type
@@ -23,13 +23,13 @@ from entra_emulator.graph.odata import (
     chosen,
     entity,
     eventual,
-    expanded,
     listed_as,
     page,
     select,
     selected,
 )
-from entra_emulator.graph.permissions import may_read_owned, may_read_users, may_revoke_sessions, may_write_users
+from entra_emulator.graph.permissions import may_read_users, may_revoke_sessions, may_write_users
+from entra_emulator.graph.relations import EXPANDABLE, direct_reports, expanded_relations, manager_of, owned_objects
 from entra_emulator.graph.writes import committed_to
 
 _CONTEXT = "users"
@@ -38,7 +38,6 @@ _READ_ONLY = frozenset({
     "lastPasswordChangeDateTime", "onPremisesSyncEnabled", "provisionedPlans", "proxyAddresses",
     "signInSessionsValidFromDateTime",
 })  # fmt: skip
-_EXPANDABLE = frozenset({"manager"})
 _RULES = ListRules(orderable=frozenset({"displayName", "userPrincipalName", "createdDateTime"}))
 """Source: https://learn.microsoft.com/graph/api/user-list ($orderby)."""
 FIELDS: dict[str, Field[User]] = {
@@ -59,7 +58,7 @@ FIELDS: dict[str, Field[User]] = {
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_users(call)
     result = _page(call)
-    return listed_as(call, result, _expanded_user, _CONTEXT, _EXPANDABLE)
+    return listed_as(call, result, expanded_user, _CONTEXT, EXPANDABLE[User])
 
 
 def _count(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -76,15 +75,12 @@ def _page(call: Call, *, counting: bool = False) -> Page[User]:
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:
     may_read_users(call)
-    return success(call, _expanded_user(call, find_user(call, keys[0])), f"{_CONTEXT}/$entity")
+    return success(call, expanded_user(call, find_user(call, keys[0])), f"{_CONTEXT}/$entity")
 
 
-def _expanded_user(call: Call, item: User) -> dict[str, Any]:
-    body = shown_user(call, item)
-    for name, names in expanded(call, _EXPANDABLE).items():
-        manager = call.home().users.seen(item.manager)
-        body[name] = views.expanded_objects(call, [manager], names)[0] if manager else None
-    return body
+def expanded_user(call: Call, item: User) -> dict[str, Any]:
+    """A user with what $select and $expand of this call ask for."""
+    return shown_user(call, item) | expanded_relations(call, item)
 
 
 def shown_user(call: Call, item: User) -> dict[str, Any]:
@@ -202,10 +198,10 @@ def _manager(call: Call, keys: tuple[Key, ...]) -> Response:
 
 def the_manager(call: Call, user: User) -> Response:
     """The manager of a user. Raises GraphError 404 where there is none: https://learn.microsoft.com/graph/api/user-list-manager."""
-    manager = call.home().users.seen(user.manager)
-    if manager is None:
+    managers = manager_of(call, user)
+    if not managers:
         raise not_found("manager")
-    return entity(call, views.directory_objects(call, [manager], selected(call))[0], "directoryObjects")
+    return entity(call, views.directory_objects(call, managers, selected(call))[0], "directoryObjects")
 
 
 def _set_manager(call: Call, keys: tuple[Key, ...]) -> Response:
@@ -228,25 +224,16 @@ def _remove_manager(call: Call, keys: tuple[Key, ...]) -> Response:
 
 def _reports(call: Call, keys: tuple[Key, ...]) -> Response:
     may_read_users(call)
-    manager = find_user(call, keys[0])
-    return views.object_list(call, [item for item in call.home().users.values() if item.manager == manager.object_id])
+    return views.object_list(call, direct_reports(call, find_user(call, keys[0])))
 
 
 def _owned(call: Call, keys: tuple[Key, ...]) -> Response:
-    return views.object_list(call, _what_it_owns(call, keys[0]))
+    return views.object_list(call, owned_objects(call, find_user(call, keys[0])))
 
 
 def _owned_applications(call: Call, keys: tuple[Key, ...]) -> Response:
-    owned = [item for item in _what_it_owns(call, keys[0]) if isinstance(item, Application)]
+    owned = [item for item in owned_objects(call, find_user(call, keys[0])) if isinstance(item, Application)]
     return views.application_list(call, owned)
-
-
-def _what_it_owns(call: Call, key: Key) -> list[Application | ServicePrincipal]:
-    user, tenant = find_user(call, key), call.home()
-    may_read_owned(call, user.object_id)
-    every: list[Application | ServicePrincipal] = [*tenant.applications.values(), *tenant.principals.values()]
-    visible = [item for item in every if item.presence.visible("graph", call.replica, call.now)]
-    return [item for item in visible if user.object_id in item.owners]
 
 
 ROUTES = (
