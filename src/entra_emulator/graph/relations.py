@@ -1,7 +1,8 @@
 """What a directory object is related to: the lists below it, and what `$expand` shows of them within it.
 
 Sources: the relationships of https://learn.microsoft.com/graph/api/resources/user, .../group, .../serviceprincipal,
-.../application and .../directoryrole; https://learn.microsoft.com/graph/query-parameters (one relationship in a request, twenty objects of it).
+.../application and .../directoryrole; one relationship in a request, twenty objects of it:
+https://learn.microsoft.com/graph/query-parameters.
 """
 
 from __future__ import annotations
