@@ -15,6 +15,7 @@ from keyturn.authz import authorize
 from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action
 from keyturn.db.unit import Tx
+from keyturn.kit import pasted
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.dataclasses import dataclass
 
@@ -71,7 +72,7 @@ def page(tx: Tx, actor: Actor, query: AlarmQuery) -> AlarmMatches:
         authorize.grants_of(tx, actor, Scope(actor.org_id, query.project_id))
     sight = _sight(tx, actor)
     base = replace(sight.criteria, resolved=query.resolved, project_id=query.project_id)
-    criteria = replace(base, words=tuple(query.text.split()), status=query.status)
+    criteria = replace(base, words=pasted.search_words(query.text), status=query.status)
     ids = None if sight.is_exact else _seen_ids(tx, actor, criteria)
     total = store.count(tx, criteria) if ids is None else len(ids)
     pages = max(1, -(-total // query.size))

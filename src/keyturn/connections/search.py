@@ -11,6 +11,7 @@ from keyturn.connections.domain import Connection
 from keyturn.connections.store import SORTS, STATUSES, ConnectionFilter
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound
+from keyturn.kit import pasted
 from keyturn.kit.actor import Actor
 from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock
@@ -74,7 +75,7 @@ class ConnectionSearch:
             base = self._sight(tx, actor, project_id, search.everywhere)
             criteria = replace(
                 base,
-                words=tuple(search.text.split()),
+                words=pasted.search_words(search.text),
                 app=search.app,
                 status=search.status,
                 now=self._clock.now(),

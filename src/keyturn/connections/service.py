@@ -13,6 +13,7 @@ from keyturn.connections.store import ConnectionFilter
 from keyturn.connections.stored import Stored
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound
+from keyturn.kit import pasted
 from keyturn.kit.actor import Actor
 from keyturn.ports.provider import ApplicationPage, ApplicationSummary
 from keyturn.providers.registry import Providers
@@ -65,7 +66,7 @@ class Connections:
         """
         with self._database.read() as tx:
             sight = _available(tx, actor, project_id)
-            criteria = ConnectionFilter(sight, tuple(text.split()), app, limit=size, offset=(page - 1) * size)
+            criteria = ConnectionFilter(sight, pasted.search_words(text), app, limit=size, offset=(page - 1) * size)
             found, total = store.page(tx, criteria)
             if not found and page > 1:
                 last = max(1, -(-store.count(tx, criteria) // size))

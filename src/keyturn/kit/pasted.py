@@ -7,6 +7,8 @@ meant (quotes, braces, a label). What is taken away here could never belong to t
 import re
 import unicodedata
 
+from keyturn.kit.ids import is_uuid
+
 SPACES = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
     map(chr, range(0x2000, 0x200B))
 )
@@ -54,6 +56,17 @@ def identifier(text: str) -> str:
     plain = " ".join(plain.split())[:_LONGEST_ID]
     match = _ID.fullmatch(plain)
     return "-".join(match.groups()).lower() if match else plain.strip(WRAPPING + ",;")
+
+
+def search_words(text: str) -> tuple[str, ...]:
+    """Return the words that somebody looks for: an id without what it is dressed in, all others as they were typed."""
+    whole = identifier(text)
+    return (whole,) if is_uuid(whole) else tuple(_word(each) for each in text.split())
+
+
+def _word(text: str) -> str:
+    undressed = identifier(text)
+    return undressed if is_uuid(undressed) else text
 
 
 def secret(text: str) -> str:

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from keyturn.inventory.domain import Finding, InventoryFilter, Origin, Owners, Sort
 from keyturn.inventory.policies import PolicyState
+from keyturn.kit import pasted
 from keyturn.kit.counting import counted
 from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.inventory import KeyKind, ObjectKind
@@ -85,7 +86,7 @@ class InventoryQuery(ApiModel, rename=None):
 
     def criteria(self) -> InventoryFilter:
         return InventoryFilter(
-            words=tuple(self.q.split()),
+            words=pasted.search_words(self.q),
             kind=self.kind,
             object_kind=self.object,
             owners=self.owners,

@@ -145,7 +145,7 @@ def test_from_the_switch_to_a_filtered_list(desk: Desk) -> None:
     assert some[0]["lastSuccess"]["at"] is None
     assert some[0]["lastSuccess"]["notObservable"]
     key_id = some[1]["keyId"]
-    for word in (key_id, key_id.upper(), "app-02", some[1]["appId"], "key 2"):
+    for word in (key_id, key_id.upper(), f"{{{key_id}}}", "app-02", some[1]["appId"], "key 2"):
         found = desk.ask("GET", f"{listed}?search={word}")["credentials"]
         assert key_id in {each["keyId"] for each in found}, word
     owned = desk.ask("GET", f"{listed}?search=our%20connection%20app-01")["credentials"]

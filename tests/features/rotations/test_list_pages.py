@@ -40,7 +40,7 @@ def test_rotations_are_found_and_several_are_changed(scene: Applications, tmp_pa
         assert (names(), names("?order=desc")) == (["pay", "shop"], ["shop", "pay"])
         assert names("?size=1&page=2&sort=application") == [names("?sort=application")[1]]
         key_id = (payroll.current.key_id if payroll.current else "") or ""
-        for word in ("payroll", payroll.rotation.app_id, "pay_SECRET", "billing", key_id):
+        for word in ("payroll", f"app:+'{payroll.rotation.app_id.upper()}'.", "pay_SECRET", "billing", key_id):
             assert names(f"?q={word}") == ["pay"], word
         assert names(f"?q={shop.connection.name}") == ["pay", "shop"]
         assert "No rotation matches" in web.page(f"{base}?q=payroll+azure_client")

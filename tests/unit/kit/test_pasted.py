@@ -47,6 +47,11 @@ def test_an_id_is_found_in_whatever_is_around_it(
 )
 def test_an_id_is_taken_out_of_its_dress(text: str) -> None:
     assert pasted.identifier(text) == ID
+    assert pasted.search_words(text) == (ID,)
+
+
+def test_words_that_are_looked_for_stay_as_they_were_typed_beside_an_id() -> None:
+    assert pasted.search_words(f" 'prod'  {{{ID.upper()}}}, (old) ") == ("'prod'", ID, "(old)")
 
 
 @pytest.mark.parametrize(

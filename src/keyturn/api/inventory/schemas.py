@@ -7,6 +7,7 @@ from msgspec import Meta
 from keyturn.inventory.domain import Finding, InventoryFilter, Origin, Owners, Sort
 from keyturn.inventory.list_store import Slice
 from keyturn.inventory.policies import PolicyState
+from keyturn.kit import pasted
 from keyturn.ports.inventory import ObjectKind
 from keyturn.web.schema.validate import Trimmed, coerced
 from keyturn.web.schema.wire import ApiModel, Timestamp
@@ -47,7 +48,7 @@ class InventoryCriteria(ApiModel):
 
     def criteria(self) -> InventoryFilter:
         return InventoryFilter(
-            words=tuple(self.search.split()),
+            words=pasted.search_words(self.search),
             kind=self.kind,
             object_kind=self.object_type,
             owners=self.owners,

@@ -7,6 +7,7 @@ from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action
 from keyturn.authz.permissions import Grants
 from keyturn.db.unit import Database, Tx
+from keyturn.kit import pasted
 from keyturn.kit.actor import Actor
 from keyturn.kit.dataclasses import dataclass
 from keyturn.ports.clock import Clock
@@ -57,7 +58,7 @@ class SecretRotationSearch:
             scope, now = Scope(actor.org_id, project_id), self._clock.now()
             grants = authorize.grants_of(tx, actor, scope)
             criteria = SecretRotationFilter(
-                project_id, now, tuple(search.text.split()), search.status, actor.id, search.sort, search.descending
+                project_id, now, pasted.search_words(search.text), search.status, actor.id, search.sort, search.descending
             )
             seen, page = _seen(tx, actor, grants, criteria), max(1, search.page)
             ids, total = _part(tx, criteria, seen, page, search.size)
