@@ -19,6 +19,8 @@ from keyturn.app.sign_in_certificate import look_at
 from keyturn.app.sso import entra_sign_in, group_roles, redirect_uri
 from keyturn.audit.service import AuditTrail
 from keyturn.authz.domain import require_admin
+from keyturn.backup import store as backup_store
+from keyturn.crypto.keyring import LIFE
 from keyturn.crypto.root import GivenRoot, RootKeySource
 from keyturn.crypto.root_choice import Place, RootPlaces
 from keyturn.crypto.store import load
@@ -26,6 +28,7 @@ from keyturn.delivery.webhooks import Webhooks
 from keyturn.inventory.service import Inventories
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock_difference import WARNS, summarize_comparison
+from keyturn.kit.moments import shift
 from keyturn.kit.secret import Plaintext
 from keyturn.pages import approvals as approval_pages
 from keyturn.pages import audit as audit_pages
@@ -260,13 +263,17 @@ def server_facts(core: Core, actor: Actor) -> ServerFacts:
     settings = core.settings
     with core.database.read() as tx:
         keys = [row for row in load(tx) if row.retired_at is None]
+        backups = backup_store.looked_into(tx, core.clock.now())
+    newest = max((row.created_at for row in keys), default=None)
     return ServerFacts(
         version=__version__,
         site_url=settings.site_url,
         database="SQLite, one file of this server" if settings.embedded else "PostgreSQL",
         root_key=_root_place(core.keyring.source),
         data_keys=len(keys),
-        newest_data_key_at=max((row.created_at for row in keys), default=None),
+        newest_data_key_at=newest,
+        data_key_ends_at=shift(newest, LIFE) if newest else None,
+        backups=backups,
         cloud=settings.cloud if settings.cloud_override is None else f"{settings.cloud}, at custom addresses",
         rotating=status(core).worker,
         clock=summarize_comparison(core.providers.clock_ahead()),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,7 @@ from keyturn.accounts.service import Access
 from keyturn.alarms.leavers import Leavers
 from keyturn.audit.checks import ChainChecks
 from keyturn.audit.service import AuditTrail
+from keyturn.backup.domain import BackupFolder
 from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db.unit import Database
@@ -38,7 +40,7 @@ from keyturn.web.ratelimit import Limiter
 from keyturn.web.server.app import build
 from tests.client import Client
 from tests.features.accounts.conftest import GOOD_PASSWORD
-from tests.features.accounts.people import IDS
+from tests.features.accounts.people import IDS, START
 from tests.features.accounts.site import invitations
 
 EMAIL = "ann@acme.test"
@@ -117,7 +119,9 @@ def tab(database: Database, clock: MovableClock, access: Access, tmp_path: Path)
         yield Tab(client, clock)
 
 
-SERVER = ServerFacts("1", None, "SQLite", "file", 1, None, "global", True, "right", True, 10)
+BACKUPS = (BackupFolder("/backups", 24, START, START, START - timedelta(hours=3)),)
+KEY_MADE, KEY_ENDS = START - timedelta(days=1), START + timedelta(days=89)
+SERVER = ServerFacts("1", None, "SQLite", "file", 1, KEY_MADE, KEY_ENDS, BACKUPS, "global", True, "right", True, 10)
 
 
 @pytest.fixture
@@ -391,6 +395,12 @@ def test_guessing_codes_locks_the_second_step(guarded: Guarded) -> None:
         assert give(tab, guess).status_code == 401
     assert give(tab, app.at(tab.clock.now())).status_code == 401
     assert not tab.is_in()
+
+
+def test_administrators_see_when_keys_are_replaced_and_of_when_the_newest_backup_is(inside: Tab) -> None:
+    page = re.sub(r"<[^>]+>", " ", inside.get("/settings/server").text)
+    assert "in 89 days" in page
+    assert re.search(r"4 Mar 2026, 02:06 UTC, 3 hours ago\s+one every 24 hours, in\s+/backups", page)
 
 
 # --- around every page ------------------------------------------------------------------------------------------------

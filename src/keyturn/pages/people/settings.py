@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from keyturn.accounts.service import Access
 from keyturn.api.fields import OneTimeCode, Secret
+from keyturn.backup.domain import BackupFolder
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
@@ -102,7 +103,10 @@ class RecoveryPage(Page):
 
 @dataclass(frozen=True)
 class ServerFacts:
-    """What an admin may know of this server; no secret and no path to one."""
+    """What an admin may know of this server; no secret and no path to one.
+
+    ``data_key_ends_at`` is when the newest data key is replaced by another one.
+    """
 
     version: str
     site_url: str | None
@@ -110,6 +114,8 @@ class ServerFacts:
     root_key: str
     data_keys: int
     newest_data_key_at: datetime | None
+    data_key_ends_at: datetime | None
+    backups: Sequence[BackupFolder]
     cloud: str
     rotating: bool
     clock: str

@@ -58,7 +58,13 @@ class SecretRotationSearch:
             scope, now = Scope(actor.org_id, project_id), self._clock.now()
             grants = authorize.grants_of(tx, actor, scope)
             criteria = SecretRotationFilter(
-                project_id, now, pasted.search_words(search.text), search.status, actor.id, search.sort, search.descending
+                project_id,
+                now,
+                pasted.search_words(search.text),
+                search.status,
+                actor.id,
+                search.sort,
+                search.descending,
             )
             seen, page = _seen(tx, actor, grants, criteria), max(1, search.page)
             ids, total = _part(tx, criteria, seen, page, search.size)
