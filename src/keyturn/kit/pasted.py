@@ -7,8 +7,6 @@ meant (quotes, braces, a label). What is taken away here could never belong to t
 import re
 import unicodedata
 
-from keyturn.kit.ids import is_uuid
-
 SPACES = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
     map(chr, range(0x2000, 0x200B))
 )
@@ -31,6 +29,7 @@ _LABEL = r"[^\W\d_][\w .()/*\"'-]{0,60}?[\s:=]+"
 _HEX = r"([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})"
 _DRESS = f"[{re.escape(WRAPPING)}]*"
 _ID = re.compile(rf"{_DRESS}(?:{_LABEL})?{_DRESS}(?:urn:uuid:)?{_HEX}[{re.escape(WRAPPING)},;.]*", re.IGNORECASE)
+_USUAL = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ENTRA_SECRET = re.compile(
     rf"{_DRESS}(?:{_LABEL})?{_DRESS}([A-Za-z0-9_.~-]{{3}}[0-9]Q~[A-Za-z0-9_.~-]{{20,}})[{re.escape(WRAPPING)},;]*"
 )
@@ -61,12 +60,12 @@ def identifier(text: str) -> str:
 def search_words(text: str) -> tuple[str, ...]:
     """Return the words that somebody looks for: an id without what it is dressed in, all others as they were typed."""
     whole = identifier(text)
-    return (whole,) if is_uuid(whole) else tuple(_word(each) for each in text.split())
+    return (whole,) if _USUAL.fullmatch(whole) else tuple(_word(each) for each in text.split())
 
 
 def _word(text: str) -> str:
     undressed = identifier(text)
-    return undressed if is_uuid(undressed) else text
+    return undressed if _USUAL.fullmatch(undressed) else text
 
 
 def secret(text: str) -> str:
