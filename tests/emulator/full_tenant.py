@@ -112,6 +112,7 @@ class FullTenant:
         self.scene.token(app)
         self.keys = {
             "applications": app.object_id,
+            "applicationtemplates": "8adf8e6e-67b2-4cf2-a259-e3dc5476c621",
             "serviceprincipals": app.principal_id,
             "users": people.ada,
             "groups": group,

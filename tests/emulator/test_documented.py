@@ -53,6 +53,7 @@ def bodies(full: FullTenant) -> dict[str, Any]:
         "setManager": {"@odata.id": f"{GRAPH}/users/{people.uri}"},
         "validateProperties": {"entityType": "Group", "displayName": "x"},
         "updateApplication": {"displayName": "x"},
+        "instantiateApplicationTemplate": {"displayName": "x"},
         "createServicePrincipal": {"appId": full.lonely()},
         "updateServicePrincipal": {"notes": "x"},
         "removePassword": {"keyId": app.secrets[0].key_id},

@@ -109,6 +109,8 @@ class Holder:
     keys: list[KeyCredential] = field(default_factory=list)
     properties: dict[str, Any] = field(default_factory=dict)
     """Declared properties that were set and have no field of their own, by their name in Graph."""
+    template_id: str | None = None
+    """The template of the gallery that it was made from."""
     deleted_at: float | None = None
     last_write: float = float("-inf")
     policy_ids: list[str] = field(default_factory=list)

@@ -21,6 +21,7 @@ WRITES = frozenset(
         "createApplication",
         "updateApplication",
         "deleteApplication",
+        "instantiateApplicationTemplate",
         "addPassword",
         "removePassword",
         "addOwner",

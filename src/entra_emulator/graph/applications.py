@@ -13,12 +13,12 @@ from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, needed_text, texts, wrong_type
 from entra_emulator.graph.declared import APPLICATION, check_removal, merged, read
-from entra_emulator.graph.errors import GraphError, bad_request, empty, plain, same_value, success
+from entra_emulator.graph.errors import GraphError, bad_request, empty, same_value, success
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.key_collections import no_passwords, read_keys, replace_keys
 from entra_emulator.graph.limits import check_limits
 from entra_emulator.graph.lookup import Key, application_by_key, creates_missing, take_bound, the_application
-from entra_emulator.graph.odata import Page, eventual, listed_as, page, select, selected
+from entra_emulator.graph.odata import Page, count, listed_as, page, select, selected
 from entra_emulator.graph.permissions import may_list, may_try, owns_what_it_makes
 from entra_emulator.graph.relations import EXPANDABLE, expanded_relations
 from entra_emulator.graph.writes import check_quiet, committed
@@ -59,19 +59,17 @@ def _list_blueprints(call: Call, _keys: tuple[Key, ...]) -> Response:
 
 def _count(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_list(call)
-    if not eventual(call):
-        raise bad_request("$count is not currently supported.")
-    result = _page(call, counting=True)
-    return plain(call, str(result.count))
+    return count(call, _seen(call), FIELDS, lambda item: item.object_id)
 
 
-def _page(call: Call, *, counting: bool = False, blueprints: bool = False) -> Page[Application]:
-    applications = [
-        item
-        for item in call.home().applications.values()
-        if item.presence.visible("graph", call.replica, call.now) and (item.blueprint or not blueprints)
-    ]
-    return page(call, applications, FIELDS, lambda item: item.object_id, counting=counting)
+def _page(call: Call, *, blueprints: bool = False) -> Page[Application]:
+    applications = [item for item in _seen(call) if item.blueprint or not blueprints]
+    return page(call, applications, FIELDS, lambda item: item.object_id)
+
+
+def _seen(call: Call) -> list[Application]:
+    every = call.home().applications.values()
+    return [item for item in every if item.presence.visible("graph", call.replica, call.now)]
 
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:
@@ -102,18 +100,7 @@ def _create_blueprint(call: Call, _keys: tuple[Key, ...]) -> Response:
 def _make(call: Call, body: dict[str, Any]) -> Response:
     may_try(call, write=True)
     name = needed_text(body, "displayName")
-    blueprint = _is_blueprint(body)
-    rng, tenant = call.world.rng, call.home()
-    application = Application(
-        object_id=new_guid(rng),
-        app_id=new_guid(rng),
-        tenant_id=tenant.id,
-        display_name=name,
-        created_at=call.local_now,
-        presence=object_presence(call.now, call.settings, rng),
-        owners=[call.caller_oid] if owns_what_it_makes(call) else [],
-        blueprint=blueprint,
-    )
+    application = new_application(call, name, blueprint=_is_blueprint(body))
     owners = take_bound(call, body, "owners")
     application.owners += [owner for owner in owners if owner not in application.owners]
     _change(call, application, body)
@@ -121,6 +108,21 @@ def _make(call: Call, body: dict[str, Any]) -> Response:
     call.entry.application = application.object_id
     committed(call, application)
     return success(call, views.application(call, application), "applications/$entity", 201)
+
+
+def new_application(call: Call, name: str, *, blueprint: bool = False) -> Application:
+    """An application that the caller makes, which is not in the directory yet."""
+    rng = call.world.rng
+    return Application(
+        object_id=new_guid(rng),
+        app_id=new_guid(rng),
+        tenant_id=call.home().id,
+        display_name=name,
+        created_at=call.local_now,
+        presence=object_presence(call.now, call.settings, rng),
+        owners=[call.caller_oid] if owns_what_it_makes(call) else [],
+        blueprint=blueprint,
+    )
 
 
 def _update(call: Call, keys: tuple[Key, ...]) -> Response:

@@ -35,6 +35,7 @@ ACTIVITIES = {
     "createFederatedIdentityCredential": (_UPDATE, "Update"),
     "updateFederatedIdentityCredential": (_UPDATE, "Update"),
     "deleteFederatedIdentityCredential": (_UPDATE, "Update"),
+    "instantiateApplicationTemplate": ("Add application", "Add"),
     "createServicePrincipal": ("Add service principal", "Add"),
     "updateServicePrincipal": ("Update service principal", "Update"),
     "deleteServicePrincipal": ("Remove service principal", "Delete"),
@@ -89,6 +90,7 @@ _OF_KINDS = {
     ("purgeDeletedItem", "ServicePrincipal"): "Hard delete service principal",
     ("purgeDeletedItem", "User"): "Hard Delete user",
     ("purgeDeletedItem", "Group"): "Hard Delete group",
+    ("instantiateApplicationTemplate", "ServicePrincipal"): "Add service principal",
     ("restoreDeletedItem", "ServicePrincipal"): "Restore service principal",
     ("restoreDeletedItem", "User"): "Restore user",
     ("restoreDeletedItem", "Group"): "Restore group",
@@ -99,7 +101,7 @@ _CATEGORIES = {"Policy": "Policy", "User": "UserManagement", "Group": "GroupMana
 
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_logs(call)
-    result = page(call, _records(call), _FIELDS, lambda item: item.id, rules=_RULES)
+    result = page(call, _records(call), _FIELDS, _id, rules=_RULES)
     return listed_as(call, result, lambda of, item: select(of, _shown(of, item)), "auditLogs/directoryAudits")
 
 
@@ -116,7 +118,7 @@ def _records(call: Call) -> list[AuditRecord]:
 
 
 def _id(record: AuditRecord) -> str:
-    return f"Directory_{record.id}_EMU00_0"
+    return f"Directory_{record.id}_{record.target_id[:5].upper()}_0"  # a request may change several objects
 
 
 def _category(record: AuditRecord) -> str:

@@ -56,6 +56,12 @@ DOCUMENTED: dict[str, dict[str, str]] = {
         "{}/unsetVerifiedPublisher": "POST: take that back",
         "{}/synchronization/jobs": _COLLECTION,
     },
+    "applicationTemplates": {
+        "": "GET: list",
+        "$count": "GET: count",
+        "{}": "GET: read",
+        "{}/instantiate": "POST: make an application and its principal",
+    },
     "servicePrincipals": {
         "": _COLLECTION,
         "microsoft.graph.agentIdentityBlueprintPrincipal": "GET: list those of blueprints|POST: create one",

@@ -1,6 +1,6 @@
-"""Reading $filter. Source: https://learn.microsoft.com/graph/aad-advanced-queries (which operators need the advanced mode).
+"""Reading $filter and $search. The limits are assumed.
 
-The limits are assumed.
+Source: https://learn.microsoft.com/graph/aad-advanced-queries (which operators need the advanced mode).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ Predicate = Callable[[T], bool]
 _TOKENS = re.compile(
     r"\s*(?:('(?:[^']|'')*')|(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)?)|(-?[A-Za-z_@$][\w./$-]*|-?\d[\w-]*)|([(),:]))"
 )
+_SEARCHED = re.compile(r'"(\w+):([^"]+)"')
 _COUNT = "/$count"
 _NUMBER = re.compile(r"-?\d{1,9}")
 _MAX_FILTER = 8_000
@@ -229,6 +230,26 @@ def spelled(known: Iterable[str], name: str) -> str:
     """The one of the known names that this is in another case; itself where there is none."""
     lowered = name.lower()
     return next((each for each in known if each.lower() == lowered), name)
+
+
+def read_search(text: str, fields: Mapping[str, Field[T]]) -> Predicate[T]:
+    """Whether an item is found by `"displayName:some text" AND ... OR ...`. Raises GraphError 400 for anything else.
+
+    Source: https://learn.microsoft.com/graph/search-query-parameter.
+    """
+    alternatives = [
+        [_found(term.strip(), fields) for term in re.split(r"\sAND\s", part)] for part in re.split(r"\sOR\s", text)
+    ]
+    return lambda item: any(all(test(item) for test in tests) for tests in alternatives)
+
+
+def _found(term: str, fields: Mapping[str, Field[T]]) -> Predicate[T]:
+    match = _SEARCHED.fullmatch(term)
+    field = fields.get(spelled(fields, match[1])) if match else None
+    if match is None or field is None:
+        raise bad_request("Syntax error: character in $search is not supported.")
+    phrase, searched = match[2].lower(), field
+    return lambda item: any(phrase in value for value in texts_in(searched(item)))
 
 
 def texts_in(value: Value) -> list[str]:

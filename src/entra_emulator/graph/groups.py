@@ -15,10 +15,10 @@ from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
 from entra_emulator.graph.bodies import json_object, needed_text, wrong_type
 from entra_emulator.graph.declared import GROUP, changed_properties
-from entra_emulator.graph.errors import bad_request, empty, not_found, plain, same_value, success
+from entra_emulator.graph.errors import bad_request, empty, not_found, same_value, success
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.lookup import Key, creates_missing, reference_in, referenced, take_bound
-from entra_emulator.graph.odata import eventual, listed_as, page, select
+from entra_emulator.graph.odata import count, listed_as, page, select
 from entra_emulator.graph.permissions import may_read_groups, may_write_groups, may_write_members
 from entra_emulator.graph.relations import (
     EXPANDABLE,
@@ -56,10 +56,7 @@ def _shown(call: Call, item: Group) -> dict[str, Any]:
 
 def _count(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_groups(call)
-    if not eventual(call):
-        raise bad_request("$count is not currently supported.")
-    result = page(call, call.home().groups.values(), _FIELDS, lambda item: item.object_id, counting=True)
-    return plain(call, str(result.count))
+    return count(call, call.home().groups.values(), _FIELDS, lambda item: item.object_id)
 
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:

@@ -17,8 +17,8 @@ from entra_emulator.core.clock import FIRST_MOMENT, parse_time
 from entra_emulator.core.wire import Response
 from entra_emulator.directory.keys import b64url, un_b64
 from entra_emulator.directory.world import Call
-from entra_emulator.graph.errors import GraphError, bad_request, success, unsupported_query
-from entra_emulator.graph.filters import Field, Filter, Predicate, Value, spelled, texts_in
+from entra_emulator.graph.errors import GraphError, bad_request, plain, success, unsupported_query
+from entra_emulator.graph.filters import Field, Filter, Predicate, Value, read_search, spelled
 
 T = TypeVar("T")
 
@@ -30,7 +30,6 @@ _BARE = frozenset(name.removeprefix("$") for name in _OPTIONS) | {"apply", "form
 """Names of OData's options without the prefix."""
 _OF_PAGES = frozenset({"$filter", "$top", "$count", "$orderby", "$search", "$skiptoken"})
 _EXPANDED = re.compile(r"\s*(\w+)(?:\(([^()]*)\))?\s*(?:,|$)")
-_SEARCHED = re.compile(r'"(\w+):([^"]+)"')
 _NAVIGATION = frozenset({
     "manager", "directReports", "owners", "ownedObjects", "members", "transitiveMembers", "memberOf", "transitiveMemberOf",
     "appRoleAssignments", "appRoleAssignedTo", "federatedIdentityCredentials",
@@ -191,9 +190,18 @@ def collection_of(
     Together they have the `known` properties.
     """
     fields: Mapping[str, Field[T]] = {name: _compared(name, show) for name in known}
+    if call.listed[1] == "$count":
+        return count(call, items, fields, identity)
     result = page(call, items, fields if known else _Nothing(), identity)
     rows = [show(item) for item in result.items]
     return listed(call, result, choose_each(rows, _wanted(call), known), context)
+
+
+def count(call: Call, items: Iterable[T], fields: Mapping[str, Field[T]], identity: Callable[[T], str]) -> Response:
+    """How many there are of what the query asks for. Raises GraphError 400 without the header ConsistencyLevel."""
+    if not eventual(call):
+        raise bad_request("$count is not currently supported.")
+    return plain(call, str(page(call, items, fields, identity, counting=True).count))
 
 
 def choose_each(rows: list[dict[str, Any]], names: frozenset[str], known: frozenset[str]) -> list[dict[str, Any]]:
@@ -321,20 +329,7 @@ def _filtering(
 def _search(call: Call, text: str, fields: Mapping[str, Field[T]]) -> Predicate[T]:
     if not eventual(call):
         raise unsupported_query(_NEEDS_HEADER)
-    alternatives = [
-        [_found(term.strip(), fields) for term in re.split(r"\sAND\s", part)] for part in re.split(r"\sOR\s", text)
-    ]
-    return lambda item: any(all(test(item) for test in tests) for tests in alternatives)
-
-
-def _found(term: str, fields: Mapping[str, Field[T]]) -> Predicate[T]:
-    """One `"displayName:some text"` of a search. Source: https://learn.microsoft.com/graph/search-query-parameter."""
-    match = _SEARCHED.fullmatch(term)
-    field = fields.get(spelled(fields, match[1])) if match else None
-    if match is None or field is None:
-        raise bad_request("Syntax error: character in $search is not supported.")
-    phrase, searched = match[2].lower(), field
-    return lambda item: any(phrase in value for value in texts_in(searched(item)))
+    return read_search(text, fields)
 
 
 def _order(

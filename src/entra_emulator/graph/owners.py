@@ -6,9 +6,8 @@ from entra_emulator.core.wire import Response
 from entra_emulator.directory.directory import Holder
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import views
-from entra_emulator.graph.errors import bad_request, empty, not_found, plain
+from entra_emulator.graph.errors import bad_request, empty, not_found
 from entra_emulator.graph.lookup import Key, reference_in, referenced, the_application, the_principal
-from entra_emulator.graph.odata import eventual
 from entra_emulator.graph.permissions import may_manage_owners
 from entra_emulator.graph.writes import check_quiet, committed
 
@@ -19,10 +18,8 @@ def _list(call: Call, keys: tuple[Key, ...]) -> Response:
 
 
 def _count(call: Call, keys: tuple[Key, ...]) -> Response:
-    application = the_application(call, keys[0], write=False)
-    if not eventual(call):
-        raise bad_request("$count is not currently supported.")
-    return plain(call, str(len(call.home().owners_of(application))))
+    call.listed = ("", "$count")
+    return _list(call, keys)
 
 
 def _list_of_principal(call: Call, keys: tuple[Key, ...]) -> Response:

@@ -11,11 +11,11 @@ from entra_emulator.directory.world import Call
 from entra_emulator.graph import security_attributes, views
 from entra_emulator.graph.bodies import json_object, needed_guid, needed_text, texts, wrong_type
 from entra_emulator.graph.declared import PRINCIPAL, check_removal, merged, read
-from entra_emulator.graph.errors import GraphError, bad_request, empty, not_found, plain, success
+from entra_emulator.graph.errors import GraphError, bad_request, empty, not_found, success
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.key_collections import no_passwords, read_keys, replace_keys
 from entra_emulator.graph.lookup import Key, creates_missing, principal_by_key, take_bound, the_principal
-from entra_emulator.graph.odata import Page, eventual, listed_as, page, select
+from entra_emulator.graph.odata import Page, count, listed_as, page, select
 from entra_emulator.graph.permissions import may_list, may_try, owns_what_it_makes
 from entra_emulator.graph.relations import EXPANDABLE, expanded_relations, owned_objects
 from entra_emulator.graph.writes import check_quiet, committed
@@ -54,19 +54,17 @@ def _list_of_blueprints(call: Call, _keys: tuple[Key, ...]) -> Response:
 
 def _count(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_list(call)
-    if not eventual(call):
-        raise bad_request("$count is not currently supported.")
-    return plain(call, str(_page(call, counting=True).count))
+    return count(call, _seen(call), _fields(call), lambda item: item.object_id)
 
 
-def _page(call: Call, *, counting: bool = False, blueprints: bool = False) -> Page[ServicePrincipal]:
-    principals = [
-        item
-        for item in call.home().principals.values()
-        if item.presence.visible("graph", call.replica, call.now)
-        and (not blueprints or _of_blueprint(call, item.app_id))
-    ]
-    return page(call, principals, _fields(call), lambda item: item.object_id, counting=counting)
+def _page(call: Call, *, blueprints: bool = False) -> Page[ServicePrincipal]:
+    principals = [item for item in _seen(call) if not blueprints or _of_blueprint(call, item.app_id)]
+    return page(call, principals, _fields(call), lambda item: item.object_id)
+
+
+def _seen(call: Call) -> list[ServicePrincipal]:
+    every = call.home().principals.values()
+    return [item for item in every if item.presence.visible("graph", call.replica, call.now)]
 
 
 def _of_blueprint(call: Call, app_id: str) -> bool:
@@ -100,7 +98,7 @@ def _create_of_blueprint(call: Call, _keys: tuple[Key, ...]) -> Response:
 def _make(call: Call, body: dict[str, Any]) -> Response:
     may_try(call, write=True)
     app_id = needed_guid(body, "appId")
-    directory, tenant, rng = call.world.directory, call.home(), call.world.rng
+    directory, tenant = call.world.directory, call.home()
     application = directory.application(app_id)
     if application is None or not application.presence.visible("graph", call.replica, call.now):
         # Source of the text, also right after the application was made: terraform-provider-azuread f0169e0 and
@@ -121,16 +119,7 @@ def _make(call: Call, body: dict[str, Any]) -> Response:
             "Request_MultipleObjectsWithSameKeyValue",
             f"The service principal cannot be created because the service principal name {app_id} is already in use.",
         )
-    principal = ServicePrincipal(
-        object_id=new_guid(rng),
-        app_id=app_id,
-        tenant_id=tenant.id,
-        display_name=application.display_name,
-        created_at=call.local_now,
-        presence=object_presence(call.now, call.settings, rng),
-        owners=[call.caller_oid] if owns_what_it_makes(call) else [],
-        names=list(application.identifier_uris),
-    )
+    principal = new_principal(call, application)
     owners = take_bound(call, body, "owners")
     principal.owners += [owner for owner in owners if owner not in principal.owners]
     _change(call, principal, {name: value for name, value in body.items() if name != "appId"})
@@ -138,6 +127,20 @@ def _make(call: Call, body: dict[str, Any]) -> Response:
     call.entry.application = application.object_id
     committed(call, principal)
     return success(call, views.principal(call, principal), f"{_CONTEXT}/$entity", 201)
+
+
+def new_principal(call: Call, application: Application) -> ServicePrincipal:
+    """The service principal of an application that the caller makes, which is not in the directory yet."""
+    return ServicePrincipal(
+        object_id=new_guid(call.world.rng),
+        app_id=application.app_id,
+        tenant_id=call.home().id,
+        display_name=application.display_name,
+        created_at=call.local_now,
+        presence=object_presence(call.now, call.settings, call.world.rng),
+        owners=[call.caller_oid] if owns_what_it_makes(call) else [],
+        names=list(application.identifier_uris),
+    )
 
 
 def _update(call: Call, keys: tuple[Key, ...]) -> Response:

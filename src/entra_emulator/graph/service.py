@@ -13,6 +13,7 @@ from entra_emulator.directory.replies import act
 from entra_emulator.directory.roles import permissions_of, role_names
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import (
+    application_templates,
     applications,
     assignments,
     batch,
@@ -58,6 +59,7 @@ from entra_emulator.tokens.tokens import bearer_claims, is_graph, read_key_id
 Handler = Callable[[Call, tuple[Key, ...]], Response]
 _KEYED = {
     "applications",
+    "applicationtemplates",
     "serviceprincipals",
     "owners",
     "federatedidentitycredentials",
@@ -92,6 +94,11 @@ _OBJECT_LISTS = frozenset(
     {"owners", "members", "transitivemembers", "memberof", "transitivememberof", "ownedobjects", "directreports"}
 )
 _FORMS = frozenset({"$count", "$ref"})
+_COUNTED = frozenset({
+    "applicationtemplates", "federatedidentitycredentials", "approleassignments", "approleassignedto", "directoryroles",
+})  # fmt: skip
+"""Other lists whose number a path asks for."""
+_DELETED = ["directory", "deleteditems"]
 _MAX_SEGMENTS = 12
 _OF_ALL = ("id", "displayName", "appId", "passwordCredentials", "keyCredentials")
 _WITH_PROPERTIES = {
@@ -118,6 +125,7 @@ def _routes(*, beta: bool) -> dict[str, dict[str, Route]]:
     table: dict[str, dict[str, Route]] = {}
     rooms = (
         applications,
+        application_templates,
         credentials,
         graph_keys,
         owners,
@@ -190,12 +198,15 @@ def handle(call: Call) -> Response:
 
 
 def _list_route(call: Call, pattern: str) -> Route | None:
-    """The read of a list of objects of which the path asks for one kind, their number, or references.
+    """The read of a list of which the path asks for one kind of objects, their number, or references.
 
-    Source: https://learn.microsoft.com/graph/api/group-list-members (casts and $count).
+    Source: https://learn.microsoft.com/graph/api/group-list-members (casts and $count), .../directory-deleteditems-list.
     """
     words = pattern.split("/")
     form = words.pop() if words[-1] in _FORMS else ""
+    if form == "$count" and words and (words[-1] in _COUNTED or words[:2] == _DELETED):
+        call.listed = ("", form)
+        return _TABLES["v1.0"].get("/".join(words), {}).get("GET")
     kind = words.pop() if words[-1:] and words[-1] in OBJECT_KINDS else ""
     if not (form or kind) or not words or words[-1] not in _OBJECT_LISTS:
         return None

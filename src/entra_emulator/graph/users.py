@@ -14,15 +14,14 @@ from entra_emulator.directory.world import Call
 from entra_emulator.graph import security_attributes, user_views, views
 from entra_emulator.graph.bodies import json_object, needed_text, only, wrong_type
 from entra_emulator.graph.declared import USER, changed_properties
-from entra_emulator.graph.errors import bad_request, empty, not_found, plain, same_value, success
+from entra_emulator.graph.errors import bad_request, empty, not_found, same_value, success
 from entra_emulator.graph.filters import Field
 from entra_emulator.graph.lookup import Key, reference_in, referenced
 from entra_emulator.graph.odata import (
     ListRules,
-    Page,
     chosen,
+    count,
     entity,
-    eventual,
     listed_as,
     page,
     select,
@@ -57,20 +56,13 @@ FIELDS: dict[str, Field[User]] = {
 
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_users(call)
-    result = _page(call)
+    result = page(call, call.home().users.values(), FIELDS, lambda item: item.object_id, rules=_RULES)
     return listed_as(call, result, expanded_user, _CONTEXT, EXPANDABLE[User])
 
 
 def _count(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_read_users(call)
-    if not eventual(call):
-        raise bad_request("$count is not currently supported.")
-    return plain(call, str(_page(call, counting=True).count))
-
-
-def _page(call: Call, *, counting: bool = False) -> Page[User]:
-    users = call.home().users.values()
-    return page(call, users, FIELDS, lambda item: item.object_id, counting=counting, rules=_RULES)
+    return count(call, call.home().users.values(), FIELDS, lambda item: item.object_id)
 
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:

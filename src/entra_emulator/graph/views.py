@@ -27,8 +27,8 @@ from entra_emulator.directory.groups import Group
 from entra_emulator.directory.roles import DirectoryRole
 from entra_emulator.directory.world import Call
 from entra_emulator.graph.declared import APPLICATION, GROUP, PRINCIPAL, USER, with_defaults
-from entra_emulator.graph.errors import bad_request, in_beta, plain, success
-from entra_emulator.graph.odata import choose_each, collection_of, eventual, selected
+from entra_emulator.graph.errors import in_beta, success
+from entra_emulator.graph.odata import choose_each, collection_of, selected
 from entra_emulator.graph.permissions import sees_groups, sees_users
 from entra_emulator.graph.policy_types import shown_restrictions
 from entra_emulator.graph.user_views import USER_DEFAULT, user
@@ -72,7 +72,7 @@ def application(call: Call, item: Application, *, with_keys: bool = False) -> di
         "id": item.object_id,
         "deletedDateTime": graph_time(item.deleted_at) if item.deleted_at is not None else None,
         "appId": item.app_id,
-        "applicationTemplateId": None,
+        "applicationTemplateId": item.template_id,
         "disabledByMicrosoftStatus": None,
         "createdDateTime": graph_time(item.created_at),
         "displayName": item.display_name,
@@ -114,7 +114,7 @@ def principal(call: Call, item: ServicePrincipal) -> dict[str, Any]:
         "appDisplayName": item.display_name,
         "appId": item.app_id,
         "appOwnerOrganizationId": owner_tenant(call, item),
-        "applicationTemplateId": None,
+        "applicationTemplateId": item.template_id,
         "createdDateTime": graph_time(item.created_at),
         "disabledByMicrosoftStatus": None,
         "displayName": item.display_name,
@@ -265,13 +265,9 @@ def object_list(call: Call, items: Iterable[DirectoryObject | DirectoryRole]) ->
     kind, form = call.listed
     if kind:
         items = [item for item in items if isinstance(item, OBJECT_KINDS[kind])]
-    if form == "$count":
-        if not eventual(call):
-            raise bad_request("$count is not currently supported.")
-        return plain(call, str(len(list(items))))
     if form == "$ref":
         return success(call, {"value": [_reference(call, item) for item in items]}, "Collection($ref)")
-    names = selected(call)
+    names = frozenset[str]() if form == "$count" else selected(call)
     return collection_of(
         call,
         items,
