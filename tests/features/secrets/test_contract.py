@@ -102,6 +102,10 @@ def test_a_change_makes_a_new_version_and_the_old_one_can_be_read(web: SecretsCl
     assert (old["secretValue"], old["version"]) == ("first value of the key", 1)
     missing = web.ask("GET", f"{V3}/KEY", **web.at(), version=3, expect=404)
     assert missing["code"] == "secrets.version_not_found"
+    for beyond in (2**31, 2**53):
+        web.ask("GET", f"{V3}/KEY", **web.at(), version=beyond, expect=422)
+        web.ask("POST", f"{V4}/id/{first['id']}/rollback", {"version": beyond}, expect=422)
+        web.ask("GET", f"{V4}/id/{first['id']}/versions", offset=beyond, expect=422)
 
 
 def test_the_same_again_changes_nothing(web: SecretsClient) -> None:

@@ -43,7 +43,9 @@ class SnoozeAlarm(ApiModel):
 class AlarmRules(ApiModel):
     """``daysBeforeEnd``: some of 60, 30, 14, 7, 3 and 1; that an end has come is always told."""
 
-    days_before_end: Annotated[list[int], Meta(min_length=1, max_length=6, examples=[[30, 7, 1]])]
+    days_before_end: Annotated[
+        list[Annotated[int, Meta(ge=1, le=60)]], Meta(min_length=1, max_length=6, examples=[[30, 7, 1]])
+    ]
     reaction_days: Annotated[int, Meta(ge=1, le=30)] = 3
     reminder_days: Annotated[int, Meta(ge=1, le=90)] = 7
 

@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 from keyturn.kit.secret import Plaintext
 from keyturn.secrets.domain import NO_DETAILS, Address, Metadata, NewSecret, Reading, SecretChange, SecretType
 from keyturn.secrets.several import Absent, PlacedChange
+from keyturn.web.schema.paging import LARGEST_NUMBER, Offset
 from keyturn.web.schema.validate import Fault, coerced
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
@@ -30,7 +31,7 @@ Note = Annotated[str, Meta(max_length=1024)]
 Days = Annotated[int, coerced, Meta(ge=0, le=3650)]
 Words = Annotated[str, Meta(max_length=2000)]
 TagIds = Annotated[list[Reference], Meta(max_length=50)]
-Count = Annotated[int, Meta(ge=1)]
+VersionNumber = Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)]
 Wait = Annotated[int, coerced, Meta(ge=1, le=60)]
 """Seconds for which an answer that says that nothing is new may wait for something new, see ``waits.py``."""
 EnvironmentSlug = Annotated[str, Meta(max_length=64, examples=["dev"])]
@@ -122,7 +123,7 @@ class ListV4(_Listed):
 class _One(_Addressed):
     view_secret_value: bool = True
     type: SecretType = SecretType.SHARED
-    version: Count | None = None
+    version: VersionNumber | None = None
     wait: Wait | None = None
 
 
@@ -155,7 +156,7 @@ class GetById(ApiModel):
 
 class VersionsPage(ApiModel):
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
-    offset: Annotated[int, Meta(ge=0)] = 0
+    offset: Offset = 0
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -291,7 +292,7 @@ class UpdateSecret(_Written):
 
 
 class RollBack(ApiModel):
-    version: Annotated[Count, coerced, Meta(examples=[1])]
+    version: Annotated[VersionNumber, coerced, Meta(examples=[1])]
 
 
 class DeleteSecret(_Addressed):

@@ -14,6 +14,7 @@ from keyturn.delivery.webhooks import Told
 from keyturn.errors import Refused
 from keyturn.kit.clock import iso
 from keyturn.kit.secret import Plaintext
+from keyturn.web.schema.paging import Offset
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
 Reference = Annotated[str, Meta(max_length=255)]
@@ -86,7 +87,7 @@ def _project(project_id: str | None, workspace_id: str | None) -> str:
 
 class WebhookJournalPage(ApiModel):
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
-    offset: Annotated[int, Meta(ge=0)] = 0
+    offset: Offset = 0
 
 
 class WebhookShown(ApiModel):

@@ -119,7 +119,7 @@ class NewEnvironmentForm(ApiModel, rename=None):
 
 
 class Move(ApiModel, rename=None):
-    position: int
+    position: Annotated[int, Meta(ge=1, le=1000)]
 
 
 ON_A_PAGE = 50

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 from markupsafe import Markup
 from msgspec import Meta
 
+from keyturn.api.secrets.schemas import VersionNumber
 from keyturn.kit.actor import Actor
 from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.secret import Plaintext
@@ -38,7 +39,7 @@ class VersionQuery(ApiModel, rename=None):
 
 
 class RevealVersionForm(ApiModel, rename=None):
-    version: Annotated[int, Meta(ge=1)] | None = None
+    version: VersionNumber | None = None
     as_json: bool = False
 
 
@@ -55,7 +56,7 @@ class DetailsForm(ApiModel, rename=None):
 
 
 class RollbackForm(ApiModel, rename=None):
-    version: Annotated[int, Meta(ge=1)]
+    version: VersionNumber
 
 
 @dataclass(frozen=True)
