@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from keyturn.errors import KeyturnError
+from keyturn.errors import KeyturnError, NotFound
 from keyturn.kit.dataclasses import dataclass
 from keyturn.pages.choices import NO_CHOICE, Choice
 from keyturn.web.html.forms import EMPTY, FormState
@@ -16,6 +16,7 @@ from keyturn.web.schema.wire import ApiModel
 MOST = 100
 """As many as a page of a list has."""
 _IN_FREEZE = "rotation.frozen"
+GONE = "It was deleted since the list was opened, or you may not see it any more. Nothing has to be done."
 _WORDS = {
     "rotate": ("Rotate now", "Each gets a new credential; what was used so far goes.", "The rotation has begun."),
     "pause": ("Pause rotation", "Nothing of these is rotated until it is resumed. Their secrets end when they end.", "Paused."),
@@ -75,11 +76,21 @@ class Several:
     @property
     def open(self) -> Sequence[Outcome]:
         """What the form is about: all, or afterwards those that are rotated only with a reason."""
-        return self.outcomes if self.asked else [one for one in self.outcomes if one.in_freeze]
+        return [one for one in self.outcomes if (one.done is None if self.asked else one.in_freeze)]
+
+
+def named(one_id: str, path: str, name_of: Callable[[str], str]) -> Outcome:
+    """Name one. That it is gone meanwhile is told, and keeps nobody from the others. Raises Forbidden."""
+    try:
+        return Outcome(one_id, name_of(one_id), path)
+    except NotFound as error:
+        return Outcome(one_id, one_id, "", done=False, message=error.message, fix=GONE)
 
 
 def done_with(one: Outcome, act: str, do: Callable[[], object]) -> Outcome:
-    """Do it with one. What is refused is told, and the others are done all the same."""
+    """Do it with one that is there. What is refused is told, and the others are done all the same."""
+    if one.done is not None:
+        return one
     try:
         do()
     except KeyturnError as error:

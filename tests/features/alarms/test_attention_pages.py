@@ -158,6 +158,12 @@ def test_what_is_done_with_several_names_them_first_and_tells_of_each_how_it_wen
     assert site.rows("status=paused") == ["c10"], "nothing was done yet"
     told = site.page(path, act="pause", id=ids)
     assert "c12 Paused. c13 Paused." in told
+    gone = "00000000-0000-4000-8000-00000000dead"
+    told = site.page(path, act="resume", id=[ids[0], gone, ids[1]])
+    assert "c12 Resumed. There is no app connection" in told
+    assert "c13 Resumed." in told
+    assert "Pause rotation: 1 connection" in site.page(f"{path}?act=pause&id={gone}&id={ids[0]}")
+    site.page(path, act="pause", id=ids[:2])
     told = site.page(path, act="rotate", id=ids[2:])
     assert "c1 Automatic credential rotation is not set up for this connection." in told
     assert site.rows("status=paused") == ["c10", "c12", "c13"]

@@ -17,6 +17,7 @@ from tests.features.rotations.page_desk import page_desk
 from tests.features.rotations.test_application_grants import holder, rotations
 
 OTHERS = SecretNames("PAY_ID", "PAY_SECRET")
+GONE = "00000000-0000-4000-8000-00000000dead"
 
 
 @pytest.fixture
@@ -56,7 +57,8 @@ def test_rotations_are_found_and_several_are_changed(scene: Applications, tmp_pa
         asked = web.page(f"{base}/several?act=pause&back=%2Foverview&id={ids[0]}&id={ids[1]}")
         assert "Pause rotation: 2 rotations" in asked
         assert names("?status=paused") == []  # nothing before it is confirmed
-        told = web.sent(f"{base}/several", {"act": "pause", "back": "/overview", "id": ids})
+        told = web.sent(f"{base}/several", {"act": "pause", "back": "/overview", "id": [*ids, GONE]})
+        assert f"There is no secret rotation '{GONE}'." in told
         assert told.count("Paused.") == 2
         assert names("?status=paused") == ["pay", "shop"]
         told = web.sent(f"{base}/several", {"act": "rotate", "back": "/overview", "id": ids})

@@ -10,7 +10,7 @@ from keyturn.kit.dataclasses import dataclass
 from keyturn.ownership.domain import Owned
 from keyturn.pages.choices import NO_CHOICE, Choice
 from keyturn.pages.connections.urls import OF_ORGANIZATION, ConnectionPages, PageOfPlace, connection_path
-from keyturn.pages.several import Outcome, Several, SeveralForm, done_with
+from keyturn.pages.several import Outcome, Several, SeveralForm, done_with, named
 from keyturn.rotations.commands import ConnectionChange
 from keyturn.web.pages import PageRoute, get, post
 
@@ -32,8 +32,8 @@ def routes(pages: ConnectionPages) -> list[PageRoute]:
 
     @post(SEVERAL)
     def act(actor: Actor, form: SeveralForm) -> SeveralPage:
-        named = _named(pages, actor, form)  # all or none are looked at
-        outcomes = [done_with(one, form.act, partial(_do, pages, actor, form, one.id)) for one in named]
+        found = _named(pages, actor, form)  # before the first is changed
+        outcomes = [done_with(one, form.act, partial(_do, pages, actor, form, one.id)) for one in found]
         return _page(pages, actor, form, outcomes, asked=False)
 
     return [confirm, act]
@@ -41,7 +41,7 @@ def routes(pages: ConnectionPages) -> list[PageRoute]:
 
 def _named(pages: ConnectionPages, actor: Actor, form: SeveralForm) -> list[Outcome]:
     check_return_path(form.back)
-    return [Outcome(one, pages.connections.get(actor, one).name, connection_path(one)) for one in form.id]
+    return [named(one, connection_path(one), lambda each: pages.connections.get(actor, each).name) for one in form.id]
 
 
 def _do(pages: ConnectionPages, actor: Actor, form: SeveralForm, connection_id: str) -> None:

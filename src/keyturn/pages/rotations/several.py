@@ -9,7 +9,7 @@ from keyturn.kit.dataclasses import dataclass
 from keyturn.ownership.domain import Owned
 from keyturn.pages.choices import NO_CHOICE, Choice
 from keyturn.pages.rotations.urls import OF_PROJECT, PageOfRotations, RotationPages, rotation_path
-from keyturn.pages.several import Outcome, Several, SeveralForm, done_with
+from keyturn.pages.several import Outcome, Several, SeveralForm, done_with, named
 from keyturn.rotations.commands import SecretRotationChange
 from keyturn.web.pages import PageRoute, get, post
 
@@ -31,8 +31,8 @@ def routes(pages: RotationPages) -> list[PageRoute]:
 
     @post(SEVERAL)
     def act_on_several(actor: Actor, project_id: str, form: SeveralForm) -> SeveralRotationsPage:
-        named = _named(pages, actor, form)  # all or none are looked at
-        outcomes = [done_with(one, form.act, partial(_do, pages, actor, form, one.id)) for one in named]
+        found = _named(pages, actor, form)  # before the first is changed
+        outcomes = [done_with(one, form.act, partial(_do, pages, actor, form, one.id)) for one in found]
         return _page(pages, actor, project_id, form, outcomes, asked=False)
 
     return [confirm_several, act_on_several]
@@ -40,8 +40,10 @@ def routes(pages: RotationPages) -> list[PageRoute]:
 
 def _named(pages: RotationPages, actor: Actor, form: SeveralForm) -> list[Outcome]:
     check_return_path(form.back)
-    views = [pages.rotations.get(actor, one).secret_rotation for one in form.id]
-    return [Outcome(one.id, one.name, rotation_path(one.id)) for one in views]
+    return [
+        named(one, rotation_path(one), lambda each: pages.rotations.get(actor, each).secret_rotation.name)
+        for one in form.id
+    ]
 
 
 def _do(pages: RotationPages, actor: Actor, form: SeveralForm, rotation_id: str) -> None:

@@ -115,7 +115,7 @@ def test_an_address_that_leads_past_the_judgement_is_refused(database: Database,
     "name",
     [
         "@everyone", "@here now", "(@channel)", "<@&12345>", "<@all>", "<!channel>", "<users/all>", "@**all**", "@room",
-        "[click](https://evil.test)", "<#C024BE91L>",
+        "[click](https://evil.test)", "<https://evil.test|click>", "<mailto:eve@evil.test|click>", "<#C024BE91L>",
     ],
 )  # fmt: skip
 def test_names_call_nobody_and_link_nowhere(name: str) -> None:

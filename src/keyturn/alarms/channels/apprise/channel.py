@@ -23,13 +23,14 @@ from keyturn.providers.transport import nothing_held
 _SECONDS = 60.0
 _LONGEST = 4000
 _CHILD = "keyturn.alarms.channels.apprise.child"
-_MEANS_SOMETHING = re.compile(r"(?<!\w)@(?=[\w*])|<(?=[@#!&]|users/)|\](?=\()")
+_MEANS_SOMETHING = re.compile(r"(?<!\w)@(?=[\w*])|<(?=[@#!&]|users/|[a-z]+:)|\](?=\()")
 
 
 def inert(text: str) -> str:
     """Return a text in which names of people's choice call nobody and link nowhere, whatever service shows it.
 
-    A sign without width stands where one looks for what has a meaning: ``@everyone``, ``<users/all>``, ``[words](address)``.
+    A sign without width stands where one looks for what has a meaning: ``@everyone``, ``<users/all>``, ``[words](address)``,
+    ``<address|words>``.
     """
     return _MEANS_SOMETHING.sub("\\g<0>\N{ZERO WIDTH SPACE}", text)
 
