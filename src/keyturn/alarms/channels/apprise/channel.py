@@ -23,7 +23,7 @@ from keyturn.providers.transport import nothing_held
 _SECONDS = 60.0
 _LONGEST = 4000
 _CHILD = "keyturn.alarms.channels.apprise.child"
-_MEANS_SOMETHING = re.compile(r"(?<!\w)@(?=[\w*])|<(?=[@#!&]|users/|[a-z]+:)|\](?=\()")
+_MEANS_SOMETHING = re.compile(r"(?<!\w)@(?=[\w*])|<(?=[@#!&]|users/|[A-Za-z]+:)|\](?=\()")
 
 
 def inert(text: str) -> str:
