@@ -70,7 +70,9 @@ class SetupCodes:
     def check(self, code: Plaintext | None) -> None:
         """Return when the code is right. Raises Unauthenticated; each wrong one counts, and too many end the code."""
         if code is None or not _plain(code).reveal():
-            raise Unauthenticated("The set-up code is missing.", code="access.setup_code_missing", fix=_fix())
+            raise Unauthenticated(
+                "The set-up code is missing.", code="access.setup_code_missing", field="setupCode", fix=_fix()
+            )
         with self.database.write() as tx:
             refusal = self._refusal(tx, code)
         # Raised only now: a try that was counted must stay counted.
@@ -84,7 +86,9 @@ class SetupCodes:
         if self._digests().matches(stored_code.digest, _plain(code), _CODE):
             return None
         store.count_failure(tx)
-        return Unauthenticated("This is not the set-up code of this server.", code="access.setup_code_wrong", fix=_HOW)
+        return Unauthenticated(
+            "This is not the set-up code of this server.", code="access.setup_code_wrong", field="setupCode", fix=_HOW
+        )
 
     def _renewed(self, tx: Tx) -> Plaintext:
         salt = self.random(_SALT_BYTES).hex()

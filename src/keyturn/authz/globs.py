@@ -24,18 +24,21 @@ def require_glob(glob: str) -> None:
         raise Refused(
             f"A pattern has up to {LONGEST} characters and {MOST_STARS} stars.",
             code="roles.glob_too_long",
+            field="permissions",
             fix="Use several permissions.",
         )
     if _REFUSED.search(glob):
         raise Refused(
             f"The pattern '{glob}' has a character that stands for nothing here.",
             code="roles.glob",
+            field="permissions",
             fix="Use * for a part of a name, ? for one character and ** for any number of folders; name alternatives by $in.",
         )
     if any("**" in name and name != "**" for name in glob.split("/")):
         raise Refused(
             f"In the pattern '{glob}', ** is a part of a name.",
             code="roles.glob",
+            field="permissions",
             fix="Write ** alone between slashes, as in /app/**.",
         )
 

@@ -198,4 +198,4 @@ def _list(words: Iterable[str]) -> str:
 
 
 def _refused(message: str, fix: str) -> Refused:
-    return Refused(f"{message}.", code="roles.permission", fix=f"{fix}.")
+    return Refused(f"{message}.", code="roles.permission", field="permissions", fix=f"{fix}.")

@@ -118,7 +118,9 @@ class SignIns:
                 )
                 return form, connection.cloud
             if not request.name:
-                raise Refused("A new connection needs a name.", code="connections.name_missing", fix="Send name.")
+                raise Refused(
+                    "A new connection needs a name.", code="connections.name_missing", field="name", fix="Send name."
+                )
             self._writer.check_new(tx, actor, request.name, request.project_id)
         return request, self._writer.cloud
 

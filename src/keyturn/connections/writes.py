@@ -275,6 +275,7 @@ def _name_taken(name: str) -> Refused:
     return Refused(
         f"An app connection named '{name}' already exists here.",
         code="connections.name_taken",
+        field="name",
         fix="Choose another name.",
     )
 

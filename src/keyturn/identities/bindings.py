@@ -69,7 +69,9 @@ class OidcBinding:
         lists = (self.audiences, *self.claims.values())
         _check_patterns(self.subject, *(entry for each in lists for entry in entries(each)))
         if not self.issuer:
-            raise _invalid("The issuer of the tokens is missing.", "Set boundIssuer to the `iss` of the tokens.")
+            raise _invalid(
+                "The issuer of the tokens is missing.", "Set boundIssuer to the `iss` of the tokens.", "boundIssuer"
+            )
         if not (self.subject or entries(self.audiences) or any(entries(value) for value in self.claims.values())):
             raise _unbound("boundSubject, boundAudiences or boundClaims")
 
@@ -105,14 +107,17 @@ class AzureBinding:
     def check(self) -> None:
         """Raise Refused for a binding that cannot work, or lets in everybody of the tenant."""
         if not is_uuid(self.tenant_id):
-            raise _invalid(f"'{self.tenant_id[:_SHOWN]}' is no tenant ID.", "Set tenantId to the ID of the directory.")
+            raise _invalid(
+                f"'{self.tenant_id[:_SHOWN]}' is no tenant ID.", "Set tenantId to the ID of the directory.", "tenantId"
+            )
         if not self.resource:
-            raise _invalid("The resource is missing.", "Set resource to the `aud` of the tokens.")
+            raise _invalid("The resource is missing.", "Set resource to the `aud` of the tokens.", "resource")
         wrong = [entry for entry in entries(self.principals) if not is_uuid(entry)]
         if wrong:
             raise _invalid(
                 f"'{wrong[0][:_SHOWN]}' is no ID of a service principal.",
                 "Give object IDs (of a managed identity: principal ID), with commas between.",
+                "allowedServicePrincipalIds",
             )
         if not entries(self.principals):
             raise _unbound("allowedServicePrincipalIds")
@@ -263,7 +268,7 @@ def _check_address(url: str, name: str) -> None:
         plain = False
         parts = urlsplit("")
     if not plain or "@" in parts.netloc or parts.fragment or not url.isascii() or not url.isprintable() or " " in url:
-        raise _invalid(f"'{url[:_SHOWN]}' is not an address that begins with https://.", f"Correct {name}.")
+        raise _invalid(f"'{url[:_SHOWN]}' is not an address that begins with https://.", f"Correct {name}.", name)
 
 
 def _check_patterns(*patterns: str) -> None:
@@ -284,12 +289,14 @@ def _check_certificates(pem: str) -> None:
         x509.load_pem_x509_certificates(pem.encode())
     except ValueError as error:
         raise _invalid(
-            "The CA certificate is not a certificate in PEM form.", "Paste it whole, from BEGIN to END CERTIFICATE."
+            "The CA certificate is not a certificate in PEM form.",
+            "Paste it whole, from BEGIN to END CERTIFICATE.",
+            "caCert",
         ) from error
 
 
-def _invalid(message: str, fix: str) -> Refused:
-    return Refused(message, code="access.binding_invalid", fix=fix)
+def _invalid(message: str, fix: str, field: str = "") -> Refused:
+    return Refused(message, code="access.binding_invalid", fix=fix, field=field or None)
 
 
 def _unbound(names: str) -> Refused:
@@ -297,4 +304,5 @@ def _unbound(names: str) -> Refused:
         "Nothing says whose tokens may sign in: every token of this issuer would do.",
         code="access.binding_open",
         fix=f"Set {names}.",
+        field=names.split(" ", maxsplit=1)[0].rstrip(","),
     )

@@ -82,8 +82,10 @@ class UniversalAuthSettings:
 
     def checked(self) -> "UniversalAuthSettings":
         """Return itself. Raises Refused when the parts do not fit together."""
-        for entry in (*self.client_secret_trusted_ips, *self.access_token_trusted_ips):
-            take_apart(entry)
+        for entry in self.client_secret_trusted_ips:
+            take_apart(entry, "clientSecretTrustedIps")
+        for entry in self.access_token_trusted_ips:
+            take_apart(entry, "accessTokenTrustedIps")
         self.rules.checked()
         return self
 

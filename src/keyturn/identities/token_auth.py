@@ -70,7 +70,7 @@ class TokenAuthChanges:
             updated_at=now,
         )
         for entry in after.trusted_ips:
-            take_apart(entry)
+            take_apart(entry, "accessTokenTrustedIps")
         after.binding.check()
         return after
 

@@ -24,14 +24,15 @@ def add_failure(tx: Tx, owner: Actor, attempts: Attempts, policy: LockoutPolicy,
     return after
 
 
-def invalid_credentials(message: str = "Invalid credentials.") -> Unauthenticated:
-    return Unauthenticated(message, code="access.invalid_credentials")
+def invalid_credentials(message: str = "Invalid credentials.", field: str | None = None) -> Unauthenticated:
+    return Unauthenticated(message, code="access.invalid_credentials", field=field)
 
 
 def wrong_code() -> Unauthenticated:
     return Unauthenticated(
         "This code is not right, or it was used already.",
         code="access.code_wrong",
+        field="code",
         fix="Type the digits that the app shows now, or one of the recovery codes.",
     )
 

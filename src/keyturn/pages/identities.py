@@ -162,6 +162,13 @@ class UniversalAuthForm(ApiModel, rename=None):
         )
 
 
+_FIELDS = {
+    "accessTokenTTL": "ttl",
+    "clientSecretTrustedIps": "secret_addresses",
+    "accessTokenTrustedIps": "token_addresses",
+}
+
+
 class NewClientSecretForm(ApiModel, rename=None):
     description: Annotated[Trimmed, Meta(max_length=1024)] = ""
     days: Annotated[int, Meta(ge=0, le=3650)] = 0
@@ -294,7 +301,7 @@ def _signing_in(pages: IdentityPages, page: PageRoute) -> list[PageRoute]:
         universal.attach(actor, identity_id, UniversalAuthChanges())
         return _back(identity_id, "Universal Auth was added. Make a client secret next.")
 
-    @post(f"{ONE}/universal-auth", form_page=page)
+    @post(f"{ONE}/universal-auth", form_page=page, fields=_FIELDS)
     def change_auth(actor: Actor, identity_id: str, form: UniversalAuthForm) -> Redirect:
         universal.update(actor, identity_id, form.command())
         return _back(identity_id, "The settings were saved.")

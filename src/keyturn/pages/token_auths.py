@@ -19,6 +19,15 @@ from keyturn.web.schema.wire import ApiModel
 
 _HERE = "/organization/identities"
 _ONE = f"{_HERE}/{{identity_id}}"
+_RULES = {"accessTokenTTL": "ttl", "accessTokenTrustedIps": "addresses"}
+_OF_OIDC = _RULES | {
+    "oidcDiscoveryUrl": "discovery_url",
+    "boundIssuer": "issuer",
+    "boundSubject": "subject",
+    "caCert": "ca",
+}
+_OF_AZURE = _RULES | {"tenantId": "tenant", "allowedServicePrincipalIds": "principals"}
+_OF_KUBERNETES = _RULES | {"kubernetesHost": "host", "allowedNamespaces": "namespaces", "caCert": "ca"}
 
 
 class TokenRulesForm(ApiModel, rename=None, kw_only=True):
@@ -118,15 +127,15 @@ def method_routes(access: Access, page: PageRoute) -> list[PageRoute]:
         auths.detach(actor, identity_id, method)
         return Redirect(f"{_HERE}/{identity_id}", toast=f"{METHODS[method].title} was removed.")
 
-    @post(f"{_ONE}/oidc-auth", form_page=page)
+    @post(f"{_ONE}/oidc-auth", form_page=page, fields=_OF_OIDC)
     def save_oidc(actor: Actor, identity_id: str, form: OidcForm) -> Redirect:
         return save(actor, identity_id, OidcBinding.method, form.command())
 
-    @post(f"{_ONE}/azure-auth", form_page=page)
+    @post(f"{_ONE}/azure-auth", form_page=page, fields=_OF_AZURE)
     def save_azure(actor: Actor, identity_id: str, form: AzureForm) -> Redirect:
         return save(actor, identity_id, AzureBinding.method, form.command())
 
-    @post(f"{_ONE}/kubernetes-auth", form_page=page)
+    @post(f"{_ONE}/kubernetes-auth", form_page=page, fields=_OF_KUBERNETES)
     def save_kubernetes(actor: Actor, identity_id: str, form: KubernetesForm) -> Redirect:
         return save(actor, identity_id, KubernetesBinding.method, form.command())
 

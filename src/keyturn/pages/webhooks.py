@@ -101,7 +101,11 @@ def router(webhooks: Webhooks, projects: Projects, heads: ProjectHeaders) -> Pag
         head = heads.project(actor, project_id)
         return WebhookPage(head, webhook, host_of(webhook.url), own, messages, form_state)
 
-    @post(HERE, form_page=show_webhooks)
+    @post(
+        HERE,
+        form_page=show_webhooks,
+        fields={"webhookUrl": "url", "secretPath": "path", "caCert": "ca"},
+    )
     def create_webhook(actor: Actor, project_id: str, form: WebhookForm) -> WebhookSecretPage:
         webhook, secret = webhooks.create(actor, project_id, form.new())
         head = heads.project(actor, project_id)

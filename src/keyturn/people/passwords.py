@@ -64,6 +64,7 @@ def _weak(reason: str) -> Refused:
     return Refused(
         f"This password is too easy to guess. {reason}",
         code="access.password_weak",
+        field="newPassword",
         fix="Choose a longer one: four unrelated words, or a password manager's suggestion.",
     )
 

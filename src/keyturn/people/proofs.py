@@ -78,7 +78,7 @@ class Proofs:
                 code="access.session_ended",
                 fix="Sign in again.",
             )
-        return wrong_code() if right else invalid_credentials("The present password is wrong.")
+        return wrong_code() if right else invalid_credentials("The present password is wrong.", "password")
 
 
 def person(tx: Tx, actor: Actor) -> User:

@@ -125,6 +125,7 @@ class SecondFactors:
                 raise Refused(
                     "This code is not right.",
                     code="access.code_wrong",
+                    field="code",
                     fix="Type the six digits that the app shows now. If they stay wrong, look at the phone's clock.",
                 )
             digests = tuple(_digest(each) for each in codes)

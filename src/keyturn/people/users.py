@@ -231,7 +231,10 @@ def checked_email(text: str) -> str:
     email = text.strip().lower()
     if not _EMAIL.fullmatch(email):
         raise Refused(
-            f"'{text}' is not an e-mail address.", code="access.email_invalid", fix="Give one such as ada@example.com."
+            f"'{text}' is not an e-mail address.",
+            code="access.email_invalid",
+            field="email",
+            fix="Give one such as ada@example.com.",
         )
     return email
 
@@ -240,11 +243,15 @@ def _email_taken(email: str) -> Refused:
     return Refused(
         f"There is a user with the address '{email}' already.",
         code="access.email_taken",
+        field="email",
         fix="Look for them under Members, where they may be disabled or invited, or give another address.",
     )
 
 
 def _same_password() -> Refused:
     return Refused(
-        "The new password is the old one.", code="access.password_same", fix="Choose one that you did not use here."
+        "The new password is the old one.",
+        code="access.password_same",
+        field="newPassword",
+        fix="Choose one that you did not use here.",
     )

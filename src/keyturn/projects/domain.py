@@ -167,7 +167,10 @@ RESERVED_SLUGS = frozenset({"identity-memberships"})
 
 def slug_taken(what: str, slug: str) -> Refused:
     return Refused(
-        f"There is {what} with the slug '{slug}' already.", code="projects.slug_taken", fix="Choose another."
+        f"There is {what} with the slug '{slug}' already.",
+        code="projects.slug_taken",
+        field="slug",
+        fix="Choose another.",
     )
 
 

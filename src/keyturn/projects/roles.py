@@ -162,12 +162,16 @@ def role_of_slug(tx: Tx, project_id: str, slug: str) -> ProjectRole:
 def _require_free(there: Sequence[ProjectRole], role: ProjectRole) -> None:
     if role.slug in RESERVED_ROLE_SLUGS:
         raise Refused(
-            f"The slug '{role.slug}' is that of a built-in role.", code="roles.slug_reserved", fix="Choose another."
+            f"The slug '{role.slug}' is that of a built-in role.",
+            code="roles.slug_reserved",
+            field="slug",
+            fix="Choose another.",
         )
     if any(each.slug == role.slug for each in there):
         raise Refused(
             f"There is a role with the slug '{role.slug}' in this project already.",
             code="roles.slug_taken",
+            field="slug",
             fix="Choose another, or change that role.",
         )
 

@@ -155,6 +155,7 @@ class PolicyWriter:
                 f"{what} is also used by {holders.named(others)}: {'it' if len(others) == 1 else 'they'} will be moved along "
                 "to each new one, so that nothing stops signing in.",
                 code="rotation.shared",
+                field="moveOthersAlong",
                 fix="Say that they may be moved along, or give this connection a credential of its own.",
                 details=[
                     {"connectionId": holder.id, "name": holder.name, "projectId": holder.project_id}

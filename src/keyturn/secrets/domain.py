@@ -329,23 +329,26 @@ def require_folder_path(path: str) -> None:
             fix="Use a shorter path.",
         )
     for name in names:
-        require_folder_name(name)
+        require_folder_name(name, "path")
 
 
-def require_folder_name(name: str) -> None:
-    """Raise Refused for what no folder can be called."""
+def require_folder_name(name: str, field: str = "name") -> None:
+    """Raise Refused for what no folder can be called. ``field`` is where it was given."""
     if not _FOLDER_NAME.fullmatch(name):
         raise Refused(
             "A folder's name has 1 to 64 letters (A to Z), digits, hyphens and underscores.",
             code="secrets.folder_name",
             fix="Choose another name.",
+            field=field,
         )
 
 
 def require_name(name: str) -> None:
     """Raise Refused for what no secret can be called."""
     if _NO_TEXT in name:
-        raise Refused("The name is not written in UTF-8.", code="secrets.name", fix="Send it in UTF-8.")
+        raise Refused(
+            "The name is not written in UTF-8.", code="secrets.name", field="secretName", fix="Send it in UTF-8."
+        )
     bad = not name.strip() or any(
         char in _NOT_IN_NAMES or unicodedata.category(char) in {"Cc", "Zl", "Zp"} for char in name
     )
@@ -353,6 +356,7 @@ def require_name(name: str) -> None:
         raise Refused(
             "A secret's name is not empty and has no colon, no slash and no control characters.",
             code="secrets.name",
+            field="secretName",
             fix="Choose another name.",
         )
 
@@ -364,6 +368,7 @@ def require_size(value: Plaintext) -> None:
         raise Refused(
             f"The value has {size} bytes; {LARGEST_VALUE} are taken.",
             code="secrets.value_too_large",
+            field="secretValue",
             fix="Keep large files elsewhere, and the key to them here.",
         )
 
@@ -395,5 +400,6 @@ def name_taken(name: str) -> Refused:
     return Refused(
         f"There is a secret '{name}' there already.",
         code="secrets.name_taken",
+        field="secretName",
         fix="Change that one, or choose another.",
     )

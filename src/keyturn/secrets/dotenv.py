@@ -63,6 +63,7 @@ def parse(text: Plaintext) -> DotenvFile:
         raise Refused(
             f"The file has {len(text)} characters; {LARGEST_FILE} are taken at once.",
             code="secrets.dotenv_too_large",
+            field="text",
             fix="Split it, and keep what is no configuration elsewhere.",
         )
     reader = _Reader(text.reveal().removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n"))
@@ -114,12 +115,14 @@ class _Reader:
                 raise Refused(
                     f"The file has more than {MOST_ENTRIES} entries.",
                     code="secrets.dotenv_too_many",
+                    field="text",
                     fix="Split it into several files.",
                 )
             if len(self.bad_lines) > MOST_BAD_LINES:
                 raise Refused(
                     f"More than {MOST_BAD_LINES} lines of the file are no NAME=value.",
                     code="secrets.dotenv_no_dotenv",
+                    field="text",
                     fix=f"Choose a .env file. Its first line that is none is line {self.bad_lines[0].line}.",
                 )
 

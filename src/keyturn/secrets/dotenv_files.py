@@ -80,7 +80,10 @@ class DotenvFiles:
         file = parse(text)
         if not file.entries and not file.bad_lines:
             raise Refused(
-                "There is no line NAME=value in this text.", code="secrets.dotenv_empty", fix="Paste the whole file."
+                "There is no line NAME=value in this text.",
+                code="secrets.dotenv_empty",
+                field="text",
+                fix="Paste the whole file.",
             )
         with self._database.read() as tx:
             place = access.locate(tx, actor, Action.EDIT_SECRETS, address)

@@ -314,7 +314,10 @@ def too_many_folders() -> Refused:
 
 def folder_taken(path: str) -> Refused:
     return Refused(
-        f"There is a folder '{path}' already.", code="secrets.folder_taken", fix="Use that one, or choose another name."
+        f"There is a folder '{path}' already.",
+        code="secrets.folder_taken",
+        field="name",
+        fix="Use that one, or choose another name.",
     )
 
 

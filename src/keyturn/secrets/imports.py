@@ -147,6 +147,7 @@ class Imports:
             raise Refused(
                 "What that folder imports leads back to this one.",
                 code="secrets.import_circle",
+                field="path",
                 fix="Import the folder that has the secrets themselves.",
             )
         return source
@@ -155,7 +156,10 @@ class Imports:
 def _require_new(new: Import, there: Sequence[Import]) -> None:
     if any((row.environment_id, row.path) == (new.environment_id, new.path) for row in there):
         raise Refused(
-            "This folder imports that one already.", code="secrets.import_taken", fix="Change the import that is there."
+            "This folder imports that one already.",
+            code="secrets.import_taken",
+            field="path",
+            fix="Change the import that is there.",
         )
 
 

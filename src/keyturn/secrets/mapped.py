@@ -43,6 +43,7 @@ def reserved_refusal(mapped: MappedSecret, *, seen: bool) -> Refused:
     return Refused(
         f"The name '{mapped.name}' belongs to {rotation}.",
         code="secrets.name_reserved",
+        field="secretName",
         fix="Choose another name, or change the mapping of that secret rotation.",
     )
 

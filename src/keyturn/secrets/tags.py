@@ -133,7 +133,10 @@ def _begin(tx: Tx, actor: Actor, action: Action, project_id: str) -> None:
 def _require_free(tx: Tx, project_id: str, slug: str) -> None:
     if store.by_slug(tx, project_id, slug):
         raise Refused(
-            f"There is a tag '{slug}' in this project already.", code="secrets.tag_taken", fix="Use that one."
+            f"There is a tag '{slug}' in this project already.",
+            code="secrets.tag_taken",
+            field="slug",
+            fix="Use that one.",
         )
 
 

@@ -80,6 +80,7 @@ class GroupRoles:
                 raise Refused(
                     "This group has this role already.",
                     code="sso.group_role_exists",
+                    field="groupId",
                     fix="Choose another role, or leave it as it is.",
                 )
             row = GroupRole(
@@ -204,5 +205,6 @@ def _link_taken() -> Refused:
     return Refused(
         "The person with this object id signs in as another user.",
         code="sso.link_taken",
+        field="objectId",
         fix="End that link first, or delete that user if they were made by mistake at the first sign-in.",
     )

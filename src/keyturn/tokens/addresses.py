@@ -18,8 +18,8 @@ class TrustedAddress:
     prefix: int | None
 
 
-def take_apart(text: str) -> TrustedAddress:
-    """Read an entry such as ``10.0.0.0/8`` or ``2001:db8::1``. Raises Refused for anything else."""
+def take_apart(text: str, field: str | None = None) -> TrustedAddress:
+    """Read an entry such as ``10.0.0.0/8`` or ``2001:db8::1``. Raises Refused, about the field, for anything else."""
     address, slash, length = text.partition("/")
     try:
         network = ipaddress.ip_network(text, strict=False)
@@ -29,6 +29,7 @@ def take_apart(text: str) -> TrustedAddress:
             f"'{text}' is neither an IP address nor a range.",
             code="access.address_invalid",
             fix="Write an address such as 192.0.2.7 or 2001:db8::7, or a range such as 192.0.2.0/24.",
+            field=field,
         ) from error
     return TrustedAddress(address, f"ipv{network.version}", prefix)
 

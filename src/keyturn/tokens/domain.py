@@ -23,7 +23,8 @@ class TokenRules:
             raise Refused(
                 f"The token lifetime ({self.ttl} s) is longer than its maximum ({self.max_ttl} s).",
                 code="access.ttl_above_max",
-                fix="Lower accessTokenTTL or raise accessTokenMaxTTL.",
+                field="accessTokenTTL",
+                fix="Lower the lifetime (accessTokenTTL), or raise its maximum (accessTokenMaxTTL).",
             )
         return self
 

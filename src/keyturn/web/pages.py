@@ -11,6 +11,8 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
+
 from keyturn.errors import KeyturnError, Unauthenticated
 from keyturn.kit.actor import Actor
 from keyturn.kit.dataclasses import dataclass
@@ -88,7 +90,7 @@ Outcome = Page | PageResponse | Redirect | File
 
 @dataclass(frozen=True)
 class PageRoute:
-    """One page route. ``again`` shows the form that was refused, with its faults."""
+    """One page route. ``form_page`` shows the form that was refused, with its faults."""
 
     is_page = True
 
@@ -99,6 +101,18 @@ class PageRoute:
     signature: Signature
     form_page: "PageRoute | None"
     keeps_query: bool = True
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """Names in the form of what refusals call otherwise."""
+
+    def field_of(self, error: KeyturnError) -> str:
+        """Return the field of the form that the error is about, by its name there; empty where it is about none."""
+        name = self.fields.get(error.field or "", error.field or "")
+        return name if name in self.form_fields() else ""
+
+    def form_fields(self) -> frozenset[str]:
+        """Return the names of the fields of its form."""
+        form = self.signature.kinds.get("form")
+        return frozenset(each.encode_name for each in msgspec.structs.fields(form)) if form else frozenset()
 
     @property
     def has_body(self) -> bool:
@@ -123,9 +137,27 @@ def get(path: str, *, public: bool = False, keeps_query: bool = True, types: Typ
     return lambda function: replace(_route("GET", path, function, public=public, types=types), keeps_query=keeps_query)
 
 
-def post(path: str, *, form_page: PageRoute | None = None, public: bool = False, types: Types = None) -> Decorator:
-    """Take a form. When it is refused the page ``again`` is shown with the faults; without one, the error page."""
-    return lambda function: _route("POST", path, function, public=public, form_page=form_page, types=types)
+def post(
+    path: str,
+    *,
+    form_page: PageRoute | None = None,
+    public: bool = False,
+    types: Types = None,
+    fields: Mapping[str, str] | None = None,
+) -> Decorator:
+    """Take a form. When it is refused ``form_page`` is shown with the faults; without one, the error page.
+
+    ``fields`` are the names in the form of what refusals call as the API does.
+    """
+
+    def decorate(function: Callable[..., Outcome]) -> PageRoute:
+        route = _route("POST", path, function, public=public, form_page=form_page, types=types)
+        unknown = set((fields or {}).values()) - route.form_fields()
+        if unknown:
+            raise TypeError(f"POST {path}: its form has no {', '.join(sorted(unknown))}")
+        return replace(route, fields=fields or {})
+
+    return decorate
 
 
 def group(*routes: Endpoint) -> Pages:
@@ -179,7 +211,7 @@ def perform(route: PageRoute, request: Request, site: Site) -> Response:
         again = (
             arguments
             | route.form_page.signature.arguments(request)
-            | {"form_state": form_after_refusal(request.path, fields, error)}
+            | {"form_state": form_after_refusal(request.path, fields, error, route.field_of(error))}
         )
         outcome = _call(route.form_page, again)
         # The form may be out of date, e.g. a second tab of a sign-in that is over: then its page leads to where one is.

@@ -98,6 +98,11 @@ class Browser:
         }
 
 
+def at_field(page: str, field: str) -> str:
+    """Return what a page says is wrong at a field, as HTML."""
+    return "".join(re.findall(rf'id="{field}-error">(.*?)</p>', page, re.DOTALL))
+
+
 def _as_sent(value: object) -> str:
     return str(value).replace("\r\n", "\n").replace("\n", "\r\n")
 
@@ -236,6 +241,7 @@ def test_a_refused_form_keeps_all_but_the_value(browser: Browser, web: SecretsCl
     typed = {"comment": "what\nfor", "tags": "team-a", "metadata": "owner = me", "secret_value": f"{HIDDEN}-2"}
     before = web.counts()
     page = browser.refused(browser.url("/new", path="/"), secret_name="TAKEN", **typed)
+    assert "There is a secret 'TAKEN' there already." in at_field(page, "f-secret_name")
     assert "There is a secret 'TAKEN' there already." in page
     assert "Change that one, or choose another." in page
     for text in ('value="TAKEN"', "what\nfor</textarea>", 'value="team-a"', "owner = me</textarea>", "Paste it again"):
@@ -376,8 +382,12 @@ def test_folders_are_made_renamed_and_deleted(browser: Browser, web: SecretsClie
     page = browser.get(browser.url(path="/apps"))
     assert ("All of them" in page, "path=%2Fapps%2Fweb" in page) == (True, True)
     taken = browser.refused(browser.url("/folders"), folder="apps", description="again")
-    assert ("There is a folder '/apps' already." in taken, 'value="again"' in taken) == (True, True)
-    assert "letters (A to Z)" in browser.refused(browser.url("/folders"), folder="../etc")
+    assert ("There is a folder '/apps' already." in at_field(taken, "f-new-folder"), 'value="again"' in taken) == (
+        True,
+        True,
+    )
+    for name in ("../etc", ""):
+        assert "letters (A to Z)" in at_field(browser.refused(browser.url("/folders"), folder=name), "f-new-folder")
     folder = {each["name"]: each for each in web.folders(path="/")}["apps"]
     browser.post(browser.url(f"/folders/{folder['id']}", path="/apps"), folder="programs", description="")
     assert "NAME" not in browser.get(browser.url(path="/apps"))
@@ -469,7 +479,7 @@ def test_tags_are_added_and_deleted(browser: Browser, web: SecretsClient) -> Non
     assert "No tags yet" in browser.get(browser.url("/tags"))
     assert "lower-case letters" in browser.refused(browser.url("/tags"), expect=422, slug="Team A")
     browser.post(browser.url("/tags"), slug="team-a")
-    assert "There is a tag 'team-a'" in browser.refused(browser.url("/tags"), slug="team-a")
+    assert "There is a tag 'team-a'" in at_field(browser.refused(browser.url("/tags"), slug="team-a"), "f-slug")
     tag = re.search(r"tags/([0-9a-f-]+)/delete", browser.get(browser.url("/tags")))
     assert tag is not None
     browser.post(browser.url(f"/tags/{tag[1]}/delete"))

@@ -148,11 +148,6 @@ def schedule_json(form: ScheduleForm, method: SignInMethod) -> Json:
 
 # --- back to the form -------------------------------------------------------------------------------------------------
 
-AT_FIELD = {
-    "connections.name_taken": "name",
-    "rotation.shared": "moveOthersAlong",
-}
-"""Refusals of this server that are about one field: they stand beside it, as those that name theirs."""
 AT_CREDENTIAL = frozenset(
     {
         "rotation.shared_out_of_sight",
@@ -161,7 +156,7 @@ AT_CREDENTIAL = frozenset(
         "rotation.key_in_use",
     }
 )
-"""Those about the credential itself, whatever its field is called."""
+"""Refusals that are about the credential itself, whatever its field is called."""
 
 
 def form_state_of(
@@ -180,7 +175,6 @@ def form_state_of(
     field = (
         (_NAMES.get(error.field, error.field) if error.field else None)
         or of_credential
-        or AT_FIELD.get(error.code)
         or next((_field(detail) for detail in error.details if "path" in detail), "")
     )
     return FormState(path, values, {field: error.message} if field else {}, error.message, error.fix, left_out)

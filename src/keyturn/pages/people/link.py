@@ -52,7 +52,7 @@ def router(access: Access, limiter: Limiter) -> Pages:
         invited = link.purpose is Purpose.INVITATION
         return ChooseByLinkPage(token, link.user.email, invited, link.expires_at, form_state)
 
-    @post(PATH, form_page=show_link, public=True)
+    @post(PATH, form_page=show_link, public=True, fields={"newPassword": "password"})
     def choose(visitor: BrowserContext, token: str, form: ChosenByLink) -> Redirect:
         limiter.take(f"{visitor.ip} login")
         access.links.redeem(Plaintext(token), form.password, browser_of(visitor).origin)

@@ -136,7 +136,7 @@ def router(access: Access, invitations: Invitations, projects: Projects) -> Page
             form_state,
         )
 
-    @post(HERE, form_page=show_users)
+    @post(HERE, form_page=show_users, fields={"newPassword": "password"})
     def add_user(actor: Actor, form: NewUserForm) -> Redirect:
         user = access.users.create(actor, form.command())
         return Redirect(HERE, toast=f"{user.email} was added.")

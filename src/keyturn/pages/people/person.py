@@ -105,7 +105,7 @@ def _signing_in(access: Access, page: PageRoute) -> list[PageRoute]:
     def unlock(actor: Actor, user_id: str) -> Redirect:
         return _back(user_id, f"{administration.unlock(actor, user_id).email} may try to sign in again.")
 
-    @post(f"{ONE}/password", form_page=page)
+    @post(f"{ONE}/password", form_page=page, fields={"newPassword": "password"})
     def set_temporary_password(actor: Actor, user_id: str, form: TemporaryPasswordForm) -> Redirect:
         user = administration.set_temporary_password(actor, user_id, form.password)
         return _back(user_id, f"{user.email} signs in with this password once, and then chooses another.")

@@ -172,7 +172,11 @@ def _password(access: Access, limiter: Limiter, cookie: SessionCookie) -> list[P
         has_password = access.users.me(actor).has_password
         return PasswordPage(actor.name, actor.role, MIN_LENGTH, form_state, _admin(actor), has_password)
 
-    @post("/settings/password", form_page=show_password)
+    @post(
+        "/settings/password",
+        form_page=show_password,
+        fields={"password": "old_password", "newPassword": "new_password"},
+    )
     def change_password(actor: Actor, visitor: BrowserContext, form: NewPassword) -> Redirect:
         limiter.take(f"{visitor.ip} password")
         access.users.change_password(actor, form.old_password, form.new_password)

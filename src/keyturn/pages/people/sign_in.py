@@ -150,7 +150,7 @@ def _first_start(doors: SignInPages) -> list[PageRoute]:
     def show_setup(form_state: FormState) -> SetupPage | Redirect:
         return Redirect("/sign-in") if doors.access.bootstrapped() else SetupPage(form_state)
 
-    @post("/setup", form_page=show_setup, public=True)
+    @post("/setup", form_page=show_setup, public=True, fields={"setupCode": "setup_code", "newPassword": "password"})
     def set_up(visitor: BrowserContext, form: FirstAdmin) -> PageResponse:
         doors.limiter.take(f"{visitor.ip} bootstrap")
         first_start = doors.access.set_up(form.setup_code, form.email, form.password, form.organization)
@@ -218,7 +218,7 @@ def _second_step(doors: SignInPages) -> list[PageRoute]:
             return Redirect("/sign-in")
         return ChoosePage(query.next, form_state)
 
-    @post("/sign-in/password", form_page=show_choice, public=True)
+    @post("/sign-in/password", form_page=show_choice, public=True, fields={"newPassword": "password"})
     def choose(visitor: BrowserContext, form: Chosen) -> Redirect:
         doors.limiter.take(f"{visitor.ip} login")
         token = doors.access.sessions.choose_password(visitor.session, form.password, browser_of(visitor))

@@ -43,7 +43,7 @@ def routes(pages: SecretPages) -> list[PageRoute]:
         place = pages.place(actor, project_id, query)
         return NewSecretPage(place, [tag.slug for tag in pages.tags(actor, place.project)], form_state)
 
-    @post(f"{OF_PROJECT}/new", form_page=show_new)
+    @post(f"{OF_PROJECT}/new", form_page=show_new, fields={"secretName": "secret_name", "secretValue": "secret_value"})
     def create_secret(actor: Actor, project_id: str, query: PlaceQuery, form: NewSecretForm) -> Redirect:
         place = pages.place(actor, project_id, query)
         new = NewSecret(

@@ -35,7 +35,7 @@ def routes(pages: SecretPages) -> list[PageRoute]:
     def show_dotenv(actor: Actor, project_id: str, query: PlaceQuery, form_state: FormState) -> DotenvPage:
         return DotenvPage(pages.place(actor, project_id, query), form_state)
 
-    @post(f"{OF_PROJECT}/dotenv", form_page=show_dotenv)
+    @post(f"{OF_PROJECT}/dotenv", form_page=show_dotenv, fields={"text": "secret_text"})
     def look_at_dotenv(actor: Actor, project_id: str, query: PlaceQuery, form: DotenvForm) -> DotenvPage:
         if not form.secret_text.reveal().strip():
             raise Invalid([{"code": "custom", "message": "Paste a file, or read one.", "path": ["secret_text"]}])

@@ -127,13 +127,13 @@ def routes(pages: SecretPages) -> list[PageRoute]:
 def _folders(pages: SecretPages, page: PageRoute) -> list[PageRoute]:
     folders = pages.secrets.folders
 
-    @post(f"{OF_PROJECT}/folders", form_page=page)
+    @post(f"{OF_PROJECT}/folders", form_page=page, fields={"name": "folder"})
     def create_folder(actor: Actor, project_id: str, query: ListQuery, form: FolderForm) -> Redirect:
         place = pages.place(actor, project_id, query)
         new = folders.create(actor, place.address, form.folder, form.description or None).folder
         return Redirect(place.url(path=new.path), toast=f"The folder {new.name} was made.")
 
-    @post(f"{OF_PROJECT}/folders/{{folder_id}}", form_page=page)
+    @post(f"{OF_PROJECT}/folders/{{folder_id}}", form_page=page, fields={"name": "folder"})
     def change_folder(actor: Actor, project_id: str, folder_id: str, query: ListQuery, form: FolderForm) -> Redirect:
         place = pages.place(actor, project_id, query)
         change = FolderChange(form.folder or None, form.description)
@@ -153,7 +153,7 @@ def _folders(pages: SecretPages, page: PageRoute) -> list[PageRoute]:
 def _imports(pages: SecretPages, page: PageRoute) -> list[PageRoute]:
     imports = pages.secrets.imports
 
-    @post(f"{OF_PROJECT}/imports", form_page=page)
+    @post(f"{OF_PROJECT}/imports", form_page=page, fields={"path": "source_path"})
     def add_import(actor: Actor, project_id: str, query: ListQuery, form: ImportForm) -> Redirect:
         place = pages.place(actor, project_id, query)
         new = imports.create(actor, place.address, form.source, form.source_path)

@@ -111,14 +111,14 @@ def routes(pages: SecretPages) -> list[PageRoute]:
 
 
 def _changes(pages: SecretPages, page: PageRoute) -> list[PageRoute]:
-    @post(f"{ONE}/value", form_page=page)
+    @post(f"{ONE}/value", form_page=page, fields={"secretValue": "secret_value"})
     def change_value(actor: Actor, secret_id: str, form: ValueForm) -> Redirect:
         change = SecretChange(value=value_of(form.secret_value, form.line_breaks))
         before, after = _changed(pages, actor, secret_id, change)
         same = before.stored.version == after.stored.version
         return _back(secret_id, "It has this value already." if same else "The value was changed.")
 
-    @post(f"{ONE}/details", form_page=page)
+    @post(f"{ONE}/details", form_page=page, fields={"secretName": "secret_name"})
     def change_details(actor: Actor, secret_id: str, form: DetailsForm) -> Redirect:
         secret = pages.listing.one(actor, secret_id).secret
         tags = pages.tags(actor, pages.heads.project(actor, secret.place.project_id))

@@ -53,6 +53,8 @@ class FormState:
 
 
 LOOK_AT_FIELDS = "Some fields need another look."
+LONGEST_AT_FIELD = 200
+"""Signs of what to do that stand beside a field; more stands on top of the form."""
 AGAIN = "Paste it again: what is secret, or may be, is not shown again."
 EMPTY = FormState()
 
@@ -63,12 +65,13 @@ def repeatable_values(values: Mapping[str, str]) -> tuple[dict[str, str], frozen
     return repeatable, frozenset(name for name, text in values.items() if name not in repeatable and text.strip())
 
 
-def form_after_refusal(form: str, fields: Mapping[str, list[str]], error: KeyturnError) -> FormState:
-    """Return the form as it is shown again after this error."""
+def form_after_refusal(form: str, fields: Mapping[str, list[str]], error: KeyturnError, field: str = "") -> FormState:
+    """Return the form as it is shown again after this error. ``field`` is the one of the form that it is about, if any is."""
     values, dropped = repeatable_values({name: values[-1] for name, values in fields.items()})
     if not isinstance(error, Invalid):
-        at_field = {name: error.message for name in fields if name == error.field}
-        return FormState(form, values, at_field, error.message, error.fix, dropped)
+        if field and len(error.fix or "") <= LONGEST_AT_FIELD:
+            return FormState(form, values, {field: error.diagnostics()}, LOOK_AT_FIELDS, None, dropped)
+        return FormState(form, values, {field: error.message} if field else {}, error.message, error.fix, dropped)
     errors: dict[str, str] = {}
     for issue in error.issues:
         path = issue.get("path")
