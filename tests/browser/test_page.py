@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from keyturn.connections.domain import Connection
 from keyturn.projects.domain import Project
+from keyturn.rotations.commands import ConnectionChange
 from tests.browser.estate import BrowserServer
 from tests.browser.steps import error_at, fill
 
@@ -172,6 +173,25 @@ def test_pause_and_resume(page: Page, resting: Connection) -> None:
     expect(page.locator(".coming time")).to_have_count(5)
 
 
+def test_what_is_open_and_chosen_stays_when_somebody_else_changes_something(
+    page: Page, estate: BrowserServer, resting: Connection
+) -> None:
+    page.clock.install()
+    page.reload()
+    run, table = page.locator(".run").first, page.locator("details", has_text="As a table")
+    table.locator("summary").click()
+    run.locator("summary").click()
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('.run-body'))")
+    estate.rotations.update(estate.actor, resting.id, ConnectionChange(enabled=False))
+    page.clock.run_for(6000)
+    expect(page.get_by_text("Paused", exact=True)).to_have_count(0)  # it waits as long as something is marked
+    page.evaluate("getSelection().removeAllRanges()")
+    expect(page.get_by_text("Paused", exact=True)).to_be_visible()
+    expect(run).to_have_attribute("open", "")
+    expect(table).to_have_attribute("open", "")
+    expect(run.locator("summary")).to_be_focused()
+
+
 def test_a_schedule_is_changed_without_a_secret_and_seen_before(page: Page, resting: Connection) -> None:
     page.get_by_role("link", name="Edit Schedule").click()
     expect(page.get_by_label(re.compile("Client Secret"))).to_have_count(0)
@@ -238,7 +258,7 @@ def test_details_are_edited_in_place(page: Page, estate: BrowserServer, project:
     dialog = page.get_by_role("dialog", name="Edit Details")
     dialog.get_by_label("Name").fill("other-name")
     dialog.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("alert").first).to_contain_text("already exists here")
+    assert "already exists here" in error_at(page, "Name")
     dialog.get_by_label("Name").fill("new-name")
     dialog.get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", name="new-name")).to_be_visible()

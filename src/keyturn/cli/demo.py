@@ -82,7 +82,7 @@ def _require_an_entra() -> None:
         raise Misconfigured(
             "The demonstration needs a local Entra ID: the package entra-emulator is not installed.",
             code="demo.no_emulator",
-            fix="Install it beside Keyturn: pip install entra-emulator",
+            fix="Run `make demo` in a clone of the repository, or install the wheel that `make dist` builds there.",
         )
 
 

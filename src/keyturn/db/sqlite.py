@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from keyturn.db.trouble import DiskFull
+from keyturn.db.trouble import DiskFull, FolderGone
 from keyturn.errors import Misconfigured
 
 LEAST_VERSION = (3, 35)
@@ -31,8 +31,14 @@ def require_version(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> N
 
 
 def require_room(path: str | None) -> None:
-    """Raise DiskFull when the disk of the database file has no room for a larger write."""
-    if path and path != ":memory:" and shutil.disk_usage(Path(path).absolute().parent).free < LEAST_FREE:
+    """Raise DiskFull when the disk of the database file has no room for a larger write, FolderGone without its folder."""
+    if not path or path == ":memory:":
+        return
+    try:
+        free = shutil.disk_usage(Path(path).absolute().parent).free
+    except OSError as error:
+        raise FolderGone from error
+    if free < LEAST_FREE:
         raise DiskFull
 
 

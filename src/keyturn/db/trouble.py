@@ -49,6 +49,10 @@ class DiskFull(Exception):
     """There is no room for what a write may need. It was not tried."""
 
 
+class FolderGone(Exception):
+    """The folder of the database file is not where it was. What is written from now on may be in a place that nobody finds."""
+
+
 @dataclass(frozen=True)
 class Trouble:
     """A cause. ``code`` is stable; ``message`` is a sentence; ``fix`` is what to do."""
@@ -89,6 +93,11 @@ _DISK = Trouble(
     "database.disk", "The disk of the database reported an error.", "Look at the system's log for the disk. " + _LOCAL
 )
 _GONE = Trouble("database.unopened", "The database file cannot be opened.", _RIGHTS)
+_FOLDER_GONE = Trouble(
+    "database.folder_gone",
+    "The data folder is gone: it was moved or deleted, or its disk is not mounted.",
+    "Put it back where it was, or mount its disk, and start the server again.",
+)
 _TABLES = Trouble("database.tables", "The tables of the database are not those of this version.", "Run: keyturn doctor")
 _BUSY = Trouble(
     "database.busy", "The database is busy: the request waited too long for its turn.", "Try again in a moment."
@@ -187,6 +196,8 @@ def trouble_of(error: BaseException) -> Trouble | None:
         return _BUSY
     if isinstance(error, DiskFull):
         return _FULL
+    if isinstance(error, FolderGone):
+        return _FOLDER_GONE
     if isinstance(error, UnicodeDecodeError) and _from_database(error):
         return _DAMAGED  # the words of a message that SQLite read out of the damaged part
     cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error

@@ -222,7 +222,7 @@ class Database:
     def check_writable(self, patience: float, trusted: float = 0.0) -> None:
         """Write, without changing anything, unless this process wrote in the last ``trusted`` seconds, and nothing failed since.
 
-        Raises what the write raises, and DiskFull where the next larger write would fail.
+        Raises what the write raises, DiskFull where the next larger write would fail, and FolderGone.
         """
         if self.is_sqlite:
             require_room(self.engine.url.database)

@@ -148,3 +148,15 @@ def test_a_disk_without_room_is_told_before_a_write_fails(tmp_path: Path, monkey
         monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=LEAST_FREE - 1))
         found = look(database, now, timedelta(seconds=30))
     assert (found.writable, found.reason) == (False, "The disk of the database is full.")
+
+
+def test_a_data_folder_that_is_gone_is_told_as_such(tmp_path: Path) -> None:
+    folder, moved = tmp_path / "data", tmp_path / "moved"
+    folder.mkdir()
+    with sqlite_database(folder) as database:
+        assert look(database, SystemClock().now(), timedelta(seconds=30)).writable
+        folder.rename(moved)
+        found = look(database, SystemClock().now(), timedelta(seconds=30))
+        moved.rename(folder)
+    assert (found.database, found.writable) == (True, False)
+    assert found.reason == "The data folder is gone: it was moved or deleted, or its disk is not mounted."

@@ -342,4 +342,4 @@ if (location.hash.length > 1) {
 // What went wrong, or the first field with a fault, which may be folded away.
 each("details:has([aria-invalid=true])", (part) => { part.open = true; });
 const faulty = [...document.querySelectorAll("[aria-invalid=true]")];
-(document.querySelector("[data-focus]") ?? faulty.find((field) => field.checkVisibility()))?.focus();
+(document.querySelector("[data-focus]") ?? faulty.find((field) => field.getClientRects().length))?.focus();

@@ -127,6 +127,79 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   if (fresh?.dataset.mark === target.dataset.mark) event.detail.shouldSwap = false;
 });
 
+// --- what somebody opened, typed or came to stays when the page asks for a part of itself by itself -----------------------
+
+const BY_ITSELF = ["news", "load"];
+let stays = null;
+let putOff = null;
+
+// What nobody has folded or unfolded is as the page says: a run is open as long as it is under way.
+const folded = new WeakSet();
+document.addEventListener("click", (event) => {
+  const part = event.target.closest("summary")?.parentElement;
+  if (part) folded.add(part);
+});
+
+// Where a node is: by its id, or by its number among those of its kind in what has one.
+function placeOf(node) {
+  if (node.id) return { id: node.id };
+  const home = node.parentElement.closest("[id]");
+  return { id: home.id, name: node.localName, number: [...home.querySelectorAll(node.localName)].indexOf(node), text: textOf(node) };
+}
+
+function nodeAt({ id, name, number, text }) {
+  const home = document.getElementById(id);
+  if (!name || !home) return home;
+  const node = home.querySelectorAll(name)[number];
+  return node && textOf(node) === text ? node : null;
+}
+
+// Times that are told pass meanwhile.
+const textOf = (node) => (node.querySelector("summary") ?? node).textContent.replace(/\d+ \w+ ago|just now/g, "");
+
+const isChanged = (field) => field.value !== field.defaultValue || field.checked !== field.defaultChecked;
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { target, requestConfig } = event.detail;
+  if (!BY_ITSELF.includes(requestConfig.triggeringEvent?.type) || !event.detail.shouldSwap) return;
+  const selection = getSelection();
+  if (!selection.isCollapsed && target.contains(selection.anchorNode)) {
+    // It would be gone before it is copied.
+    event.detail.shouldSwap = false;
+    putOff = target.id;
+    return;
+  }
+  const all = (selector) => [...document.getElementById("main").querySelectorAll(selector)];
+  const active = document.activeElement;
+  stays = {
+    opened: all("details").filter((one) => folded.has(one)).map((one) => [placeOf(one), one.open]),
+    typed: all("input:not([type=hidden]), textarea").filter(isChanged).map((one) => [placeOf(one), one.value, one.checked]),
+    scrolled: all(".table-box").filter((one) => one.scrollLeft).map((one) => [placeOf(one), one.scrollLeft]),
+    focused: target.contains(active) ? [placeOf(active), active.selectionStart, active.selectionEnd] : null,
+  };
+});
+
+document.addEventListener("htmx:afterSettle", () => {
+  if (!stays) return;
+  const { opened, typed, scrolled, focused } = stays;
+  stays = null;
+  const at = (found, act) => found.forEach(([place, ...values]) => { const node = nodeAt(place); if (node) act(node, ...values); });
+  at(opened, (one, open) => { one.open = open; folded.add(one); });
+  at(typed, (one, value, checked) => { one.value = value; one.checked = checked; });
+  at(scrolled, (one, left) => { one.scrollLeft = left; });
+  at(focused ? [focused] : [], (one, start, end) => {
+    one.focus({ preventScroll: true });
+    if (typeof start === "number") one.setSelectionRange(start, end);
+  });
+});
+
+document.addEventListener("selectionchange", () => {
+  if (!putOff || !getSelection().isCollapsed) return;
+  const part = document.getElementById(putOff);
+  putOff = null;
+  if (part) htmx.trigger(part, "news");
+});
+
 // --- several at once ------------------------------------------------------------------------------------------------
 
 document.addEventListener("change", (event) => {
