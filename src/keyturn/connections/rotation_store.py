@@ -18,11 +18,20 @@ def has_rotation(tx: Tx, connection_id: str) -> bool:
     return tx.one(query.limit(1)) is not None
 
 
-def reads_tenant(tx: Tx, connection_id: str, *, lock: bool = False) -> bool:
+_READS = sa.select(inventory_connections.c.connection_id).where(
+    inventory_connections.c.connection_id == sa.bindparam("of_connection")
+)
+_READS_LOCKED = _READS.with_for_update()
+
+
+def reads_tenant(tx: Tx, connection_id: str) -> bool:
     """Whether the inventory of its tenant is read through the connection: then it is for reading, too."""
-    query = sa.select(inventory_connections.c.connection_id)
-    query = query.where(inventory_connections.c.connection_id == connection_id)
-    return tx.one(query.with_for_update() if lock else query) is not None
+    return tx.one(_READS, of_connection=connection_id) is not None
+
+
+def lock_reading(tx: Tx, connection_id: str) -> None:
+    """Wait until what is being read through the connection is kept, and let nobody keep more: it is about to be deleted."""
+    tx.one(_READS_LOCKED, of_connection=connection_id)
 
 
 def is_rotated_through(tx: Tx, connection_id: str) -> bool:

@@ -10,7 +10,7 @@ from keyturn.audit import events
 from keyturn.authz import authorize
 from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action
-from keyturn.connections import claims, fingerprints, health, holders, refresh_tokens, rotation_store, sealed, store
+from keyturn.connections import claims, fingerprints, health, holders, refresh_tokens, sealed, store
 from keyturn.connections.domain import (
     Connection,
     NewConnection,
@@ -200,8 +200,6 @@ class ConnectionWriter:
         return after
 
     def delete(self, tx: Tx, actor: Actor, connection: Connection, **facts: Any) -> None:
-        # First, as all do that keep what is read through the connection, and then need its row: see ``inventory.readers``.
-        rotation_store.reads_tenant(tx, connection.id, lock=True)
         store.delete(tx, connection.id)
         record_connection_event(tx, actor, events.CONNECTION_DELETED, connection, self.clock.now(), **facts)
 

@@ -182,6 +182,10 @@ class Database:
         """All or nothing: commits when the block ends, rolls back when it raises.
 
         Waits for its turn, at most ten seconds; then WritersQueue or what the driver raises.
+
+        Rows that others change, too, are locked in one order, so that of two transactions none waits for the other one that
+        waits for it (SQLite has one writer at a time anyway): leases of applications; fingerprints; switches of inventories;
+        inventories; rotations; connections; claims; projects; secrets; heads of audit chains. Of each kind by their ids.
         """
         return self._write(PATIENCE)
 

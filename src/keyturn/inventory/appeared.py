@@ -27,23 +27,22 @@ ABOUT_THEN = timedelta(minutes=10)
 """A change of the audit log by so much apart from the start of a credential is the one that made it."""
 
 
-def note(tx: Tx, inventory: Inventory, new: Sequence[NewKey], now: datetime) -> bool:
-    """Note which of these new credentials nobody of this server made, on applications that it rotates; say whether any."""
+def note(tx: Tx, inventory: Inventory, new: Sequence[NewKey], now: datetime) -> None:
+    """Note which of these new credentials nobody of this server made, on applications that it rotates, and wake the rotations."""
     rotated = store.rotated_applications(tx, inventory, sorted({each.app_id for each in new}))
     by_object: dict[str, list[NewKey]] = {}
     for each in new:
         if each.app_id in rotated:
             by_object.setdefault(each.object_id, []).append(each)
-    found = False
+    woken: set[str] = set()
     for object_id, keys in by_object.items():
         strange = _not_ours(tx, object_id, keys)
         if strange:
-            found = True
             store.mark(tx, inventory.id, object_id, [each.key.key_id for each in strange], now)
-            rotation = rotated[strange[0].app_id]
-            policies.set_sweep(tx, rotation.id, now)
-            policies.wake(tx, rotation.id, now)
-    return found
+            woken.add(rotated[strange[0].app_id].id)
+    for rotation_id in sorted(woken):
+        policies.set_sweep(tx, rotation_id, now)
+        policies.wake(tx, rotation_id, now)
 
 
 def _not_ours(tx: Tx, object_id: str, keys: Sequence[NewKey]) -> list[NewKey]:

@@ -1,8 +1,7 @@
 """Who reads a tenant, and what becomes of it when that is refused: in the caller's transaction.
 
 Several transactions change which connection reads a tenant: switching on and off, what comes due, a refusal, the end of a
-connection. All of them lock in one order: the connection, the switches of the tenant by the ids of their connections, the
-inventory. So none of them waits for another one that waits for it.
+connection or of its project. All of them lock in the order of :meth:`keyturn.db.unit.Database.write`.
 """
 
 import uuid
@@ -27,18 +26,22 @@ def inventory_id(org_id: str, cloud: str, tenant_id: str) -> str:
 
 def take(tx: Tx, connection_id: str, now: datetime) -> tuple[Inventory, Connection] | None:
     """Return the inventory if this connection is to read it: from its beginning, when it was another one so far."""
-    connection, switch = connections.get(tx, connection_id, lock=True), store.switch_of(tx, connection_id)
-    if switch is None or connection is None:
+    switches = store.lock_switches(tx, connection_id)
+    switch = switches.get(connection_id)
+    if switch is None:
+        return None
+    identity = inventory_id(*switch.tenant)
+    inventory = store.get(tx, identity, lock=True)
+    connection = connections.get(tx, connection_id, lock=True)
+    if connection is None:
         return None
     tenant = (connection.org_id, connection.cloud, connection.tenant_id.lower())
-    if tenant != (switch.org_id, switch.cloud, switch.tenant_id):
+    if tenant != switch.tenant:
         # Its credentials are those of another tenant by now, of which it comes due at once.
         store.switch_off(tx, switch, now)
         store.switch_on(tx, replace(switch, cloud=tenant[1], tenant_id=tenant[2], sees_all=None), now)
         return None
-    choices = [each.choice for each in store.switches_of_tenant(tx, *tenant, lock=True)]
-    identity = inventory_id(*tenant)
-    inventory = store.get(tx, identity, lock=True)
+    choices = [each.choice for each in switches.values()]
     best = plan.choose_reader(choices, inventory.connection_id if inventory else None)
     if best is None or best.connection_id != connection_id:
         store.change_switch(tx, connection_id, next_at=now + plan.LOOK_EVERY)

@@ -316,7 +316,7 @@ class Scans:
     def _keeping(self, reading: _Reading) -> Iterator[Tx]:
         """A transaction that keeps what was read. Raises :class:`_Overtaken` if it is not to be kept any more."""
         with self.database.write() as tx:
-            switch = store.switch_of(tx, reading.connection.id, lock=True)  # first, as all do: see ``readers``
+            switch = store.switch_of(tx, reading.connection.id, lock=True)  # first, as all do: see ``Database.write``
             current = store.get(tx, reading.inventory.id, lock=True)
             if switch is None or current is None or current.connection_id != reading.connection.id:
                 raise _Overtaken

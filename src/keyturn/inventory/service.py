@@ -199,15 +199,14 @@ class Inventories:
         """
         now = self._clock.now()
         with self._database.write() as tx:
+            switch = store.lock_switches(tx, connection_id).get(connection_id)
             connection = connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS, lock=True)
-            switch = store.switch_of(tx, connection.id)
-            if on and switch is None:
-                tenant = (connection.org_id, connection.cloud, connection.tenant_id.lower())
-                store.switch_on(tx, Switch(connection.id, *tenant, now, None, None), now)
-                _record(tx, actor, events.INVENTORY_SWITCHED_ON, connection, now)
-            elif not on and switch is not None:
+            if not on and switch is not None:
                 store.switch_off(tx, switch, now)
                 _record(tx, actor, events.INVENTORY_SWITCHED_OFF, connection, now)
+            tenant = (connection.org_id, connection.cloud, connection.tenant_id.lower())
+            if on and store.switch_on(tx, Switch(connection.id, *tenant, now, None, None), now):
+                _record(tx, actor, events.INVENTORY_SWITCHED_ON, connection, now)
 
     def warn(self, actor: Actor, inventory_id: str, *, on: bool) -> TenantView:
         """Say whether somebody is told of what ends and nobody rotates. Safe to repeat. Raises NotFound or Forbidden."""

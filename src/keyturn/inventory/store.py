@@ -43,6 +43,11 @@ class Switch:
     refused_at: datetime | None
 
     @property
+    def tenant(self) -> tuple[str, str, str]:
+        """The organization, the cloud and the id of the tenant."""
+        return self.org_id, self.cloud, self.tenant_id
+
+    @property
     def choice(self) -> ReaderChoice:
         return ReaderChoice(self.connection_id, self.enabled_at, self.sees_all, self.refused_at)
 
@@ -58,6 +63,18 @@ def switch_of(tx: Tx, connection_id: str, *, lock: bool = False) -> Switch | Non
     query = sa.select(_SWITCH).where(_SWITCH.c.connection_id == connection_id)
     row = tx.one(query.with_for_update() if lock else query)
     return _switch(row) if row else None
+
+
+def lock_switches(tx: Tx, connection_id: str) -> dict[str, Switch]:
+    """Lock the switches of the tenant that is read through the connection; return them by the ids of their connections.
+
+    None: the inventory is not switched on for the connection.
+    """
+    while switch := switch_of(tx, connection_id):
+        switches = {each.connection_id: each for each in switches_of_tenant(tx, *switch.tenant, lock=True)}
+        if connection_id in switches:  # else it became one of another tenant while it was waited for
+            return switches
+    return {}
 
 
 def switches(tx: Tx, connection_ids: Sequence[str]) -> list[Switch]:
@@ -78,8 +95,10 @@ def switch_on(tx: Tx, switch: Switch, next_at: datetime) -> bool:
 
 
 def switch_off(tx: Tx, switch: Switch, now: datetime) -> None:
-    """Remove the switch, with all that was read through the connection; the others of the tenant look at once who reads it."""
-    switches_of_tenant(tx, switch.org_id, switch.cloud, switch.tenant_id, lock=True)
+    """Remove the switch, with all that was read through the connection; the others of the tenant look at once who reads it.
+
+    The switches of the tenant are locked.
+    """
     tx.run(sa.delete(_SWITCH).where(_SWITCH.c.connection_id == switch.connection_id))
     tx.run(sa.delete(inventories).where(inventories.c.connection_id == switch.connection_id))
     wake_others(tx, switch, now)

@@ -204,6 +204,8 @@ class Projects:
     def delete_in(self, tx: Tx, actor: Actor, project_id: str) -> Project:
         """As :meth:`delete`, in a transaction of the caller."""
         project = self.deletable(tx, actor, project_id)
+        store.lock_readings(tx, project.id)
+        store.lock_connections(tx, project.id)
         store.lock_project(tx, project.id)  # what a guard looks for is added by those who have locked it
         for guard in self._delete_guards:
             guard(tx, actor, project.id)

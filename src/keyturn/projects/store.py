@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from keyturn.authz.authorize import no_project
 from keyturn.db.tables import environments, projects
+from keyturn.db.tables.views import app_connections, inventory_connections
 from keyturn.db.unit import Tx
 from keyturn.db.words import has_word
 from keyturn.projects.domain import Environment, Project, ProjectRef
@@ -115,6 +116,31 @@ def lock_project(tx: Tx, project_id: str) -> None:
         raise no_project(project_id)
 
 
+def lock_readings(tx: Tx, project_id: str) -> None:
+    """Wait until what is being read through connections of the project is kept, and let nobody keep more: it is about to go."""
+    if tx.postgres:
+        tx.rows(_READINGS, project=project_id)
+
+
+def lock_connections(tx: Tx, project_id: str) -> None:
+    """Let nobody change connections of the project, which go with it. SQLite has one writer at a time anyway."""
+    if tx.postgres:
+        tx.rows(_CONNECTIONS, project=project_id)
+
+
+_CONNECTIONS = (
+    sa.select(app_connections.c.id)
+    .where(app_connections.c.project_id == sa.bindparam("project"))
+    .order_by(app_connections.c.id)
+    .with_for_update(key_share=True)
+)
+_READINGS = (
+    sa.select(inventory_connections.c.connection_id)
+    .join(app_connections, app_connections.c.id == inventory_connections.c.connection_id)
+    .where(app_connections.c.project_id == sa.bindparam("project"))
+    .order_by(inventory_connections.c.connection_id)
+    .with_for_update(of=inventory_connections)
+)
 _LOCKED = sa.select(projects.c.id).where(projects.c.id == sa.bindparam("project")).with_for_update()
 
 

@@ -16,6 +16,7 @@ from keyturn.connections.domain import (
     NewConnection,
     VerifiedCredentials,
 )
+from keyturn.connections.rotation_store import lock_reading
 from keyturn.connections.verification import Verifier
 from keyturn.connections.writes import ConnectionWriter, require_may_set_up
 from keyturn.credentials import store as journal
@@ -197,6 +198,7 @@ class SelfRotation:
             _, before = access.find(tx, actor, connection_id, Action.DELETE_CONNECTIONS)
         self._complete_older_rows()
         with self._edits.write(*_touched(before, None)) as tx:
+            lock_reading(tx, connection_id)
             connection, rotation = access.lock(tx, actor, connection_id, Action.DELETE_CONNECTIONS, before)
             guards.refuse_while_signing_for_others(tx, actor, connection)
             guards.refuse_until_trust_is_removed(tx, connection, self._clock.now())

@@ -9,9 +9,11 @@ import pytest
 from sqlalchemy import event
 
 from entra_emulator.faults.faults import Effect
-from keyturn.connections.domain import Connection
+from keyturn.connections.domain import Connection, NewConnection
 from keyturn.db.unit import Database
+from keyturn.projects.service import Projects
 from tests.databases import postgres_database
+from tests.features.accounts.people import project
 from tests.features.inventory.scene import OWNED, READ_ALL, Meanwhile, Tenant, tenant
 from tests.features.rotations.test_locks import waits_for_a_lock
 
@@ -106,5 +108,42 @@ def test_a_connection_is_deleted_while_what_it_read_is_kept(scene: Tenant) -> No
         "UPDATE inventories",
         lambda: scene.source.do(scene.reader.id),
         lambda: world.rotations.delete(world.actor, scene.reader.id, revoke=False),
+    )
+    assert scene.view() is None
+
+
+def test_a_connection_is_deleted_while_a_strange_credential_is_found_on_its_application(scene: Tenant) -> None:
+    world = scene.world
+    handle = scene.application("Watched", permissions=("Application.ReadWrite.All",), secrets=1)
+    watched = world.connect("watched", handle)
+    world.settle()
+    scene.switch_on(watched)
+    view = scene.read()
+    world.emulator.admin.add_secret(handle.object_id, "strange")
+    scene.inventories.read_now(world.actor, view.inventory.id)
+    scene.source.do(watched.id)
+    check(
+        scene,
+        "UPDATE rotations",
+        lambda: scene.source.do(watched.id),
+        lambda: world.rotations.delete(world.actor, watched.id, revoke=False),
+    )
+    assert scene.view() is None
+
+
+def test_a_project_is_deleted_while_what_its_connection_read_is_kept(scene: Tenant) -> None:
+    world = scene.world
+    home = project(world.database, world.actor.org_id, "payments")
+    handle = scene.application("Reader of payments", permissions=READ_ALL, secrets=1)
+    reader = world.rotations.create(
+        world.actor, NewConnection("payments", world.first_secret(handle), project_id=home), None
+    )
+    scene.switch_on(reader)
+    scene.work()
+    check(
+        scene,
+        "UPDATE inventories",
+        lambda: scene.source.do(reader.id),
+        lambda: Projects(world.database, world.clock, world.ids).delete(world.actor, home),
     )
     assert scene.view() is None

@@ -21,6 +21,7 @@ from keyturn.ports.clock import Clock
 from keyturn.projects import deletion_store as deletions
 from keyturn.projects.deletions import KEPT, Deletion
 from keyturn.projects.service import Projects
+from keyturn.projects.store import lock_readings
 from keyturn.rotations.edit_lock import EditLock
 from keyturn.rotations.guards import needs_approval
 from keyturn.rotations.secret_rotations import access as secret_access
@@ -166,10 +167,9 @@ class PlaceDeletions:
             views = [view for view in store.views(tx, project_id) if expected and place.holds(view)]
             if not {view.rotation.object_id for view in views} <= object_ids:
                 raise secret_access.changed_meanwhile()
+            lock_readings(tx, project_id)
             for rotation_id in sorted({view.rotation.id for view in views}):
-                policies.get(
-                    tx, rotation_id, lock=True
-                )  # all rotations before the project, which others lock after theirs
+                policies.get(tx, rotation_id, lock=True)  # all before the project, which others lock after theirs
             if views and gate.needs_second_person(tx, actor.org_id, project_id):
                 raise needs_approval("secret rotations")
             for view in views:
