@@ -167,10 +167,12 @@ def make_unreadable(world: World) -> None:
 
 _LATER_INDEXES = (
     *(
+        "app_connections_client",
         "app_connections_refused",
         "app_connections_ends",
         "app_connections_checked",
         "app_connections_secret_ends",
+        "rotations_app",
         "rotations_failed",
     ),
     *(

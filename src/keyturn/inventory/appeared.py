@@ -15,6 +15,7 @@ from keyturn.credentials.domain import is_marker
 from keyturn.db.unit import Tx
 from keyturn.inventory import appeared_store as store
 from keyturn.inventory.appeared_store import Untraced
+from keyturn.inventory.list_store import rotations_of
 from keyturn.inventory.plan import Inventory
 from keyturn.inventory.scan_store import NewKey
 from keyturn.kit.actor import platform
@@ -29,7 +30,7 @@ ABOUT_THEN = timedelta(minutes=10)
 
 def note(tx: Tx, inventory: Inventory, new: Sequence[NewKey], now: datetime) -> None:
     """Note which of these new credentials nobody of this server made, on applications that it rotates, and wake the rotations."""
-    rotated = store.rotated_applications(tx, inventory, sorted({each.app_id for each in new}))
+    rotated = rotations_of(tx, inventory, sorted({each.app_id for each in new}))
     by_object: dict[str, list[NewKey]] = {}
     for each in new:
         if each.app_id in rotated:
@@ -78,7 +79,7 @@ def trace_change(untraced: Untraced, changes: Sequence[DirectoryChange] | None, 
 def tell(tx: Tx, inventory: Inventory, untraced: Untraced, trace: Trace, now: datetime) -> None:
     """Write down who made it. Safe to repeat: there is one event of each credential."""
     store.mark_traced(tx, untraced.entry_id, now)
-    rotation = store.rotated_applications(tx, inventory, [untraced.app_id]).get(untraced.app_id)
+    rotation = rotations_of(tx, inventory, [untraced.app_id]).get(untraced.app_id)
     if rotation is None:
         return
     change = trace.change

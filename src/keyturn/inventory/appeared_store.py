@@ -7,20 +7,10 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from keyturn.db.tables import inventory_entries
-from keyturn.db.tables.views import rotations
 from keyturn.db.unit import Tx
-from keyturn.inventory.plan import Inventory
 from keyturn.kit.dataclasses import dataclass
 
 _E = inventory_entries
-
-
-@dataclass(frozen=True)
-class RotatedApplication:
-    """The rotation of an application."""
-
-    id: str
-    project_id: str | None
 
 
 @dataclass(frozen=True)
@@ -39,18 +29,6 @@ class Untraced:
 
 
 _FIELDS = tuple(field.name for field in fields(Untraced) if field.name != "entry_id")
-
-
-def rotated_applications(tx: Tx, inventory: Inventory, app_ids: Sequence[str]) -> dict[str, RotatedApplication]:
-    """Return the rotations of these applications, by client id."""
-    app_id = sa.func.lower(rotations.c.app_id)
-    query = sa.select(rotations.c.id, rotations.c.project_id, app_id.label("app")).where(
-        rotations.c.org_id == inventory.org_id,
-        rotations.c.cloud == inventory.cloud,
-        rotations.c.retired.is_(False),
-        app_id.in_(app_ids),
-    )
-    return {row["app"]: RotatedApplication(row["id"], row["project_id"]) for row in tx.rows(query)} if app_ids else {}
 
 
 def mark(tx: Tx, inventory_id: str, object_id: str, key_ids: Sequence[str], now: datetime) -> None:

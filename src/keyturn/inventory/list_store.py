@@ -242,16 +242,27 @@ def uses_of_applications(tx: Tx, inventory: Inventory, app_ids: Sequence[str]) -
     return found
 
 
-def rotations_of(tx: Tx, inventory: Inventory, app_ids: Sequence[str]) -> dict[str, str]:
-    """Return the ids of rotations, by client id of the application."""
-    app_id = sa.func.lower(rotations.c.app_id)
-    query = sa.select(rotations.c.id, app_id.label("app")).where(
-        rotations.c.org_id == inventory.org_id,
-        rotations.c.cloud == inventory.cloud,
-        rotations.c.retired.is_(False),
-        app_id.in_(app_ids),
+@dataclass(frozen=True)
+class RotatedApplication:
+    """The rotation of an application."""
+
+    id: str
+    project_id: str | None
+
+
+def rotations_of(tx: Tx, inventory: Inventory, app_ids: Sequence[str]) -> dict[str, RotatedApplication]:
+    """Return the rotations of these applications, by client id."""
+    app_id, of = sa.func.lower(rotations.c.app_id), rotations.c
+    # Were the database asked for the organization, SQLite would go through all of its rotations: it takes them for few.
+    query = sa.select(of.id, of.org_id, of.project_id, app_id.label("app")).where(
+        of.cloud == inventory.cloud, of.retired.is_(False), app_id.in_(app_ids)
     )
-    return {row["app"]: row["id"] for row in tx.rows(query)} if app_ids else {}
+    rows = tx.rows(query) if app_ids else []
+    return {
+        row["app"]: RotatedApplication(row["id"], row["project_id"])
+        for row in rows
+        if row["org_id"] == inventory.org_id
+    }
 
 
 def sign_ins(tx: Tx, inventory: Inventory, sight: Visibility, app_ids: Sequence[str]) -> dict[str, SignIn]:

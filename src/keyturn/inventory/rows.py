@@ -39,7 +39,7 @@ def rows_of(tx: Tx, selection: Selection, entries: Sequence[StoredEntry]) -> lis
             of.owners,
             of.read_at,
             origins.get(key_id, Origin.FOREIGN) if entry.key_kind else None,
-            rotations.get(entry.app_id),
+            rotation.id if (rotation := rotations.get(entry.app_id)) else None,
             _last_use(inventory, entry, uses.get(key_id), reported.get(key_id)),
             _policy(selection, entry, of),
             application_uses.get(entry.app_id),

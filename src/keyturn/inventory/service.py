@@ -200,7 +200,7 @@ class Inventories:
         now = self._clock.now()
         with self._database.write() as tx:
             switch = store.lock_switches(tx, connection_id).get(connection_id)
-            connection = connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS, lock=True)
+            connection = connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS, lock=on)
             if not on and switch is not None:
                 store.switch_off(tx, switch, now)
                 _record(tx, actor, events.INVENTORY_SWITCHED_OFF, connection, now)

@@ -68,6 +68,8 @@ app_connections = sa.Table(
     sa.Index("ix_app_connections_ends", "org_id", "ends_at"),
     sa.Index("ix_app_connections_secret_ends", "org_id", "secret_ends_at"),
     sa.Index("ix_app_connections_checked", "org_id", "checked_at"),
+    # Who signs in as an application is asked by its client id, in whatever letters that was entered.
+    sa.Index("ix_app_connections_client", "cloud", sa.func.lower(sa.literal_column("client_id"))),
     # Pages of a list come in order without sorting, and how many there are is counted in the index alone.
     sa.Index("ix_app_connections_in_order", "org_id", "app", "name", "id", "project_id"),
 )

@@ -47,6 +47,8 @@ rotations = sa.Table(
     sa.Column("slots", sa.Integer),  # how many secrets the application may hold, as last seen; none: no small limit
     whole("weekdays", 127),  # on which days it may run: Monday is the lowest bit
     whole("moved_days"),  # by so many days at most the next run is later than its slot
+    # What rotates an application is asked by its client id, in whatever letters that was entered.
+    sa.Index("ix_rotations_app", "cloud", sa.func.lower(sa.literal_column("app_id"))),
     # What needs somebody is found among many rotations that do not.
     sa.Index(
         "ix_rotations_failed",
