@@ -23,10 +23,10 @@ from keyturn.secrets.domain import (
     SecretChange,
     SecretType,
     Tag,
-    require_folder_path,
     require_name,
     require_size,
 )
+from keyturn.secrets.folder_names import require_folder_path
 from keyturn.web.schema.validate import parse
 
 TAKEN_OVER = "azure-client-secret"

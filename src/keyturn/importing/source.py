@@ -20,7 +20,8 @@ from keyturn.importing.answers import (
 )
 from keyturn.importing.client import AnswerTooLarge, NotThere, SourceClient, SourceRefused, part
 from keyturn.kit.dataclasses import dataclass
-from keyturn.secrets.domain import DEEPEST_FOLDER, MOST_FOLDERS, ROOT, below, require_folder_name
+from keyturn.secrets.domain import MOST_FOLDERS, ROOT, below
+from keyturn.secrets.folder_names import DEEPEST_FOLDER, require_folder_name
 
 MOST_AT_ONCE = 1000
 """Secrets that are compared and written together, so that a server on the same database never waits for long."""

@@ -1,7 +1,6 @@
 """Folders, secrets and versions, as values, and the rules for what they may be called and how large they may be."""
 
 import json
-import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,7 +14,6 @@ from keyturn.kit.secret import Plaintext, Sealed
 
 LARGEST_VALUE = 512 * 1024
 """Bytes of a value in UTF-8."""
-DEEPEST_FOLDER = 20
 MOST_FOLDERS = 10_000
 """In one environment."""
 MOST_IN_FOLDER = 100_000
@@ -23,7 +21,6 @@ LONGEST_NAME = 255
 """Characters of a secret's name."""
 ROOT = "/"
 
-_FOLDER_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NOT_IN_NAMES = frozenset(":/")
 _NO_TEXT = "\ufffd"
 """Stands for bytes that are not UTF-8: names that differ would become one."""
@@ -317,30 +314,6 @@ def parent_of(path: str) -> str:
 def below(path: str, name: str) -> str:
     """Return the path of the folder with this name in the folder."""
     return f"{path.rstrip('/')}/{name}"
-
-
-def require_folder_path(path: str) -> None:
-    """Raise Refused for a path that no folder can have."""
-    names = [name for name in path.split("/") if name]
-    if len(names) > DEEPEST_FOLDER:
-        raise Refused(
-            f"Folders can be {DEEPEST_FOLDER} deep; this path has {len(names)} names.",
-            code="secrets.folder_too_deep",
-            fix="Use a shorter path.",
-        )
-    for name in names:
-        require_folder_name(name, "path")
-
-
-def require_folder_name(name: str, field: str = "name") -> None:
-    """Raise Refused for what no folder can be called. ``field`` is where it was given."""
-    if not _FOLDER_NAME.fullmatch(name):
-        raise Refused(
-            "A folder's name has 1 to 64 letters (A to Z), digits, hyphens and underscores.",
-            code="secrets.folder_name",
-            fix="Choose another name.",
-            field=field,
-        )
 
 
 def require_name(name: str) -> None:

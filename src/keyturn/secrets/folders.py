@@ -30,9 +30,8 @@ from keyturn.secrets.domain import (
     no_folder,
     no_folder_id,
     parent_of,
-    require_folder_name,
-    require_folder_path,
 )
+from keyturn.secrets.folder_names import require_folder_name, require_folder_path
 from keyturn.secrets.mapped import MappedSecret, folder_in_use
 from keyturn.secrets.store import folders as store
 from keyturn.secrets.store import mapped

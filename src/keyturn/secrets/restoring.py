@@ -25,7 +25,8 @@ from keyturn.projects.deletions import KEPT, Deletion, PlaceKind
 from keyturn.projects.domain import RESERVED_SLUGS, Environment, Project, slug_taken
 from keyturn.projects.service import named_in_roles
 from keyturn.secrets import access
-from keyturn.secrets.domain import MOST_FOLDERS, Place, below, parent_of, require_folder_name
+from keyturn.secrets.domain import MOST_FOLDERS, Place, below, parent_of
+from keyturn.secrets.folder_names import require_folder_name
 from keyturn.secrets.folders import Folders, folder_taken, note, require_no_gain, too_many_folders
 from keyturn.secrets.store import folders as folder_store
 from keyturn.settings.model import USUAL_QUOTAS, Quotas
