@@ -33,6 +33,7 @@ BODIES = {
     "a huge number": b'{"keyId": ' + b"9" * 10_000 + b"}",
     "too large": b'{"a": "' + b"x" * 4_100_000 + b'"}',
     "an unknown member": b'{"a": 1}',
+    "a member twice": b'{"passwordCredential": {"displayName": "a", "displayName": "b"}, "keyId": "a", "keyId": "b"}',
     "nul bytes": b"\x00\x00",
     "a lone surrogate": b'{"keyId": "\\ud800"}',
 }

@@ -115,6 +115,40 @@ def test_a_chunked_request_is_read(world: Served) -> None:
     assert answer.status_code == 200
 
 
+def test_what_a_client_of_http_1_0_reads_is_not_in_chunks(world: Served) -> None:
+    path = f"/v1.0/applications/{world.demo.connection.object_id}"
+    for version, chunked in ((b"1.0", False), (b"1.1", True)):
+        head, body = exchange(world, b"GET %s HTTP/%s\r\nConnection: close\r\n\r\n" % (path.encode(), version)).split(
+            b"\r\n\r\n", 1
+        )
+        assert (b"\r\nTransfer-Encoding: chunked" in head) == chunked
+        if not chunked:
+            assert f"\r\nContent-Length: {len(body)}".encode() in head
+            assert json.loads(body)["error"]["code"] == "InvalidAuthenticationToken"
+
+
+def test_a_header_of_several_lines_is_a_list(world: Served) -> None:
+    token = httpx.post(
+        f"{world.running.authority}/{world.demo.tenant_id}/oauth2/v2.0/token",
+        data=token_form(world)
+        | {"client_id": world.demo.wide.app_id, "client_secret": world.demo.wide.secrets[0].value},
+        verify=trusting(world.running.ca_file),
+    ).json()["access_token"]
+    body = b'{"displayName":"upserted"}'
+    lines = (
+        "PATCH /v1.0/applications(uniqueName='lines') HTTP/1.1",
+        "Host: x",
+        "Connection: close",
+        f"Authorization: Bearer {token}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        "Prefer: create-if-missing",
+        "Prefer: return=minimal",
+    )
+    answer = exchange(world, "\r\n".join((*lines, "", "")).encode() + body)
+    assert answer.split()[1] == b"201"
+
+
 def test_a_client_that_waits_for_100_continue_is_told_to(world: Served) -> None:
     body = urlencode(token_form(world)).encode()
     head = (
@@ -135,6 +169,7 @@ def test_a_client_that_waits_for_100_continue_is_told_to(world: Served) -> None:
         (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"400"),
         (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", b"413"),
         (b"GET /" + b"y" * 70_000 + b" HTTP/1.1\r\n\r\n", b"413"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nhost: y\r\n\r\n", b"400"),
         (b"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", b"404"),
     ],
 )

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import jwt
 import pytest
@@ -110,6 +111,19 @@ def test_a_client_that_declares_cp1_gets_a_token_for_a_day(scene: EmulatorFixtur
     answer = scene.token(scene.application(), claims=claims, client_info="1").json()
     assert answer["expires_in"] > 19 * 3600
     assert answer["refresh_in"] < answer["expires_in"]
+
+
+def test_a_field_that_stands_there_twice_is_refused(scene: EmulatorFixture) -> None:
+    app = scene.application("app", redirect_uris=("https://app.example.com/back",))
+    form = {"grant_type": "client_credentials", "client_id": app.app_id, "client_secret": app.secrets[0].value}
+    body = f"{urlencode(form)}&scope=a&scope=b".encode()
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = scene.emulator.call(Request("POST", f"{LOGIN}/{scene.tenant}/oauth2/v2.0/token", kind, body)).json()
+    assert (answer["error"], answer["error_codes"]) == ("invalid_request", [9000411])
+    assert "The parameter 'scope' is duplicated." in answer["error_description"]
+    query = f"client_id={app.app_id}&response_type=code&scope=openid&prompt=none&prompt=consent"
+    page = scene.emulator.call(Request("GET", f"{LOGIN}/{scene.tenant}/oauth2/v2.0/authorize?{query}"))
+    assert b"AADSTS9000411" in page.body
 
 
 def test_a_client_may_authenticate_with_http_basic(scene: EmulatorFixture) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Protocol, runtime_checkable
@@ -13,7 +12,7 @@ from entra_emulator.admin.changes import Misfit, changed, fault_as_json, read_fa
 from entra_emulator.admin.members import Body, attributes, flag, moment, only, shown, text, text_or_none, texts
 from entra_emulator.admin.snapshot import put, take
 from entra_emulator.core.clock import graph_time
-from entra_emulator.core.wire import Request, Response, json_body
+from entra_emulator.core.wire import Request, Response, json_body, read_json
 from entra_emulator.directory.directory import Application
 from entra_emulator.directory.redirects import PLATFORMS
 from entra_emulator.directory.world import World
@@ -65,13 +64,13 @@ class AdminApi:
         if work is None:
             return _answer(405, {"error": f"use {', '.join(sorted(methods))}"})
         try:
-            body = json.loads(request.body, parse_constant=_no_constant) if request.body.strip() else {}
+            body = read_json(request.body) if request.body.strip() else {}
             if not isinstance(body, dict):
                 return _answer(400, {"error": "the body is a JSON object"})
             return _answer(201 if request.method == "POST" else 200, work(_Ask(names, body, query)))
         except GraphError as error:
             return _answer(400, {"error": error.message})
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             return _answer(400, {"error": str(error)[:500]})
 
     def _find(self, parts: list[str]) -> tuple[list[str], dict[str, Work]]:
@@ -354,7 +353,3 @@ class AdminApi:
 
 def _answer(status: int, value: Any) -> Response:
     return Response(status, _JSON, json_body({} if value is None else value))
-
-
-def _no_constant(name: str) -> Any:
-    raise Misfit(f"{name} is not JSON")

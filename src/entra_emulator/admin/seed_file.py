@@ -7,11 +7,10 @@ extra `credentials` as well. Whoever is named in `owners` may be a user or an ap
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
-from entra_emulator.core.wire import Request, Response, json_body
+from entra_emulator.core.wire import Request, Response, json_body, read_json
 
 Answer = Callable[[Request], Response]
 _LISTS = ("users", "applications", "subscriptions")
@@ -20,8 +19,8 @@ _LISTS = ("users", "applications", "subscriptions")
 def plant(answer: Answer, text: bytes) -> None:
     """Makes everything in the file. Raises ValueError that says where it does not fit; what came before is there then."""
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        content = read_json(text)
+    except ValueError as error:
         raise ValueError(f"the seed file is not JSON: {error}") from error
     tenants = content.get("tenants") if isinstance(content, dict) else None
     if not isinstance(tenants, list) or set(content) != {"tenants"}:

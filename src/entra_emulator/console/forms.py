@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from urllib.parse import quote
 
 from entra_emulator.admin.changes import Misfit
 from entra_emulator.core.clock import DAY
+from entra_emulator.core.wire import read_json
 
 Form = Mapping[str, str]
 
@@ -118,8 +118,8 @@ def _fault(form: Form, _now: float) -> AdminRequest:
 
 def _setting(form: Form, _now: float) -> AdminRequest:
     try:
-        value = json.loads(form.get("value", ""))
-    except (ValueError, RecursionError) as error:
+        value = read_json(form.get("value", ""))
+    except ValueError as error:
         raise Misfit('the value is JSON: 3, true, [2, 30], {"limit": 5, "seconds": 10} or "date"') from error
     return _configure(form, {form.get("name", ""): value})
 

@@ -87,6 +87,30 @@ def deliver(response: Response, timeout: float = 30.0) -> Response:
     return response
 
 
+def read_json(data: bytes | str) -> Any:
+    """What somebody sent as JSON. Raises ValueError for anything else: NaN, a name that an object has twice, a depth without end.
+
+    Of two members with one name a reader may take either (RFC 8259, section 4); here none of them is dropped in silence.
+    """
+    try:
+        return json.loads(data, parse_constant=_no_constant, object_pairs_hook=_object)
+    except RecursionError as error:
+        raise ValueError("JSON is nested too deeply") from error
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(members)
+    if len(value) != len(members):
+        names = [name for name, _ in members]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice[:100]} stands there twice")
+    return value
+
+
 def json_body(value: Any) -> bytes:
     """Compact JSON, ASCII only, so that no text from a caller can break the encoding."""
     return json.dumps(value, separators=(",", ":")).encode("ascii")

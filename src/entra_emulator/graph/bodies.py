@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Mapping
 from typing import Any
 
 from entra_emulator.core.clock import parse_time
+from entra_emulator.core.wire import read_json
 from entra_emulator.directory.directory import as_guid
 from entra_emulator.directory.world import Call
 from entra_emulator.graph.errors import GraphError, bad_request
@@ -30,8 +30,8 @@ def json_object(call: Call) -> dict[str, Any]:
     if "json" not in call.headers.get("content-type", "").lower():
         raise GraphError(400, "BadRequest", _UNREADABLE)
     try:
-        value = _respelled(json.loads(raw, parse_constant=_no_constant), call.spelled)
-    except (ValueError, RecursionError) as error:
+        value = _respelled(read_json(raw), call.spelled)
+    except ValueError as error:
         raise GraphError(400, "BadRequest", _UNREADABLE) from error
     if not isinstance(value, dict):
         raise GraphError(400, "BadRequest", _UNREADABLE)
@@ -138,7 +138,3 @@ def _respelled(value: Any, spelled: Mapping[str, str]) -> Any:
         own = name == "customSecurityAttributes" and isinstance(item, dict)
         members[name] = item if own else _respelled(item, spelled)
     return members
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")

@@ -7,12 +7,12 @@ unless its type is told; the same role twice is a conflict).
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any
 
 from entra_emulator.core.clock import graph_time
+from entra_emulator.core.wire import read_json
 from entra_emulator.directory.azure_roles import BUILT_IN, OWNER, USER_ACCESS_ADMINISTRATOR, RoleAssignment, within
 from entra_emulator.directory.directory import Application, ServicePrincipal, as_guid
 from entra_emulator.directory.groups import Group
@@ -202,8 +202,8 @@ def _conditions(call: Call) -> dict[str, str]:
 
 def _properties(call: Call) -> dict[str, Any]:
     try:
-        body = json.loads(call.request.body)
-    except (ValueError, RecursionError) as error:
+        body = read_json(call.request.body)
+    except ValueError as error:
         raise ArmError(400, "InvalidRequestContent", "The request content was not valid JSON.") from error
     properties = body.get("properties") if isinstance(body, dict) else None
     if not isinstance(properties, dict):

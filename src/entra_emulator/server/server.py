@@ -70,6 +70,18 @@ class Running:
         return f"{self.authority}/_emulator"
 
 
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """A request with what its answer depends on: when it began, and what its client can read."""
+
+    request: Request
+    started: float
+    keep: bool
+    """Whether the connection stays open behind the answer."""
+    chunks: bool
+    """Whether the answer may come in chunks, which HTTP/1.0 does not know: RFC 9112, section 6.1."""
+
+
 class _Connection(asyncio.Protocol):
     """One client connection. Requests are answered in order; nothing blocks while one is delayed."""
 
@@ -78,7 +90,7 @@ class _Connection(asyncio.Protocol):
         self._plain = plain
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
-        self._waiting: deque[tuple[Request, float, bool]] = deque()
+        self._waiting: deque[_Exchange] = deque()
         self._busy = False
         self._peer = ""
         self._begin()
@@ -119,11 +131,14 @@ class _Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count_header(len(name) + len(value))
-        self._headers[name.decode("latin-1")] = value.decode("latin-1")
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        if key in self._headers and key == "host":
+            raise ValueError("several hosts")  # RFC 9112, section 3.2
+        # Lines of one name are a list: RFC 9110, section 5.3.
+        self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
 
     def on_headers_complete(self) -> None:
-        expects = any(name.lower() == "expect" for name in self._headers)
-        if expects and self._transport is not None:
+        if "expect" in self._headers and self._transport is not None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
@@ -133,15 +148,15 @@ class _Connection(asyncio.Protocol):
         self._body.append(body)
 
     def on_message_complete(self) -> None:
-        headers = self._headers
-        host = next((value for name, value in headers.items() if name.lower() == "host"), "")
+        host = self._headers.get("host", "")
         target = self._url.decode("latin-1")
         scheme = "http" if self._plain else "https"
         url = f"{scheme}://{host or self._server.address}{target}" if target.startswith("/") else target
-        keep = self._parser.should_keep_alive() and not self._parser.should_upgrade()
+        chunks = self._parser.get_http_version() != "1.0"
+        keep = chunks and self._parser.should_keep_alive() and not self._parser.should_upgrade()
         method = self._parser.get_method().decode("ascii")
-        request = Request(method, url, headers, b"".join(self._body), self._peer)
-        self._waiting.append((request, time.time(), keep))
+        request = Request(method, url, self._headers, b"".join(self._body), self._peer)
+        self._waiting.append(_Exchange(request, time.time(), keep, chunks))
         self._begin()
         if not self._busy:
             self._next()
@@ -155,40 +170,43 @@ class _Connection(asyncio.Protocol):
         if not self._waiting or self._transport is None:
             return
         self._busy = True
-        request, started, keep = self._waiting.popleft()
+        exchange = self._waiting.popleft()
+        request = exchange.request
         emulator = self._server.emulator
         if self._plain and not managed_identity.serves(urlsplit(request.url).path):
-            self._answer(request, _NOT_HERE, started, keep)
+            self._answer(exchange, _NOT_HERE)
         elif emulator.asks_outside(request):
             work = asyncio.get_running_loop().run_in_executor(self._server.callers, emulator.handle, request)
-            work.add_done_callback(lambda done: self._answer(request, done.result(), started, keep))
+            work.add_done_callback(lambda done: self._answer(exchange, done.result()))
         else:
-            self._answer(request, emulator.handle(request), started, keep)
+            self._answer(exchange, emulator.handle(request))
 
-    def _answer(self, request: Request, response: Response, started: float, keep: bool) -> None:
-        response = self._server.keep(request, response)
-        if request.method == "HEAD":
+    def _answer(self, exchange: _Exchange, response: Response) -> None:
+        response = self._server.keep(exchange.request, response)
+        if exchange.request.method == "HEAD":
             response = replace(response, body=b"")
         delay = response.delay + self._server.latency
         if delay > 0:
-            asyncio.get_running_loop().call_later(delay, self._send, response, started, keep)
+            asyncio.get_running_loop().call_later(delay, self._send, exchange, response)
         else:
-            self._send(response, started, keep)
+            self._send(exchange, response)
 
-    def _send(self, response: Response, started: float, keep: bool) -> None:
+    def _send(self, exchange: _Exchange, response: Response) -> None:
         transport = self._transport
-        self._server.emulator.served(response.sequence, started, time.time())
+        self._server.emulator.served(response.sequence, exchange.started, time.time())
         if transport is None or response.wire.kind == "hang":
             return
         if response.wire.kind == "reset":
             _reset(transport)
             return
-        head, body = _head(response, keep=keep), _framed(response)
+        chunked = exchange.chunks and bool(response.body) and response.header("OData-Version") is not None
+        head = _head(response, keep=exchange.keep, chunked=chunked)
+        body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(response.body), response.body) if chunked else response.body
         if response.wire.kind == "slow":
             transport.write(head)
-            asyncio.get_running_loop().call_later(response.wire.seconds, self._finish, body, keep)
+            asyncio.get_running_loop().call_later(response.wire.seconds, self._finish, body, exchange.keep)
             return
-        self._finish(head + body, keep)
+        self._finish(head + body, exchange.keep)
 
     def _finish(self, data: bytes, keep: bool) -> None:
         if self._transport is None:
@@ -218,24 +236,14 @@ def _reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-def _chunked(response: Response) -> bool:
-    return bool(response.body) and response.header("OData-Version") is not None
-
-
-def _framed(response: Response) -> bytes:
-    if not _chunked(response):
-        return response.body
-    return b"%x\r\n%b\r\n0\r\n\r\n" % (len(response.body), response.body)
-
-
-def _head(response: Response, *, keep: bool) -> bytes:
+def _head(response: Response, *, keep: bool, chunked: bool = False) -> bytes:
     try:
         reason = HTTPStatus(response.status).phrase
     except ValueError:
         reason = "Unknown"
     lines = [f"HTTP/1.1 {response.status} {reason}"]
     lines += [f"{name}: {_one_line(value)}" for name, value in response.headers]
-    if _chunked(response):
+    if chunked:
         lines.append("Transfer-Encoding: chunked")
     elif response.status != 204:
         lines.append(f"Content-Length: {len(response.body)}")

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from entra_emulator.directory.directory import Application, Tenant, as_guid
 from entra_emulator.directory.redirects import LOOPBACK, PLATFORMS
 from entra_emulator.directory.world import Call
-from entra_emulator.sign_in.clients import NOBODY, find_tenant
+from entra_emulator.sign_in.clients import NOBODY, find_tenant, read_fields
 from entra_emulator.tokens.sts_errors import StsError, missing, unknown_application
 
 OWN_FIELDS = frozenset({"user", "answer", "everyone"})
@@ -22,7 +22,6 @@ _PROMPTS = frozenset({"", "none", "login", "consent", "select_account", "admin_c
 _MODES = frozenset({"query", "fragment", "form_post"})
 _TYPES = frozenset({"code", "id_token", "token"})
 _CHALLENGE = re.compile(r"[A-Za-z0-9._~-]{43,128}")
-_MOST_FIELDS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +57,12 @@ class AuthorizeRequest:
 
 
 def parameters_of(call: Call) -> dict[str, str]:
-    """All parameters, of the query and of a posted form; the first of equal names wins."""
-    text = call.query
-    if call.request.method == "POST":
-        text = f"{text}&{call.request.body.decode('utf-8', 'replace')}"
+    """All parameters, of the query and of a posted form, before which the query goes. Raises StsError."""
+    posted = call.request.body.decode("utf-8", "replace") if call.request.method == "POST" else ""
     try:
-        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        return read_fields(posted) | read_fields(call.query)
     except ValueError as error:
         raise StsError(9002313, "Invalid request. Request is malformed or invalid.", "invalid_request") from error
-    parameters: dict[str, str] = {}
-    for name, value in pairs:
-        parameters.setdefault(name, value)
-    return parameters
 
 
 def read_request(call: Call, tenant_name: str) -> AuthorizeRequest:

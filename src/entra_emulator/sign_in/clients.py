@@ -25,6 +25,7 @@ _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-
 NOBODY = "00000000-0000-0000-0000-000000000000"
 _JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _FORM_LIMIT = 1_000_000
+_MOST_FIELDS = 100
 
 
 def known_application(call: Call, client_id: str) -> tuple[Application, ServicePrincipal]:
@@ -95,18 +96,27 @@ def _check_secret(call: Call, secret: str, application: Application, principal: 
 
 
 def read_form(call: Call) -> dict[str, str]:
-    """The fields of a token request; the first of equal names wins. Raises StsError for what is not a form."""
+    """The fields of a token request. Raises StsError for what is not a form, and for a field that stands there twice."""
     body = call.request.body
     call.world.ledger.remember(without_secrets(body))
     if len(body) > _FORM_LIMIT:
         raise StsError(900144, "The request body is too large.")
     try:
-        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=100)
+        return read_fields(body.decode("utf-8"))
     except ValueError as error:
         raise missing("grant_type") from error
+
+
+def read_fields(text: str) -> dict[str, str]:
+    """The fields of a query or a form, a hundred at most. Raises StsError 9000411 for one twice, ValueError for no form."""
+    pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     fields: dict[str, str] = {}
     for name, value in pairs:
-        fields.setdefault(name, value)
+        if name in fields:
+            raise StsError(
+                9000411, f"The request is not properly formatted. The parameter '{name[:100]}' is duplicated."
+            )
+        fields[name] = value
     return fields
 
 

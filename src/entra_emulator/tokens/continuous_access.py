@@ -8,9 +8,9 @@ disabled, deleted; up to 24 hours). That what is enabled again still refuses tok
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from entra_emulator.core.wire import read_json
 from entra_emulator.directory.directory import ServicePrincipal, User
 from entra_emulator.directory.replicas import draw
 from entra_emulator.directory.world import Call
@@ -28,9 +28,9 @@ def declares_capability(call: Call, form: dict[str, str]) -> bool:
     if not text:
         return False
     try:
-        declared = _member(_member(_member(json.loads(text), "access_token"), _CLAIM), "values")
+        declared = _member(_member(_member(read_json(text), "access_token"), _CLAIM), "values")
         names = {str(name).upper() for name in declared or ()}
-    except (ValueError, RecursionError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError) as error:
         raise StsError(90100, "claims parameter is empty or not valid.") from error
     return call.settings.long_tokens and not names.isdisjoint(_CAPABLE)
 

@@ -126,6 +126,7 @@ CODES: dict[int, StsCode] = {
     7000218: StsCode("invalid_client", 401, _LIST),
     7000222: StsCode("invalid_client", 401, "https://github.com/dafthack/GraphRunner/issues/28"),
     7000272: StsCode("invalid_client", 401, f"{_WORKLOAD}/1232"),
+    9000411: StsCode("invalid_request", 400, "https://github.com/MicrosoftDocs/azure-dev-docs/issues/934"),
     9002313: StsCode("invalid_grant", 400, _LIST, "error"),
     9002325: StsCode("invalid_request", 400, "https://github.com/microsoftgraph/msgraph-sdk-php/issues/1057"),
     9002326: StsCode("invalid_request", 400, "https://github.com/umijs/umi-request/issues/299"),

@@ -6,11 +6,10 @@ there is answers.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from entra_emulator.core.wire import Response, json_body
+from entra_emulator.core.wire import Response, json_body, read_json
 from entra_emulator.directory.directory import Tenant
 from entra_emulator.directory.replies import act
 from entra_emulator.directory.vaults import Vault
@@ -124,8 +123,8 @@ def _body(call: Call) -> dict[str, Any]:
     if not call.request.body.strip():
         return {}
     try:
-        body = json.loads(call.request.body)
-    except (ValueError, RecursionError):
+        body = read_json(call.request.body)
+    except ValueError:
         body = None
     if not isinstance(body, dict):
         raise bad("The request body is not a JSON object.")
