@@ -4,11 +4,13 @@ import contextlib
 import io
 import json
 import logging
+import re
 import sys
 import threading
 import warnings
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import structlog
@@ -39,6 +41,21 @@ def out() -> Iterator[io.StringIO]:
 
 def lines(out: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_what_strangers_send_commands_no_terminal_and_begins_no_line() -> None:
+    sent, deceits = "x\x1b[2J\x9b31m\r\u202e\u2028y", {"\x1b", "\x9b", "\r", "\u202e", "\u2028"}
+    out = Console()
+    with kept_log_state():
+        logs.configure("INFO", "auto", out)
+        client().get(f"/{quote(sent)}")
+        structlog.get_logger("keyturn").warning(f"ours {sent}\n", named=sent, several=[sent])
+        logging.getLogger("msal").warning("theirs %s\n%s", sent, "forged")
+        lines = out.getvalue().count("\n")
+        logging.getLogger("msal").error("failed", exc_info=ValueError(sent))
+    written = re.sub(r"\x1b\[\d*m", "", out.getvalue())  # less the colours
+    assert (lines, written.count("x\\x1b[2J"), deceits & set(written)) == (3, 6, set())
+    assert "\nValueError: x" in written, "what is told of an error has lines of its own"
 
 
 @pytest.mark.parametrize(

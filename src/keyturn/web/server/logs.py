@@ -16,11 +16,13 @@ from typing import Any, TextIO
 import structlog
 from structlog.types import Processor
 
+from keyturn.kit.printable import visible, visible_line
 from keyturn.kit.redact import redact, redact_item
 
 _NEVER_CHATTY = ("sqlalchemy",)
 """Below a warning these show the values of database rows, which no pattern can tell from harmless text."""
 _CHATTY = ("httpx2", "httpcore2", "httpx", "httpcore", "msal", "urllib3", "asyncio", "alembic")
+_OF_LINES = frozenset({"exception", "stack"})
 _OWN_HANDLERS = ("dbos", "_granian", "granian.access", "alembic")
 
 
@@ -54,6 +56,14 @@ def redact_event(_logger: object, _method: str, event: MutableMapping[str, Any])
     return {key: value if key.startswith("_") else redact_item(key, value) for key, value in event.items()}
 
 
+def _write_out(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Write out what a terminal would obey: paths and names are sent by strangers. Of a traceback the lines stay."""
+    return {
+        key: (visible if key in _OF_LINES else visible_line)(value) if isinstance(value, str) else value
+        for key, value in event.items()
+    }
+
+
 def _shared() -> Sequence[Processor]:
     return (
         structlog.contextvars.merge_contextvars,
@@ -74,9 +84,9 @@ def _configure_structlog(level: int) -> None:
 
 def _formatter(*, console: bool) -> logging.Formatter:
     plain = structlog.dev.plain_traceback
-    renderer: Processor = structlog.processors.JSONRenderer()
+    renderers: list[Processor] = [structlog.processors.JSONRenderer()]
     if console:
-        renderer = structlog.dev.ConsoleRenderer(exception_formatter=plain)
+        renderers = [_write_out, structlog.dev.ConsoleRenderer(exception_formatter=plain)]
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=list(_shared()),
         processors=[
@@ -84,7 +94,7 @@ def _formatter(*, console: bool) -> logging.Formatter:
             # Plain tracebacks: one with the values of local variables would show secrets.
             structlog.processors.format_exc_info,
             redact_event,
-            renderer,
+            *renderers,
         ],
     )
 
