@@ -9,7 +9,7 @@ import pytest
 
 from keyturn.alarms.conditions.approval_rules import of_request
 from keyturn.alarms.conditions.channel_rules import ChannelState, of_channels
-from keyturn.alarms.conditions.conversion_rules import of_return
+from keyturn.alarms.conditions.conversion_rules import of_outside_use, of_return
 from keyturn.alarms.conditions.credential_rules import (
     CredentialPlace,
     ForeignCredential,
@@ -62,6 +62,7 @@ from keyturn.pages.rotations import urls as rotations
 from keyturn.ports.people_sign_in import SignInCertificate
 from keyturn.ports.provider import Tenant
 from keyturn.provisioning.scim.domain import ScimToken
+from keyturn.rotations.conversion.domain import Conversion, ConversionState
 from keyturn.rotations.domain import Reason, Rotation, RotationKind, RotationState, Run, RunState
 from keyturn.rotations.evidence.domain import ObservedUse, RefusedUser
 from keyturn.rotations.freezes.domain import FreezeWindow
@@ -117,6 +118,16 @@ def connection(
 def returned(**changes: Any) -> list[Condition]:
     reason = {"code": "azure.x", "message": "A policy forbids it.", "fix": "Ask."} | changes
     return list(of_return(about_connection(CONNECTION, "client secret"), reason, NOW - HOUR))
+
+
+def used_outside() -> list[Condition]:
+    watched = Conversion(
+        *("v1", "c1", "org", "o1", ConversionState.WATCHING, "aks", "keyturn-c1", "https://issuer.test", "system", "api"),
+        *("client-secret", "hash", True, 86_400, NOW - DAY, NOW - DAY),
+        used_at=NOW - HOUR,
+        used_by="203.0.113.9",
+    )
+    return list(of_outside_use(about_connection(CONNECTION, "client secret"), watched, "client secret", NOW))
 
 
 def rotating(current: Credential | None = CURRENT, run: Run | None = RUN, **changes: Any) -> list[Condition]:
@@ -276,6 +287,7 @@ CASES = [
     Case(lambda: identity(LOCKED), K.IDENTITY_LOCKED, W, "'ci' are locked until", PIPELINE),
     Case(lambda: client_secret(NOW + 2 * DAY), K.IDENTITY_SECRET_ENDS, C, "'for the pipeline' of 'ci' ends in 2 days", PIPELINE),
     Case(lambda: used(gone=True), K.OLD_CREDENTIAL_USED, C, "2 programs still use the previous client secret", MAPPED),
+    Case(used_outside, K.OLD_CREDENTIAL_USED, W, "cannot give its client secret up yet. 203.0.113.9 signs in", SECRETLESS),
     Case(used, K.OLD_CREDENTIAL_USED, W, "Key ID key-0, which is removed on 2026-12-01", MAPPED),
     Case(lambda: refused(certain=True), K.REMOVED_CREDENTIAL_USED, C, "203.0.113.9 still signs in to Graph as"),
     Case(lambda: refused(certain=False), K.REMOVED_CREDENTIAL_USED, C, "as far as its address tells"),
