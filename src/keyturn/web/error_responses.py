@@ -13,6 +13,7 @@ from keyturn.kit.dataclasses import dataclass
 from keyturn.web.auth import RequestContext
 from keyturn.web.edge import Edge, Endpoint
 from keyturn.web.html.browser import BrowserContext
+from keyturn.web.html.forms import sentence
 from keyturn.web.html.site import Site
 from keyturn.web.messages import Request, Response
 from keyturn.web.pages import Page, View, html
@@ -183,19 +184,26 @@ class ErrorPage(Page):
     request_id: str
 
 
+def _of_address(issue: Mapping[str, object]) -> str:
+    """Say what is wrong with a part of an address: forms say what is wrong with them themselves."""
+    path = issue.get("path")
+    name = ".".join(map(str, path)) if isinstance(path, list) else ""
+    return f"{name}: {sentence(issue)}" if name else sentence(issue)
+
+
 def error_page(site: Site, request: Request, problem: ErrorResponse) -> Response:
     """Show what went wrong, what to do, and the id to look for in the log."""
     visit = request.visit
     visitor = BrowserContext.of(request.headers, visit, site.session_cookie.name)
-    message = problem.shape.get("message", "")
+    message, fix = problem.shape.get("message", ""), str(problem.shape.get("fix", ""))
     if problem.sentence and isinstance(message, str):
         message = problem.sentence
     if isinstance(message, list):
-        message = "; ".join(str(issue.get("message", "")) for issue in message)
+        message, fix = " ".join(_of_address(issue) for issue in message), fix or "Correct it there, or leave it out."
     if problem.status == 404 and "code" not in problem.shape:
         message = _NOTHING_HERE
     title = _TITLES.get(problem.status, "Something went wrong")
-    page = ErrorPage(problem.status, title, str(message), str(problem.shape.get("fix", "")), visit.request_id)
+    page = ErrorPage(problem.status, title, str(message), fix, visit.request_id)
     # When the server itself is in trouble, what surrounds the page may be the trouble.
     actor = visit.actor if problem.status < 500 else None
     response = html(View(site, visitor, actor, request.path).render(page), problem.status)

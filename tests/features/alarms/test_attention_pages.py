@@ -117,6 +117,9 @@ def test_a_chip_shows_those_of_one_status(site: Site) -> None:
     every = site.rows("")
     assert len(every) == 16
     assert "No connection matches" in site.page("/organization/app-connections?scope=all&status=mine&q=c1x")
+    text = site.page("/organization/app-connections?status=broken&page=x&size=0", status=422)
+    assert "status: One of failed, refused, ending, paused, not-rotated, mine." in text
+    assert "page: A whole number. size: 1 or more. Correct it there, or leave it out." in text
 
 
 def test_the_end_of_a_secret_is_shown_and_sorted_by_whether_it_rotates_or_not(site: Site) -> None:

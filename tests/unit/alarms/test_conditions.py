@@ -122,7 +122,18 @@ def returned(**changes: Any) -> list[Condition]:
 
 def used_outside() -> list[Condition]:
     watched = Conversion(
-        *("v1", "c1", "org", "o1", ConversionState.WATCHING, "aks", "keyturn-c1", "https://issuer.test", "system", "api"),
+        *(
+            "v1",
+            "c1",
+            "org",
+            "o1",
+            ConversionState.WATCHING,
+            "aks",
+            "keyturn-c1",
+            "https://issuer.test",
+            "system",
+            "api",
+        ),
         *("client-secret", "hash", True, 86_400, NOW - DAY, NOW - DAY),
         used_at=NOW - HOUR,
         used_by="203.0.113.9",

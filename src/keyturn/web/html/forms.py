@@ -96,9 +96,15 @@ def sentence(issue: Mapping[str, object]) -> str:
         return f"{issue['maximum']} or less."
     if code == "invalid_type" and issue.get("expected") == "number":
         return "A whole number."
+    if code == "invalid_enum_value":
+        return f"One of {', '.join(map(str, _listed(issue.get('options'))))}."
     if text == "Invalid uuid":
         return "This is not an ID, which looks like 0b5e8f6a-1c2d-4e3f-8a9b-0c1d2e3f4a5b."
     return upper_first(text) if text.endswith((".", "!", "?")) else f"{upper_first(text)}."
+
+
+def _listed(options: object) -> list[object]:
+    return options if isinstance(options, list) else []
 
 
 def read_form(content_type: str, body: bytes) -> dict[str, list[str]]:
