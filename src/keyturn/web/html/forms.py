@@ -84,16 +84,10 @@ def form_after_refusal(form: str, fields: Mapping[str, list[str]], error: Keytur
 def sentence(issue: Mapping[str, object]) -> str:
     """Say a fault in words for people; those of the API speak to programs."""
     code, text = issue.get("code"), str(issue.get("message", ""))
-    if text == "Required" or (code == "too_small" and issue.get("minimum") == 1 and issue.get("type") == "string"):
+    if text == "Required":
         return "This is needed."
-    if code == "too_small" and issue.get("type") == "string":
-        return f"At least {issue['minimum']} characters."
-    if code == "too_big" and issue.get("type") == "string":
-        return f"At most {issue['maximum']} characters."
-    if code == "too_small" and issue.get("type") != "array":
-        return f"{issue['minimum']} or more."
-    if code == "too_big":
-        return f"{issue['maximum']} or less."
+    if code in {"too_small", "too_big"} and issue.get("type") != "array":
+        return _bound(issue)
     if code == "invalid_type" and issue.get("expected") == "number":
         return "A whole number."
     if code == "invalid_enum_value":
@@ -101,6 +95,16 @@ def sentence(issue: Mapping[str, object]) -> str:
     if text == "Invalid uuid":
         return "This is not an ID, which looks like 0b5e8f6a-1c2d-4e3f-8a9b-0c1d2e3f4a5b."
     return upper_first(text) if text.endswith((".", "!", "?")) else f"{upper_first(text)}."
+
+
+def _bound(issue: Mapping[str, object]) -> str:
+    """Say how short or long a text may be, or how small or great a number."""
+    is_text, least, most = issue.get("type") == "string", issue.get("minimum"), issue.get("maximum")
+    if issue.get("code") == "too_big":
+        return f"At most {most} characters." if is_text else f"{most} or less."
+    if is_text:
+        return "This is needed." if least == 1 else f"At least {least} characters."
+    return f"{least} or more."
 
 
 def _listed(options: object) -> list[object]:
