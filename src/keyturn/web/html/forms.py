@@ -86,7 +86,7 @@ def sentence(issue: Mapping[str, object]) -> str:
     code, text = issue.get("code"), str(issue.get("message", ""))
     if text == "Required":
         return "This is needed."
-    if code in {"too_small", "too_big"} and issue.get("type") != "array":
+    if code == "too_big" or (code == "too_small" and issue.get("type") != "array"):
         return _bound(issue)
     if code == "invalid_type" and issue.get("expected") == "number":
         return "A whole number."
