@@ -14,7 +14,10 @@ COLUMNS = (
     *("ownerState", "owners", "origin", "rotationId", "slotsLeft", "lastSuccessAt", "lastSuccessSource"),
     *("lastSuccessUnknownBecause", "findings", "lifeDays", "applicationLastSuccessAt", "applicationLastSuccessKind"),
     *("policyState", "policyName", "policyAssigned", "policyLongestSeconds", "policyExempts", "policyUnknownBecause"),
+    *("ownerIds", "ownerTypes", "ownersDisabled", "ownersReadAt", "applicationLastSuccessKeyId", "firstSeenAt"),
+    *("appearedAt", "signsIn", "signInConnectionId", "signInConnectionName", "signInConnectionProjectId"),
 )
+"""What the API tells of a credential. The order is a promise: programs count columns, so new ones come last."""
 
 
 def header() -> bytes:
@@ -66,4 +69,24 @@ def values(row: Row, now: datetime) -> tuple[object, ...]:
         newest.kind.value if newest and newest.kind else None,
         *(policy.state.value, policy.name or None, policy.assigned, longest_in_seconds(policy), policy.exempts),
         policy.unknown or None,
+        *_of_owners(row),
+        newest.key_id if newest else None,
+        *(iso_or_none(entry.first_seen_at), iso_or_none(entry.appeared_at), *_of_sign_in(row)),
     )
+
+
+def _of_owners(row: Row) -> tuple[object, ...]:
+    """Return ids, types and states of the owners, each in the order of their names, and when they were read."""
+    disabled = ("unknown" if each.disabled is None else str(each.disabled).lower() for each in row.owners)
+    return (
+        "; ".join(each.id for each in row.owners),
+        "; ".join(each.kind for each in row.owners),
+        "; ".join(disabled),
+        iso_or_none(row.owners_read_at),
+    )
+
+
+def _of_sign_in(row: Row) -> tuple[object, ...]:
+    """Return whether a connection signs in as the application, and id, name and project of the one that may be named."""
+    named = row.sign_in.connection if row.sign_in else None
+    return (row.sign_in is not None, *((named.id, named.name, named.project_id) if named else (None, None, None)))

@@ -17,6 +17,7 @@ from keyturn.connections.domain import NewConnection
 from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.errors import Refused, TokenRefused
+from keyturn.inventory import export
 from keyturn.inventory.domain import InventoryFilter
 from keyturn.inventory.rotation_start import RotationStarts
 from keyturn.inventory.service import EXPORTED_AT_ONCE
@@ -266,6 +267,49 @@ def test_each_filter_finds_the_same_on_the_page_over_the_api_and_in_the_file(des
     desk.ask("GET", f"{ALL}/{shown['id']}/credentials.csv?audience=Nobody", expect=400)
 
 
+COLUMNS = {
+    "isForeign": "foreign",
+    "isDisabled": "disabled",
+    "name": "keyName",
+    "policyIsAssigned": "policyAssigned",
+    "lastSuccessNotObservable": "lastSuccessUnknownBecause",
+    "policyNotKnown": "policyUnknownBecause",
+    "ownersId": "ownerIds",
+    "ownersType": "ownerTypes",
+    "ownersIsDisabled": "ownersDisabled",
+    "ownersName": "owners",
+}
+"""Where a column of the file is not called as the API calls what it has."""
+PARTS: dict[str, tuple[str, ...]] = {
+    "owners": ("id", "type", "name", "isDisabled"),
+    "lastSuccess": ("at", "source", "notObservable"),
+    "applicationLastSuccess": ("at", "keyId", "kind"),
+    "policy": ("state", "name", "isAssigned", "longestSeconds", "exempts", "notKnown"),
+    "signInConnection": ("id", "name", "projectId"),
+}
+
+
+def cells(told: dict[str, Any]) -> dict[str, str]:
+    """Return what the file has in a row of what the API tells of a credential: nothing is left out."""
+    found = dict[str, str]()
+    for name, value in told.items():
+        for part in PARTS.get(name, ("",)):
+            full = name + part[:1].upper() + part[1:]
+            if name == "owners":
+                values = [each[part] or (each["id"] if part == "name" else each[part]) for each in value]
+                cell = "; ".join("unknown" if each is None else cell_of(each) for each in values)
+            else:
+                cell = cell_of(((value or {}).get(part)) if part else value)
+            found[COLUMNS.get(full, full)] = f"'{cell}" if cell.startswith(("=", "+")) else cell
+    return {column: found.pop(column) for column in export.COLUMNS} | found
+
+
+def cell_of(value: object) -> str:
+    if isinstance(value, list):
+        return " ".join(value)
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def test_a_line_says_which_policy_applies_and_how_the_application_signs_in(desk: Desk) -> None:
     world, admin = desk.scene.world, desk.scene.world.emulator.admin
     reader = world.applications[desk.scene.reader.client_id]
@@ -297,6 +341,10 @@ def test_a_line_says_which_policy_applies_and_how_the_application_signs_in(desk:
         None,
     )
     assert lines[used.key_id]["lastSuccess"]["at"] == last["at"]
+    rows = list(csv.DictReader(io.StringIO(desk.send("GET", f"{ALL}/{shown['id']}/credentials.csv").text)))
+    told = desk.ask("GET", f"{ALL}/{shown['id']}/credentials?sort=name&limit=500")["credentials"]
+    assert {True, False} == {each["signsIn"] for each in told}
+    assert rows == [cells(each) for each in told]
     text = " ".join(desk.page(f"/inventory/{shown['id']}?q=shop").split())
     assert text.count(f"Policy {name}: a new client secret lives 90 days at most") == 2
     assert text.count("by client secret") == 1
