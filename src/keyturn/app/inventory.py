@@ -22,4 +22,4 @@ def inventory_routes(core: Core, use_cases: Services) -> Routes:
 
 
 def rotation_starts(core: Core, use_cases: Services) -> RotationStarts:
-    return RotationStarts(core.database, use_cases.application_check)
+    return RotationStarts(core.database, use_cases.application_check, core.clock)

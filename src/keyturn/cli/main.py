@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "uses": ("keyturn.cli.uses", "Say who still uses secrets that were replaced."),
     "overview": ("keyturn.cli.overview", "Say what needs somebody: for cron and monitoring."),
     "inventory": ("keyturn.cli.inventory", "Show the credentials of the tenants that are read."),
+    "rotation-start": ("keyturn.cli.rotation_start", "Say through what an application can be rotated."),
     "freezes": ("keyturn.cli.freezes", "Show and change the days on which nothing is rotated."),
     "audit": ("keyturn.cli.audit", "Verify that no audit event was changed, added or removed; export events."),
     "receipt": ("keyturn.cli.receipt", "Verify the receipt of a rotation, offline."),

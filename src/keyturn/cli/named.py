@@ -1,6 +1,6 @@
 """What commands of the client call by name, as the server's API knows it. Who it is asked as sees only what they may."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +12,9 @@ from keyturn.kit.ids import is_uuid
 
 CONNECTIONS = "/api/v1/app-connections"
 ROTATIONS = "/api/v2/secret-rotations/azure-client-secret"
+INVENTORIES = "/api/v1/inventories"
+_LONGEST_SEARCH = 200
+"""Characters that the API looks for."""
 _MOST = 20
 """Names that a message lists."""
 
@@ -70,6 +73,36 @@ def connection(server: Server, text: str, of: Named | None) -> Named:
     found = [each for each in found if of or each["projectId"] is None or each["id"] == text]
     facts = _one("connection", text, found, f"the project '{of.name}'" if of else "the organization")
     return Named("connection", facts["name"], f"{CONNECTIONS}/{facts['app']}/{facts['id']}", facts)
+
+
+def application(server: Server, text: str, tenant_id: str) -> Named:
+    """Return an application of the inventories, or of that of one tenant, by its object id, client id or name."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for inventory in server.ask("GET", INVENTORIES)["inventories"]:
+        if tenant_id.lower() in {"", inventory["tenantId"]}:
+            for each in _credentials(server, f"{INVENTORIES}/{inventory['id']}", text):
+                if text.lower() in {each["objectId"], each["appId"], each["displayName"].lower()}:
+                    path = f"{INVENTORIES}/{inventory['id']}/applications/{each['objectId']}"
+                    found[path] = {**each, "id": each["objectId"], "name": text, "path": path}
+    if not found:
+        raise NotFound(
+            f"There is no application '{text}' in the inventories that this caller may see.",
+            code="client.not_found",
+            fix="Give its object id, client id or whole name, as the page Inventory shows them. The inventory of its tenant "
+            "has to be switched on.",
+        )
+    facts = _one("application", text, found.values(), "the inventories")
+    return Named("application", facts["displayName"], facts["path"], facts)
+
+
+def _credentials(server: Server, inventory: str, text: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the lines of applications that have the words."""
+    asked = {"search": text[:_LONGEST_SEARCH], "objectType": "application", "sort": "name", "limit": "500"}
+    offset: int | None = 0
+    while offset is not None:
+        page = server.ask("GET", f"{inventory}/credentials", asked | {"offset": str(offset)})
+        yield from page["credentials"]
+        offset = page["nextOffset"]
 
 
 def identity(server: Server, text: str) -> Named:

@@ -16,10 +16,8 @@ _C = CONNECTIONS.c
 _COULD_CHANGE = sa.cast(_C.check_result, sa.Text).like(f'%"{COULD_CHANGE}": true%')
 
 
-def to_tenant(
-    tx: Tx, sight: Visibility, tenant: Tenant, object_id: str, projects: Collection[str] | None, limit: int
-) -> tuple[list[Connection], int]:
-    """Return the first connections in sight to the tenant, and how many there are.
+def to_tenant(tx: Tx, sight: Visibility, tenant: Tenant, object_id: str, projects: Collection[str] | None) -> list[str]:
+    """Return the ids of the connections in sight to the tenant.
 
     First come those that work, that have the application on their list, and that were once seen to be able to change secrets.
     Of connections of projects only those of these ``projects`` count; None: of all.
@@ -31,10 +29,7 @@ def to_tenant(
     if projects is not None:
         here.append(sa.or_(_C.project_id.is_(None), _C.project_id.in_(projects)))
     likely = (_C.refused_at.is_not(None), _C.id.not_in(listing), sa.case((_COULD_CHANGE, 0), else_=1))
-    query = sa.select(_C.id, sa.func.count().over().label("total")).where(*here).order_by(*likely, _C.name, _C.id)
-    rows = tx.rows(query.limit(limit))
-    found = {row["id"]: read(row) for row in tx.rows(sa.select(CONNECTIONS).where(_C.id.in_([r["id"] for r in rows])))}
-    return [found[row["id"]] for row in rows], rows[0]["total"] if rows else 0
+    return [row.id for row in tx.tuples(sa.select(_C.id).where(*here).order_by(*likely, _C.name, _C.id))]
 
 
 def signing_in_to(tx: Tx, org_id: str, cloud: str, app_ids: Sequence[str]) -> dict[str, list[Connection]]:

@@ -4,10 +4,13 @@ The connection that reads a tenant often may change nothing there. So it is aske
 may use, one after the other, until one may: before anybody fills in a form in vain.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
 
 from keyturn.authz import authorize
 from keyturn.authz.domain import Action
+from keyturn.connections import store as connections
 from keyturn.connections import tenant_store
 from keyturn.connections.domain import Connection
 from keyturn.db.unit import Database
@@ -19,12 +22,13 @@ from keyturn.inventory.list_store import ListedApplication
 from keyturn.inventory.plan import Inventory
 from keyturn.kit.actor import Actor
 from keyturn.kit.dataclasses import dataclass
+from keyturn.ports.clock import Clock
 from keyturn.rotations.secret_rotations.application_check import ApplicationCheck, CheckedApplication
 from keyturn.rotations.secret_rotations.writes import require_listable, require_same_connection
 from keyturn.rotations.store import policies
 
-MOST_TRIED = 8
-"""Each costs a sign-in and a few requests."""
+TRIED_FOR = timedelta(seconds=15)
+"""Each costs a sign-in and a few requests, while somebody waits. Who asks again goes on with the others."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class RotationStart:
     """``connection`` is one through which the application can be rotated; None: none of those that were tried.
 
     ``sign_in``: a connection signs in as the application, which its own rotation rotates, and nothing else. ``refused`` are those
-    that were tried in vain, and ``untried`` counts the others that the actor may use.
+    that were tried in vain, and ``untried`` counts the others that the actor may use: with ``following`` they are gone on with.
     """
 
     inventory: Inventory
@@ -49,19 +53,21 @@ class RotationStart:
     sign_in: ShownConnection | None = None
     refused: Sequence[RefusedConnection] = ()
     untried: int = 0
+    following: int | None = None
 
 
 class RotationStarts:
     """Finds through what an application can be rotated. Changes nothing."""
 
-    def __init__(self, database: Database, applications: ApplicationCheck) -> None:
+    def __init__(self, database: Database, applications: ApplicationCheck, clock: Clock) -> None:
         self._database = database
         self._applications = applications
+        self._clock = clock
 
-    def of(self, actor: Actor, inventory_id: str, object_id: str) -> RotationStart:
-        """Ask the provider through one connection after the other, outside transactions.
+    def of(self, actor: Actor, inventory_id: str, object_id: str, offset: int = 0) -> RotationStart:
+        """Ask the provider through one connection after the other, but for the first ``offset``, until one may or time is over.
 
-        Raises NotFound or Forbidden; all else is part of the answer.
+        Outside transactions. Raises NotFound or Forbidden; all else is part of the answer.
         """
         with self._database.read() as tx:
             inventory, _ = inventory_for(tx, actor, inventory_id, Action.CONNECT_CONNECTIONS)
@@ -74,28 +80,44 @@ class RotationStarts:
                 return RotationStart(inventory, application, sign_in=sign_in.connection)
             usable = authorize.visible(tx, actor, Action.CONNECT_CONNECTIONS)
             projects = authorize.projects_with(tx, actor, Action.CREATE_ROTATIONS, partly=True)
-            connections, total = tenant_store.to_tenant(
-                tx, usable, inventory.tenant, application.object_id, projects, MOST_TRIED
-            )
+            ids = tenant_store.to_tenant(tx, usable, inventory.tenant, application.object_id, projects)
             rotation = policies.of_application(tx, application.object_id)
-        if rotation:  # an application has but one, and by the same connection others may join it
-            connections = [each for each in connections if each.id == rotation.connection_id] or connections
-        refused: list[RefusedConnection] = []
-        for connection in connections:
-            named = ShownConnection(connection.id, connection.name, connection.project_id)
-            try:
-                checked = self._applications.check(connection, application.object_id, application.app_id)
-                self._require_permitted(actor, connection, checked)
-            except Refused as error:
-                # It is the application that is as it must not be: no other connection changes that.
-                return RotationStart(inventory, application, refused=[RefusedConnection(named, error)])
-            except KeyturnError as error:
-                refused.append(RefusedConnection(named, error))
-                if isinstance(error, Retryable):
-                    break  # the others would wait as long, and be told the same
-            else:
-                return RotationStart(inventory, application, named)
-        return RotationStart(inventory, application, refused=refused, untried=total - len(refused))
+        if rotation and rotation.connection_id in ids:
+            ids = [rotation.connection_id]  # an application has but one, and by the same connection others may join it
+        start, following = RotationStart(inventory, application), offset
+        for connection_id in self._in_time(ids[offset:]):
+            start, following = self._tried(actor, start, connection_id), following + 1
+            last = start.refused[-1].error if start.refused else None
+            if start.connection or isinstance(last, Refused):
+                return start  # an application that is as it must not be is so for all
+            if isinstance(last, Retryable):
+                break  # the others would wait as long, and be told the same
+        untried = max(len(ids) - following, 0)
+        return replace(start, untried=untried, following=following if untried else None)
+
+    def _in_time(self, ids: Sequence[str]) -> Iterator[str]:
+        """Yield these, at least one, until the time is over: also by a clock that is set meanwhile."""
+        began = self._clock.now()
+        for number, each in enumerate(ids):
+            if number and not began <= self._clock.now() < began + TRIED_FOR:
+                return
+            yield each
+
+    def _tried(self, actor: Actor, start: RotationStart, connection_id: str) -> RotationStart:
+        """Return the start through this connection; or with why it is not possible, alone where that is so through all."""
+        application = start.application
+        with self._database.read() as tx:
+            connection = connections.get(tx, connection_id)
+        if connection is None:
+            return start  # it was deleted meanwhile
+        named = ShownConnection(connection.id, connection.name, connection.project_id)
+        try:
+            checked = self._applications.check(connection, application.object_id, application.app_id)
+            self._require_permitted(actor, connection, checked)
+        except KeyturnError as error:
+            refused = RefusedConnection(named, error)
+            return replace(start, refused=[refused] if isinstance(error, Refused) else [*start.refused, refused])
+        return RotationStart(start.inventory, application, named)
 
     def _require_permitted(self, actor: Actor, connection: Connection, checked: CheckedApplication) -> None:
         """Raise Forbidden or Refused where the actor may not have the application rotated through the connection."""

@@ -135,6 +135,11 @@ class RotateFromInventoryPage(Page):
     def here(self) -> str:
         return _rotate(ONE.format(inventory_id=self.start.inventory.id), self.start.application.object_id)
 
+    @property
+    def others(self) -> str:
+        """Leads to trying the connections that were not tried yet."""
+        return f"{self.here}&offset={self.start.following}"
+
     def wizard(self, project: Project) -> str:
         return _wizard(project.id, self.start)
 
@@ -150,6 +155,7 @@ class WarnForm(ApiModel, rename=None):
 
 class RotateQuery(ApiModel, rename=None):
     application: Uuid
+    offset: Annotated[int, Meta(ge=0, le=10_000_000)] = 0
     q: Annotated[Trimmed, Meta(max_length=200)] = ""
 
 
@@ -184,7 +190,7 @@ def router(inventories: Inventories, starts: RotationStarts, heads: ProjectHeade
 
     @get(ONE + "/rotate")
     def rotate_from_inventory(actor: Actor, inventory_id: str, query: RotateQuery) -> Outcome:
-        start = starts.of(actor, inventory_id, query.application)
+        start = starts.of(actor, inventory_id, query.application, query.offset)
         if start.sign_in:
             return Redirect(connection_path(start.sign_in.id))
         if start.connection is None:

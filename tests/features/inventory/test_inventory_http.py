@@ -82,7 +82,7 @@ def served(scene: Tenant, folder: Path) -> Iterator[Desk]:
     digests = KeyringDigests(Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), world.clock))
     access = Access(database, world.clock, world.ids, sealer=world.sealer, digests=digests)
     heads = ProjectHeaders(access, Projects(database, world.clock, world.ids))
-    starts = RotationStarts(database, world.services.application_check)
+    starts = RotationStarts(database, world.services.application_check, world.clock)
     site = Site(
         Renderer(world.clock, folders=(TEMPLATES,)),
         lambda _session, _ip: world.actor,

@@ -1,5 +1,6 @@
 """Rotating from the inventory: through a connection that may change the application, or the one that signs in as it."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from entra_emulator.admin.admin import ApplicationHandle
-from entra_emulator.faults.faults import Effect
+from entra_emulator.faults.faults import Effect, slow
 from keyturn.authz.domain import Action
+from keyturn.cli.main import main
 from keyturn.connections.domain import Connection, NewConnection
 from keyturn.kit.actor import Role
 from keyturn.projects.domain import NewProject
@@ -22,6 +24,7 @@ from tests.databases import sqlite_database
 from tests.features.accounts.people import join, person, project
 from tests.features.inventory.scene import OWNED, tenant
 from tests.features.inventory.test_inventory_http import ALL, Desk, served
+from tests.in_process import InProcess
 
 WRITER = ("Application.ReadWrite.All",)
 
@@ -128,6 +131,37 @@ def test_while_entra_cannot_be_reached_the_others_are_not_tried(desk: Desk) -> N
     found = start(desk, inventory_id, shop)
     assert (found["connection"], len(found["refused"]), found["untried"]) == (None, 1, 1)
     assert start(desk, inventory_id, shop)["connection"]["name"] == "writer"
+
+
+def test_all_are_tried_some_of_them_at_once(
+    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a-1", "a-2", "a-3"):
+        connect(desk, name, *OWNED)
+    writer = connect(desk, "writer", *WRITER)
+    shop = desk.scene.application("Shop", secrets=1)
+    inventory_id, faults = read(desk), desk.scene.world.emulator.faults
+    page = f"/inventory/{inventory_id}/rotate?application={shop.object_id}"
+    faults.fail_next("token", slow(9), calls=3)
+    first = start(desk, inventory_id, shop)
+    assert (first["connection"], len(first["refused"]), first["untried"], first["nextOffset"]) == (None, 2, 3, 2)
+    faults.fail_next("token", slow(9), calls=2)
+    assert f"{page}&offset=2" in desk.page(page)
+    assert "It is rotated through writer." in desk.page(f"{page}&offset=2")
+    # The command asks until one may, or there is none left.
+    faults.fail_next("token", slow(9), calls=2)
+    monkeypatch.setattr("keyturn.client.opening.Http", lambda *_: InProcess(desk.client))
+    environ = {"HOME": "/nonexistent", "KEYTURN_URL": "http://localhost", "KEYTURN_TOKEN": "admin"}
+    for name in ("shop", shop.app_id, shop.object_id.upper()):
+        assert main(["rotation-start", name], environ) == 0
+        through = f"'Shop' ({shop.app_id}) can be rotated through the connection 'writer' ({writer.id})."
+        assert through in capsys.readouterr().out
+    assert main(["rotation-start", "a-1"], environ) == 0
+    assert "signs in as 'a-1'" in capsys.readouterr().out
+    assert main(["rotation-start", "nothing"], environ) == 1
+    desk.scene.world.rotations.delete(desk.scene.world.actor, writer.id)
+    assert main(["rotation-start", "shop", "--json"], environ) == 1
+    assert len(json.loads(capsys.readouterr().out)["refused"]) == 4
 
 
 def test_an_application_that_is_rotated_already_leads_to_the_same_connection(desk: Desk) -> None:

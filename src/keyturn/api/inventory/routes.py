@@ -75,13 +75,15 @@ def _reads(inventories: Inventories, starts: RotationStarts, clock: Clock) -> Se
         return Stream(in_threads(content()), "text/csv", named)
 
     @get(f"{ONE}/applications/{{object_id}}/rotation-start")
-    def get_rotation_start(actor: Actor, inventory_id: Uuid, object_id: Uuid) -> schemas.InventoryRotationStart:
+    def get_rotation_start(
+        actor: Actor, inventory_id: Uuid, object_id: Uuid, query: schemas.RotationStartQuery
+    ) -> schemas.InventoryRotationStart:
         """Say through which connection an application can be rotated, or why through none.
 
         It asks the provider through one connection after the other that the caller may use, until one may change the
-        application's secrets. Changes nothing.
+        application's secrets, for 15 seconds; `nextOffset` goes on with the others. Changes nothing.
         """
-        return views.rotation_start(starts.of(actor, inventory_id, object_id))
+        return views.rotation_start(starts.of(actor, inventory_id, object_id, query.offset))
 
     return [
         *(list_inventories, get_inventory, list_inventory_credentials, count_inventory_findings),

@@ -81,6 +81,12 @@ class InventoryCredentialsQuery(InventoryCriteria):
         return Slice(self.sort, self.order == "desc", self.offset, self.limit)
 
 
+class RotationStartQuery(ApiModel):
+    """`offset`: so many connections were tried before, and are not tried again."""
+
+    offset: Annotated[int, coerced, Meta(ge=0, le=10_000_000)] = 0
+
+
 class InventorySwitch(ApiModel):
     enabled: bool
 
@@ -258,10 +264,12 @@ class InventoryRotationStart(ApiModel):
 
     `connection`: create a secret rotation through this one; null: no connection that was tried may. `signInConnection`: it signs
     in as the application, whose secret its own rotation rotates, and nothing else. `refused` are the connections that were tried
-    in vain; `untried` counts the others to the tenant that the caller may use.
+    in vain; `untried` counts the others to the tenant that the caller may use, and `nextOffset` asks for these, null where there
+    are none.
     """
 
     connection: InventoryConnection | None
     sign_in_connection: InventoryConnection | None
     refused: list[RefusedConnection]
     untried: int
+    next_offset: int | None

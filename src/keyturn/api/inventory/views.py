@@ -106,6 +106,7 @@ def rotation_start(start: RotationStart) -> InventoryRotationStart:
             for each in start.refused
         ],
         start.untried,
+        start.following,
     )
 
 
