@@ -44,7 +44,8 @@ def test_words_are_searched_for_page_by_page(scene: ContractFixture) -> None:
 
 def test_an_application_is_told_with_its_secrets_and_owners(scene: ContractFixture) -> None:
     connection = make(scene, "Application.Read.All")
-    for text in ("billing", scene.app.app_id, scene.app.object_id.upper()):
+    dressed = f"Application (client) ID: {scene.app.app_id}"
+    for text in ("billing", scene.app.app_id, scene.app.object_id.upper(), f"{{{scene.app.object_id}}}", dressed):
         (listing,) = find(scene, connection, text).applications
         assert (listing.object_id, listing.app_id, listing.name) == (scene.app.object_id, scene.app.app_id, "Billing")
         assert [secret.key_id for secret in listing.credentials] == [scene.app.secrets[0].key_id]
@@ -62,9 +63,9 @@ def test_a_search_costs_two_requests_a_page_and_no_secret_is_shown(scene: Contra
 
 def test_who_sees_only_what_they_own_searches_that(scene: ContractFixture) -> None:
     token = scene.token()
-    found = scene.provider.find_applications(scene.tenant, token, "BILL", None)
-    assert [listing.name for listing in found.applications] == ["Billing"]
-    assert found.cursor is None
+    for text in ("BILL", f"'{scene.app.app_id}'"):
+        found = scene.provider.find_applications(scene.tenant, token, text, None)
+        assert ([listing.name for listing in found.applications], found.cursor) == (["Billing"], None)
     assert not scene.provider.find_applications(scene.tenant, token, "shop", None).applications
 
 

@@ -13,6 +13,7 @@ from keyturn.authz.authorize import Grants, Scope, grants_of, is_allowed, requir
 from keyturn.authz.domain import Action
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
+from keyturn.kit import pasted
 from keyturn.kit.actor import Actor
 from keyturn.kit.dataclasses import dataclass
 
@@ -202,7 +203,8 @@ def require_known_anywhere(database: Database, org_ids: Sequence[str], search: A
 
 def criteria_of(tx: Tx, org_id: str, search: AuditSearch) -> Filter:
     """Return what is looked for in an organization: names are looked up. Raises Refused for an end before the beginning."""
-    about, by, slug = search.get("about"), search.get("by"), search.get("project_slug")
+    about, by = pasted.id_or_text(search.get("about") or ""), pasted.id_or_text(search.get("by") or "")
+    slug = search.get("project_slug")
     since, until = search.get("since"), search.get("until")
     if since and until and until <= since:
         raise Refused(

@@ -57,15 +57,16 @@ def identifier(text: str) -> str:
     return "-".join(match.groups()).lower() if match else plain.strip(WRAPPING + ",;")
 
 
-def search_words(text: str) -> tuple[str, ...]:
-    """Return the words that somebody looks for: an id without what it is dressed in, all others as they were typed."""
-    whole = identifier(text)
-    return (whole,) if _USUAL.fullmatch(whole) else tuple(_word(each) for each in text.split())
-
-
-def _word(text: str) -> str:
+def id_or_text(text: str) -> str:
+    """Return an id in its usual form, without what it is dressed in; any other text as it is."""
     undressed = identifier(text)
     return undressed if _USUAL.fullmatch(undressed) else text
+
+
+def search_words(text: str) -> tuple[str, ...]:
+    """Return the words that somebody looks for, as :func:`id_or_text` all of them, or each."""
+    whole = id_or_text(text)
+    return (whole,) if _USUAL.fullmatch(whole) else tuple(map(id_or_text, text.split()))
 
 
 def secret(text: str) -> str:

@@ -84,7 +84,7 @@ def test_the_audit_log_names_what_happened_to_what(scene: Applications, tmp_path
     with page_desk(scene, tmp_path) as web:
         whole = web.page(log)
         assert f'href="{log}?about={rotating.id}" title="All events of this">own-entra</a>' in whole
-        for query in (f"?about={rotating.id}", "?about=own-entra"):
+        for query in (f"?about={rotating.id}", f"?about=%7B{rotating.id.upper()}%7D", "?about=own-entra"):
             page = web.page(log + query)
             assert "Credential issued" in page  # of its rotation, which is a subject of its own
             assert "Create app connection" in page

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from keyturn.errors import Refused
+from keyturn.kit import pasted
 from keyturn.kit.ids import is_uuid
 from keyturn.ports.provider import ApplicationListing, ApplicationPage
 from keyturn.providers.azure.graph import Graph, GraphContext, secrets_in
@@ -23,7 +24,7 @@ def find(graph: Graph, caller: GraphContext, text: str, cursor: str | None) -> A
     """Return a page of the applications that the caller can see. Raises Refused for a cursor that no page gave."""
     if cursor and not cursor.startswith(_LIST):
         raise _no_page()
-    words = " ".join(text.translate(_NOT_IN_SEARCH).split())
+    words = " ".join(pasted.search_words(text.translate(_NOT_IN_SEARCH)))
     if not words or is_uuid(words):
         items, following = graph.page(caller, cursor or _all(words))
         return ApplicationPage(tuple(_listing(item) for item in items), following)
@@ -37,7 +38,7 @@ def find_owned(graph: Graph, caller: GraphContext, principal_id: str, text: str,
     """As :func:`find`, of the applications that the principal owns: Graph lists those, at most 250, and searches none."""
     if cursor and not cursor.isdecimal():
         raise _no_page()
-    words = text.lower().split()
+    words = [word.lower() for word in pasted.search_words(text)]
     applications = [_listing(item) for item in graph.owned(caller, principal_id)]
     matches = sorted((each for each in applications if _has(each, words)), key=lambda each: each.name.lower())
     start = int(cursor or 0)
