@@ -33,6 +33,7 @@ def test_a_rotation_is_set_up_reviewed_and_watched(page: Page, estate: BrowserSe
     row.get_by_role("link").click()
 
     expect(page.get_by_role("heading", name="Accounting portal")).to_be_visible()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("accounting-portal")
     page.get_by_label("Name", exact=True).fill("Accounting App")
     page.get_by_label("Folder").fill("/nowhere")
     page.get_by_label("Environment").select_option("prod")

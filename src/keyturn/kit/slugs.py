@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 
-def slug_of(name: str) -> str:
-    """Return a name as lower-case letters, digits and single hyphens; never empty."""
+def slug_of(name: str, otherwise: str = "organization") -> str:
+    """Return a name as lower-case letters, digits and single hyphens; ``otherwise`` for one without any of these."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:64].strip("-") or "organization"
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:64].strip("-") or otherwise

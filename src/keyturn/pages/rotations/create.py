@@ -19,6 +19,7 @@ from keyturn.kit.actor import Actor
 from keyturn.kit.counting import every
 from keyturn.kit.dataclasses import dataclass
 from keyturn.kit.sentences import upper_first
+from keyturn.kit.slugs import slug_of
 from keyturn.pages.choices import Choice
 from keyturn.pages.connections.create import midnight_utc
 from keyturn.pages.list_address import ListAddress, Pager
@@ -142,9 +143,10 @@ def routes(pages: RotationPages) -> list[PageRoute]:
         connection = pages.connections.get(actor, query.connection)
         if query.application is None or query.client is None:
             return _applications(pages, actor, project, connection, query)
-        usual = _usual(pages, actor, connection, query.application, query.client, visitor.zone)
+        application = _application(pages, actor, connection, query.application, query.client)
+        usual = _usual(pages, actor, connection, application, visitor.zone)
         shown_form = form_state if form_state.sent else FormState(_path(project_id), values_of(usual))
-        return _details(pages, actor, project, connection, query.application, query.client, shown_form)
+        return _details(pages, actor, project, connection, application, shown_form)
 
     @post(NEW + "/review", form_page=new_rotation_step)
     def review_rotation(actor: Actor, project_id: str, form: NewRotationForm) -> Outcome:
@@ -215,10 +217,20 @@ def _listed(listing: ApplicationListing, path: str, connection: Connection, now:
     return ListedApplication(listing, f"{path}?{urlencode(chosen)}", ends[0] if ends else None, len(ends))
 
 
+def _application(
+    pages: RotationPages, actor: Actor, connection: Connection, object_id: str, client_id: str
+) -> ApplicationListing:
+    """Return the application as it is listed; by its ids alone where the connection does not see it."""
+    found = pages.connections.find_applications(actor, connection.id, client_id, None).applications
+    unseen = ApplicationListing(object_id, client_id, client_id, ())
+    return next((each for each in found if each.object_id == object_id), unseen)
+
+
 def _usual(
-    pages: RotationPages, actor: Actor, connection: Connection, object_id: str, client_id: str, zone: ZoneInfo
+    pages: RotationPages, actor: Actor, connection: Connection, application: ApplicationListing, zone: ZoneInfo
 ) -> NewRotationForm:
     form = NewRotationForm(
+        name=slug_of(application.name, ""),
         is_auto_rotation_enabled=True,
         rotation_interval="30",
         rotate_at=midnight_utc(pages.clock.now(), zone),
@@ -227,8 +239,8 @@ def _usual(
         connection_id=connection.id,
         client_id_name="AZURE_CLIENT_ID",
         client_secret_name="AZURE_CLIENT_SECRET",  # noqa: S106 - a name
-        object_id=object_id,
-        client_id=client_id,
+        object_id=application.object_id,
+        client_id=application.app_id,
         secret_path="/",  # noqa: S106 - a folder
         owner_id=value_of(pages.owner.people(actor), actor.id or "", actor.name),
     )
@@ -240,16 +252,13 @@ def _details(
     actor: Actor,
     project: ProjectHeader,
     connection: Connection,
-    object_id: str,
-    client_id: str,
+    application: ApplicationListing,
     form_state: FormState,
 ) -> DetailsStep:
-    found = pages.connections.find_applications(actor, connection.id, client_id, None).applications
-    listing = next((each for each in found if each.object_id == object_id), None)
     return DetailsStep(
         project=project,
         connection=connection,
-        application=listing or ApplicationListing(object_id, client_id, client_id, ()),
+        application=application,
         environments=pages.projects.get(actor, project.id).environments,
         zones=sorted(zones.names()),
         people=pages.owner.people(actor),
@@ -299,5 +308,6 @@ def _again(
     """Show the form with what was refused."""
     connection = pages.connections.get(actor, form.connection_id)
     state = form_state_of(_path(project.id), form, error)
-    page = _details(pages, actor, project, connection, form.object_id, form.client_id, state)
+    application = _application(pages, actor, connection, form.object_id, form.client_id)
+    page = _details(pages, actor, project, connection, application, state)
     return PageResponse(page, status=error.status)

@@ -29,7 +29,7 @@ class Webhook:
     clock: Clock
     key: str = "webhook"
     title: str = "Signed webhook"
-    secret: str = "Signing secret: whsec_ and the base64 of 24 to 64 bytes"
+    secret: str = "Signing secret"
     secret_needed: bool = True
     secret_goes_to: frozenset[str] = frozenset()
 
