@@ -7,6 +7,8 @@ a valid token gets 401 and never 422. The README beside this file shows the conv
 import asyncio
 import codecs
 import inspect
+import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -17,6 +19,7 @@ import msgspec
 
 from keyturn.errors import Refused, TimedOut, Unavailable, Untyped
 from keyturn.kit.dataclasses import dataclass
+from keyturn.kit.repeat import may_repeat
 from keyturn.kit.secret import Plaintext
 from keyturn.web.auth import Authenticate, ByCookie, Caller, bearer, sign_in
 from keyturn.web.compression import compress
@@ -315,7 +318,8 @@ def require_plain(headers: Mapping[str, str], body: bytes) -> None:
 def read_json(body: bytes) -> object:
     """Return the decoded body, None when it is empty. Raises Refused for anything that is not JSON in UTF-8.
 
-    A byte order mark before it is passed over: some tools begin every file with one.
+    So is an object with a name that stands there twice, of which another reader may take the other value:
+    https://www.rfc-editor.org/rfc/rfc8259#section-4. A byte order mark is passed over: some tools begin every file with one.
     """
     if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise Refused("The request body is written in UTF-16", code="request.malformed", fix="Send it in UTF-8.")
@@ -323,8 +327,22 @@ def read_json(body: bytes) -> object:
     if not body.strip():
         return None
     try:
-        return msgspec.json.decode(body)
+        decoded: object = msgspec.json.decode(body)
+        json.loads(body, object_pairs_hook=_require_single_names)  # which the other, faster reader does not tell
     except RecursionError as error:
         raise Refused("The request body is nested too deeply", code="request.malformed") from error
     except (msgspec.DecodeError, ValueError) as error:
         raise Refused(f"The request body is not valid JSON: {error}", code="request.malformed") from error
+    return decoded
+
+
+def _require_single_names(members: list[tuple[str, object]]) -> None:
+    if len(members) == len({name for name, _ in members}):
+        return
+    [(name, count)] = Counter(name for name, _ in members).most_common(1)
+    told = f" '{name}'" if may_repeat("choice", name) else ""
+    raise Refused(
+        f"A name{told} stands {count} times in an object of the request body, so which value counts is not known.",
+        code="request.name_repeated",
+        fix="Send each name of an object once.",
+    )

@@ -49,6 +49,15 @@ def test_a_byte_order_mark_before_the_json_is_passed_over(web: Client) -> None:
     assert empty.json()["what"]["data"] is None
 
 
+@pytest.mark.parametrize("body", ['{"name": "a", "name": "b"}', '{"a": [{"n\\u0061me": 1, "name": 1}]}'])
+def test_a_name_that_stands_twice_in_an_object_is_refused(web: Client, body: str) -> None:
+    """Whichever of the two counted, somebody on the way may have judged the other one."""
+    answer = web.post("/api/v1/things", content=body.encode(), headers=AUTH)
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "request.name_repeated"
+    assert "'name'" in answer.json()["message"]
+
+
 def test_json_in_utf_16_is_named(web: Client) -> None:
     answer = web.post("/api/v1/things", headers=AUTH, content=json.dumps(good_body()).encode("utf-16"))
     assert (answer.status_code, answer.json()["fix"]) == (400, "Send it in UTF-8.")
