@@ -1,6 +1,7 @@
 """Brings messages to their receivers: at least once, under the same id each time, for days."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -8,7 +9,7 @@ import structlog
 from keyturn.alarms import channel_store, message_store
 from keyturn.alarms.channels.kind import ChannelKind, Undelivered
 from keyturn.alarms.domain import Attempt, Channel, Message
-from keyturn.alarms.notification import Notification, notification
+from keyturn.alarms.notification import Notification, Part, next_part, notification
 from keyturn.db.unit import Database, Tx
 from keyturn.engine.payload import describe_error, whereabouts
 from keyturn.engine.sources import BUSY, Source
@@ -46,6 +47,11 @@ class Sender:
     kinds: Mapping[str, ChannelKind]
     clock: Clock
 
+    def is_for_programs(self, channel: Channel) -> bool:
+        """Whether each alarm of a message is told through this channel, in as many parts as it takes."""
+        kind = self.kinds.get(channel.kind)
+        return kind is not None and kind.for_programs
+
     def send(self, channel: Channel, told: Notification) -> Attempt:
         """Send once, and return how it went. Outside transactions. Raises nothing that a channel could."""
         kind = self.kinds.get(channel.kind)
@@ -69,7 +75,7 @@ class Sender:
 
 @dataclass(frozen=True)
 class Delivery:
-    """Sends one message of the journal. ``site`` is the address of this server that links begin with."""
+    """Sends one message of the journal, or its next part. ``site`` is the address of this server that links begin with."""
 
     database: Database
     sender: Sender
@@ -78,9 +84,9 @@ class Delivery:
     site: str
 
     def run(self, message_id: str) -> None:
-        """Send the message unless that was done, and write down how it went. Safe to repeat.
+        """Send the message, or its next part, unless that was done, and write down how it went. Safe to repeat.
 
-        A process that dies between the two sends it again, under the same id.
+        A process that dies between the two sends it again, under the same id. Parts that were taken are not sent again.
         """
         with self.database.read() as tx:
             message = message_store.get(tx, message_id)
@@ -88,21 +94,23 @@ class Delivery:
             told = message_store.told_in(tx, message_id)
         if message is None or channel is None or message.due_at is None:
             return
+        part = next_part(message.parts_taken, len(told)) if self.sender.is_for_programs(channel) else Part()
         if not channel.enabled:
             attempt = Attempt(self.clock.now(), False, "The channel is switched off.")
         else:
-            shown = notification(message.id, message.kind, message.receiver, message.created_at, told, self.site)
-            attempt = self.sender.send(channel, shown)
+            attempt = self.sender.send(channel, notification(message, told, self.site, part))
         with self.database.write() as tx:
-            self._note(tx, message, channel, attempt)
+            self._note(tx, message, channel, attempt, part)
 
-    def _note(self, tx: Tx, message: Message, channel: Channel, attempt: Attempt) -> None:
+    def _note(self, tx: Tx, message: Message, channel: Channel, attempt: Attempt, part: Part) -> None:
         if channel_store.get(tx, channel.id, lock=True) is None:
             return  # it was deleted meanwhile, with its messages
         again = next_attempt(message.tries + 1, attempt.at, self.ids.jitter())
         if again is not None and attempt.wait is not None:
             again = max(again, attempt.at + attempt.wait)
-        message_store.note_attempt(tx, self.ids.new(), message, attempt, again)
+        if part.parts > 1:
+            attempt = replace(attempt, outcome=f"Part {part.number} of {part.parts}: {attempt.outcome}")
+        message_store.note_attempt(tx, self.ids.new(), message, attempt, again, more=part.number < part.parts)
         if attempt.ok:
             channel_store.note_success(tx, channel.id)
             return

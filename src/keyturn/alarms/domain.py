@@ -136,7 +136,10 @@ class Channel:
 
 @dataclass(frozen=True)
 class Message:
-    """What one receiver of one channel is told at once. ``id`` stays the same for all attempts: receivers know doubles by it."""
+    """What one receiver of one channel is told at once. ``id`` stays the same for all attempts: receivers know doubles by it.
+
+    Of a message in several parts ``parts_taken`` were taken so far, and ``tries`` is of the part that follows.
+    """
 
     id: str
     org_id: str
@@ -148,6 +151,7 @@ class Message:
     sent_at: datetime | None
     given_up_at: datetime | None
     tries: int
+    parts_taken: int = 0
 
     @property
     def state(self) -> str:

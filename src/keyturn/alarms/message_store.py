@@ -202,8 +202,13 @@ def told_in(tx: Tx, message_id: str) -> list[Told]:
     return [Told(row["event"], row["content"]) for row in tx.rows(query.order_by(notices.c.created_at, notices.c.id))]
 
 
-def note_attempt(tx: Tx, attempt_id: str, message: Message, attempt: Attempt, next_at: datetime | None) -> None:
-    """Write down how it went. ``next_at`` is when a message that was not taken is sent again; None: it is given up."""
+def note_attempt(
+    tx: Tx, attempt_id: str, message: Message, attempt: Attempt, next_at: datetime | None, *, more: bool = False
+) -> None:
+    """Write down how it went. ``next_at`` is when what was not taken is sent again; None: it is given up.
+
+    ``more``: a part was taken, and the next one is due. Of an attempt that was overtaken by another only its outcome is kept.
+    """
     tx.run(
         sa.insert(attempts),
         id=attempt_id,
@@ -212,9 +217,13 @@ def note_attempt(tx: Tx, attempt_id: str, message: Message, attempt: Attempt, ne
         ok=attempt.ok,
         outcome=attempt.outcome,
     )
-    ended = {"sent_at": attempt.at} if attempt.ok else {} if next_at else {"given_up_at": attempt.at}
-    changes = {"due_at": None if attempt.ok else next_at, "tries": messages.c.tries + 1, **ended}
-    tx.run(sa.update(messages).where(messages.c.id == message.id).values(**changes))
+    as_it_was = sa.and_(messages.c.id == message.id, messages.c.parts_taken == message.parts_taken)
+    if attempt.ok and more:
+        changes = {"due_at": attempt.at, "tries": 0, "parts_taken": message.parts_taken + 1}
+    else:
+        ended = {"sent_at": attempt.at} if attempt.ok else {} if next_at else {"given_up_at": attempt.at}
+        changes = {"due_at": None if attempt.ok else next_at, "tries": messages.c.tries + 1, **ended}
+    tx.run(sa.update(messages).where(as_it_was).values(**changes))
 
 
 # --- what was told ----------------------------------------------------------------------------------------------------
@@ -273,4 +282,5 @@ def _message(row: Mapping[str, Any]) -> Message:
         row["sent_at"],
         row["given_up_at"],
         row["tries"],
+        row["parts_taken"],
     )

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from keyturn.alarms.conditions.domain import Severity
-from keyturn.alarms.domain import Event
+from keyturn.alarms.domain import Event, Message
 from keyturn.alarms.message_store import Told
 from keyturn.audit.domain import SubjectKind
 from keyturn.kit.counting import counted
@@ -58,10 +58,27 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Which of the parts of a message, counted from 1: programs are told of all its alarms, of fifty in each part."""
+
+    number: int = 1
+    parts: int = 1
+
+    def id_of(self, message_id: str) -> str:
+        """Return the id by which receivers know doubles: each part has its own."""
+        return message_id if self.number == 1 else f"{message_id}-{self.number}"
+
+
+def next_part(taken: int, count: int) -> Part:
+    """Return the part that follows the ``taken`` ones, of a message of so many alarms."""
+    return Part(taken + 1, max(1, -(-count // _MOST)))
+
+
+@dataclass(frozen=True)
 class Notification:
     """``id`` is the same for each attempt to deliver it. ``receiver`` is an address, where the channel has several.
 
-    ``items`` are for programs, one for each of the first alarms, and ``left_out`` how many alarms are not among them.
+    ``items`` are for programs: the alarms of this ``part``, one by one. ``left_out`` is how many the parts after it tell.
     ``sections`` are for people: what is so of many subjects for the same cause is said once. ``count`` is of all alarms.
     """
 
@@ -74,10 +91,11 @@ class Notification:
     sections: tuple[Item, ...]
     count: int
     link: str
+    part: Part = Part()
 
     @property
     def left_out(self) -> int:
-        return self.count - len(self.items)
+        return max(0, self.count - self.part.number * _MOST)
 
     def not_in(self, shown: Sequence[Item]) -> int:
         """Return of how many alarms these sections do not tell."""
@@ -91,14 +109,22 @@ class Notification:
         return "\n\n".join([*blocks, f"All alarms: {self.link}"]) + "\n"
 
 
-def notification(
-    message_id: str, kind: str, receiver: str, created_at: datetime, told: Sequence[Told], site: str
-) -> Notification:
-    """Return what a message says. Of a very long message the first fifty alarms or sections are told, and how many more."""
-    items = tuple(_item(each, site) for each in told[:_MOST])
+def notification(message: Message, told: Sequence[Told], site: str, part: Part) -> Notification:
+    """Return what a part of a message says. Of a very long one people read the first fifty sections, and how many more."""
+    items = tuple(_item(each, site) for each in told[(part.number - 1) * _MOST : part.number * _MOST])
     sections = tuple(_section(each, site) for each in _alike(told)[:_MOST])
-    title = _title(sections, len(told))
-    return Notification(message_id, kind, receiver, created_at, title, items, sections, len(told), f"{site}/alarms")
+    return Notification(
+        part.id_of(message.id),
+        message.kind,
+        message.receiver,
+        message.created_at,
+        _title(sections, len(told)),
+        items,
+        sections,
+        len(told),
+        f"{site}/alarms",
+        part,
+    )
 
 
 def trial(message_id: str, receiver: str, now: datetime, channel: str, who: str, site: str) -> Notification:

@@ -1,5 +1,6 @@
 """What is told arrives: with processes that are in each other's way and die, and a receiver that fails half of the time."""
 
+import json
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from keyturn.alarms.domain import Alarm
 from keyturn.alarms.evaluation import AT_ONCE, KEPT, Evaluation
 from keyturn.db.tables import alarms
 from keyturn.db.unit import Database, Tx
+from keyturn.ports.http import HttpRequest, HttpResponse
 from tests.databases import sqlite_database
 from tests.features.alarms.office import Killed, Office
 from tests.features.alarms.receivers import Receiver
@@ -60,10 +62,56 @@ def test_what_happens_to_many_at_once_is_one_message(tmp_path: Path) -> None:
         for number in range(120):
             office.happens(f"app-{number}")
         office.passes(10 * MINUTE)
-        (body,) = office.receiver.taken.values()
-        assert body["data"]["title"] == "[Keyturn] connection refused: 120 connections"
-        assert (len(body["data"]["alarms"]), body["data"]["leftOut"]) == (50, 70)
+        bodies = [body["data"] for body in office.receiver.taken.values()]
+        assert {body["title"] for body in bodies} == {"[Keyturn] connection refused: 120 connections"}
+        assert [(body["part"], body["parts"], len(body["alarms"]), body["leftOut"]) for body in bodies] == [
+            (1, 3, 50, 70),
+            (2, 3, 50, 20),
+            (3, 3, 20, 0),
+        ]
+        assert sorted(office.receiver.told()) == sorted(("opened", f"app-{number}") for number in range(120))
         assert office.alarms.count(office.boss) == 120
+
+
+def test_parts_that_were_taken_are_not_sent_again_with_one_that_fails(database: Database) -> None:
+    office = Office(database)
+    channel = office.webhook()
+    for number in range(120):
+        office.happens(f"app-{number}")
+    answer, refused = office.receiver.send, []
+
+    def refuses_the_second(request: HttpRequest) -> HttpResponse:
+        if json.loads(request.body)["data"]["part"] == 2 and len(refused) < 3:
+            refused.append(request.headers["webhook-id"])
+            return HttpResponse(503, {}, b"busy")
+        return answer(request)
+
+    office.receiver.send = refuses_the_second  # type: ignore[method-assign, assignment]
+    office.passes(30 * MINUTE)
+    first, second, third = office.receiver.taken
+    assert (second, third) == (f"{first}-2", f"{first}-3")
+    assert refused == [second] * 3
+    assert office.receiver.doubles == 0
+    (message,) = office.channels.messages(office.boss, channel)
+    assert message.message.state == "sent"
+    assert [attempt.outcome for attempt in message.attempts] == [
+        "Part 1 of 3: Taken, with status 204",
+        *["Part 2 of 3: Answered with status 503."] * 3,
+        "Part 2 of 3: Taken, with status 204",
+        "Part 3 of 3: Taken, with status 204",
+    ]
+
+
+def test_many_alarms_arrive_once_each_part_at_a_receiver_that_fails_half(database: Database) -> None:
+    office = Office(database, Receiver(fails=0.5))
+    office.webhook()
+    chance = random.Random(5)
+    first, second = (office.process(lambda: chance.random() < 0.2) for _ in range(2))
+    for number in range(120):
+        office.happens(f"app-{number}")
+    office.passes(DAY, timedelta(hours=1), first, second)
+    office.work(first, second, rounds=20)
+    assert sorted(office.receiver.told()) == sorted(("opened", f"app-{number}") for number in range(120))
 
 
 class Mortal(Database):
@@ -105,8 +153,9 @@ def test_others_write_between_the_parts_of_a_look_in_which_much_has_happened(
         assert mortal.most == AT_ONCE
         office.work()
         office.passes(DAY, timedelta(hours=1))
-        (body,) = office.receiver.taken.values()
-        assert len(body["data"]["alarms"]) + body["data"]["leftOut"] == MANY
+        office.work(rounds=20)
+        assert len(office.receiver.told(f"keyturn.{'alarm' if severity is Severity.CRITICAL else 'digest'}")) == MANY
+        assert len(office.receiver.taken) == -(-MANY // 50), "the parts of one message"
 
         office.conditions.clear()
         office.passes(DAY, timedelta(hours=12))
@@ -131,7 +180,7 @@ def test_a_look_that_died_in_the_middle_is_gone_on_with(database: Database, live
     with pytest.raises(Killed):
         Evaluation(mortal, office.clock, office.ids, office.find).run(office.org_id)
     office.passes(30 * MINUTE)
-    told = [body["data"] for body in office.receiver.taken.values()]
-    assert sum(len(data["alarms"]) + data["leftOut"] for data in told) == MANY
-    assert len(told) == (1 if lives > 2 else 2), "what was written down before it died, and the rest"
+    assert len(office.receiver.told()) == len(set(office.receiver.told())) == MANY
+    begun = [body for body in office.receiver.taken.values() if body["data"]["part"] == 1]
+    assert len(begun) == (1 if lives > 2 else 2), "what was written down before it died, and the rest"
     assert office.alarms.count(office.boss) == MANY

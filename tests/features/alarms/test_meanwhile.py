@@ -31,7 +31,7 @@ HOOK = ChannelDraft("hook", "webhook", {"url": URL}, SECRET)
 class Letters(ChannelKind):
     """Mail that is kept: who got which title."""
 
-    key, title, secret, secret_needed = "email", "E-mail", "Password", False
+    key, title, secret, secret_needed, for_programs = "email", "E-mail", "Password", False, False
     secret_goes_to = frozenset({"host"})
 
     def __init__(self) -> None:

@@ -27,6 +27,9 @@ class ChannelKind(Protocol):
 
     ``secret_goes_to`` are the keys of the config that together say to whom the secret is told: with other values it is to be
     entered again, so that nobody has it sent to an address of their own. Without a value of one of them it is told to nobody.
+
+    ``for_programs``: each alarm of a message is told, in as many parts as it takes. People read one message, in which alike
+    alarms are one section, and of very many how many more there are.
     """
 
     @property
@@ -43,6 +46,9 @@ class ChannelKind(Protocol):
 
     @property
     def secret_goes_to(self) -> frozenset[str]: ...
+
+    @property
+    def for_programs(self) -> bool: ...
 
     def check(self, config: Config, secret: Plaintext | None) -> dict[str, Any]:
         """Return the config as it is kept; nothing of it may be a secret. Raises Refused for what can not work."""

@@ -115,6 +115,7 @@ alarm_messages = sa.Table(
     at_or_first("sent_at"),
     at_or_first("given_up_at"),
     whole("tries"),
+    sa.Column("parts_taken", sa.Integer, nullable=False, server_default="0"),  # of one that is sent in several
 )
 
 alarm_notices = sa.Table(

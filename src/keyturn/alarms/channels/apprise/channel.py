@@ -51,6 +51,7 @@ class Apprise:
     secret: str = "Address as apprise writes it, such as discord://..., ntfys://... or pagerduty://..."
     secret_needed: bool = True
     secret_goes_to: frozenset[str] = frozenset()
+    for_programs: bool = False
 
     def check(self, config: Config, secret: Plaintext | None) -> dict[str, Any]:
         if secret is None:

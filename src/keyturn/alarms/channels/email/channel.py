@@ -54,6 +54,7 @@ class Email:
     secret: str = "Password of the mail server"
     secret_needed: bool = False
     secret_goes_to: frozenset[str] = frozenset({"host", "port", "security", "username"})
+    for_programs: bool = False
 
     def check(self, config: Config, secret: Plaintext | None) -> dict[str, Any]:
         del secret

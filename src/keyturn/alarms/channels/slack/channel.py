@@ -32,6 +32,7 @@ class Slack:
     secret: str = "Address of the incoming webhook"
     secret_needed: bool = True
     secret_goes_to: frozenset[str] = frozenset()
+    for_programs: bool = False
 
     def check(self, config: Config, secret: Plaintext | None) -> dict[str, Any]:
         return shown_host(config, secret)

@@ -35,6 +35,7 @@ class Teams:
     secret: str = "Address of the workflow"
     secret_needed: bool = True
     secret_goes_to: frozenset[str] = frozenset()
+    for_programs: bool = False
 
     def check(self, config: Config, secret: Plaintext | None) -> dict[str, Any]:
         return shown_host(config, secret)

@@ -32,6 +32,7 @@ class Webhook:
     secret: str = "Signing secret"
     secret_needed: bool = True
     secret_goes_to: frozenset[str] = frozenset()
+    for_programs: bool = True
 
     def check(self, config: Config, secret: Plaintext | None) -> dict[str, Any]:
         require_address(str(config.get("url") or ""), "url")
@@ -61,6 +62,8 @@ def document(notification: Notification) -> dict[str, Any]:
         "data": {
             "title": notification.title,
             "link": notification.link,
+            "part": notification.part.number,
+            "parts": notification.part.parts,
             "leftOut": notification.left_out,
             "alarms": [
                 {
