@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from keyturn.connections.domain import Connection
 from keyturn.projects.domain import Project
@@ -190,6 +190,40 @@ def test_what_is_open_and_chosen_stays_when_somebody_else_changes_something(
     expect(run).to_have_attribute("open", "")
     expect(table).to_have_attribute("open", "")
     expect(run.locator("summary")).to_be_focused()
+    _agreement_is_not_carried_to_something_else(page)
+
+
+CONSENT = (
+    '<form method="post"><input type="hidden" name="keyId" value="{}">'
+    '<label><input type="checkbox" name="confirmed">{} may stop signing in</label></form>'
+)
+
+
+def _agreement_is_not_carried_to_something_else(page: Page) -> None:
+    shown = [("key-1", "web")]
+
+    def answer(route: Route) -> None:
+        response = route.fetch()
+        body = response.text().replace(' data-mark="', f' data-mark="{len(shown)} ')
+        body = re.sub(r'<div id="live"[^>]*>', lambda found: found[0] + CONSENT.format(*shown[-1]), body)
+        route.fulfill(response=response, body=body)
+
+    page.route(re.compile(r"/app-connections/[0-9a-f-]{36}(\?.*)?$"), answer)
+    page.reload()
+    agreed = page.get_by_role("checkbox", name=re.compile("may stop signing in"))
+    agreed.check()
+    for key, names, stays in (
+        ("key-1", "web", True),
+        ("key-1", "web and batch", False),
+        ("key-2", "web and batch", False),
+    ):
+        page.locator("#live").evaluate("part => (part.dataset.before = 'yes')")
+        shown.append((key, names))
+        page.clock.run_for(6000)
+        expect(page.locator("#live")).not_to_have_attribute("data-before", "yes")
+        expect(agreed).to_be_checked(checked=stays)
+        agreed.check()
+    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_a_schedule_is_changed_without_a_secret_and_seen_before(page: Page, resting: Connection) -> None:

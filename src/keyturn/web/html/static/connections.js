@@ -154,8 +154,12 @@ function nodeAt({ id, name, number, text }) {
   return node && textOf(node) === text ? node : null;
 }
 
-// Times that are told pass meanwhile.
-const textOf = (node) => (node.querySelector("summary") ?? node).textContent.replace(/\d+ \w+ ago|just now/g, "");
+// What a node says; of a field, what it asks, and of what: nobody has agreed to anything else. Times that are told pass meanwhile.
+function textOf(node) {
+  if (!node.form) return (node.querySelector("summary") ?? node).textContent.replace(/\d+ \w+ ago|just now/g, "");
+  const about = [...node.form.querySelectorAll("[type=hidden]")].map((one) => one.value);
+  return [...about, ...[...(node.labels ?? [])].map((one) => one.textContent)].join("\n");
+}
 
 const isChanged = (field) => field.value !== field.defaultValue || field.checked !== field.defaultChecked;
 
