@@ -143,6 +143,13 @@ def test_names_without_a_space_stay_within_their_lists(page: Page, estate: Brows
                 "boxes => boxes.some(box => box.scrollWidth > box.clientWidth + 1)"
             )
             assert (over <= 0, wide) == (True, False), f"{place} at {width}"
+    page.set_viewport_size({"width": 720, "height": 450})  # as with twice the size
+    test, more = (page.locator(f".page-head > .actions > {part}").bounding_box() for part in ("form", ".menu"))
+    assert test is not None
+    assert more is not None
+    assert test["y"] >= more["y"] + more["height"], "the menu lies on a button"
+    page.emulate_media(media="print")
+    expect(page.locator(".side")).to_be_hidden()
 
 
 # --- rotating ---------------------------------------------------------------------------------------------------------
