@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keyturn.cli.context import command_context, open_for_command, say, tell
-from keyturn.kit.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -119,7 +118,7 @@ def _print_json(view: TenantView, rows: Iterator[Row], now: datetime) -> None:
 
 
 def _print_text(view: TenantView, rows: Iterator[Row], now: datetime) -> None:
-    from keyturn.inventory.export import days_left  # noqa: PLC0415
+    from keyturn.kit.counting import distance_in_words  # noqa: PLC0415
 
     inventory = view.inventory
     since = f"as of {inventory.read_at:%Y-%m-%d %H:%M} UTC" if inventory.read_at else "still being read"
@@ -129,14 +128,9 @@ def _print_text(view: TenantView, rows: Iterator[Row], now: datetime) -> None:
             "Only applications that the connection owns: it lacks Application.Read.All, so nothing is known of the others."
         )
     for row in rows:
-        entry, left = row.entry, days_left(row.entry.ends_at, now)
-        ends = (
-            "no end"
-            if left is None
-            else f"{counted(left, 'day')} left"
-            if left >= 0
-            else f"ended {counted(-left, 'day')} ago"
-        )
+        entry, ends = row.entry, "no end"
+        if entry.ends_at is not None:
+            ends = f"{'ends' if entry.ends_at > now else 'ended'} {distance_in_words(entry.ends_at, now)}"
         what = f"{entry.key_kind.value} {entry.key_id} {_quoted(entry.key_name)}" if entry.key_kind else "no credential"
         line = f"{entry.name} ({entry.app_id}): {what}{ends if entry.key_kind else ''}{_findings(row, now)}"
         say(line)

@@ -212,13 +212,16 @@ def _owners(told: object) -> tuple[ListedOwner, ...]:
     return tuple(ListedOwner(**each) for each in told) if isinstance(told, list) else ()
 
 
-def origins(tx: Tx, inventory: Inventory, key_ids: Sequence[str]) -> dict[str, Origin]:
-    """Return which of these credentials are in the journal, and whether they were adopted."""
-    query = sa.select(JOURNAL.c.key_id, JOURNAL.c.adopted).where(
+def origins(tx: Tx, inventory: Inventory, key_ids: Sequence[str]) -> dict[tuple[str, str], Origin]:
+    """Return which of these credentials are in the journal, and whether they were adopted: by the object and the key id.
+
+    Whoever adds a certificate chooses its key id, which may be that of one of another application.
+    """
+    query = sa.select(JOURNAL.c.object_id, JOURNAL.c.key_id, JOURNAL.c.adopted).where(
         JOURNAL.c.org_id == inventory.org_id, JOURNAL.c.key_id.in_(key_ids)
     )
     rows = tx.rows(query) if key_ids else []
-    return {row["key_id"]: Origin.ADOPTED if row["adopted"] else Origin.OURS for row in rows}
+    return {(row["object_id"], row["key_id"]): Origin.ADOPTED if row["adopted"] else Origin.OURS for row in rows}
 
 
 def uses_of(tx: Tx, inventory: Inventory, key_ids: Sequence[str]) -> dict[str, datetime]:

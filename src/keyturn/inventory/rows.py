@@ -34,17 +34,18 @@ def rows_of(tx: Tx, selection: Selection, entries: Sequence[StoredEntry]) -> lis
     for each in entries:
         entry, of = each.entry, facts.get(each.holder_id, HolderFacts())
         key_id = entry.key_id or ""
+        origin = origins.get((entry.object_id, key_id))  # without one another credential has the key id
         row = Row(
             entry,
             of.owners,
             of.read_at,
-            origins.get(key_id, Origin.FOREIGN) if entry.key_kind else None,
+            (origin or Origin.FOREIGN) if entry.key_kind else None,
             rotation.id if (rotation := rotations.get(entry.app_id)) else None,
-            _last_use(inventory, entry, uses.get(key_id), reported.get(key_id)),
+            _last_use(inventory, entry, uses.get(key_id), reported.get(key_id) if origin else None),
             _policy(selection, entry, of),
             application_uses.get(entry.app_id),
             sign_ins.get(entry.app_id),
-            states.get(key_id),
+            states.get(key_id) if origin else None,
         )
         rows.append(row)
     return rows

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from keyturn.db.unit import Database
 from keyturn.inventory import export
-from keyturn.inventory.domain import Finding, InventoryFilter
+from keyturn.inventory.domain import Finding, InventoryFilter, Origin
 from keyturn.inventory.list_store import Slice
 from keyturn.inventory.plan import Phase
 from tests.databases import sqlite_database
-from tests.features.inventory.scene import DAY, Tenant, tenant
+from tests.features.inventory.scene import DAY, OWNED, Tenant, tenant
+from tests.features.methods.certificates import pair
 
 YEAR_1, YEAR_1970, YEAR_9999 = -62_135_596_800.0, 0.0, 253_402_300_799.0
 LONG = "".join(random.Random(7).choices(string.ascii_letters + "äöü漢字", k=10_000))
@@ -104,6 +105,38 @@ def test_three_hundred_secrets_of_one_application_are_as_many_lines(tmp_path: Pa
         assert len(_pages(scene, view.inventory.id, "shop")) == 300
         one = shop.secrets[123]
         assert [row.entry.key_id for row in scene.rows(words=("shop", one.key_id))] == [one.key_id]
+
+
+def test_a_certificate_with_the_key_id_of_a_rotated_secret_is_made_by_another(database: Database) -> None:
+    """Whoever adds a certificate chooses its key id."""
+    with tenant(database) as scene:
+        world = scene.world
+        world.connect()
+        world.settle()
+        (key_id,) = (each.key_id for each in world.emulator.admin.secrets(world.application.object_id))
+        shop = scene.application("Shop")
+        given = {"type": "AsymmetricX509Cert", "usage": "Verify", "keyId": key_id}
+        key = "".join(pair().pem.splitlines()[1:-1])
+        scene.administer("PATCH", f"applications/{shop.object_id}", {"keyCredentials": [{**given, "key": key}]})
+        scene.switch_on()
+        scene.read()
+        origins = {row.entry.name: (row.origin, row.rotation is not None) for row in scene.rows(words=(key_id,))}
+        assert origins == {"Shop": (Origin.FOREIGN, False), world.application.display_name: (Origin.OURS, True)}
+        for origin in Origin:
+            found = {row.entry.name for row in scene.rows(words=(key_id,), origin=origin)}
+            assert found == {name for name, (made, _) in origins.items() if made is origin}, origin
+
+
+def test_all_owners_are_counted_and_managed_identities_are_left_out(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database, tenant(database, OWNED) as scene:
+        admin, world = scene.world.emulator.admin, scene.world
+        owners = [admin.create_user(world.tenant_id, f"owner {number:03}") for number in range(130)]
+        reader = world.applications[scene.reader.client_id].principal_id
+        scene.application("Shop", owners=(reader, *owners), secrets=1)
+        scene.switch_on()
+        scene.read()
+        (row,) = scene.rows(words=("shop",))
+        assert len(row.owners) == 131
 
 
 def _pages(scene: Tenant, inventory_id: str, word: str) -> set[str | None]:

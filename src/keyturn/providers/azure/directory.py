@@ -7,6 +7,7 @@ for seven days, then 410), learn.microsoft.com/graph/api/resources/agentidentity
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 
 from keyturn.errors import NeedsAction, Permanent, RefusalReason, Upstream
@@ -52,7 +53,6 @@ _CAST = "microsoft.graph.agentIdentityBlueprint"
 _LISTS = {
     Listing.APPLICATIONS: f"/applications?{_OF_APPLICATION}",
     Listing.BLUEPRINTS: f"/applications/{_CAST}?{_OF_APPLICATION}",
-    # Credentials of managed identities are Azure's own: nobody sees to them.
     Listing.PRINCIPALS: f"/servicePrincipals?{_OF_PRINCIPAL}&$filter=servicePrincipalType%20eq%20'Application'",
 }
 # Only changes of what is selected are told of.
@@ -61,6 +61,7 @@ _CHANGES = {
     Listing.PRINCIPALS: "/servicePrincipals/delta?$select=id,displayName,accountEnabled,passwordCredentials,keyCredentials",
 }
 _OWNERS = "$select=id,displayName,userPrincipalName,accountEnabled&$top=100"
+_MOST_OWNER_PAGES = 10
 _LONGEST_NAME = 256
 """Of the characters of a name, as Microsoft limits them: what is sorted by must not become any longer.
 
@@ -107,7 +108,7 @@ class AzureDirectory:
             if refusal.code != _NOT_THERE:
                 raise
             return None
-        if kind is ObjectKind.PRINCIPAL and item.get("servicePrincipalType") not in {"Application", None}:
+        if kind is ObjectKind.PRINCIPAL and not _is_of_application(item):
             return None
         is_blueprint = kind is ObjectKind.BLUEPRINT or item.get("@odata.type") == _BLUEPRINT
         return _object(item, ObjectKind.BLUEPRINT if is_blueprint else kind)
@@ -115,10 +116,20 @@ class AzureDirectory:
     def owners(
         self, tenant: Tenant, token: AccessToken, kind: ObjectKind, object_id: str
     ) -> Sequence[ListedOwner] | None:
-        """Return who owns an object, the first hundred; None where that may not be read. Repeatable."""
+        """Return who owns an object, the first thousand, by a request for each hundred; None where it may not be read."""
         caller = self._context(tenant, token)
-        page = _where_permitted(lambda: self._graph.page(caller, f"{_path(kind, object_id)}/owners?{_OWNERS}"))
-        return None if page is None else [_owner(item) for item in page[0]]
+        path = f"{_path(kind, object_id)}/owners?{_OWNERS}"
+        owners: list[ListedOwner] = []
+        for _ in range(_MOST_OWNER_PAGES):
+            page = _where_permitted(partial(self._graph.page, caller, path))
+            if page is None:
+                return None
+            items, following = page
+            owners += map(_owner, items)
+            if following is None:
+                break
+            path = following
+        return owners
 
     def federated(self, tenant: Tenant, token: AccessToken, object_id: str) -> Sequence[ListedKey] | None:
         """Return the federated credentials of an application; None where they may not be read. Repeatable."""
@@ -223,8 +234,16 @@ def _kind(item: Item, listing: Listing) -> ObjectKind:
 def _is_shown(item: Item, listing: Listing) -> bool:
     """What somebody owns may be a group as well. Of principals only what an application has."""
     if listing is Listing.OWNED:
-        return item.get("@odata.type") in {None, "#microsoft.graph.application", _BLUEPRINT, _PRINCIPAL}
+        told = item.get("@odata.type")
+        return told in {None, "#microsoft.graph.application", _BLUEPRINT} or (
+            told == _PRINCIPAL and _is_of_application(item)
+        )
     return True
+
+
+def _is_of_application(principal: Item) -> bool:
+    """Credentials of managed identities are Azure's own: nobody sees to them."""
+    return principal.get("servicePrincipalType") in {"Application", None}
 
 
 def _object(item: Item, kind: ObjectKind) -> ListedObject:

@@ -174,12 +174,14 @@ def last_uses(tx: Tx, org_id: str, key_ids: Collection[str]) -> Mapping[str, Rep
     }
 
 
-def keys_used_since(org_id: str, moment: datetime) -> sa.Select[tuple[str]]:
-    """Select the ids of the organization's keys that were reported to sign in after a moment: a condition of other queries."""
+def keys_used_since(org_id: str, moment: datetime) -> sa.Select[tuple[str, str]]:
+    """Select the applications' object ids and the ids of the organization's keys that were reported to sign in after a moment:
+    a condition of other queries.
+    """
     entries = journal.ENTRIES
     used = entries.join(observed_uses, _USES.credential_id == entries.c.id)
     return (
-        sa.select(entries.c.key_id)
+        sa.select(entries.c.object_id, entries.c.key_id)
         .select_from(used)
         .where(entries.c.org_id == org_id, entries.c.key_id.is_not(None), _USES.last_used_at > moment)
     )
