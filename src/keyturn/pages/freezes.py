@@ -84,12 +84,11 @@ class FreezeForm(ApiModel):
         raw = {
             "name": self.name or nameless,
             "reason": self.reason,
-            "from": self.first,
-            "to": self.last,
             "timeZone": self.time_zone,
             "yearly": self.yearly,
         }
-        body: FreezeBody = parse(FreezeBody, raw)
+        days = {"from": self.first, "to": self.last}
+        body: FreezeBody = parse(FreezeBody, raw | {name: text for name, text in days.items() if text})
         return body
 
 
@@ -178,7 +177,8 @@ def _tried(
         else:
             change = freezes.create(actor, new, dry_run=True)
     except (Invalid, Refused) as error:
-        state = form_after_refusal(form, {name: [text] for name, text in values.items()}, error)
+        at = error.field if error.field in values else None
+        state = form_after_refusal(form, {name: [text] for name, text in values.items()}, error, at or "")
         return replace(state, message=None, fix=None), FreezeTrial(
             None, "" if isinstance(error, Invalid) else error.message
         )

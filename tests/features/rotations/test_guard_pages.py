@@ -114,7 +114,11 @@ def test_the_form_of_a_freeze_shows_which_rotations_it_would_move(scene: Applica
         assert "as soon as the days are filled in" in moved(here, to="")
         assert world.services.freezes.list(scene.actor, scene.project_id) == ()
     wrong = browser.wrong(organization, **(draft | {"name": "Sale", "from": ""}))
-    assert "Write the day as YYYY-MM-DD" in wrong
+    assert "This is needed." in wrong
+    assert (
+        "before its first day"
+        in browser.page(f"{organization}?{urlencode(draft | {'to': str(earlier)})}").partition('id="new-to-error"')[2]
+    )
 
     browser.done(project, **draft, name="Sale")
     [window] = world.services.freezes.list(scene.actor, scene.project_id)
