@@ -15,6 +15,7 @@ MANAGER = "https://management.azure.com"
 LOCAL = "https://localhost:8443"
 ROLES = "/providers/Microsoft.Authorization/role"
 NAME = "33333333-3333-4333-8333-333333333333"
+OTHER = "55555555-5555-4555-8555-555555555555"
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 
 
@@ -58,6 +59,24 @@ def test_roles_are_given_and_taken_in_a_subscription(scene: EmulatorFixture) -> 
     assert arm(scene, owner, "PUT", again, body).json()["error"]["code"] == "RoleAssignmentExists"
     mine = f"{scope}{ROLES}Assignments?$filter=principalId%20eq%20'{app.principal_id}'"
     assert [item["name"] for item in arm(scene, owner, "GET", mine).json()["value"]] == [NAME]
+    group = scene.emulator.admin.create_group(scene.tenant, "Team", members=(app.principal_id,))
+    of_group = {"properties": {"roleDefinitionId": role["id"], "principalId": group}}
+    ours = f"{scope}{ROLES}Assignments/{OTHER}?api-version=2022-04-01"
+    assert arm(scene, owner, "PUT", ours, of_group).json()["properties"]["principalType"] == "Group"
+    inner, who = f"{scope}/resourceGroups/rg", f"assignedTo('{app.principal_id}')"
+    for at, condition, found in (
+        (scope, who, {NAME, OTHER}),
+        (inner, who, {NAME, OTHER}),
+        (scope, f"atScope()%20and%20{who}", {OTHER}),
+        (inner, f"atScope()%20and%20{who}", {NAME, OTHER}),
+        (inner, f"principalId%20eq%20'{group}'", {OTHER}),
+    ):
+        rows = arm(scene, owner, "GET", f"{at}{ROLES}Assignments?$filter={condition}").json()["value"]
+        assert {row["name"] for row in rows} == found, (at, condition)
+        assert {row["properties"]["roleDefinitionId"] for row in rows} == {role["id"]}
+    [same] = arm(scene, owner, "GET", f"{inner}{ROLES}Definitions?$filter=roleName%20eq%20'Reader'").json()["value"]
+    assert same["id"] == role["id"], "a role has one id in its subscription"
+    assert arm(scene, owner, "DELETE", ours).status == 200
     assert arm(scene, owner, "DELETE", path).status == 200
     assert arm(scene, owner, "DELETE", path).status == 204
 
@@ -72,6 +91,7 @@ def test_roles_are_given_and_taken_in_a_subscription(scene: EmulatorFixture) -> 
     assert arm(scene, owner, "PUT", path, young).status == 201
     custom = f"{scope}{ROLES}Definitions/{NAME}"
     assert arm(scene, owner, "PUT", custom, {"properties": {"roleName": "Own", "permissions": []}}).status == 201
+    assert arm(scene, owner, "PUT", custom, {"properties": {"roleName": "Ours", "permissions": []}}).status == 201
     assert arm(scene, owner, "PUT", custom, {"nonsense": 1}).status == 400
     assert arm(scene, owner, "GET", f"{scope}{ROLES}Definitions?$filter=nonsense").status == 400
     assert arm(scene, owner, "GET", f"{scope}/providers/Microsoft.Storage/storageAccounts").status == 404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,12 +42,12 @@ class AzureRoles:
     definitions: Table[dict[str, Any]] = field(default_factory=Table)
     assignments: Table[RoleAssignment] = field(default_factory=Table)
 
-    def roles_at(self, principal_id: str, scope: str) -> set[str]:
-        """The roles that somebody has at this scope, also by an assignment above it."""
+    def roles_at(self, principal_ids: Collection[str], scope: str) -> set[str]:
+        """The roles that one of these has at this scope, also by an assignment above it."""
         return {
             item.role_id
             for item in self.assignments.values()
-            if item.principal_id == principal_id and within(scope, item.scope)
+            if item.principal_id in principal_ids and within(scope, item.scope)
         }
 
 

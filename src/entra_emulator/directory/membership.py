@@ -30,6 +30,11 @@ def groups_of(tenant: Tenant, member: str) -> list[Group]:
     return list(found.values())
 
 
+def with_groups(tenant: Tenant, member: str) -> set[str]:
+    """The object ids that an assignment may name to be one of this member: its own, and those of its groups."""
+    return {member, *(group.object_id for group in groups_of(tenant, member))}
+
+
 def given_roles(tenant: Tenant, member: Assignee, replica: int, now: float, resource_app_id: str) -> list[Grant]:
     """The app roles of that resource which somebody was given, as the replica knows them: their own, a user's by direct groups.
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from entra_emulator.core.wire import Response, json_body
 from entra_emulator.directory.azure_roles import AzureRoles
 from entra_emulator.directory.hosts import GRAPH, graph_at, login_at, resource_manager_at
+from entra_emulator.directory.membership import with_groups
 from entra_emulator.directory.world import Call
 from entra_emulator.server import arm_roles
 from entra_emulator.server.arm_errors import ArmError
@@ -87,7 +88,8 @@ def _subscriptions(call: Call) -> Any:
 def _visible(call: Call) -> list[dict[str, Any]]:
     """The subscriptions in which the caller has a role somewhere."""
     azure: AzureRoles = call.home().azure
-    mine = [item.scope.lower() for item in azure.assignments.values() if item.principal_id == call.caller_oid]
+    who = with_groups(call.home(), call.caller_oid)
+    mine = [item.scope.lower() for item in azure.assignments.values() if item.principal_id in who]
     return [
         {
             "id": f"/subscriptions/{name}",

@@ -16,6 +16,7 @@ from entra_emulator.core.wire import read_json
 from entra_emulator.directory.azure_roles import BUILT_IN, OWNER, USER_ACCESS_ADMINISTRATOR, RoleAssignment, within
 from entra_emulator.directory.directory import Application, ServicePrincipal, as_guid
 from entra_emulator.directory.groups import Group
+from entra_emulator.directory.membership import with_groups
 from entra_emulator.directory.world import Call
 from entra_emulator.server.arm_errors import ArmError
 
@@ -44,7 +45,6 @@ def _put_definition(call: Call, scope: str, name: str) -> Answer:
         raise ArmError(
             400, "InvalidRoleDefinition", "A role definition needs an id of its own (a GUID) and a roleName."
         )
-    fresh = role not in call.home().azure.definitions
     call.home().azure.definitions[role] = {
         "roleName": title,
         "description": body.get("description") or "",
@@ -52,7 +52,7 @@ def _put_definition(call: Call, scope: str, name: str) -> Answer:
         "assignableScopes": body.get("assignableScopes") or [scope or "/"],
     }
     call.entry.committed = True
-    return 201 if fresh else 200, _definition(call, scope, role)
+    return 201, _definition(call, scope, role)  # of an update, too
 
 
 def _delete_definition(call: Call, scope: str, name: str) -> Answer:
@@ -69,13 +69,21 @@ def _delete_definition(call: Call, scope: str, name: str) -> Answer:
 
 
 def _list_assignments(call: Call, scope: str, _name: str) -> Answer:
-    conditions = _conditions(call)
-    principal = conditions.get("principalid") or conditions.get("assignedto")
+    """At the scope, above it, and below it except with `atScope()`; `assignedTo` finds those of groups, too.
+
+    Source: https://learn.microsoft.com/azure/role-based-access-control/role-assignments-list-rest.
+    """
+    conditions, tenant = _conditions(call), call.home()
     rows = [
         item
-        for item in call.home().azure.assignments.values()
-        if (within(item.scope, scope or "/") or within(scope, item.scope)) and principal in {None, item.principal_id}
+        for item in tenant.azure.assignments.values()
+        if within(scope, item.scope) or ("atscope" not in conditions and within(item.scope, scope or "/"))
     ]
+    if "principalid" in conditions:
+        rows = [item for item in rows if item.principal_id == conditions["principalid"]]
+    if "assignedto" in conditions:
+        who = with_groups(tenant, conditions["assignedto"])
+        rows = [item for item in rows if item.principal_id in who]
     return 200, {"value": [_assignment(item) for item in rows]}
 
 
@@ -140,7 +148,9 @@ def _kind_of(call: Call, principal_id: str) -> str:
 
 def _may_administer(call: Call, scope: str) -> None:
     """Raises ArmError 403 for a caller who may not give roles at this scope."""
-    if not {OWNER, USER_ACCESS_ADMINISTRATOR} & call.home().azure.roles_at(call.caller_oid, scope):
+    if not {OWNER, USER_ACCESS_ADMINISTRATOR} & call.home().azure.roles_at(
+        with_groups(call.home(), call.caller_oid), scope
+    ):
         raise ArmError(
             403,
             "AuthorizationFailed",
@@ -164,7 +174,7 @@ def _definition(call: Call, scope: str, role: str) -> dict[str, Any]:
     every = {"actions": ["*"], "notActions": [], "dataActions": [], "notDataActions": []}
     built_in = {"roleName": BUILT_IN.get(role), "description": "", "permissions": [every], "assignableScopes": ["/"]}
     return {
-        "id": f"{scope}/providers/Microsoft.Authorization/roleDefinitions/{role}",
+        "id": f"{_subscription(scope)}/providers/Microsoft.Authorization/roleDefinitions/{role}",
         "name": role,
         "properties": {**(own or built_in), "type": "CustomRole" if own else "BuiltInRole"},
         "type": "Microsoft.Authorization/roleDefinitions",
@@ -172,7 +182,6 @@ def _definition(call: Call, scope: str, role: str) -> dict[str, Any]:
 
 
 def _assignment(item: RoleAssignment) -> dict[str, Any]:
-    subscription = "/".join(item.scope.split("/")[:3])
     return {
         "id": f"{item.scope}/providers/Microsoft.Authorization/roleAssignments/{item.id}",
         "name": item.id,
@@ -180,11 +189,16 @@ def _assignment(item: RoleAssignment) -> dict[str, Any]:
             "createdOn": graph_time(item.created_at),
             "principalId": item.principal_id,
             "principalType": item.principal_type,
-            "roleDefinitionId": f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{item.role_id}",
+            "roleDefinitionId": f"{_subscription(item.scope)}/providers/Microsoft.Authorization/roleDefinitions/{item.role_id}",
             "scope": item.scope,
         },
         "type": "Microsoft.Authorization/roleAssignments",
     }
+
+
+def _subscription(scope: str) -> str:
+    """The subscription of a scope, in whose name roles are told."""
+    return "/".join(scope.split("/")[:3])
 
 
 def _conditions(call: Call) -> dict[str, str]:
@@ -195,8 +209,8 @@ def _conditions(call: Call) -> dict[str, str]:
         if not match:
             raise ArmError(400, "UnsupportedQuery", f"The filter '{part[:200]}' is not supported.")
         name, value, assigned = match.groups()
-        if name or assigned:
-            conditions[(name or "assignedTo").lower()] = value or assigned
+        kind = name or ("assignedTo" if assigned is not None else "atScope")
+        conditions[kind.lower()] = value or assigned or ""
     return conditions
 
 
