@@ -20,6 +20,7 @@ from tests.emulator.test_token_endpoint import assertion, with_assertion
 MINUTE, DAY = 60.0, 86_400.0
 BETA = "https://graph.microsoft.com/beta/"
 ALONE = "signInEventTypes/any(t: t eq 'servicePrincipal')"
+ROLE = "11111111-1111-4111-8111-111111111111"
 
 
 @pytest.fixture
@@ -214,6 +215,51 @@ def test_the_audit_tells_who_added_which_secret(scene: EmulatorFixture, reader: 
     since = added["activityDateTime"]
     query = f"activityDateTime le {since} and activityDisplayName eq '{added['activityDisplayName']}'"
     assert len(beta(scene, reader, "auditLogs/directoryAudits", filter=query).json()["value"]) == 1
+
+
+def test_the_audit_names_both_sides_of_a_membership_and_of_a_role(
+    scene: EmulatorFixture, reader: ApplicationHandle
+) -> None:
+    admin = scene.emulator.admin
+    director = scene.application(
+        "director", permissions=("Group.ReadWrite.All", "AppRoleAssignment.ReadWrite.All", "Application.ReadWrite.All")
+    )
+    ada, group = admin.create_user(scene.tenant, "Ada"), admin.create_group(scene.tenant, "Team")
+    app = scene.application("portal")
+    role = {"id": ROLE, "displayName": "Reader", "value": "read", "description": "r", "isEnabled": True}
+    roles = {"appRoles": [role | {"allowedMemberTypes": ["User"]}]}
+    assert scene.graph(director, "PATCH", f"applications/{app.object_id}", roles).status == 204
+    body = {"principalId": ada, "resourceId": app.principal_id, "appRoleId": ROLE}
+    given = scene.graph(director, "POST", f"users/{ada}/appRoleAssignments", body).json()["id"]
+    for method, path, sent in (
+        ("POST", f"groups/{group}/members/$ref", {"@odata.id": ada}),
+        ("DELETE", f"groups/{group}/members/{ada}/$ref", None),
+        ("DELETE", f"users/{ada}/appRoleAssignments/{given}", None),
+    ):
+        assert scene.graph(director, method, path, sent).status == 204
+    scene.clock.advance(300)
+    scene.tokens.clear()
+
+    def told(activity: str) -> tuple[str, list[tuple[str, str]], dict[str, tuple[str | None, str | None]]]:
+        about = f"activityDisplayName eq '{activity}' and targetResources/any(t: t/id eq '{ada}')"
+        [row] = beta(scene, reader, "auditLogs/directoryAudits", filter=about).json()["value"]
+        first, second = row["targetResources"]
+        assert second["modifiedProperties"] == []
+        changed = {each["displayName"]: (each["oldValue"], each["newValue"]) for each in first["modifiedProperties"]}
+        return row["category"], [(each["id"], each["type"]) for each in (first, second)], changed
+
+    members = [(ada, "User"), (group, "Group")]
+    assert told("Add member to group") == (
+        "GroupManagement",
+        members,
+        {"Group.ObjectID": (None, f'"{group}"'), "Group.DisplayName": (None, '"Team"')},
+    )
+    assert told("Remove member from group")[2]["Group.ObjectID"] == (f'"{group}"', None)
+    category, targets, changed = told("Add app role assignment grant to user")
+    assert (category, targets) == ("UserManagement", [(app.principal_id, "ServicePrincipal"), (ada, "User")])
+    assert changed["AppRole.Value"] == (None, '"read"')
+    assert changed["User.ObjectID"] == (None, f'"{ada}"')
+    assert told("Remove app role assignment from user")[2]["AppRole.Id"] == (f'"{ROLE}"', None)
 
 
 def test_every_write_is_in_the_audit_by_a_name() -> None:

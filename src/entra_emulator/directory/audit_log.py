@@ -15,7 +15,10 @@ _MOST = 50_000
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """One change. `by_user` or `by_app` is an object id or an app id; `changed` are property, old and new value (JSON)."""
+    """One change. `by_user` or `by_app` is an object id or an app id; `changed` are property, old and new value (JSON).
+
+    `beside` are the id, name and type of other objects that it is about.
+    """
 
     id: str
     at: float
@@ -27,6 +30,7 @@ class AuditRecord:
     target_name: str
     target_type: str
     changed: tuple[tuple[str, str | None, str | None], ...] = field(default=())
+    beside: tuple[tuple[str, str, str], ...] = field(default=())
 
 
 class AuditLog:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from entra_emulator.core.wire import Response
-from entra_emulator.directory.directory import Assignee, ServicePrincipal, new_guid
+from entra_emulator.directory.directory import Assignee, ServicePrincipal, User, new_guid
 from entra_emulator.directory.grants import Grant
 from entra_emulator.directory.replicas import object_presence
 from entra_emulator.directory.world import Call
@@ -24,7 +24,7 @@ from entra_emulator.graph.odata import collection, entity
 from entra_emulator.graph.permissions import may_assign_roles
 from entra_emulator.graph.relations import roles_given_by, roles_given_to
 from entra_emulator.graph.users import find_user
-from entra_emulator.graph.writes import note_change
+from entra_emulator.graph.writes import note_change, values_changed
 
 _MEMBERS = frozenset({
     "id", "appRoleId", "principalId", "resourceId", "principalDisplayName", "principalType", "resourceDisplayName",
@@ -86,7 +86,7 @@ def _assign(call: Call, at: Assignee) -> Response:
     presence = object_presence(call.now, call.settings, rng)
     grant = Grant(new_guid(rng), resource.app_id, role, presence, role_id, call.local_now)
     assignee.grants.append(grant)
-    note_change(call, assignee.object_id, assignee.display_name, type(assignee).__name__)
+    _noted(call, grant, assignee, resource, added=True)
     return success(call, views.grant(grant, assignee, resource), f"{_CONTEXT}/$entity", 201)
 
 
@@ -119,9 +119,24 @@ def _unassign(call: Call, at: Assignee, assignment_id: str) -> Response:
         for item in assignee.grants:
             if item.id == assignment_id and (assignee is at or item.resource_app_id == offered):
                 assignee.grants.remove(item)
-                note_change(call, assignee.object_id, assignee.display_name, type(assignee).__name__)
+                _noted(call, item, assignee, call.home().principal_of(item.resource_app_id), added=False)
                 return empty(call)
     raise not_found(assignment_id[:100])
+
+
+def _noted(call: Call, grant: Grant, assignee: Assignee, resource: ServicePrincipal | None, *, added: bool) -> None:
+    offered = views.app_roles(resource, call.world.directory.application(resource.app_id)) if resource else []
+    role = next((each for each in offered if each["id"] == grant.role_id), {})
+    values = {
+        "AppRole.Id": grant.role_id,
+        "AppRole.Value": role.get("value"),
+        "AppRole.DisplayName": role.get("displayName"),
+    }
+    if isinstance(assignee, User):
+        values |= {"User.ObjectID": assignee.object_id, "User.UPN": assignee.principal_name}
+    beside = ((resource.object_id, resource.display_name, "ServicePrincipal"),) if resource else ()
+    changed = values_changed({name: value or "" for name, value in values.items()}, added=added)
+    note_change(call, assignee.object_id, assignee.display_name, type(assignee).__name__, changed, beside)
 
 
 def _routes(kind: str, find: Callable[[Call, Key], Assignee]) -> Iterator[tuple[str, str, str, Handler]]:

@@ -124,6 +124,8 @@ def _id(record: AuditRecord) -> str:
 def _category(record: AuditRecord) -> str:
     if "Role" in record.operation and "AppRole" not in record.operation:
         return "RoleManagement"
+    if "Group" in record.operation:
+        return "GroupManagement"
     return _CATEGORIES.get(record.target_type, "ApplicationManagement")
 
 
@@ -139,20 +141,31 @@ def _shown(call: Call, record: AuditRecord) -> dict[str, Any]:
         "loggedByService": "Core Directory",
         "operationType": ACTIVITIES[record.operation][1],
         "initiatedBy": _initiator(call, record),
-        "targetResources": [
-            {
-                "id": record.target_id,
-                "displayName": record.target_name,
-                "type": record.target_type,
-                "userPrincipalName": None,
-                "groupType": None,
-                "modifiedProperties": [
-                    {"displayName": name, "oldValue": old, "newValue": new} for name, old, new in record.changed
-                ],
-            }
-        ],
+        "targetResources": _targets(record),
         "additionalDetails": [],
     }
+
+
+def _targets(record: AuditRecord) -> list[dict[str, Any]]:
+    """The first one has what changed: of an app role that is given the resource, of a membership the member.
+
+    Source, a capture of a tenant of April 2026: https://github.com/akshayk-sys/KavachIQ (its WI-05).
+    """
+    changed = [{"displayName": name, "oldValue": old, "newValue": new} for name, old, new in record.changed]
+    targets = [(record.target_id, record.target_name, record.target_type), *record.beside]
+    if "AppRole" in record.operation:
+        targets.reverse()
+    return [
+        {
+            "id": object_id,
+            "displayName": name,
+            "type": kind,
+            "userPrincipalName": None,
+            "groupType": None,
+            "modifiedProperties": [] if number else changed,
+        }
+        for number, (object_id, name, kind) in enumerate(targets)
+    ]
 
 
 def _activity(record: AuditRecord) -> str:
@@ -184,8 +197,8 @@ _FIELDS: dict[str, Field[AuditRecord]] = {
     "correlationId": lambda item: item.id,
     "initiatedBy/user/id": lambda item: item.by_user,
     "initiatedBy/app/appId": lambda item: item.by_app,
-    "targetResources/id": lambda item: item.target_id,
-    "targetResources/displayName": lambda item: item.target_name,
+    "targetResources/id": lambda item: [item.target_id, *(each[0] for each in item.beside)],
+    "targetResources/displayName": lambda item: [item.target_name, *(each[1] for each in item.beside)],
 }
 ROUTES = (
     ("GET", "auditLogs/directoryAudits", "listDirectoryAudits", _list),

@@ -27,7 +27,7 @@ from entra_emulator.graph.relations import (
     members_of,
     owners_of_group,
 )
-from entra_emulator.graph.writes import committed_to
+from entra_emulator.graph.writes import committed_membership, committed_to
 
 _CONTEXT = "groups"
 _READ_ONLY = frozenset({"id", "createdDateTime", "deletedDateTime", "renewedDateTime", "mail"})
@@ -210,7 +210,7 @@ def _add(call: Call, key: Key, name: str) -> Response:
         group.set_members([*group.members, object_id], call.now)
     else:
         group.owners.append(object_id)
-    committed_to(call, group)
+    committed_membership(call, group, object_id, added=True)
     return empty(call)
 
 
@@ -233,7 +233,7 @@ def _remove(call: Call, keys: tuple[Key, ...], name: str) -> Response:
         group.set_members([item for item in group.members if item != object_id], call.now)
     else:
         group.owners.remove(object_id)
-    committed_to(call, group)
+    committed_membership(call, group, object_id, added=False)
     return empty(call)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from entra_emulator.directory.audit_log import AuditRecord
 from entra_emulator.directory.directory import Application, Holder, KeyCredential, PasswordCredential, User
@@ -11,6 +12,7 @@ from entra_emulator.directory.world import Call
 from entra_emulator.graph.errors import concurrent
 
 Changed = tuple[tuple[str, str | None, str | None], ...]
+Others = tuple[tuple[str, str, str], ...]
 
 
 def check_quiet(call: Call, holder: Holder) -> None:
@@ -43,7 +45,24 @@ def committed_to(call: Call, item: User | Group) -> None:
     note_change(call, item.object_id, item.display_name, type(item).__name__)
 
 
-def note_change(call: Call, target_id: str, name: str, kind: str, changed: Changed = ()) -> None:
+def committed_membership(call: Call, group: Group, object_id: str, *, added: bool) -> None:
+    """Notes that a member or an owner of this group came or went: the audit tells it of them, with the group."""
+    group.changed_at = call.now
+    item = call.home().directory_object(object_id)
+    name, kind = (item.display_name, type(item).__name__) if item else ("", "Other")
+    values = {"Group.ObjectID": group.object_id, "Group.DisplayName": group.display_name}
+    beside = ((group.object_id, group.display_name, "Group"),)
+    note_change(call, object_id, name, kind, values_changed(values, added=added), beside)
+
+
+def values_changed(values: Mapping[str, str | None], *, added: bool) -> Changed:
+    """These properties as they came, or went: each value is JSON in text."""
+    return tuple(
+        (name, None, json.dumps(value)) if added else (name, json.dumps(value), None) for name, value in values.items()
+    )
+
+
+def note_change(call: Call, target_id: str, name: str, kind: str, changed: Changed = (), beside: Others = ()) -> None:
     """Writes a change that took effect into the ledger and the tenant's audit."""
     call.entry.committed = True
     record = AuditRecord(
@@ -57,6 +76,7 @@ def note_change(call: Call, target_id: str, name: str, kind: str, changed: Chang
         target_name=name,
         target_type=kind,
         changed=changed,
+        beside=beside,
     )
     call.world.audits.add(call.home().id, record)
 
