@@ -7,6 +7,8 @@ _JOINERS = "\u200c\u200d"
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0\u034f\u17b4\u17b5")
 """Letters and marks that show nothing."""
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_PRINTABLE_AND_HIDDEN = re.compile(f"[{''.join(sorted(_BLANK))}\U000e0000-\U000e0fff]")
+"""What may count as printable in Python, and is not seen."""
 _LINE_BREAK = re.compile(r"\r?\n")
 
 
@@ -30,7 +32,7 @@ def visible(text: str) -> str:
 
     A return to the beginning of the line is written out, too: in a terminal what follows it covers what stands there.
     """
-    if text.isascii() and text.isprintable():
+    if _is_seen(text):
         return text
     place, parts = 0, list[str]()
     for line_break in _LINE_BREAK.finditer(text):
@@ -44,7 +46,14 @@ def visible_line(text: str) -> str:
     return _written_out(text)
 
 
+def _is_seen(text: str) -> bool:
+    """Whether all of a text is seen, without a look at each character: long messages in any script are mostly so."""
+    return text.isprintable() and not _PRINTABLE_AND_HIDDEN.search(text)
+
+
 def _written_out(text: str, kept: str = "") -> str:
+    if _is_seen(text):
+        return text
     parts = (
         char if char in kept or _shows(text, place) else char.encode("unicode_escape").decode()
         for place, char in enumerate(text)

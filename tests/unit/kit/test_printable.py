@@ -49,6 +49,7 @@ def test_names_of_all_scripts_are_taken(name: str) -> None:
         ("a\u2028b", "a line break", "a\\u2028b"),
         ("a\ue000", "U+E000", "a\\ue000"),
         ("a\U000e0041", "U+E0041", "a\\U000e0041"),
+        ("a\U000e0100", "U+E0100", "a\\U000e0100"),
         ("a\x7f", "U+007F", "a\\x7f"),
         ("a\x85", "U+0085", "a\\x85"),
     ],
