@@ -13,7 +13,7 @@ from tests.simulation.seeds import BATCH, BATCHES, ONCE_BROKEN, base_seed, share
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_fresh_seeds(batch: int) -> None:
     first = base_seed() + batch * BATCH
-    for seed in range(first, first + BATCH):
+    for seed in range(first + (batch == 0), first + BATCH):  # the first of all is played below
         outcome = play(seed)
         assert outcome.broken is None, "\n" + report(outcome)
 
@@ -27,4 +27,5 @@ def test_seeds_that_once_found_a_defect(seed: int) -> None:
 def test_a_seed_replays_exactly() -> None:
     first = base_seed()
     once, again = play(first), play(first)
+    assert once.broken is None, "\n" + report(once)
     assert (once.fingerprint, once.length) == (again.fingerprint, again.length)
