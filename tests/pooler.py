@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import psycopg
 from sqlalchemy.engine import make_url
+
+from tests.ports import free_port
 
 SESSIONS = 3
 _PATIENCE = 60
@@ -26,7 +27,7 @@ def missing() -> str | None:
 def pooled(url: str, folder: Path, *, sessions: int = SESSIONS) -> Iterator[str]:
     """Yield the address of the same database behind a pooler with so many sessions."""
     behind = make_url(url)
-    port = _free_port()
+    port = free_port()
     folder.chmod(0o755)
     users, settings = folder / "users.txt", folder / "pgbouncer.ini"
     users.write_text(f'"{behind.username}" "{behind.password}"\n')
@@ -61,9 +62,3 @@ def _await_answer(address: str, child: subprocess.Popen[bytes]) -> None:
         else:
             return
     raise RuntimeError("pgbouncer did not start")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

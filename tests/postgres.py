@@ -13,7 +13,6 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,6 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+
+from tests.ports import free_port
 
 _ROOT = Path(tempfile.gettempdir()) / f"keyturn-test-postgres-{os.getuid()}"
 _USER = "tests"
@@ -144,7 +145,7 @@ def _alive(pid: int, birth: str) -> bool:
 def _running() -> bool:
     try:
         pid = int((_ROOT / "data" / "postmaster.pid").read_text().split("\n")[0])
-        with psycopg.connect((_ROOT / "url").read_text(), connect_timeout=5):
+        with psycopg.connect((_ROOT / "url").read_text(), connect_timeout=60):
             return _birth(pid) != ""
     except (OSError, ValueError, psycopg.OperationalError):
         return False
@@ -166,7 +167,7 @@ def _start() -> None:
     # "password" and not scram: on loopback it hides nothing less, and a connection opens 5 ms faster.
     flags = ["-U", _USER, "--auth=password", f"--pwfile={secret}", "--encoding=UTF8", "--locale=C", "--no-sync"]
     _as_owner("initdb", "-D", str(data), *flags)
-    port = _free_port()
+    port = free_port()
     options = " ".join(f"-c {name}='{value}'" for name, value in (_SETTINGS | {"port": str(port)}).items())
     _as_owner("pg_ctl", "-D", str(data), "-l", str(data / "log"), "-w", "-t", "60", "-o", options, "start")
     secret.unlink()
@@ -216,9 +217,3 @@ def _programs() -> Path:
         if (folder / "initdb").exists() and (folder / "pg_ctl").exists():
             return folder
     raise RuntimeError("These tests need PostgreSQL's server programs (Debian: apt-get install postgresql).")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

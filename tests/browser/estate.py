@@ -2,7 +2,6 @@
 
 import gzip
 import secrets
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +36,7 @@ from keyturn.settings.reader import read_settings
 from keyturn.tokens.domain import Origin
 from keyturn.web.server.app import Application
 from keyturn.web.server.serve import WebServer
+from tests.ports import free_port
 
 EMAIL, PASSWORD = "ada@example.com", "a long password for tests"
 SETUP_CODE = "a set-up code for tests"
@@ -239,12 +239,6 @@ def _oauth(emulator: Emulator, tenant_id: str, url: str) -> dict[str, str]:
         **{f"{name}_CLIENT_SECRET": app.secrets[0].value for name in (prefix, "KEYTURN_SSO")},
         "KEYTURN_SSO_TENANT_ID": tenant_id,
     }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

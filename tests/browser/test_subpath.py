@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.estate import EMAIL, PASSWORD, BrowserServer, free_port, open_estate, watch
+from tests.browser.estate import EMAIL, PASSWORD, BrowserServer, open_estate, watch
 from tests.browser.proxy import below
+from tests.ports import free_port
 
 BASE = "/tools/keyturn"
 

@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from entra_emulator.pytest_plugin import Entra, entra, entra_signing_key
-from tests.browser.estate import free_port
 from tests.emulator.given_programs import Observer, given_program
 from tests.emulator.real_names import real_names
+from tests.ports import free_port
 
 __all__ = ["entra", "entra_signing_key"]
 

@@ -7,7 +7,6 @@ program has the secret of the one before, as the promise to it says. A change co
 import os
 import random
 import signal
-import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -37,6 +36,7 @@ from tests.kill.readers import (
 )
 from tests.kill.scene import life, printed_seed, settle, until
 from tests.kill.zygote import zygote
+from tests.ports import free_port
 from tests.system.installation import Installation
 
 CHANGES = int(os.environ.get("KEYTURN_AGENT_ROTATIONS", "10"))
@@ -169,7 +169,8 @@ def test_no_program_is_refused_and_each_change_costs_one_restart(
     luck = random.Random(seed)
     aside = tmp_path_factory.mktemp("delivered")  # what is delivered holds secrets, and nothing else may
     with signing_place(tmp_path, kind, seed) as (place, signer), zygote(tmp_path / "logs") as parent:
-        commands = {"serve": ("serve", "--port", _free_port()), "worker": ("worker",)}
+        # The port stays that of the server when it is started anew, so that its clients find it.
+        commands = {"serve": ("serve", "--port", str(free_port())), "worker": ("worker",)}
         commands = {name: commands[name] for name in PROCESSES[kind]}
         environs = dict.fromkeys(commands, place.environ)
         line = ServerLine(place)
@@ -244,10 +245,3 @@ def _check(place: Installation, consumers: list[Consumer]) -> None:
         assert len(entries) == subject.sign_ins > 0
         assert {each.status for each in entries} == {200}
         assert len(consumer.used) > CHANGES // 2
-
-
-def _free_port() -> str:
-    """A port that stays that of the server when it is started anew, so that its clients find it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])

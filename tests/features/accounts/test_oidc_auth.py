@@ -469,7 +469,7 @@ def test_a_slow_issuer_is_asked_by_one_at_a_time(house: AccessFixture, robot: Ro
 
     def slow() -> HttpResponse:
         begun.set()
-        assert go.wait(10)
+        assert go.wait(60)
         return published()
 
     robot.issuer.pages[DISCOVERY] = slow
@@ -477,10 +477,10 @@ def test_a_slow_issuer_is_asked_by_one_at_a_time(house: AccessFixture, robot: Ro
     workers = [threading.Thread(target=lambda: results.append(robot.sign_in())) for _ in range(4)]
     for worker in workers:
         worker.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     go.set()
     for worker in workers:
-        worker.join(10)
+        worker.join(60)
     assert (len(results), robot.issuer.asked()) == (4, 1)
 
 
@@ -491,7 +491,7 @@ def test_whose_key_is_known_does_not_wait_while_a_slow_issuer_is_asked_again(rob
 
     def slow() -> HttpResponse:
         begun.set()
-        assert go.wait(10)
+        assert go.wait(60)
         return published()
 
     robot.issuer.pages[DISCOVERY] = slow
@@ -499,11 +499,11 @@ def test_whose_key_is_known_does_not_wait_while_a_slow_issuer_is_asked_again(rob
     token, results = robot.issuer.token(), []
     asking = threading.Thread(target=lambda: results.append(robot.sign_in(token)))
     asking.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     assert robot.sign_in(token)
     assert not results
     go.set()
-    asking.join(10)
+    asking.join(60)
     assert len(results) == 1
 
 

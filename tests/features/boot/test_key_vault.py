@@ -39,6 +39,7 @@ from keyturn.kit.secret import Plaintext, SealContext
 from keyturn.settings.reader import read_settings
 from tests.emulator.certificates import make_certificate
 from tests.features.boot.starting import CLOCK, started
+from tests.ports import free_port
 from tests.postgres import fresh_database
 
 NUMBERS = itertools.count(1)
@@ -305,7 +306,7 @@ def test_a_vault_that_is_away_is_waited_for_and_probes_say_so(desk: VaultDesk) -
         pauses.append(seconds)
         for path in ("healthz", "readyz"):
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=60) as answer:
                     seen.append((answer.status, json.load(answer)))
             except urllib.error.HTTPError as error:
                 seen.append((error.code, json.load(error)))
@@ -328,7 +329,7 @@ def test_a_vault_that_is_away_is_waited_for_and_probes_say_so(desk: VaultDesk) -
     assert "Key Vault answers with status 503" in str(seen[1][1]["reason"])
     assert len([line for line in notices if "Trying again for 300 s" in line]) == 1
     with pytest.raises(urllib.error.URLError):
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5)
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=60)
 
     desk.emulator.faults.add(Fault("unwrapKey", (away,)))
     with pytest.raises(Misconfigured, match="Key Vault answers with status 503"):
@@ -350,12 +351,6 @@ def test_a_probe_that_drips_is_cut_off_while_a_vault_is_waited_for() -> None:
 
     with waiting(timedelta(minutes=5), lambda _: None, drip, "127.0.0.1", port) as wait:
         assert wait(away)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_doctor_looks_at_the_vault(desk: VaultDesk) -> None:

@@ -61,7 +61,7 @@ def hurried() -> Iterator[WebServer]:
 
 
 def exchange(server: WebServer, data: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(data)
         received = b""
         with suppress(ConnectionResetError):
@@ -98,7 +98,7 @@ def test_a_client_that_sends_its_body_slowly_gets_408(hurried: WebServer) -> Non
 def test_a_large_body_gets_413(server: WebServer, length: str) -> None:
     head = f"POST /api/v1/anything HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{length}\r\n\r\n".encode()
     body = b"10000\r\n" + b"x" * 0x10000 + b"\r\n" if "chunked" in length else b"x" * 0x10000
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(head)
         with suppress(ConnectionError):
             for _ in range(17):
@@ -130,19 +130,19 @@ def test_a_running_request_finishes_when_the_server_stops() -> None:
     @get("/slow", public=True)
     def wait() -> Done:
         entered.set()
-        return Done(leave.wait(10))
+        return Done(leave.wait(60))
 
     answers: queue.Queue[bytes] = queue.Queue()
     with running(group("Slow", wait)) as server:
-        idle = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+        idle = socket.create_connection(("127.0.0.1", server.port), timeout=60)
         request = b"GET /slow HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
         asking = threading.Thread(target=lambda: answers.put(exchange(server, request)))
         asking.start()
-        assert entered.wait(10)
+        assert entered.wait(60)
         server.stop()
         server.stop()
         leave.set()
-        assert b'{"ok":true}' in answers.get(timeout=10)
+        assert b'{"ok":true}' in answers.get(timeout=60)
         asking.join()
         idle.close()
 
@@ -153,15 +153,15 @@ def test_a_request_that_does_not_end_is_cut_off_after_the_grace_period() -> None
     @get("/stuck", public=True)
     def wait() -> Done:
         entered.set()
-        return Done(leave.wait(20))
+        return Done(leave.wait(60))
 
     stuck = group("Stuck", wait)
     with (
         running(stuck, limits=Limits(grace=timedelta(seconds=0.3))) as server,
-        socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection,
+        socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection,
     ):
         connection.sendall(b"GET /stuck HTTP/1.1\r\nhost: x\r\n\r\n")
-        assert entered.wait(10)
+        assert entered.wait(60)
         server.stop()
         with suppress(ConnectionResetError):
             assert b" 200 " not in connection.recv(100)

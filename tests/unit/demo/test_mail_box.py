@@ -23,7 +23,7 @@ def test_a_mail_is_taken_and_shown() -> None:
         server = MailServer("127.0.0.1", box.port, "none", "", None, "keyturn@example.com")
         told = trial("m-1", "ann@acme.test", SystemClock().now(), "mail", "Ann", "http://localhost:1")
         assert Email(server, (), partial(AssertionError, "no TLS here")).send({}, None, told) == "Taken by 127.0.0.1"
-        assert came.wait(5)
+        assert came.wait(30)
     text = mail_shown(mails[0])
     assert "An e-mail to ann@acme.test: " in text
     assert "  | All alarms: http://localhost:1/alarms" in text

