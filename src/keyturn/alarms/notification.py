@@ -101,10 +101,19 @@ class Notification:
         """Return of how many alarms these sections do not tell."""
         return self.count - sum(section.alarms for section in shown)
 
-    def text(self) -> str:
-        """Return it as plain text."""
-        blocks = [_block(section) for section in self.sections]
-        if left := self.not_in(self.sections):
+    def text(self, longest: int | None = None) -> str:
+        """Return it as plain text: at most the sections that fit into so many characters, but always the first one."""
+        shown = len(self.sections)
+        text = self._text_of(shown)
+        while longest is not None and len(text) > longest and shown > 1:
+            shown -= 1
+            text = self._text_of(shown)
+        return text
+
+    def _text_of(self, shown: int) -> str:
+        """Return the first sections, and how many alarms are in none of them."""
+        blocks = [_block(section) for section in self.sections[:shown]]
+        if left := self.not_in(self.sections[:shown]):
             blocks.append(f"And {left} more: {self.link}")
         return "\n\n".join([*blocks, f"All alarms: {self.link}"]) + "\n"
 

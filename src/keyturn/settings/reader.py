@@ -95,6 +95,9 @@ class _Reader:
     def fault(self, name: str, fault: str, example: str) -> None:
         self.faults.append({"variable": name, "fault": fault, "example": example})
 
+    def _half(self, names: str) -> None:
+        self.fault(names, "go together, but only one is given", "both, or neither")
+
     def value(self, setting: Setting) -> object:
         if setting.read_later and self._environ.get(setting.file_name, "").strip():
             return self._path(setting)
@@ -198,7 +201,7 @@ class _Reader:
     def _cloud_override(self, values: Mapping[str, Any]) -> CloudOverride | None:
         parts = _part(values, "override")
         if len(parts) == 1:
-            self.fault("KEYTURN_AUTHORITY, KEYTURN_GRAPH", "go together, but only one is given", "both, or neither")
+            self._half("KEYTURN_AUTHORITY, KEYTURN_GRAPH")
         return CloudOverride(**parts) if len(parts) == 2 else None
 
     def _key_vault(self, values: Mapping[str, Any]) -> KeyVaultSettings | None:
@@ -232,6 +235,8 @@ class _Reader:
         if missing:
             self.fault(", ".join(missing), "is missing beside the other KEYTURN_SMTP_ variables", "both of them")
             return None
+        if ("username" in parts) != ("password" in parts):
+            self._half("KEYTURN_SMTP_USERNAME, KEYTURN_SMTP_PASSWORD")
         return MailServer(**parts)
 
     def _backup(self, values: Mapping[str, Any]) -> BackupSettings:
@@ -243,8 +248,7 @@ class _Reader:
     def _audit_streams(self, values: Mapping[str, Any]) -> AuditStreamSettings:
         streams = AuditStreamSettings(**_part(values, "audit_streams"))
         if (streams.webhook is None) != (streams.webhook_secret is None):
-            names = "KEYTURN_AUDIT_WEBHOOK, KEYTURN_AUDIT_WEBHOOK_SECRET"
-            self.fault(names, "go together, but only one is given", "both, or neither")
+            self._half("KEYTURN_AUDIT_WEBHOOK, KEYTURN_AUDIT_WEBHOOK_SECRET")
         return streams
 
     def _sso(self, values: Mapping[str, Any]) -> SingleSignOn | None:

@@ -424,5 +424,11 @@ def test_a_mail_server_needs_a_sender(tmp_path: Path) -> None:
     given = {"KEYTURN_DATA_DIR": str(tmp_path), "KEYTURN_SMTP_HOST": "smtp.example.com"}
     with pytest.raises(Misconfigured, match="KEYTURN_SMTP_FROM is missing beside the other KEYTURN_SMTP_ variables"):
         read_settings(given)
-    mail = read_settings(given | {"KEYTURN_SMTP_FROM": "keyturn@example.com"}).mail
-    assert mail == MailServer("smtp.example.com", 587, "starttls", sender="keyturn@example.com")
+    given |= {"KEYTURN_SMTP_FROM": "keyturn@example.com"}
+    assert read_settings(given).mail == MailServer("smtp.example.com", 587, "starttls", sender="keyturn@example.com")
+    login = {"KEYTURN_SMTP_USERNAME": "keyturn", "KEYTURN_SMTP_PASSWORD": "hunter2"}
+    mail = read_settings(given | login).mail
+    assert (mail.username, mail.password) == ("keyturn", Plaintext("hunter2")) if mail else False
+    for name, value in login.items():
+        half = faults(given | {name: value})
+        assert half == {"KEYTURN_SMTP_USERNAME, KEYTURN_SMTP_PASSWORD": "go together, but only one is given"}

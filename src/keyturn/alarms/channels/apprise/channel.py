@@ -72,7 +72,7 @@ class Apprise:
     def send(self, config: Config, secret: Plaintext | None, notification: Notification) -> str:
         if secret is None or service_of(secret.reveal()) is None:
             raise Undelivered("The channel has no address.")
-        order = {"title": inert(notification.title), "body": inert(notification.text())[:_LONGEST]}
+        order = {"title": inert(notification.title), "body": inert(notification.text(_LONGEST))[:_LONGEST]}
         return (
             self._ask({"address": secret.reveal().strip(), **order}) + f" by {config.get('service') or 'the service'}"
         )
