@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from keyturn.errors import NeedsAction, RefusalReason
 from keyturn.kit.dataclasses import dataclass
-from keyturn.kit.moments import bound_delay, shift
+from keyturn.kit.moments import bound_delay
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.http import HttpRequest, HttpResponse, Transport, TransportFailed
@@ -30,7 +30,7 @@ from keyturn.providers.azure.responses import Answer, json_object, token_answer
 DISCOVERY_KEPT = timedelta(hours=1)
 _SHORTEST_LIFE = timedelta(minutes=5)
 _TENANTS_KEPT = 4096
-_SKEW_ALLOWED = timedelta(minutes=5)
+_OUT_OF_TIME = "700024"
 _MALFORMED_ASSERTION = "50027"
 """AADSTS50027 and its more special neighbours (5002738 and so on)."""
 
@@ -181,14 +181,18 @@ class Tokens:
     def by_assertion(self, cloud: Cloud, tenant_id: str, app_id: str, token: Plaintext) -> AccessToken:
         """Return a fresh Graph token for a token of another issuer. Raises as :meth:`by_secret` does. Repeatable.
 
-        One that has expired is not sent; otherwise Entra ID alone judges it.
+        Entra ID alone judges its times: by the clock of this server, which may be wrong, it is not held back.
         """
         _refuse_nonsense(tenant_id, app_id, None)
         told = read_presented(token)
-        if told.expires_at is not None and self._clock.now() >= shift(told.expires_at, _SKEW_ALLOWED):
-            raise _token_expired(told.expires_at)
         outcome = self._ask(cloud, tenant_id, app_id, _Assertion(token))
+        if told.expires_at is not None and self._clock.now() >= told.expires_at and self._is_out_of_time(outcome):
+            raise _token_expired(told.expires_at)
         return self._token_of(outcome, cloud, tenant_id, app_id, token, told)
+
+    def _is_out_of_time(self, outcome: AccessToken | HttpResponse | Exception) -> bool:
+        """Whether Entra ID has refused an assertion for its times."""
+        return isinstance(outcome, HttpResponse) and _OUT_OF_TIME in token_answer(outcome, self._clock.now()).codes
 
     def _token_of(
         self,
@@ -329,7 +333,7 @@ def _token_expired(expired_at: datetime) -> NeedsAction:
         reason=RefusalReason.CREDENTIAL_EXPIRED,
         field="tokenSource",
         fix="Find out why the platform does not renew it: on Kubernetes the kubelet does, in a projected volume, and never for a "
-        "file that was copied or mounted by subPath. Then look at this server's clock. It was not sent.",
+        "file that was copied or mounted by subPath. Then look at this server's clock.",
     )
 
 
