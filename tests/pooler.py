@@ -56,7 +56,7 @@ def _await_answer(address: str, child: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + _PATIENCE
     while time.monotonic() < until and child.poll() is None:
         try:
-            psycopg.connect(address, connect_timeout=5).close()
+            psycopg.connect(address, connect_timeout=60).close()
         except psycopg.OperationalError:
             time.sleep(0.05)
         else:

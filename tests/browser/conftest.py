@@ -9,10 +9,10 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from keyturn.projects.domain import Project
-from tests.browser.estate import BrowserServer, Watched, open_estate, session_of, watch
+from tests.browser.estate import PATIENCE_MS, BrowserServer, Watched, open_estate, session_of, watch
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 # The same engine without the windows, tabs and toolbars that nobody sees: a test takes a third of the processor time.
@@ -29,6 +29,7 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserServer]:
 
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
         yield opened

@@ -40,6 +40,8 @@ from tests.ports import free_port
 
 EMAIL, PASSWORD = "ada@example.com", "a long password for tests"
 SETUP_CODE = "a set-up code for tests"
+PATIENCE_MS = 60_000
+"""How long a browser may take for anything: beside other work it is many times slower than alone."""
 OWNED = "Application.ReadWrite.OwnedBy"
 ADMINISTRATOR = "Cloud Application Administrator"
 _QUICK = {"KEYTURN_PROOF_SPACING": "0.2", "KEYTURN_CONFIRM_SPACING": "0.5", "KEYTURN_FIND_EVERY": "0.1"}
@@ -294,7 +296,7 @@ class Watched:
 
     def page(self) -> Page:
         opened = self.context.new_page()
-        opened.set_default_timeout(10_000)
+        opened.set_default_timeout(PATIENCE_MS)
         opened.on("console", self._console)
         opened.on("pageerror", lambda error: self.complaints.append(str(error)))
         opened.on("request", self._request)

@@ -26,8 +26,8 @@ def resting(page: Page, estate: BrowserServer, rotating: Connection) -> Connecti
 
 
 def is_at_rest(page: Page, generation: int) -> None:
-    expect(page.locator(".bar-current")).to_contain_text(f"Generation {generation}", timeout=15_000)
-    expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."), timeout=15_000)
+    expect(page.locator(".bar-current")).to_contain_text(f"Generation {generation}")
+    expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."))
 
 
 def menu(page: Page, entry: str) -> None:
@@ -263,7 +263,7 @@ def test_a_failed_rotation_says_why_and_when_it_is_tried_again(
         estate.emulator.admin.remove_secret(_object_id(estate, resting), secret.key_id)
     with estate.later(minutes=30):  # past the time in which replication explains a refusal
         page.get_by_role("button", name="Rotate Now").click()
-        expect(page.get_by_text("Rotation Failed")).to_be_visible(timeout=20_000)
+        expect(page.get_by_text("Rotation Failed")).to_be_visible()
     expect(page.locator(".mark-note").filter(has_text="Next attempt:")).to_have_count(1)
     expect(page.locator("#trouble")).to_contain_text(
         "az ad app credential reset"

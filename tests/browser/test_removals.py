@@ -34,7 +34,7 @@ def test_a_deletion_leads_to_its_removal_which_is_followed_to_the_end(
     page.wait_for_url("**/removals/*")
     expect(page.get_by_role("heading", name="Removal of leaving")).to_be_visible()
     live = page.locator("#live")
-    expect(live.get_by_text("Refused", exact=True)).to_be_visible(timeout=15_000)
+    expect(live.get_by_text("Refused", exact=True)).to_be_visible()
     expect(live).to_contain_text("permission")
 
     removal = page.url
@@ -43,7 +43,7 @@ def test_a_deletion_leads_to_its_removal_which_is_followed_to_the_end(
     expect(row).to_contain_text("1 of 2 credentials left")
     row.get_by_role("link", name="leaving").click()
     assert page.url == removal
-    expect(live.get_by_text("Being confirmed", exact=True)).to_be_visible(timeout=30_000)
+    expect(live.get_by_text("Being confirmed", exact=True)).to_be_visible()
     assert not estate.emulator.admin.secrets(application.object_id)
     done = page.get_by_text("The removal is done.")
     for _ in range(10):  # a quarter of an hour later, and again where a step that was under way has put it off

@@ -54,8 +54,8 @@ def test_a_rotation_is_set_up_reviewed_and_watched(page: Page, estate: BrowserSe
     page.get_by_role("button", name="Start Rotating").click()
 
     page.wait_for_url("**/secret-rotations/*")
-    expect(page.locator(".bar-current")).to_contain_text("Generation 1", timeout=20_000)
-    expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."), timeout=20_000)
+    expect(page.locator(".bar-current")).to_contain_text("Generation 1")
+    expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."))
     expect(page.get_by_role("region", name="What programs may hold")).to_contain_text("usable until")
     secrets = Secrets(estate.core.database, estate.core.sealer, estate.core.clock, estate.core.ids)
     at = Address(project.id, None, "prod")

@@ -156,7 +156,7 @@ def test_a_connection_is_made_with_the_keyboard_alone(page: Page, estate: Browse
     page.keyboard.type(application.secrets[0].key_id)
     press_on(page, "Connect to Azure")
     page.wait_for_url("**/app-connections/*")
-    expect(page.locator(".bar-current")).to_contain_text("Generation 1", timeout=20_000)
+    expect(page.locator(".bar-current")).to_contain_text("Generation 1")
 
 
 @pytest.mark.usefixtures("furniture")

@@ -33,7 +33,7 @@ from keyturn.rotations.schedule import Schedule
 from keyturn.secrets.domain import Address, Details, Metadata, NewSecret, ReadValue, SecretChange
 from keyturn.secrets.mapped import SecretNames
 from keyturn.secrets.service import Secrets
-from tests.browser.estate import BrowserServer, join
+from tests.browser.estate import PATIENCE_MS, BrowserServer, join
 from tests.emulator.certificates import make_certificate
 
 NO_PAGES = frozenset(
@@ -251,12 +251,12 @@ def come_to_rest(page: Page, estate: BrowserServer, furniture: Furniture) -> Non
     """Wait until nothing on the pages moves any more, and break what is to be broken."""
     for connection in (furniture.rotating, furniture.broken):
         page.goto(estate.page_of(connection))
-        expect(page.locator(".bar-current")).to_contain_text("Generation 1", timeout=20_000)
-        expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."), timeout=20_000)
+        expect(page.locator(".bar-current")).to_contain_text("Generation 1", timeout=PATIENCE_MS)
+        expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."), timeout=PATIENCE_MS)
     read_inventory(page, estate)
     _use_secret(estate, furniture.rotation_id)
     page.goto(f"{estate.url}/secret-rotations/{furniture.rotation_id}")
-    expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."), timeout=20_000)
+    expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."), timeout=PATIENCE_MS)
 
 
 def read_inventory(page: Page, estate: BrowserServer) -> None:

@@ -282,7 +282,7 @@ def hostile() -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(60)
 
 
 def test_the_certificate_of_issuers_may_have_comments_of_any_letters(tmp_path: Path) -> None:

@@ -45,12 +45,12 @@ class Worker:
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
 
     def leave(self) -> int:
         """Let it stop in order; return its exit status."""
         _stream(self.process.stdin).close()
-        return self.process.wait(20)
+        return self.process.wait(60)
 
 
 def _stream(stream: IO[str] | None) -> IO[str]:
@@ -76,8 +76,9 @@ def test_after_a_kill_the_next_start_carries_on(database: Database) -> None:
         first.wait_for("begin r")
         make_lease(database, "object of r", next(iter(process_ids(database))), datetime.now(UTC) + timedelta(hours=1))
         first.kill()
-    began = time.monotonic()
     with _worker(database, "work") as second:
+        second.wait_for("ready")
+        began = time.monotonic()
         second.wait_for("end r")
         assert time.monotonic() - began < ADOPTED_WITHIN.total_seconds()
         assert second.leave() == 0

@@ -40,8 +40,8 @@ def main(address: str, manner: str) -> None:
     presence.announce()
     engine.start(sources.do)
     presence.start()
-    finder.start()
     os.write(1, b"ready\n")
+    finder.start()
     sys.stdin.read()  # until the parent lets go
     finder.stop(timedelta(seconds=5))
     engine.stop(timedelta(seconds=5))

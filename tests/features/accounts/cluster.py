@@ -124,4 +124,4 @@ def running(clock: MovableClock) -> Iterator[Cluster]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(60)

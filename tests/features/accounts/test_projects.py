@@ -137,7 +137,7 @@ def test_nobody_adds_to_a_project_between_the_guard_and_its_end(
     projects = Projects(database, clock, IDS, delete_guards=[let])
     project = projects.create(admin, NewProject(name="Payments"))
     projects.delete(admin, project.id)
-    other.join(10)
+    other.join(60)
     assert happened == ["guarded", "too late"]
 
 

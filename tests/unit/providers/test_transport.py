@@ -52,7 +52,7 @@ def serving(behave: Behaviour, tls: ssl.SSLContext | None = None) -> Iterator[Pe
         yield peer
         listener.shutdown(socket.SHUT_RDWR)
         peer.hang_up()
-    thread.join(5)
+    thread.join(60)
 
 
 def _accept(listener: socket.socket, behave: Behaviour, tls: ssl.SSLContext | None, peer: Peer) -> None:
