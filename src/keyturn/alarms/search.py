@@ -96,13 +96,22 @@ def count_open(tx: Tx, actor: Actor) -> int:
 def visible_alarms(tx: Tx, actor: Actor, alarms: Sequence[AnyPlaced]) -> list[AnyPlaced]:
     """Return those of the alarms whose subject the actor may see: a statement for each kind of subject, at most."""
     ids: set[str] = set()
-    for action in {_reading(alarm) for alarm in alarms}:
-        of_projects = [alarm for alarm in alarms if _reading(alarm) is action and alarm.place.project_id]
-        may = authorize.allowed_of(tx, actor, action, [alarm.place for alarm in of_projects])
-        ids |= {alarm.id for alarm, permitted in zip(of_projects, may, strict=True) if permitted}
-        if authorize.is_allowed(tx, actor, action, Scope(actor.org_id)):
-            ids |= {alarm.id for alarm in alarms if _reading(alarm) is action and not alarm.place.project_id}
+    for action, read_by_it in _by_action(alarms).items():
+        # Each place is judged once: thousands of alarms may be in a few folders.
+        places = list(dict.fromkeys(alarm.place for alarm in read_by_it if alarm.place.project_id))
+        may = dict(zip(places, authorize.allowed_of(tx, actor, action, places), strict=True))
+        of_organization = authorize.is_allowed(tx, actor, action, Scope(actor.org_id))
+        ids |= {alarm.id for alarm in read_by_it if may.get(alarm.place, of_organization)}
     return [alarm for alarm in alarms if alarm.id in ids or alarm.owner_id == actor.id]
+
+
+def _by_action(alarms: Sequence[AnyPlaced]) -> dict[Action, list[AnyPlaced]]:
+    """Return the alarms by what somebody has to be permitted to see them."""
+    reading = {kind: _reading_of(kind) for kind in {alarm.subject_kind for alarm in alarms}}
+    found: dict[Action, list[AnyPlaced]] = {}
+    for alarm in alarms:
+        found.setdefault(reading[alarm.subject_kind], []).append(alarm)
+    return found
 
 
 @dataclass(frozen=True)
@@ -138,13 +147,17 @@ def _seen_ids(tx: Tx, actor: Actor, criteria: AlarmFilter) -> Sequence[str]:
     return [alarm.id for alarm in visible_alarms(tx, actor, store.places(tx, criteria))]
 
 
-def _reading(alarm: Placed) -> Action:
-    return _READ.get(kind_of(alarm), Action.MANAGE_USERS)  # of the server and its channels: for administrators
+def _reading_of(subject_kind: str) -> Action:
+    return _READ.get(_kind(subject_kind), Action.MANAGE_USERS)  # of the server and its channels: for administrators
 
 
 def kind_of(alarm: Placed) -> SubjectKind:
     """Return the kind of its subject: that of the organization for one that cannot be read."""
+    return _kind(alarm.subject_kind)
+
+
+def _kind(subject_kind: str) -> SubjectKind:
     try:
-        return SubjectKind(alarm.subject_kind)
+        return SubjectKind(subject_kind)
     except ValueError:
         return SubjectKind.ORGANIZATION

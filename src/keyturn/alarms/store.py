@@ -176,19 +176,23 @@ def count(tx: Tx, criteria: AlarmFilter) -> int:
 
 
 def places(tx: Tx, criteria: AlarmFilter) -> list[PlacedAlarm]:
-    """Return where all those that match are, in their order."""
+    """Return where all those that match are, in their order. Those in the same place have the same object."""
     columns = (
         alarms.c.id,
         alarms.c.subject_kind,
         alarms.c.org_id,
         alarms.c.project_id,
-        alarms.c.place,
+        sa.cast(alarms.c.place, sa.Text).label("place"),  # read once for each place: many alarms are in few folders
         alarms.c.owner_id,
     )
-    return [
-        PlacedAlarm(row["id"], row["subject_kind"], _place(row), row["owner_id"])
-        for row in tx.rows(_in_order(sa.select(*columns), criteria))
-    ]
+    read: dict[tuple[str | None, str], Scope] = {}
+    found = []
+    for id_, subject_kind, org_id, project_id, place, owner_id in tx.tuples(_in_order(sa.select(*columns), criteria)):
+        scope = read.get((project_id, place))
+        if scope is None:
+            scope = read[project_id, place] = _scope(org_id, project_id, unread.document(place))
+        found.append(PlacedAlarm(id_, subject_kind, scope, owner_id))
+    return found
 
 
 def with_ids(tx: Tx, ids: Sequence[str]) -> list[Alarm]:
@@ -296,10 +300,12 @@ def _alarm(row: Mapping[str, Any]) -> Alarm:
 
 
 def _place(row: Mapping[str, Any]) -> Scope:
-    place = row["place"] if isinstance(row["place"], dict) else {}
-    return Scope(
-        row["org_id"], row["project_id"], place.get("environment"), place.get("path"), place.get("connectionId")
-    )
+    return _scope(row["org_id"], row["project_id"], row["place"])
+
+
+def _scope(org_id: str, project_id: str | None, place: object) -> Scope:
+    known = place if isinstance(place, dict) else {}  # what cannot be read names no place
+    return Scope(org_id, project_id, known.get("environment"), known.get("path"), known.get("connectionId"))
 
 
 def _silence(row: Mapping[str, Any]) -> Silence | None:

@@ -111,7 +111,7 @@ def test_what_lists_show_is_what_each_may_see_of_each_alarm(database: Database) 
     with database.write() as tx:
         for number, (kind, (project_id, environment)) in enumerate(product(kinds, homes)):
             owner = people[number % 7].id if number % 7 < len(people) else None
-            place = Scope(office.org_id, project_id, environment, "/", f"id-{number}")
+            place = Scope(office.org_id, project_id, environment, "/", f"id-{number % 3}")  # some share one
             store.add_all(tx, [replace(alarm(office, number, owner), subject_kind=kind, place=place)])
         everything = store.page(tx, AlarmFilter(office.org_id), 100, 0)
     for actor in people:
