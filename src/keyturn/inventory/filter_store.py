@@ -20,8 +20,11 @@ from keyturn.ports.inventory import KeyKind, ListedPolicy, ObjectKind, PolicySco
 from keyturn.rotations.store import evidence
 
 _E, _O = inventory_entries, inventory_objects
-_KEY = sa.tuple_(_E.c.object_id, _E.c.key_id)
-"""By which a credential is found in the journal: certificates of two applications may have the same key id."""
+_KEY = _E.c.object_id + " " + _E.c.key_id
+"""By which a credential is found in the journal: certificates of two applications may have the same key id.
+
+One text, as SQLite compares each pair of two columns with all others where it finds none that is equal.
+"""
 Condition = sa.ColumnElement[bool]
 
 
@@ -133,7 +136,8 @@ def _used_since(inventory: Inventory, moment: datetime) -> Condition:
     reported = sa.select(inventory_uses.c.key_id).where(
         inventory_uses.c.inventory_id == inventory.id, inventory_uses.c.last_used_at > moment
     )
-    return sa.or_(_E.c.key_id.in_(reported), _KEY.in_(evidence.keys_used_since(inventory.org_id, moment)))
+    used = evidence.keys_used_since(inventory.org_id, moment).subquery()
+    return sa.or_(_E.c.key_id.in_(reported), _KEY.in_(sa.select(used.c.object_id + " " + used.c.key_id)))
 
 
 def _of_others(inventory: Inventory, criteria: InventoryFilter) -> Iterator[Condition]:
@@ -167,7 +171,7 @@ def finding_conditions(now: datetime | sa.BindParameter[Any]) -> dict[Finding, C
 
 def _of_origin(inventory: Inventory, origin: Origin) -> list[Condition]:
     of = JOURNAL.c
-    of_journal = sa.select(of.object_id, of.key_id).where(of.org_id == inventory.org_id, of.key_id.is_not(None))
+    of_journal = sa.select(of.object_id + " " + of.key_id).where(of.org_id == inventory.org_id, of.key_id.is_not(None))
     if origin is Origin.FOREIGN:
         return [_E.c.key_kind.is_not(None), _KEY.not_in(of_journal)]
     return [_KEY.in_(of_journal.where(of.adopted.is_(origin is Origin.ADOPTED)))]
