@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from entra_emulator import Effect, Fault
 from keyturn.alarms.conditions.domain import ConditionKind
 from keyturn.connections.domain import NewConnection
+from keyturn.db import migrate
+from keyturn.db.migrate import VERSION_TABLE
 from keyturn.db.tables import conversions as table
 from keyturn.errors import Refused
 from keyturn.kit.moments import LAST
@@ -17,6 +19,7 @@ from keyturn.kit.secret import Plaintext
 from keyturn.projects.service import Projects
 from keyturn.rotations import guards
 from keyturn_simulation.projects import add_project
+from tests.databases import KINDS
 from tests.features.methods.test_conversion import ConversionScene, scene_in
 from tests.features.methods.test_conversion_trouble import conditions
 
@@ -47,6 +50,23 @@ def test_what_shows_minutes_later_is_removed_by_whatever_clock(tmp_path: Path, o
             work.advance(conversion.id)
             world.clock.advance(15)
         world.servers[0].clock.off = timedelta(0)
+        scene.work(timedelta(hours=1))
+        assert (scene.state, scene.trusts(), scene.signs_in()) == ("withdrawn", [], True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_an_older_version_asked_for_is_removed_after_the_upgrade(tmp_path: Path, kind: str) -> None:
+    with scene_in(tmp_path, kind=kind) as scene:
+        world = scene.world
+        world.emulator.faults.add(Fault(ADD, (Effect(503),), when="after"))
+        conversion = scene.begin()
+        world.servers[0].services.conversion_work.advance(conversion.id)
+        with world.database.write() as tx:
+            tx.run(sa.update(table), settles_at=None)
+            tx.run(sa.text(f"CREATE TABLE {VERSION_TABLE} AS SELECT '0058' AS version_num"))
+        assert (scene.state, bool(scene.trusts())) == ("trusting", True)
+        assert migrate.upgrade(world.database)
+        scene.back()
         scene.work(timedelta(hours=1))
         assert (scene.state, scene.trusts(), scene.signs_in()) == ("withdrawn", [], True)
 
