@@ -13,6 +13,7 @@ from typing import TypeVar
 BATCH = 10
 BATCHES = 2
 ONCE_BROKEN = (
+    176,
     500363,
     78773840,
     307366513,
