@@ -52,7 +52,7 @@ serve: $(VENV)/.run
 
 test: $(VENV)/.test
 	@scripts/system-packages
-	$(BIN)/python -m pytest -n 4 $(ARGS)
+	$(BIN)/python -m pytest -n 5 $(ARGS)
 
 # The types take as long as all the others together: both at once.
 check: $(VENV)/.test

@@ -1,4 +1,4 @@
-"""Which seeds a run of the tests plays: 20 of the commit, or from ``KEYTURN_SIM_BASE`` on, and half of those that ever failed.
+"""Which seeds a run of the tests plays: 20 of the commit, or from ``KEYTURN_SIM_BASE`` on, and a third of those that ever failed.
 
 The same commit plays the same seeds, so that a run can be repeated, and those of all commits add up. ``make seeds`` plays 500 at
 once that nobody has played.
@@ -37,7 +37,7 @@ ONCE_BROKEN = (
     883000070,
     890001174,
 )
-"""Seeds that found a defect, of the product or of the simulation: half of them are played in a run, the others in the next."""
+"""Seeds that found a defect, of the product or of the simulation: a third of them is played in a run, another in the next."""
 _BASE = "KEYTURN_SIM_BASE"
 
 

@@ -18,7 +18,7 @@ def test_fresh_seeds(batch: int) -> None:
         assert outcome.broken is None, "\n" + report(outcome)
 
 
-@pytest.mark.parametrize("seed", share(list(ONCE_BROKEN), 2))
+@pytest.mark.parametrize("seed", share(list(ONCE_BROKEN), 3))
 def test_seeds_that_once_found_a_defect(seed: int) -> None:
     outcome = play(seed)
     assert outcome.broken is None, "\n" + report(outcome)

@@ -54,6 +54,7 @@ def fetch_node_sdk(npm: str, modules: Path) -> None:
             (modules / "whole").touch()
 
 
+@pytest.mark.alternates("SDK for Node")
 def test_the_node_sdk_keeps_secrets(tmp_path: Path) -> None:
     node, npm, modules = program("node"), program("npm"), CACHE / "node"
     fetch_node_sdk(npm, modules)

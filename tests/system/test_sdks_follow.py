@@ -114,6 +114,7 @@ def test_the_python_sdk_follows_a_rotation(shop: Shop) -> None:
         follows(shop, read)
 
 
+@pytest.mark.alternates("SDK for Node")
 def test_the_node_sdk_follows_a_rotation(shop: Shop) -> None:
     node, npm, modules = program("node"), program("npm"), CACHE / "node"
     fetch_node_sdk(npm, modules)
